@@ -1,0 +1,24 @@
+/*
+ * mem -- allocation of our own small bookkeeping, which aborts when there is none.
+ *
+ * What a peer or an app sized is checked against its limit first and then allocated
+ * with plain malloc, whose failure is an error of that request (style: "Allocation").
+ */
+#ifndef TROUPE_COMMON_MEM_H
+#define TROUPE_COMMON_MEM_H
+
+#include <stddef.h>
+
+#define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
+
+#define container_of(ptr, type, member)                                                \
+    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+void *xmalloc(size_t n_bytes);
+void *xcalloc(size_t n, size_t size);
+void *xrealloc(void *ptr, size_t n_bytes);
+char *xstrdup(const char *text);
+char *xstrndup(const char *text, size_t n_bytes); /* exactly n_bytes, then a NUL */
+char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

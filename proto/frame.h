@@ -1,0 +1,121 @@
+/*
+ * frame -- the wire's units: peek, decode, encode. See frames.def for the format.
+ *
+ * peek() looks at six bytes and needs nothing else; decode() borrows from the body it is
+ * given and refuses missing, surplus and wrongly typed fields; nothing is allocated on a
+ * declared size. For each row of frames.def there are
+ *     struct frame_NAME,
+ *     int  frame_decode_NAME(struct bytes body, struct frame_NAME *out, struct err *err);
+ *     bool frame_encode_NAME(struct buf *buf, const struct frame_NAME *frame);
+ * encode appends a whole frame, false when the buffer can't grow (then nothing is added).
+ */
+#ifndef TROUPE_PROTO_FRAME_H
+#define TROUPE_PROTO_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+struct err;
+
+#define PROTO_VERSION 1
+#define FRAME_HEADER_BYTES 6
+#define FRAME_MAX_BYTES_DEFAULT (64u * 1024 * 1024)
+#define STR_MAX_BYTES 65535
+
+enum frame_type {
+#define FRAME(NAME, name, type) FRAME_##NAME = (type),
+#define U8(field)
+#define U32(field)
+#define U64(field)
+#define STR(field)
+#define BIN(field)
+#define REST(field)
+#define END(NAME, name)
+#include "proto/frames.def"
+#undef FRAME
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef BIN
+#undef REST
+#undef END
+};
+
+#define FRAME(NAME, name, type) struct frame_##name {
+#define U8(field) uint8_t field;
+#define U32(field) uint32_t field;
+#define U64(field) uint64_t field;
+#define STR(field) struct bytes field;
+#define BIN(field) struct bytes field;
+#define REST(field) struct bytes field;
+#define END(NAME, name)                                                                \
+    char no_more_fields;                                                               \
+    }                                                                                  \
+    ;                                                                                  \
+    int frame_decode_##name(struct bytes body, struct frame_##name *frame_out,         \
+                            struct err *err);                                          \
+    bool frame_encode_##name(struct buf *buf, const struct frame_##name *frame);
+#include "proto/frames.def"
+#undef FRAME
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef BIN
+#undef REST
+#undef END
+
+enum reply_status {
+    REPLY_OK = 0,
+    REPLY_ERROR = 1,
+    REPLY_LINGERS = 0x10, /* added: the slot stays busy until FREE */
+};
+enum spawn_flag { SPAWN_MONITOR = 1, SPAWN_LINK = 2 };
+enum watch_op { WATCH_MONITOR = 1, WATCH_LINK, WATCH_UNMONITOR, WATCH_UNLINK };
+enum exit_event { EXIT_EVENT = 1, LINK_DOWN_EVENT = 2 };
+enum signal_op { SIGNAL_CANCEL = 1, SIGNAL_TERMINATE = 2 };
+enum payload_ext { EXT_ERROR = 1, EXT_REF = 2 };
+
+/*
+ * Looks at the start of a stream. Returns 1 and the frame's type and body length when
+ * the six header bytes are there, 0 when more bytes are needed, -1 (INVALID) when this
+ * is no frame or the body would exceed max_bytes.
+ */
+int frame_peek(const uint8_t *data, size_t n_bytes, uint32_t max_bytes, uint8_t *type_out,
+               uint32_t *body_bytes_out, struct err *err);
+
+/* "CALL", or "?" for an unknown type. */
+const char *frame_name(uint8_t type);
+
+/* Every frame type whose first field is U64 keeps it at this offset of the body, after
+ * its marker: a router overwrites it here. */
+#define FRAME_FIRST_U64 1
+
+static inline uint64_t wire_get_u64(const uint8_t *at)
+{
+    uint64_t big;
+
+    memcpy(&big, at, 8);
+    return __builtin_bswap64(big);
+}
+
+static inline void wire_put_u64(uint8_t *at, uint64_t number)
+{
+    number = __builtin_bswap64(number);
+    memcpy(at, &number, 8);
+}
+
+static inline struct bytes bytes_of_text(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+static inline bool bytes_equal_text(struct bytes bytes, const char *text)
+{
+    return bytes.n == strlen(text) && memcmp(bytes.data, text, bytes.n) == 0;
+}
+
+#endif
