@@ -1,0 +1,28 @@
+/* unit -- what every unit test program shares: one suite, one case, main(). */
+#ifndef TROUPE_TESTS_UNIT_H
+#define TROUPE_TESTS_UNIT_H
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "common/mem.h" /* N_ELEMENTS for loop tests */
+
+/* Runs the case that fill() fills; the program's exit code. */
+static inline int unit_main(const char *name, void (*fill)(TCase *))
+{
+    Suite *suite = suite_create(name);
+    TCase *tc = tcase_create(name);
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(tc, 60);
+    fill(tc);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#endif
