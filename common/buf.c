@@ -32,15 +32,17 @@ uint8_t *buf_reserve_slow(struct buf *buf, size_t n)
 
     if (n > SIZE_MAX / 2 - live || (buf->max_bytes != 0 && live + n > buf->max_bytes))
         return NULL;
-    if (buf->start != 0 && live + n <= buf->size) {
+    if (buf->start != 0 && live + n <= buf->size &&
+        (live <= buf->size / 2 || buf->size == buf->max_bytes)) {
         memmove(buf->data, buf->data + buf->start, live);
         buf->start = 0;
         buf->end = live;
-        if (buf->size >= 2 * (live + n) || live <= buf->size / 2)
-            return buf->data + live;
+        return buf->data + live;
     }
     while (size < live + n)
         size *= 2;
+    if (buf->max_bytes != 0 && size > buf->max_bytes)
+        size = buf->max_bytes; /* the fast path of reserve() looks at size only */
     data = malloc(size);
     if (data == NULL)
         return NULL;
