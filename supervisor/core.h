@@ -1,0 +1,33 @@
+/*
+ * core -- the one struct that sees everything; main.c fills it in and hands it on.
+ *
+ * Modules of this floor get a struct supervisor and use their neighbours through it, in
+ * the direction that style gives: registry → code → pool → worker ⇄ calls, router →
+ * actors, names, bus → service → system → control. Upwards only by callback.
+ */
+#ifndef TROUPE_SUPERVISOR_CORE_H
+#define TROUPE_SUPERVISOR_CORE_H
+
+#include <ev.h>
+
+#include "proto/conn.h"
+
+struct supervisor {
+    struct ev_loop *loop;
+    struct conn_set conns;
+    struct config *config;     /* command line and supervisor.yaml */
+    struct registry *registry; /* what exists */
+    struct code *code;         /* compiled chunks, made by the compile worker */
+    struct workers *workers;   /* every worker process, by index */
+    struct calls *calls;       /* requests under way: who asked, who answers */
+    struct pools *pools;       /* workers behind function entries and hosts */
+    struct actors *actors;     /* who watches whom across workers */
+    struct names *names;       /* registered names */
+    struct bus *bus;           /* event subscriptions */
+    struct services *services; /* lifecycle of everything supervised */
+    struct system *system;     /* table of @targets */
+    struct control *control;   /* control socket and its clients */
+    struct logs *logs;         /* ring of recent records, followers */
+};
+
+#endif
