@@ -8,9 +8,10 @@ START_TEST(buf_refuses_to_grow_over_its_bound)
 
     buf_init(&buf, 1000);
     for (int i = 0; i < 10; i++)
-        ck_assert(buf_append(&buf, "0123456789012345678901234567890123456789"
-                                   "0123456789012345678901234567890123456789"
-                                   "01234567890123456789",
+        ck_assert(buf_append(&buf,
+                             "0123456789012345678901234567890123456789"
+                             "0123456789012345678901234567890123456789"
+                             "01234567890123456789",
                              100));
     ck_assert(!buf_append(&buf, "x", 1));
     ck_assert_uint_eq(buf_len(&buf), 1000);

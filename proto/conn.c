@@ -1,0 +1,483 @@
+#include "proto/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+#include "proto/frame.h"
+
+#define READ_BYTES (256 * 1024)
+#define MAX_FDS    16
+
+const struct conn_limits conn_limits_default = {
+    .frame_max_bytes = FRAME_MAX_BYTES_DEFAULT,
+    .high_water_bytes = 8u * 1024 * 1024,
+    .out_max_bytes = 256u * 1024 * 1024,
+    .read_budget_bytes = 4 * READ_BYTES,
+};
+
+/* Descriptors on their way: with which byte of the stream they leave. */
+struct fd_queue {
+    struct {
+        int fd;
+        uint64_t at_byte;
+    } items[MAX_FDS];
+    unsigned n;
+};
+
+struct conn {
+    struct conn_set *set;
+    struct conn_limits limits;
+    struct conn_callbacks callbacks;
+    void *context;
+    struct buf in, out;
+    struct list dirty; /* in set->dirty while something waits to be written */
+    struct ev_io readable, writable;
+    struct ev_timer closed_soon; /* so that on_closed comes from the loop */
+    struct fd_queue fds_in, fds_out;
+    uint64_t n_written; /* bytes of the stream */
+    int fd;
+    bool closed, closing, handling, destroyed;
+    struct err reason;
+};
+
+static int take_first_fd(struct fd_queue *queue)
+{
+    int fd = queue->items[0].fd;
+
+    queue->n--;
+    memmove(&queue->items[0], &queue->items[1], queue->n * sizeof(queue->items[0]));
+    return fd;
+}
+
+static void close_all_fds(struct fd_queue *queue)
+{
+    while (queue->n != 0)
+        close(take_first_fd(queue));
+}
+
+static void on_closed_soon(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct conn *conn = container_of(timer, struct conn, closed_soon);
+
+    (void)loop, (void)revents;
+    conn->callbacks.on_closed(conn->context, &conn->reason);
+}
+
+/* The peer is gone or unusable: nothing is read or written any more. */
+static void mark_closed(struct conn *conn)
+{
+    if (conn->closed)
+        return;
+    conn->closed = true;
+    ev_io_stop(conn->set->loop, &conn->readable);
+    ev_io_stop(conn->set->loop, &conn->writable);
+    list_remove(&conn->dirty);
+    ev_timer_set(&conn->closed_soon, 0., 0.);
+    ev_timer_start(conn->set->loop, &conn->closed_soon);
+}
+
+static void close_because(struct conn *conn, const char *what)
+{
+    if (!conn->closed)
+        err_set(&conn->reason, ERR_UNAVAILABLE, "%s", what);
+    mark_closed(conn);
+}
+
+/* ---- writing -----------------------------------------------------------------------
+ */
+
+static ssize_t send_with_fd(struct conn *conn)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec run = {buf_head(&conn->out), buf_len(&conn->out)};
+    struct msghdr msg = {.msg_iov = &run,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof(control.bytes)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
+    ssize_t n;
+
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &conn->fds_out.items[0].fd, sizeof(int));
+    if (conn->fds_out.n > 1) {
+        uint64_t n_before_next = conn->fds_out.items[1].at_byte - conn->n_written;
+
+        run.iov_len = n_before_next < run.iov_len ? n_before_next : run.iov_len;
+    }
+    n = sendmsg(conn->fd, &msg, MSG_NOSIGNAL);
+    if (n > 0)
+        close(take_first_fd(&conn->fds_out));
+    return n;
+}
+
+/* One system call's worth; a descriptor goes with the first byte of its frame. */
+static ssize_t send_some(struct conn *conn)
+{
+    size_t n = buf_len(&conn->out);
+
+    if (conn->fds_out.n != 0) {
+        uint64_t n_before_fd = conn->fds_out.items[0].at_byte - conn->n_written;
+
+        if (n_before_fd == 0)
+            return send_with_fd(conn);
+        n = n_before_fd < n ? n_before_fd : n;
+    }
+    return send(conn->fd, buf_head(&conn->out), n, MSG_NOSIGNAL);
+}
+
+static void write_out(struct conn *conn)
+{
+    while (buf_len(&conn->out) != 0) {
+        ssize_t n = send_some(conn);
+
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            ev_io_start(conn->set->loop, &conn->writable);
+            return;
+        }
+        if (n == -1) {
+            close_because(conn, errno == EPIPE || errno == ECONNRESET
+                                    ? "the peer closed the connection"
+                                    : strerror(errno));
+            return;
+        }
+        conn->n_written += (uint64_t)n;
+        buf_consume(&conn->out, (size_t)n);
+    }
+    ev_io_stop(conn->set->loop, &conn->writable);
+    buf_clear(&conn->out);
+    if (conn->closing)
+        close_because(conn, "closed on this side");
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct conn *conn = container_of(io, struct conn, writable);
+
+    (void)loop, (void)revents;
+    conn_flush(conn);
+}
+
+void conn_flush(struct conn *conn)
+{
+    if (conn->closed)
+        return;
+    list_remove(&conn->dirty);
+    write_out(conn);
+}
+
+void conn_flush_all(struct conn_set *set)
+{
+    struct list *node;
+
+    while ((node = list_take_first(&set->dirty)) != NULL)
+        conn_flush(container_of(node, struct conn, dirty));
+}
+
+struct buf *conn_out(struct conn *conn)
+{
+    return &conn->out;
+}
+
+void conn_wrote(struct conn *conn)
+{
+    if (conn->closed)
+        buf_clear(&conn->out);
+    else if (list_empty(&conn->dirty) && !ev_is_active(&conn->writable))
+        list_append(&conn->set->dirty, &conn->dirty);
+}
+
+bool conn_forward(struct conn *conn, uint8_t type, struct bytes body)
+{
+    uint8_t *at;
+    uint32_t big = __builtin_bswap32((uint32_t)body.n);
+
+    if (conn->closed || conn->closing)
+        return false;
+    at = buf_reserve(&conn->out, FRAME_HEADER_BYTES + body.n);
+    if (at == NULL) {
+        close_because(conn, "the peer reads too slowly: its output buffer is full");
+        return false;
+    }
+    at[0] = 0xc9;
+    memcpy(at + 1, &big, 4);
+    at[5] = type;
+    if (body.n != 0)
+        memcpy(at + FRAME_HEADER_BYTES, body.data, body.n);
+    conn->out.end += FRAME_HEADER_BYTES + body.n;
+    conn_wrote(conn);
+    return true;
+}
+
+bool conn_attach_fd(struct conn *conn, int fd)
+{
+    int copy;
+
+    if (conn->closed || conn->fds_out.n == MAX_FDS)
+        return false;
+    copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy == -1)
+        return false;
+    conn->fds_out.items[conn->fds_out.n].fd = copy;
+    conn->fds_out.items[conn->fds_out.n++].at_byte =
+        conn->n_written + buf_len(&conn->out);
+    return true;
+}
+
+/* ---- reading -----------------------------------------------------------------------
+ */
+
+/* A peer that sends more descriptors than anybody asked for loses them. */
+static void keep_fds(struct conn *conn, struct msghdr *msg)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+        size_t n;
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+            if (conn->fds_in.n == MAX_FDS)
+                close(fd);
+            else
+                conn->fds_in.items[conn->fds_in.n++].fd = fd;
+        }
+    }
+}
+
+static ssize_t receive(struct conn *conn, uint8_t *at, size_t n_bytes)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
+    } control;
+    struct iovec run = {at, n_bytes};
+    struct msghdr msg = {.msg_iov = &run,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof(control.bytes)};
+    ssize_t n = recvmsg(conn->fd, &msg, MSG_CMSG_CLOEXEC);
+
+    if (n >= 0 && msg.msg_controllen != 0)
+        keep_fds(conn, &msg);
+    return n;
+}
+
+/* Hands out the frames that are complete; -1 when the conn must close. */
+static int handle_frames(struct conn *conn, int *n_frames)
+{
+    uint8_t type;
+    uint32_t n;
+
+    while (!conn->closed && !conn->closing) {
+        struct bytes body;
+        int there = frame_peek(buf_head(&conn->in), buf_len(&conn->in),
+                               conn->limits.frame_max_bytes, &type, &n, &conn->reason);
+
+        if (there <= 0)
+            return there;
+        if (buf_len(&conn->in) < FRAME_HEADER_BYTES + (size_t)n)
+            return 0;
+        body = (struct bytes){buf_head(&conn->in) + FRAME_HEADER_BYTES, n};
+        (*n_frames)++;
+        if (conn->callbacks.on_frame(conn->context, type, body, &conn->reason) == -1)
+            return -1;
+        if (conn->destroyed)
+            return 0;
+        buf_consume(&conn->in, FRAME_HEADER_BYTES + n);
+    }
+    return 0;
+}
+
+/* How much to read next: the rest of a frame that is known to be long, else a lot. */
+static size_t wanted_bytes(const struct conn *conn)
+{
+    uint8_t type;
+    uint32_t n;
+
+    if (frame_peek(buf_head(&conn->in), buf_len(&conn->in),
+                   conn->limits.frame_max_bytes, &type, &n, NULL) == 1 &&
+        n + FRAME_HEADER_BYTES > buf_len(&conn->in) + READ_BYTES)
+        return n + FRAME_HEADER_BYTES - buf_len(&conn->in);
+    return READ_BYTES;
+}
+
+/* One recv; 1 = more may be there, 0 = the socket is empty, -1 = closed. */
+static int read_once(struct conn *conn, size_t *n_read)
+{
+    size_t want = wanted_bytes(conn);
+    uint8_t *at = buf_reserve(&conn->in, want);
+    ssize_t n;
+
+    if (at == NULL) {
+        err_set(&conn->reason, ERR_UNAVAILABLE, "no memory for a frame");
+        return -1;
+    }
+    n = receive(conn, at, want);
+    if (n == -1 && errno == EINTR)
+        return 1;
+    if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return 0;
+    if (n <= 0) {
+        err_set(&conn->reason, ERR_UNAVAILABLE, "%s",
+                n == 0 || errno == ECONNRESET ? "the peer closed the connection"
+                                              : strerror(errno));
+        return -1;
+    }
+    conn->in.end += (size_t)n;
+    *n_read += (size_t)n;
+    return (size_t)n == want ? 1 : 0;
+}
+
+int conn_poll(struct conn *conn)
+{
+    size_t n_read = 0;
+    int more = 1, n_frames = 0;
+
+    if (conn->handling)
+        return 0; /* a callback polls: its frame is still being handled */
+    conn->handling = true;
+    while (more == 1 && !conn->closed && !conn->destroyed &&
+           n_read < conn->limits.read_budget_bytes) {
+        more = read_once(conn, &n_read);
+        /* On -1 (EOF) what came before it is complete: it was handled last time. */
+        if (more != -1 && handle_frames(conn, &n_frames) == -1)
+            more = -1;
+    }
+    conn->handling = false;
+    if (conn->destroyed) {
+        buf_finish(&conn->in);
+        free(conn);
+        return n_frames;
+    }
+    if (more == -1)
+        mark_closed(conn);
+    else if (buf_len(&conn->in) == 0)
+        buf_clear(&conn->in);
+    return n_frames;
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct conn *conn = container_of(io, struct conn, readable);
+
+    (void)loop, (void)revents;
+    conn_poll(conn);
+}
+
+/* ---- life --------------------------------------------------------------------------
+ */
+
+struct conn *conn_create(struct conn_set *set, int fd, const struct conn_limits *limits,
+                         const struct conn_callbacks *callbacks, void *context)
+{
+    struct conn *conn = xcalloc(1, sizeof(*conn));
+
+    conn->set = set;
+    conn->limits = limits != NULL ? *limits : conn_limits_default;
+    conn->callbacks = *callbacks;
+    conn->context = context;
+    conn->fd = fd;
+    buf_init(&conn->in, 0);
+    buf_init(&conn->out, conn->limits.out_max_bytes);
+    list_init(&conn->dirty);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    ev_timer_init(&conn->closed_soon, on_closed_soon, 0., 0.);
+    ev_io_init(&conn->readable, on_readable, fd, EV_READ);
+    ev_io_init(&conn->writable, on_writable, fd, EV_WRITE);
+    ev_io_start(set->loop, &conn->readable);
+    return conn;
+}
+
+void conn_destroy(struct conn *conn)
+{
+    if (conn == NULL)
+        return;
+    ev_io_stop(conn->set->loop, &conn->readable);
+    ev_io_stop(conn->set->loop, &conn->writable);
+    ev_timer_stop(conn->set->loop, &conn->closed_soon);
+    list_remove(&conn->dirty);
+    close_all_fds(&conn->fds_in);
+    close_all_fds(&conn->fds_out);
+    close(conn->fd);
+    buf_finish(&conn->out);
+    if (conn->handling) { /* its own callback destroys it: conn_poll frees it */
+        conn->destroyed = true;
+        return;
+    }
+    buf_finish(&conn->in);
+    free(conn);
+}
+
+int conn_take_fd(struct conn *conn)
+{
+    return conn->fds_in.n != 0 ? take_first_fd(&conn->fds_in) : -1;
+}
+
+bool conn_is_congested(const struct conn *conn)
+{
+    return buf_len(&conn->out) > conn->limits.high_water_bytes;
+}
+
+bool conn_is_closed(const struct conn *conn)
+{
+    return conn->closed || conn->closing;
+}
+
+size_t conn_pending_bytes(const struct conn *conn)
+{
+    return buf_len(&conn->out);
+}
+
+void conn_shutdown(struct conn *conn)
+{
+    if (conn->closed || conn->closing)
+        return;
+    conn->closing = true;
+    ev_io_stop(conn->set->loop, &conn->readable);
+    if (buf_len(&conn->out) == 0)
+        close_because(conn, "closed on this side");
+    else
+        conn_wrote(conn);
+}
+
+int conn_fd(const struct conn *conn)
+{
+    return conn->fd;
+}
+
+static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
+{
+    (void)loop, (void)revents;
+    conn_flush_all(container_of(prepare, struct conn_set, prepare));
+}
+
+void conn_set_init(struct conn_set *set, struct ev_loop *loop)
+{
+    set->loop = loop;
+    list_init(&set->dirty);
+    ev_prepare_init(&set->prepare, on_prepare);
+    ev_prepare_start(loop, &set->prepare);
+    ev_unref(loop); /* the set alone keeps no loop running */
+}
+
+void conn_set_finish(struct conn_set *set)
+{
+    ev_ref(set->loop);
+    ev_prepare_stop(set->loop, &set->prepare);
+}

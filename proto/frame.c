@@ -1,0 +1,311 @@
+#include "proto/frame.h"
+
+#include <stdio.h>
+
+#include "common/err.h"
+
+enum marker {
+    MARK_EXT32 = 0xc9,
+    MARK_BIN32 = 0xc6,
+    MARK_U8 = 0xcc,
+    MARK_U32 = 0xce,
+    MARK_U64 = 0xcf,
+    MARK_STR16 = 0xda,
+};
+
+/* A walk over one body. bad = the first field that isn't as frames.def says. */
+struct cursor {
+    const uint8_t *at, *end;
+    const char *bad;
+};
+
+static uint32_t get_u32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void put_u32(uint8_t *at, uint32_t number)
+{
+    number = __builtin_bswap32(number);
+    memcpy(at, &number, 4);
+}
+
+/* The n bytes behind a marker, or NULL (then bad names the field). */
+static const uint8_t *take(struct cursor *cursor, uint8_t marker, size_t n,
+                           const char *field)
+{
+    const uint8_t *at = cursor->at;
+
+    if (cursor->bad != NULL || (size_t)(cursor->end - at) < n + 1 || at[0] != marker) {
+        cursor->bad = cursor->bad != NULL ? cursor->bad : field;
+        return NULL;
+    }
+    cursor->at = at + 1 + n;
+    return at + 1;
+}
+
+static uint8_t take_u8(struct cursor *cursor, const char *field)
+{
+    const uint8_t *at = take(cursor, MARK_U8, 1, field);
+
+    return at != NULL ? at[0] : 0;
+}
+
+static uint32_t take_u32(struct cursor *cursor, const char *field)
+{
+    const uint8_t *at = take(cursor, MARK_U32, 4, field);
+
+    return at != NULL ? get_u32(at) : 0;
+}
+
+static uint64_t take_u64(struct cursor *cursor, const char *field)
+{
+    const uint8_t *at = take(cursor, MARK_U64, 8, field);
+
+    return at != NULL ? wire_get_u64(at) : 0;
+}
+
+static struct bytes take_run(struct cursor *cursor, size_t n, const char *field)
+{
+    struct bytes run = {cursor->at, n};
+
+    if (cursor->bad == NULL && (size_t)(cursor->end - cursor->at) < n)
+        cursor->bad = field;
+    if (cursor->bad != NULL)
+        return (struct bytes){NULL, 0};
+    cursor->at += n;
+    return run;
+}
+
+static struct bytes take_str(struct cursor *cursor, const char *field)
+{
+    const uint8_t *at = take(cursor, MARK_STR16, 2, field);
+
+    return take_run(cursor, at != NULL ? (size_t)at[0] << 8 | at[1] : 0, field);
+}
+
+static struct bytes take_bin(struct cursor *cursor, const char *field)
+{
+    const uint8_t *at = take(cursor, MARK_BIN32, 4, field);
+
+    return take_run(cursor, at != NULL ? get_u32(at) : 0, field);
+}
+
+static struct bytes take_rest(struct cursor *cursor)
+{
+    return take_run(cursor, (size_t)(cursor->end - cursor->at), "");
+}
+
+static int finish(const struct cursor *cursor, const char *name, struct err *err)
+{
+    if (cursor->bad != NULL)
+        return err_set(err, ERR_INVALID, "frame %s: field '%s' is missing or malformed",
+                       name, cursor->bad);
+    if (cursor->at != cursor->end)
+        return err_set(err, ERR_INVALID, "frame %s: %zu surplus bytes", name,
+                       (size_t)(cursor->end - cursor->at));
+    return 0;
+}
+
+/* ---- decoders, one for each row ----------------------------------------------------
+ */
+
+#define FRAME(NAME, name, type)                                                        \
+    int frame_decode_##name(struct bytes body, struct frame_##name *frame_out,         \
+                            struct err *err)                                           \
+    {                                                                                  \
+        struct cursor cursor = {body.data, body.data + body.n, NULL};                  \
+        struct frame_##name frame;                                                     \
+                                                                                       \
+        frame.no_more_fields = 0;
+#define U8(field)   frame.field = take_u8(&cursor, #field);
+#define U32(field)  frame.field = take_u32(&cursor, #field);
+#define U64(field)  frame.field = take_u64(&cursor, #field);
+#define STR(field)  frame.field = take_str(&cursor, #field);
+#define BIN(field)  frame.field = take_bin(&cursor, #field);
+#define REST(field) frame.field = take_rest(&cursor);
+#define END(NAME, name)                                                                \
+    if (finish(&cursor, #NAME, err) == -1)                                             \
+        return -1;                                                                     \
+    *frame_out = frame;                                                                \
+    return 0;                                                                          \
+    }
+#include "proto/frames.def"
+#undef FRAME
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef BIN
+#undef REST
+#undef END
+
+/* ---- encoders ----------------------------------------------------------------------
+ */
+
+static uint8_t *put_run(uint8_t *at, struct bytes run)
+{
+    if (run.n != 0)
+        memcpy(at, run.data, run.n);
+    return at + run.n;
+}
+
+static uint8_t *put_u8_field(uint8_t *at, uint8_t number)
+{
+    at[0] = MARK_U8;
+    at[1] = number;
+    return at + 2;
+}
+
+static uint8_t *put_u32_field(uint8_t *at, uint32_t number)
+{
+    at[0] = MARK_U32;
+    put_u32(at + 1, number);
+    return at + 5;
+}
+
+static uint8_t *put_u64_field(uint8_t *at, uint64_t number)
+{
+    at[0] = MARK_U64;
+    wire_put_u64(at + 1, number);
+    return at + 9;
+}
+
+static uint8_t *put_str_field(uint8_t *at, struct bytes text)
+{
+    at[0] = MARK_STR16;
+    at[1] = (uint8_t)(text.n >> 8);
+    at[2] = (uint8_t)text.n;
+    return put_run(at + 3, text);
+}
+
+static uint8_t *put_bin_field(uint8_t *at, struct bytes bin)
+{
+    at[0] = MARK_BIN32;
+    put_u32(at + 1, (uint32_t)bin.n);
+    return put_run(at + 5, bin);
+}
+
+/* First the size, with every length checked; then the bytes, with nothing to check. */
+#define FRAME(NAME, name, type)                                                        \
+    static bool size_##name(const struct frame_##name *frame, size_t *n_out)           \
+    {                                                                                  \
+        size_t n = 0;                                                                  \
+                                                                                       \
+        (void)frame;
+#define U8(field)  n += 2;
+#define U32(field) n += 5;
+#define U64(field) n += 9;
+#define STR(field)                                                                     \
+    if (frame->field.n > STR_MAX_BYTES)                                                \
+        return false;                                                                  \
+    n += 3 + frame->field.n;
+#define BIN(field)                                                                     \
+    if (frame->field.n > INT32_MAX)                                                    \
+        return false;                                                                  \
+    n += 5 + frame->field.n;
+#define REST(field)                                                                    \
+    if (frame->field.n > INT32_MAX)                                                    \
+        return false;                                                                  \
+    n += frame->field.n;
+#define END(NAME, name)                                                                \
+    *n_out = n;                                                                        \
+    return n <= INT32_MAX;                                                             \
+    }
+#include "proto/frames.def"
+#undef FRAME
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef BIN
+#undef REST
+#undef END
+
+static uint8_t *put_header(struct buf *buf, uint8_t type, size_t n)
+{
+    uint8_t *at = buf_reserve(buf, FRAME_HEADER_BYTES + n);
+
+    if (at == NULL)
+        return NULL;
+    buf->end += FRAME_HEADER_BYTES + n;
+    at[0] = MARK_EXT32;
+    put_u32(at + 1, (uint32_t)n);
+    at[5] = type;
+    return at + FRAME_HEADER_BYTES;
+}
+
+#define FRAME(NAME, name, type)                                                        \
+    bool frame_encode_##name(struct buf *buf, const struct frame_##name *frame)        \
+    {                                                                                  \
+        size_t n;                                                                      \
+        uint8_t *at;                                                                   \
+                                                                                       \
+        if (!size_##name(frame, &n) || (at = put_header(buf, type, n)) == NULL)        \
+            return false;
+#define U8(field)   at = put_u8_field(at, frame->field);
+#define U32(field)  at = put_u32_field(at, frame->field);
+#define U64(field)  at = put_u64_field(at, frame->field);
+#define STR(field)  at = put_str_field(at, frame->field);
+#define BIN(field)  at = put_bin_field(at, frame->field);
+#define REST(field) at = put_run(at, frame->field);
+#define END(NAME, name)                                                                \
+    return at == buf->data + buf->end;                                                 \
+    }
+#include "proto/frames.def"
+#undef FRAME
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef BIN
+#undef REST
+#undef END
+
+/* ---- peek --------------------------------------------------------------------------
+ */
+
+int frame_peek(const uint8_t *data, size_t n_bytes, uint32_t max_bytes,
+               uint8_t *type_out, uint32_t *body_bytes_out, struct err *err)
+{
+    uint32_t body_bytes;
+
+    if (n_bytes != 0 && data[0] != MARK_EXT32)
+        return err_set(err, ERR_INVALID,
+                       "not a frame: first byte is 0x%02x, not 0x%02x", data[0],
+                       MARK_EXT32);
+    if (n_bytes < FRAME_HEADER_BYTES)
+        return 0;
+    body_bytes = get_u32(data + 1);
+    if (body_bytes > max_bytes)
+        return err_set(err, ERR_INVALID, "frame %s of %u bytes is over the limit of %u",
+                       frame_name(data[5]), body_bytes, max_bytes);
+    *type_out = data[5];
+    *body_bytes_out = body_bytes;
+    return 1;
+}
+
+static const char *const names[256] = {
+#define FRAME(NAME, name, type) [type] = #NAME,
+#define U8(field)
+#define U32(field)
+#define U64(field)
+#define STR(field)
+#define BIN(field)
+#define REST(field)
+#define END(NAME, name)
+#include "proto/frames.def"
+#undef FRAME
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef BIN
+#undef REST
+#undef END
+};
+
+const char *frame_name(uint8_t type)
+{
+    return names[type] != NULL ? names[type] : "?";
+}

@@ -1,0 +1,255 @@
+#include "proto/conn.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+
+#include "common/err.h"
+#include "proto/frame.h"
+
+/* One conn on one end of a socketpair; the test holds the other end. */
+struct fixture {
+    struct ev_loop *loop;
+    struct conn_set set;
+    struct conn *conn;
+    int peer_fd, n_frames, n_closed;
+    size_t n_body_bytes;
+    bool refuse, destroy_in_callback;
+    char reason[480];
+};
+
+static int on_frame(void *context, uint8_t type, struct bytes body, struct err *err)
+{
+    struct fixture *f = context;
+
+    (void)type;
+    f->n_frames++;
+    f->n_body_bytes += body.n;
+    if (f->destroy_in_callback) {
+        conn_destroy(f->conn);
+        f->conn = NULL;
+    }
+    return f->refuse ? err_set(err, ERR_INVALID, "refused") : 0;
+}
+
+static void on_closed(void *context, const struct err *reason)
+{
+    struct fixture *f = context;
+
+    f->n_closed++;
+    snprintf(f->reason, sizeof(f->reason), "%s", reason->text);
+}
+
+static void begin(struct fixture *f, const struct conn_limits *limits)
+{
+    static const struct conn_callbacks callbacks = {on_frame, on_closed};
+    int fds[2];
+
+    *f = (struct fixture){.loop = ev_loop_new(0)};
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    conn_set_init(&f->set, f->loop);
+    f->peer_fd = fds[1];
+    f->conn = conn_create(&f->set, fds[0], limits, &callbacks, f);
+}
+
+static void end(struct fixture *f)
+{
+    conn_destroy(f->conn);
+    conn_set_finish(&f->set);
+    close(f->peer_fd);
+    ev_loop_destroy(f->loop);
+}
+
+static void turn(struct fixture *f)
+{
+    for (int i = 0; i < 3; i++)
+        ev_run(f->loop, EVRUN_NOWAIT);
+}
+
+static void encode_ping(struct buf *buf, uint64_t seq)
+{
+    ck_assert(frame_encode_ping(buf, &(struct frame_ping){.seq = seq}));
+}
+
+START_TEST(conn_reads_frames_in_any_slices)
+{
+    struct fixture f;
+    struct buf buf;
+
+    begin(&f, NULL);
+    buf_init(&buf, 0);
+    for (int i = 0; i < 10; i++)
+        encode_ping(&buf, (uint64_t)i);
+    for (size_t i = 0; i < buf_len(&buf); i++) {
+        ck_assert_int_eq(write(f.peer_fd, buf_head(&buf) + i, 1), 1);
+        turn(&f);
+        ck_assert_int_eq(f.n_frames, (int)((i + 1) / 15));
+    }
+    ck_assert_int_eq(f.n_frames, 10);
+    buf_finish(&buf);
+    end(&f);
+}
+END_TEST
+
+START_TEST(conn_hands_out_what_came_before_the_end)
+{
+    struct fixture f;
+    struct buf buf;
+
+    begin(&f, NULL);
+    buf_init(&buf, 0);
+    encode_ping(&buf, 1);
+    encode_ping(&buf, 2);
+    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)),
+                     (ssize_t)buf_len(&buf));
+    shutdown(f.peer_fd, SHUT_RDWR);
+    turn(&f);
+    ck_assert_int_eq(f.n_frames, 2);
+    ck_assert_int_eq(f.n_closed, 1);
+    ck_assert(conn_is_closed(f.conn));
+    buf_finish(&buf);
+    end(&f);
+}
+END_TEST
+
+START_TEST(conn_coalesces_and_writes_at_the_end_of_the_turn)
+{
+    uint8_t bytes[4096];
+    struct fixture f;
+
+    begin(&f, NULL);
+    for (int i = 0; i < 20; i++) {
+        encode_ping(conn_out(f.conn), (uint64_t)i);
+        conn_wrote(f.conn);
+    }
+    ck_assert_int_eq(read(f.peer_fd, bytes, sizeof(bytes)), -1);
+    turn(&f);
+    ck_assert_int_eq(read(f.peer_fd, bytes, sizeof(bytes)), 20 * 15);
+    ck_assert_uint_eq(conn_pending_bytes(f.conn), 0);
+    end(&f);
+}
+END_TEST
+
+START_TEST(conn_closes_on_garbage_and_on_refused_frames)
+{
+    struct fixture f;
+    struct buf buf;
+
+    begin(&f, NULL);
+    ck_assert_int_eq(write(f.peer_fd, "GET / HTTP/1.1\r\n", 16), 16);
+    turn(&f);
+    ck_assert_int_eq(f.n_closed, 1);
+    ck_assert_ptr_ne(strstr(f.reason, "not a frame"), NULL);
+    end(&f);
+
+    begin(&f, NULL);
+    f.refuse = true;
+    buf_init(&buf, 0);
+    encode_ping(&buf, 1);
+    encode_ping(&buf, 2);
+    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)), 30);
+    turn(&f);
+    ck_assert_int_eq(f.n_frames, 1);
+    ck_assert_str_eq(f.reason, "refused");
+    buf_finish(&buf);
+    end(&f);
+}
+END_TEST
+
+START_TEST(conn_bounds_what_waits_for_a_slow_peer)
+{
+    struct conn_limits limits = conn_limits_default;
+    static uint8_t body[10000];
+    struct fixture f;
+    int n = 0;
+
+    limits.high_water_bytes = 50000;
+    limits.out_max_bytes = 400000;
+    begin(&f, &limits);
+    while (conn_forward(f.conn, FRAME_ITEM, (struct bytes){body, sizeof(body)})) {
+        n++;
+        ck_assert_int_eq(conn_is_congested(f.conn), n >= 5);
+        ck_assert_int_lt(n, 100);
+    }
+    ck_assert_int_eq(f.n_closed, 0); /* never from inside the caller's own call */
+    turn(&f);
+    ck_assert_int_eq(f.n_closed, 1);
+    ck_assert_ptr_ne(strstr(f.reason, "too slowly"), NULL);
+    end(&f);
+}
+END_TEST
+
+START_TEST(conn_passes_descriptors_with_their_frames)
+{
+    struct fixture a;
+    struct conn_set *set = &a.set;
+    static const struct conn_callbacks callbacks = {on_frame, on_closed};
+    struct fixture b = {0};
+    struct stat_pair {
+        int fds[2];
+    } pipe_a;
+    char byte = 0;
+    int got;
+
+    begin(&a, NULL);
+    b.conn = conn_create(set, dup(a.peer_fd), NULL, &callbacks, &b);
+    ck_assert_int_eq(pipe(pipe_a.fds), 0);
+    encode_ping(conn_out(a.conn), 1);
+    ck_assert(conn_attach_fd(a.conn, pipe_a.fds[1]));
+    encode_ping(conn_out(a.conn), 2);
+    ck_assert(conn_attach_fd(a.conn, pipe_a.fds[0]));
+    encode_ping(conn_out(a.conn), 3);
+    conn_wrote(a.conn);
+    turn(&a);
+    turn(&a);
+    ck_assert_int_eq(b.n_frames, 3);
+    got = conn_take_fd(b.conn);
+    ck_assert_int_eq(write(got, "x", 1), 1);
+    ck_assert_int_eq(fcntl(got, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    ck_assert_int_eq(read(pipe_a.fds[0], &byte, 1), 1);
+    close(got);
+    close(conn_take_fd(b.conn));
+    ck_assert_int_eq(conn_take_fd(b.conn), -1);
+    close(pipe_a.fds[0]);
+    close(pipe_a.fds[1]);
+    conn_destroy(b.conn);
+    end(&a);
+}
+END_TEST
+
+START_TEST(conn_may_be_destroyed_by_its_own_callback)
+{
+    struct fixture f;
+    struct buf buf;
+
+    begin(&f, NULL);
+    f.destroy_in_callback = true;
+    buf_init(&buf, 0);
+    encode_ping(&buf, 1);
+    encode_ping(&buf, 2);
+    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)), 30);
+    turn(&f);
+    ck_assert_int_eq(f.n_frames, 1);
+    buf_finish(&buf);
+    end(&f);
+}
+END_TEST
+
+static void fill(TCase *tc)
+{
+    tcase_add_test(tc, conn_reads_frames_in_any_slices);
+    tcase_add_test(tc, conn_hands_out_what_came_before_the_end);
+    tcase_add_test(tc, conn_coalesces_and_writes_at_the_end_of_the_turn);
+    tcase_add_test(tc, conn_closes_on_garbage_and_on_refused_frames);
+    tcase_add_test(tc, conn_bounds_what_waits_for_a_slow_peer);
+    tcase_add_test(tc, conn_passes_descriptors_with_their_frames);
+    tcase_add_test(tc, conn_may_be_destroyed_by_its_own_callback);
+}
+
+int main(void)
+{
+    return unit_main("conn", fill);
+}
