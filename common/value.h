@@ -14,6 +14,8 @@
 struct buf;
 struct err;
 
+#define VALUE_MAX_DEPTH 64 /* containers inside each other that any reader accepts */
+
 enum value_type {
     VALUE_NIL,
     VALUE_BOOL,
@@ -66,13 +68,18 @@ struct value value_map(void);
  * (borrowed until the next change of the container). */
 struct value *value_append(struct value *list, struct value item);
 struct value *value_put(struct value *map, const char *key, struct value item);
-struct value *value_put_n(struct value *map, const char *key, size_t n, struct value item);
+struct value *value_put_n(struct value *map, const char *key, size_t n,
+                          struct value item);
 bool value_remove(struct value *map, const char *key);
+
+/* As value_put_n for a key that the caller knows to be new: looks at no other key. */
+struct value *value_add_n(struct value *map, const char *key, size_t n,
+                          struct value item);
 
 /* All accept NULL and values of another type: NULL or the given fallback. Borrowed. */
 struct value *value_get(const struct value *map, const char *key);
 struct value *value_get_path(const struct value *map, const char *dotted_path);
-const char *value_text(const struct value *value);             /* strings only, or NULL */
+const char *value_text(const struct value *value); /* strings only, or NULL */
 const char *value_get_text(const struct value *map, const char *key); /* the same */
 int64_t value_get_int(const struct value *map, const char *key, int64_t fallback);
 bool value_get_bool(const struct value *map, const char *key, bool fallback);
