@@ -1,0 +1,64 @@
+/*
+ * names -- which actor a registered name stands for (processes.md section 7).
+ *
+ * One table, in the supervisor, so that two workers that register one name get one true
+ * and one AlreadyExists. A name belongs to a live pid: it is free from the moment that
+ * its owner's slot says dead, and its row is removed with GONE or with the worker.
+ *
+ * A SPAWN that carries a name reserves it (SP-6). While it is reserved nobody else gets
+ * it and it resolves to nothing; other spawns with that name wait for the outcome.
+ *
+ * System targets: @names.register [name, pid, host], @names.unregister [name],
+ * @names.lookup [name] -> [pid, host], @names.list -> list of {name, pid}.
+ */
+#ifndef TROUPE_SUPERVISOR_NAMES_H
+#define TROUPE_SUPERVISOR_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/list.h"
+
+struct err;
+struct supervisor;
+
+#define NAME_MAX_BYTES 1024
+
+struct names *names_create(struct supervisor *sup);
+void names_destroy(struct names *names);
+
+/* The live owner of name, 0 if none. host_out (may be NULL): its host text, borrowed
+ * until the next change. */
+uint64_t names_find(const struct names *names, struct bytes name,
+                    struct bytes *host_out);
+
+/* A spawn that waits for the outcome of another with the same name. Embedded in its
+ * owner, who starts anew with names_claim_for_spawn() when on_settled comes, or calls
+ * names_stop_waiting() when it loses interest. */
+struct name_waiter {
+    struct list link;
+    void (*on_settled)(struct name_waiter *waiter);
+};
+
+enum name_claim {
+    NAME_CLAIMED, /* reserved: end with names_claim_succeed() or _fail() */
+    NAME_TAKEN,   /* pid_out and host_out say by whom: signal that one */
+    NAME_WAIT,    /* another spawn is at it: waiter is queued */
+    NAME_REFUSED, /* not a possible name, or too many: err */
+};
+enum name_claim names_claim_for_spawn(struct names *names, struct bytes name,
+                                      struct name_waiter *waiter, uint64_t *pid_out,
+                                      struct bytes *host_out, struct err *err);
+/* Call it before the REPLY of SPAWN is passed on. */
+void names_claim_succeed(struct names *names, struct bytes name, uint64_t pid,
+                         struct bytes host);
+void names_claim_fail(struct names *names, struct bytes name);
+void names_stop_waiting(struct name_waiter *waiter);
+
+/* Called by actors.c. */
+void names_on_gone(struct names *names, uint64_t pid);
+void names_on_worker_dead(struct names *names, uint32_t index);
+
+#endif
