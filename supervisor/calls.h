@@ -5,11 +5,15 @@
  * acceptance until its one answer has been handed to its origin: by the callee's REPLY,
  * by the death of the callee (Unavailable), by its deadline (Timeout), by cancellation
  * (Canceled). Slots are numbered `generation << 32 | slot`; that number replaces the
- * origin's own when the frame is passed on, so a late or forged REPLY finds no slot of its
- * generation, or one that belongs to another worker, and is refused.
+ * origin's own when the frame is passed on, so a late or forged REPLY finds no slot of
+ * its generation, or one that belongs to another worker, and is refused.
  *
- * Invariant: a call is answered exactly once; after that its slot may still be waiting for
- * the callee (state CANCELLED or LINGERING) so that the callee's place counts as busy.
+ * Invariant: a call is answered exactly once; after that its slot may still be waiting
+ * for the callee (state CANCELLED or LINGERING) so that the callee's place counts as
+ * busy.
+ *
+ * Pools learn through calls_hooks that a place is free or a queued call has left; the
+ * hot path allocates nothing and touches a timer only for calls that have a deadline.
  */
 #ifndef TROUPE_SUPERVISOR_CALLS_H
 #define TROUPE_SUPERVISOR_CALLS_H
@@ -20,6 +24,7 @@
 #include "common/buf.h"
 #include "common/list.h"
 
+struct calls;
 struct client;
 struct err;
 struct pool;
@@ -46,5 +51,104 @@ void origin_fail(const struct origin *origin, const struct err *err);
 /* Streams one item (FRAME_ITEM) to a worker or client origin; item = one msgpack value.
  * false when its peer is gone or too slow. */
 bool origin_item(const struct origin *origin, struct bytes item);
+
+enum call_state {
+    CALL_UNUSED,
+    CALL_QUEUED,    /* waits in its pool's queue; owns a copy of its frame's body */
+    CALL_SENT,      /* the callee has it */
+    CALL_CANCELLED, /* answered; the callee's REPLY is still to come */
+    CALL_LINGERING, /* answered by the callee, whose place is busy until FREE */
+};
+
+struct call {
+    uint64_t number; /* generation << 32 | slot: what the callee sees */
+    struct origin origin;
+    struct worker *callee; /* once sent */
+    struct pool *pool;     /* whose queue or place it takes; NULL = none */
+    struct list from;      /* in the origin's list */
+    struct list to;        /* in callee->calls_to, or in the pool's queue */
+    uint64_t due_at_ns;    /* deadline, or the end of the callee's grace; 0 = none */
+    uint64_t opened_at_ns; /* set only when there is a deadline */
+    uint8_t *body;         /* QUEUED: the frame as it came */
+    uint32_t body_bytes;
+    uint32_t heap_at;        /* place in the heap of due times, 0 = none */
+    uint32_t next_in_bucket; /* chain of calls with the same origin hash */
+    uint8_t state;           /* enum call_state */
+    uint8_t type;            /* FRAME_CALL, FRAME_SPAWN, ... */
+    /* Called instead of origin_reply just before the answer goes out (may be NULL). */
+    void (*on_answer)(struct supervisor *sup, struct call *call, uint8_t status,
+                      struct bytes result);
+    void *note; /* of on_answer, which frees it */
+};
+
+/* Upwards, to the pools. */
+struct calls_hooks {
+    /* A place of call's worker is free again (REPLY, FREE). call->pool is not NULL. */
+    void (*on_place_free)(struct pool *pool, struct worker *worker);
+    /* A queued call has been answered elsewhere (deadline, cancel, origin's death) and
+     * is being removed from the queue. */
+    void (*on_left_queue)(struct pool *pool);
+};
+
+struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hooks);
+void calls_destroy(struct calls *calls); /* answers nobody */
+
+/* How long a cancelled callee in a pool may take before its worker is killed. */
+void calls_set_grace_ms(struct calls *calls, uint32_t grace_ms);
+uint32_t calls_n_open(const struct calls *calls);
+
+/* A new slot for a request of origin (copied). NULL when the table is full
+ * (RATE_LIMITED). deadline_at_ns 0 = none. Answer it, send it or park it at once. */
+struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_t type,
+                        uint64_t deadline_at_ns, struct err *err);
+
+/* Passes the request's frame on to callee with the slot's number in it. When callee
+ * can't take it the call is answered (Unavailable) at once. */
+void call_send(struct calls *calls, struct call *call, struct worker *callee,
+               struct bytes body);
+
+/* Puts it into a queue (the pool's list) with a copy of body. false (err set) when
+ * there is no memory; the caller still has the call then. */
+bool call_park(struct call *call, struct pool *pool, struct list *queue,
+               struct bytes body, struct err *err);
+
+/* Sends a parked call; frees its copy. */
+void call_send_parked(struct calls *calls, struct call *call, struct worker *callee);
+
+/* Answers the origin and gives the slot back. Only for calls that no callee has. */
+void call_fail(struct calls *calls, struct call *call, const struct err *err);
+
+/* open + send in one: a request that needs no pool (WATCH, SIGNAL, SPAWN). */
+void calls_forward(struct calls *calls, const struct origin *origin, uint8_t type,
+                   struct worker *callee, struct bytes body);
+
+/* Frames of a worker; -1 = hostile (a REPLY or FREE for what it never got). */
+int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
+                   struct err *err);
+int calls_on_free(struct calls *calls, struct worker *from, struct bytes body,
+                  struct err *err);
+
+/* The origin wants its request no more. false when there is no such request here. */
+bool calls_cancel(struct calls *calls, const struct origin *origin);
+
+/* Origin's death: its requests are dropped, their callees told. */
+void calls_client_gone(struct calls *calls, struct client *client);
+void calls_worker_stops_asking(struct calls *calls, struct worker *worker);
+/* Callee's death: all that it had are answered; how = "was killed by signal 9". */
+void calls_worker_stops_answering(struct calls *calls, struct worker *worker,
+                                  const char *how);
+
+/*
+ * Starts an actor for the supervisor itself: entry on host, with args as a list.
+ * watcher is a pid of worker index 0 that monitors it (its EXIT goes to
+ * services_on_exit), 0 = none. context and args may be empty bytes / NULL. origin is
+ * answered exactly once, with a payload [pid as integer, host text] or an error,
+ * perhaps before this returns. name "" = none.
+ */
+struct value;
+void calls_spawn_internal(struct supervisor *sup, const struct origin *origin,
+                          const char *entry, const char *host, const char *name,
+                          const struct value *args, struct bytes context,
+                          uint64_t watcher);
 
 #endif

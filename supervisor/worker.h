@@ -1,10 +1,15 @@
 /*
  * worker -- one child process: started, set up, watched, drained, killed, reaped.
  *
- * States: STARTING (forked; HELLO then READY must come before the readiness deadline) →
- * READY → DRAINING → DEAD. It is DEAD when it is reaped *and* its socket is at EOF,
- * whichever came first; frames that it sent before its death are routed before its
- * callers, watchers and pool are told.
+ * States: STARTING (forked; waits for HELLO) → SETUP (SETUP is sent; READY must come
+ * before the readiness deadline) → READY → DRAINING → DYING (killed, reaped or at EOF,
+ * waits for the other half) → DEAD. Frames that it sent before its death are routed
+ * before its callers, watchers and pool are told, in this order: liveness table, calls,
+ * actors, bus, requests, owner.
+ *
+ * A worker that sends what no worker may send costs itself its life and nobody else's:
+ * it is logged once and killed. Signals go through a pidfd, or to a pid that has not
+ * been reaped: never to a stranger.
  */
 #ifndef TROUPE_SUPERVISOR_WORKER_H
 #define TROUPE_SUPERVISOR_WORKER_H
@@ -15,6 +20,7 @@
 
 #include <ev.h>
 
+#include "common/buf.h"
 #include "common/liveness.h"
 #include "common/list.h"
 
@@ -23,8 +29,17 @@ struct err;
 struct pool;
 struct supervisor;
 struct value;
+struct workers;
 
-enum worker_state { WORKER_STARTING, WORKER_READY, WORKER_DRAINING, WORKER_DEAD };
+enum worker_state {
+    WORKER_STARTING,
+    WORKER_SETUP,
+    WORKER_READY,
+    WORKER_DRAINING,
+    WORKER_DYING,
+    WORKER_DEAD,
+    WORKER_N_STATES,
+};
 
 struct worker {
     struct supervisor *sup;
@@ -38,25 +53,87 @@ struct worker {
 
     uint32_t n_slots; /* calls that it takes at a time (pools) */
     uint32_t n_busy;
-    uint32_t n_actors; /* hosts: last figure plus spawns since */
+    uint32_t n_actors;      /* hosts: last figure plus spawns since */
     struct list calls_to;   /* slots that it must answer */
     struct list calls_from; /* slots that it waits for */
+    struct list holders;    /* pools for which it holds calls, see pool_queue.h */
 
     uint64_t started_at_ns, ready_at_ns, last_pong_at_ns;
-    uint64_t n_calls_done;
-    struct value *figures; /* of its last PONG: a map, or NULL */
+    uint64_t n_calls_given, n_calls_done; /* spawns count as calls */
+    struct value *figures;                /* of its last PONG: a map, or NULL */
     struct ev_child child;
     struct ev_timer deadline; /* armed by entering a state, see worker.c */
-    /* further private fields may follow */
     struct worker_private *priv;
 };
 
 /* What a worker's owner (pool.c, code.c) wants to know; any may be NULL. */
 struct worker_owner {
     void (*on_ready)(void *context, struct worker *worker);
-    /* The worker is DEAD; its slots have been answered. It is freed afterwards. reason is
-     * a sentence: "killed by signal 9 (SIGKILL)", "exited with status 0", ... */
+    /* It said that it can't be set up; it will be DEAD soon. */
+    void (*on_failed)(void *context, struct worker *worker, const struct err *err);
+    /* The worker is DEAD; its slots have been answered. It is freed afterwards. reason
+     * is a phrase: "was killed by signal 9 (SIGKILL)", "exited with status 0", ... */
     void (*on_dead)(void *context, struct worker *worker, const char *reason);
 };
+
+struct worker_spec {
+    const char *role, *entry; /* borrowed while the worker lives */
+    struct bytes settings;    /* one msgpack map for SETUP, borrowed likewise */
+    struct pool *pool;        /* or NULL */
+    uint32_t n_slots;
+    int extra_fd; /* inherited as descriptor 5, -1 = none */
+    bool terminal;
+    const struct worker_owner *owner; /* borrowed for ever */
+    void *owner_context;
+};
+
+struct worker_times {
+    uint32_t ready_timeout_ms; /* fork to READY; default 10 s */
+    uint32_t ping_every_ms;    /* default 5 s */
+    uint32_t pong_timeout_ms;  /* default 15 s */
+};
+
+/* worker_path is taken; NULL = look for it when the first one starts. */
+struct workers *workers_create(struct supervisor *sup, char *worker_path);
+void workers_destroy(struct workers *workers); /* kills and reaps what is left */
+void workers_set_times(struct workers *workers, const struct worker_times *times);
+
+/* NULL when there is none of that index (or it is DEAD). */
+struct worker *workers_find(const struct workers *workers, uint32_t index);
+uint32_t workers_count(const struct workers *workers);
+
+/* Visits every worker that is not DEAD, by index. */
+#define WORKERS_FOREACH(worker, workers)                                               \
+    for (struct worker *worker = workers_next((workers), 0); worker != NULL;           \
+         worker = workers_next((workers), worker->index))
+struct worker *workers_next(const struct workers *workers, uint32_t after_index);
+
+/* Starts one; NULL with err. on_ready or on_dead follow later, never from inside. */
+struct worker *worker_start(struct workers *workers, const struct worker_spec *spec,
+                            struct err *err);
+
+/* Takes no new work, finishes what it has and exits; killed at the deadline. */
+void worker_drain(struct worker *worker, uint64_t deadline_at_ns);
+
+/* SIGKILL. why is logged and becomes part of the reason if it says more than the signal
+ * does. Does nothing when it is dying already. */
+void worker_kill(struct worker *worker, const char *why);
+
+/* "starting", "setup", "ready", "draining", "dying", "dead" */
+const char *worker_state_name(enum worker_state state);
+const char *worker_role(const struct worker *worker);
+const char *worker_entry(const struct worker *worker);
+
+/* May it be given new work now? */
+static inline bool worker_takes_work(const struct worker *worker)
+{
+    return worker->state == WORKER_READY;
+}
+
+/* Does an actor of this worker carry pid? */
+static inline bool worker_owns_pid(const struct worker *worker, uint64_t pid)
+{
+    return pid_index(pid) == worker->index;
+}
 
 #endif

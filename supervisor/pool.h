@@ -1,0 +1,111 @@
+/*
+ * pool -- the workers behind one entry: a function's slots, or a host's processes.
+ *
+ * The router submits a call; the least busy process with a free slot gets it at once,
+ * else it waits in a queue of at most `buffer` calls until a slot frees up, its
+ * deadline passes or it is cancelled. With the queue full a worker's call goes back to
+ * it (HOLD) until there is room again (RESUME); a client's or our own is refused
+ * (RateLimited).
+ *
+ * Slots are spread over `n_processes` processes. A static pool and a host have all of
+ * them from the start, a lazy pool starts them on demand and ends them when idle, an
+ * adaptive one has as many slots as its controller (pool_adaptive.h) finds useful. What
+ * dies is replaced at once; a process that dies before its first job waits 0, 250, 500
+ * ms
+ * ... 30 s before the next try, and all pools share one budget of restarts.
+ *
+ * Invariants: a call is in this queue or in a worker's list, never in both.
+ *             The slots of the workers that live never exceed n_slots_max.
+ */
+#ifndef TROUPE_SUPERVISOR_POOL_H
+#define TROUPE_SUPERVISOR_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/list.h"
+
+struct call;
+struct err;
+struct pool;
+struct pools;
+struct supervisor;
+struct worker;
+
+enum pool_kind {
+    POOL_KIND_INLINE,
+    POOL_KIND_STATIC,
+    POOL_KIND_LAZY,
+    POOL_KIND_ADAPTIVE,
+    POOL_KIND_HOST,
+    POOL_KIND_TERMINAL,
+};
+
+/* What to build; every default is resolved (0 is 0). */
+struct pool_spec {
+    const char *entry; /* id of the function or host; copied */
+    enum pool_kind kind;
+    uint32_t n_slots;     /* static: all; lazy, adaptive: at the start */
+    uint32_t n_slots_max; /* lazy, adaptive */
+    uint32_t n_processes;
+    uint32_t buffer; /* places in the queue */
+    uint32_t idle_timeout_ms;
+    struct bytes settings; /* msgpack map for SETUP; copied */
+};
+
+enum pool_state { POOL_STOPPED, POOL_RUNNING, POOL_STOPPING };
+
+struct pools *pools_create(struct supervisor *sup);
+void pools_destroy(struct pools *pools);
+
+/* The pool that calls to (or spawns on) this entry go to; NULL if none. */
+struct pool *pools_find(const struct pools *pools, const void *entry, size_t n_bytes);
+
+/* Makes or replaces the pools of all function and host entries of the registry, as
+ * its change asks for: called at boot and by the registry's change event. An entry that
+ * vanished loses its pool: accepted calls finish. */
+int pools_load(struct pools *pools, struct err *err);
+
+/* Makes one pool (STOPPED) and shows it under its entry. A pool that was there is
+ * drained in the background. Functions' pools run at once (pool_start is called here).
+ */
+struct pool *pools_add(struct pools *pools, const struct pool_spec *spec);
+void pools_remove(struct pools *pools, const char *entry);
+
+/* Drains every pool; done(context) once the last worker is gone. */
+void pools_stop(struct pools *pools, uint64_t deadline_at_ns,
+                void (*done)(void *context), void *context);
+
+/* Starts the processes. done comes exactly once, later or now: err NULL when as many as
+ * a start needs are READY, else why not. done may be NULL. */
+void pool_start(struct pool *pool, void (*done)(void *context, const struct err *err),
+                void *context);
+
+/* Drains: no new work; queued and running calls finish until the deadline, then the
+ * workers are killed. done may be NULL. */
+void pool_stop(struct pool *pool, uint64_t deadline_at_ns, void (*done)(void *context),
+               void *context);
+
+/* Takes a CALL or SPAWN (body as it came): it is sent, queued, held or failed. */
+void pool_submit(struct pool *pool, struct call *call, struct bytes body);
+
+enum pool_state pool_state(const struct pool *pool);
+enum pool_kind pool_kind(const struct pool *pool);
+const char *pool_entry(const struct pool *pool);
+
+struct pool_figures {
+    uint32_t n_processes, n_ready, n_slots, n_busy, n_queued, n_held, n_actors;
+    uint64_t n_calls_done, n_deaths, next_try_at_ns; /* 0 = no restart pending */
+};
+void pool_get_figures(const struct pool *pool, struct pool_figures *out);
+
+struct pool *pools_next(const struct pools *pools, const struct pool *after);
+#define POOLS_FOREACH(pool, pools)                                                     \
+    for (struct pool *pool = pools_next((pools), NULL); pool != NULL;                  \
+         pool = pools_next((pools), pool))
+
+/* Every worker process of the pool is in this list (worker->in_pool). */
+struct list *pool_workers(struct pool *pool);
+
+#endif
