@@ -28,9 +28,13 @@ void liveness_unmap(liveness_word *table)
         munmap((void *)table, LIVENESS_BYTES);
 }
 
-void liveness_bury_all(liveness_word *table, uint32_t n_slots_used)
+void liveness_bury_all(liveness_word *table)
 {
-    for (uint32_t slot = 0; slot < n_slots_used && slot < PID_MAX_SLOTS; slot++) {
+    uint32_t n_used = atomic_load(&table[LIVENESS_USED_SLOT]);
+
+    if (n_used > PID_MAX_SLOTS) /* the dead worker wrote it: believe nothing */
+        n_used = PID_MAX_SLOTS;
+    for (uint32_t slot = 1; slot < n_used; slot++) {
         uint32_t word = atomic_load(&table[slot]);
 
         if ((word >> 1 & 1) != 0)

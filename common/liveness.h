@@ -41,7 +41,11 @@ static inline bool liveness_is_full(const liveness_word *table, uint64_t pid)
     return (atomic_load_explicit(&table[pid_slot(pid)], memory_order_acquire) & 1) != 0;
 }
 
-/* After the death of the worker: nobody lives there. Costs what was ever used. */
-void liveness_bury_all(liveness_word *table, uint32_t n_slots_used);
+/* Slot 0 belongs to no actor: its word says how many slots were ever used (0 included),
+ * so that burying costs what was used and not what could be. */
+#define LIVENESS_USED_SLOT 0
+
+/* After the death of the worker: nobody lives there. */
+void liveness_bury_all(liveness_word *table);
 
 #endif
