@@ -1,0 +1,507 @@
+#include "common/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/utf8.h"
+#include "common/value.h"
+
+/* A pipe takes up to PIPE_BUF bytes in one piece or not at all: lines never mix, and
+ * poll can tell in advance that a write won't block. */
+#define LINE_MAX_BYTES   4096
+#define TIME_BYTES       48 /* with JSON around it and the line end */
+#define BURST_PER_SEC    20 /* the same line is written that often in a second */
+#define N_REPEATS        64
+#define WAIT_FOR_ROOM_MS 20
+
+struct repeat { /* a line seen lately */
+    uint64_t hash;
+    uint64_t window_at_ms;
+    uint32_t n_written, n_held;
+    enum log_level level;
+    char message[80];
+};
+
+static struct {
+    enum log_level level;
+    enum log_format format;
+    const char *program;
+    int fd;
+    bool is_stuck; /* the last line found no room: don't wait for the next one */
+    uint64_t n_lost;
+    void (*tap)(void *context, const struct log_record *record);
+    void *tap_context;
+    struct repeat repeats[N_REPEATS];
+} sink = {.level = LOG_INFO, .program = "supervisor", .fd = STDERR_FILENO};
+
+static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
+
+void log_set_level(enum log_level level)
+{
+    sink.level = level;
+}
+
+enum log_level log_level(void)
+{
+    return sink.level;
+}
+
+void log_set_format(enum log_format format)
+{
+    sink.format = format;
+}
+
+void log_set_program(const char *program)
+{
+    sink.program = program;
+}
+
+void log_set_fd(int fd)
+{
+    sink.fd = fd;
+    sink.is_stuck = false;
+}
+
+void log_set_tap(void (*tap)(void *context, const struct log_record *record),
+                 void *context)
+{
+    sink.tap = tap;
+    sink.tap_context = context;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level <= LOG_OFF ? level : LOG_OFF];
+}
+
+bool log_level_find(const char *name, enum log_level *level_out)
+{
+    for (unsigned i = 0; i < N_ELEMENTS(level_names); i++) {
+        if (strcmp(level_names[i], name) == 0) {
+            *level_out = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- text of a line ----------------------------------------------------------------
+ */
+
+/* Bytes at text that may be shown as they are; 0 = escape the first byte. C1 controls
+ * (U+0080..9F) steer terminals just as C0 ones do. */
+static size_t showable(const char *text, size_t n)
+{
+    size_t n_sequence = utf8_sequence_bytes(text, n);
+    uint8_t c = (uint8_t)text[0];
+
+    if (n_sequence == 1)
+        return c >= ' ' && c != 0x7f;
+    if (n_sequence == 2 && c == 0xc2 && (uint8_t)text[1] < 0xa0)
+        return 0;
+    return n_sequence;
+}
+
+static void append_escaped(struct buf *buf, const char *text, size_t n_bytes,
+                           bool quoted)
+{
+    for (size_t i = 0; i < n_bytes;) {
+        size_t n = showable(text + i, n_bytes - i);
+        char c = text[i];
+
+        if (n == 1 && quoted && (c == '"' || c == '\\'))
+            buf_append(buf, "\\", 1);
+        if (n != 0)
+            buf_append(buf, text + i, n);
+        else if (c == '\n' || c == '\t' || c == '\r')
+            buf_printf(buf, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
+        else
+            buf_printf(buf, "\\x%02x", (uint8_t)c);
+        i += n != 0 ? n : 1;
+    }
+}
+
+static bool needs_quotes(const char *text, size_t n_bytes)
+{
+    for (size_t i = 0; i < n_bytes; i++) {
+        uint8_t c = (uint8_t)text[i];
+
+        if (c <= ' ' || c == '"' || c == '=' || c == 0x7f)
+            return true;
+    }
+    return n_bytes == 0;
+}
+
+static void append_field(struct buf *buf, const char *key, const struct value *value)
+{
+    buf_append(buf, " ", 1);
+    append_escaped(buf, key, strlen(key), false);
+    buf_append(buf, "=", 1);
+    if (value->type != VALUE_STRING) {
+        value_write_json(buf, value, 0);
+    } else if (needs_quotes(value->as.string.data, value->as.string.n)) {
+        buf_append(buf, "\"", 1);
+        append_escaped(buf, value->as.string.data, value->as.string.n, true);
+        buf_append(buf, "\"", 1);
+    } else {
+        append_escaped(buf, value->as.string.data, value->as.string.n, false);
+    }
+}
+
+static void append_time(struct buf *buf, int64_t at_ns)
+{
+    time_t seconds = (time_t)(at_ns / 1000000000);
+    char text[32];
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    buf_printf(buf, "%s.%03dZ", text, (int)(at_ns / 1000000 % 1000));
+}
+
+static size_t n_fields(const struct log_record *record)
+{
+    return record->fields != NULL && record->fields->type == VALUE_MAP
+               ? record->fields->as.map.n
+               : 0;
+}
+
+/* What follows the time: " level program message key=value". */
+static void write_console(struct buf *buf, const struct log_record *record)
+{
+    buf_printf(buf, " %s ", log_level_name(record->level));
+    append_escaped(buf, record->program, strlen(record->program), false);
+    buf_append(buf, " ", 1);
+    append_escaped(buf, record->message, strlen(record->message), false);
+    for (size_t i = 0; i < n_fields(record); i++)
+        append_field(buf, record->fields->as.map.pairs[i].key,
+                     &record->fields->as.map.pairs[i].value);
+}
+
+static bool is_own_key(const char *key)
+{
+    return strcmp(key, "level") == 0 || strcmp(key, "ts") == 0 ||
+           strcmp(key, "logger") == 0 || strcmp(key, "msg") == 0;
+}
+
+/* What follows the time's member: '"level":...}'. */
+static void write_json(struct buf *buf, const struct log_record *record)
+{
+    struct value map = value_map();
+
+    value_put(&map, "level", value_string(log_level_name(record->level)));
+    value_put(&map, "logger", value_string(record->program));
+    value_put(&map, "msg", value_string(record->message));
+    for (size_t i = 0; i < n_fields(record); i++) {
+        const struct value_pair *pair = &record->fields->as.map.pairs[i];
+        char *renamed = NULL;
+
+        if (is_own_key(pair->key))
+            renamed = xasprintf("field.%s", pair->key);
+        value_put(&map, renamed != NULL ? renamed : pair->key,
+                  value_copy(&pair->value));
+        free(renamed);
+    }
+    if (value_write_json(buf, &map, 0))
+        buf_consume(buf, 1); /* the brace: the time comes before */
+    value_finish(&map);
+}
+
+/* A copy of text in room, cut with "..." when it's longer. */
+static const char *cut_text(char *room, size_t room_bytes, const char *text)
+{
+    size_t n = strnlen(text, room_bytes);
+
+    if (n + 4 > room_bytes) {
+        n = utf8_valid_bytes(text, room_bytes - 4);
+        memcpy(room, text, n);
+        memcpy(room + n, "...", 4);
+    } else {
+        memcpy(room, text, n + 1);
+    }
+    return room;
+}
+
+/* What is too long loses its fields and the ends of its texts, visibly. */
+static void write_body(struct buf *buf, const struct log_record *record)
+{
+    struct log_record less = *record;
+    char message[1500], program[100];
+
+    for (int attempt = 0; attempt < 3; attempt++) {
+        buf_clear(buf);
+        (sink.format == LOG_JSON ? write_json : write_console)(buf, &less);
+        if (buf_len(buf) <= LINE_MAX_BYTES - TIME_BYTES)
+            return;
+        less.fields = NULL;
+        less.program = cut_text(program, sizeof(program), record->program);
+        /* an escape is up to six bytes long */
+        less.message =
+            cut_text(message, attempt == 0 ? sizeof(message) : 500, record->message);
+    }
+}
+
+/* ---- out ----------------------------------------------------------------------------
+ */
+
+static bool has_room(void)
+{
+    struct pollfd pfd = {.fd = sink.fd, .events = POLLOUT};
+
+    return poll(&pfd, 1, sink.is_stuck ? 0 : WAIT_FOR_ROOM_MS) != 1 ||
+           (pfd.revents & POLLOUT) != 0;
+}
+
+/* A reader that has stopped costs lines, never the supervisor's time. */
+static void write_line(struct bytes body, int64_t at_ns)
+{
+    uint8_t line[LINE_MAX_BYTES];
+    struct buf buf = {.data = line, .size = sizeof(line), .max_bytes = sizeof(line)};
+
+    if (sink.format == LOG_JSON)
+        buf_append_text(&buf, "{\"ts\":\"");
+    append_time(&buf, at_ns);
+    if (sink.format == LOG_JSON)
+        buf_append_text(&buf, "\",");
+    buf_append(&buf, body.data, body.n);
+    buf_append(&buf, "\n", 1);
+    sink.is_stuck = !has_room() || write(sink.fd, buf_head(&buf), buf_len(&buf)) == -1;
+    if (sink.is_stuck)
+        sink.n_lost++;
+}
+
+static void write_record(const struct log_record *record)
+{
+    struct buf body;
+
+    buf_init(&body, 0);
+    write_body(&body, record);
+    write_line(buf_bytes(&body), record->at_ns);
+    buf_finish(&body);
+}
+
+/* A line of our own about lines that didn't get out. */
+static void write_notice(enum log_level level, const char *message, const char *key,
+                         const char *text, const char *count_key, uint64_t count)
+{
+    struct value fields = value_map();
+    struct log_record record = {level, clock_wall_ns(), sink.program, message, &fields};
+
+    if (key != NULL)
+        value_put(&fields, key, value_string(text));
+    value_put(&fields, count_key, value_int((int64_t)count));
+    write_record(&record);
+    value_finish(&fields);
+}
+
+/* ---- repeats ------------------------------------------------------------------------
+ */
+
+static uint64_t hash_bytes(struct bytes bytes)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < bytes.n; i++)
+        hash = (hash ^ bytes.data[i]) * 0x100000001b3u;
+    return hash | 1;
+}
+
+static void close_window(struct repeat *row)
+{
+    if (row->n_held > 0)
+        write_notice(row->level, "line repeated, further ones not written", "line",
+                     row->message, "repeated", row->n_held);
+    row->n_held = row->n_written = 0;
+}
+
+static bool is_held(struct bytes body, const struct log_record *record)
+{
+    uint64_t hash = hash_bytes(body), now_ms = clock_monotonic_ms();
+    struct repeat *row = &sink.repeats[hash / 2 % N_REPEATS];
+
+    if (row->hash != hash || now_ms - row->window_at_ms >= 1000) {
+        close_window(row);
+        row->hash = hash;
+        row->window_at_ms = now_ms;
+        row->level = record->level;
+        snprintf(row->message, sizeof(row->message), "%s", record->message);
+    }
+    if (row->n_written < BURST_PER_SEC) {
+        row->n_written++;
+        return false;
+    }
+    row->n_held++;
+    return true;
+}
+
+void log_flush_repeats(void)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    for (unsigned i = 0; i < N_REPEATS; i++) {
+        if (now_ms - sink.repeats[i].window_at_ms >= 1000)
+            close_window(&sink.repeats[i]);
+    }
+    if (sink.n_lost > 0 && has_room()) {
+        uint64_t n_lost = sink.n_lost;
+
+        sink.n_lost = 0;
+        write_notice(LOG_WARN, "log lines lost, nobody read them", NULL, NULL, "lines",
+                     n_lost);
+    }
+}
+
+/* ---- in
+ * ------------------------------------------------------------------------------ */
+
+void log_emit(const struct log_record *record)
+{
+    struct buf body;
+    int saved_errno = errno;
+
+    if (record->level < sink.level)
+        return;
+    if (sink.tap != NULL)
+        sink.tap(sink.tap_context, record);
+    if (sink.fd != -1) {
+        buf_init(&body, 0);
+        write_body(&body, record);
+        if (!is_held(buf_bytes(&body), record))
+            write_line(buf_bytes(&body), record->at_ns);
+        buf_finish(&body);
+    }
+    errno = saved_errno;
+}
+
+struct arguments { /* a va_list that may be handed on by pointer */
+    va_list list;
+};
+
+struct conversion {
+    char spec[24];   /* "%-5.*s", as printf reads it */
+    unsigned n_long; /* 0 = int; size_t and friends are as wide as long */
+    int stars[2];
+    unsigned n_stars;
+    char type;
+};
+
+/* at is behind the '%'. Formats are ours, and short. */
+static const char *read_conversion(const char *at, struct conversion *out,
+                                   struct arguments *arguments)
+{
+    size_t n = strcspn(at, "diuxXcsfgep%");
+
+    assert(at[n] != '\0' && n + 3 <= sizeof(out->spec));
+    memset(out, 0, sizeof(*out));
+    out->type = at[n];
+    out->spec[0] = '%';
+    memcpy(out->spec + 1, at, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        if (strchr("lzjt", at[i]) != NULL)
+            out->n_long++;
+        if (at[i] == '*' && out->n_stars < 2)
+            out->stars[out->n_stars++] = va_arg(arguments->list, int);
+    }
+    return at + n + 1;
+}
+
+#define PRINT(buf, conversion, argument)                                               \
+    ((conversion)->n_stars == 0 ? buf_printf(buf, (conversion)->spec, argument)        \
+     : (conversion)->n_stars == 1                                                      \
+         ? buf_printf(buf, (conversion)->spec, (conversion)->stars[0], argument)       \
+         : buf_printf(buf, (conversion)->spec, (conversion)->stars[0],                 \
+                      (conversion)->stars[1], argument))
+
+static void print_conversion(struct buf *buf, const struct conversion *conversion,
+                             struct arguments *arguments)
+{
+    const char *text;
+
+    switch (conversion->type) {
+    case 's':
+        text = va_arg(arguments->list, const char *);
+        PRINT(buf, conversion, text != NULL ? text : "(null)");
+        break;
+    case 'f':
+    case 'g':
+    case 'e':
+        PRINT(buf, conversion, va_arg(arguments->list, double));
+        break;
+    case 'p':
+        PRINT(buf, conversion, va_arg(arguments->list, void *));
+        break;
+    case '%':
+        buf_append(buf, "%", 1);
+        break;
+    default:
+        if (conversion->n_long > 0)
+            PRINT(buf, conversion, va_arg(arguments->list, long));
+        else
+            PRINT(buf, conversion, va_arg(arguments->list, int));
+        break;
+    }
+}
+
+/* One "key=value" of the format; a lone integer stays a number. */
+static const char *read_field(struct value *fields, const char *at,
+                              struct arguments *arguments)
+{
+    size_t n_key = strcspn(at, "= ");
+    const char *key = at;
+    struct conversion conversion;
+    unsigned n_pieces = 0;
+    bool is_number = false;
+    struct buf text;
+
+    buf_init(&text, 0);
+    at += n_key + (at[n_key] == '=');
+    while (*at != '\0' && *at != ' ') {
+        n_pieces++;
+        if (*at != '%') {
+            buf_append(&text, at++, 1);
+            continue;
+        }
+        at = read_conversion(at + 1, &conversion, arguments);
+        print_conversion(&text, &conversion, arguments);
+        is_number = strchr("diu", conversion.type) != NULL;
+    }
+    buf_append(&text, "", 1);
+    value_put_n(fields, key, n_key,
+                is_number && n_pieces == 1
+                    ? value_int(strtoll((char *)buf_head(&text), NULL, 10))
+                    : value_bytes(buf_head(&text), buf_len(&text) - 1));
+    buf_finish(&text);
+    return at;
+}
+
+void log_write(enum log_level level, const char *message, const char *fields_fmt, ...)
+{
+    struct arguments arguments;
+    struct value fields;
+    struct log_record record = {level, 0, sink.program, message, &fields};
+
+    if (level < sink.level)
+        return;
+    record.at_ns = clock_wall_ns();
+    fields = value_map();
+    va_start(arguments.list, fields_fmt);
+    while (fields_fmt != NULL && *fields_fmt != '\0') {
+        if (*fields_fmt == ' ')
+            fields_fmt++;
+        else
+            fields_fmt = read_field(&fields, fields_fmt, &arguments);
+    }
+    va_end(arguments.list);
+    log_emit(&record);
+    value_finish(&fields);
+}
