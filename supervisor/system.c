@@ -1,0 +1,291 @@
+#include "supervisor/system.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ev.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/list.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+
+#include "supervisor/core.h"
+
+struct system {
+    struct supervisor *sup;
+    const struct system_target **targets; /* sorted by name */
+    unsigned n_targets;
+    struct list open; /* requests not answered yet */
+};
+
+/* What a handler holds, with our part behind it. */
+struct open_request {
+    struct request request;
+    struct system *system;
+    struct list in_open;
+    struct ev_timer deadline;
+};
+
+/* ---- the table ----------------------------------------------------------------------
+ */
+
+static int compare_targets(const void *a, const void *b)
+{
+    const struct system_target *const *left = a, *const *right = b;
+
+    return strcmp((*left)->name, (*right)->name);
+}
+
+void system_add_targets(struct system *system, const struct system_target *targets,
+                        unsigned n_targets)
+{
+    unsigned n = system->n_targets + n_targets;
+
+    system->targets = xrealloc(system->targets, n * sizeof(system->targets[0]));
+    for (unsigned i = 0; i < n_targets; i++)
+        system->targets[system->n_targets + i] = &targets[i];
+    system->n_targets = n;
+    qsort(system->targets, n, sizeof(system->targets[0]), compare_targets);
+    for (unsigned i = 1; i < n; i++)
+        assert(strcmp(system->targets[i - 1]->name, system->targets[i]->name) != 0);
+}
+
+/* name comes from a peer: without '@', not terminated, any bytes. */
+static const struct system_target *find_target(const struct system *system,
+                                               struct bytes name)
+{
+    unsigned low = 0, high = system->n_targets;
+
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        const struct system_target *target = system->targets[middle];
+        size_t n = strlen(target->name), n_both = n < name.n ? n : name.n;
+        int order = memcmp(target->name, name.data, n_both);
+
+        if (order == 0)
+            order = (n > name.n) - (n < name.n);
+        if (order == 0)
+            return target;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* ---- a request's end ----------------------------------------------------------------
+ */
+
+static struct open_request *open_of(struct request *request)
+{
+    return container_of(request, struct open_request, request);
+}
+
+static void free_request(struct request *request)
+{
+    struct open_request *open = open_of(request);
+
+    ev_timer_stop(request->sup->loop, &open->deadline);
+    list_remove(&open->in_open);
+    value_finish(&request->args);
+    free(open);
+}
+
+void request_reply_raw(struct request *request, struct bytes payload)
+{
+    origin_reply(&request->origin, REPLY_OK, payload);
+    free_request(request);
+}
+
+void request_reply(struct request *request, const struct value *result)
+{
+    static const struct value nil;
+    struct err err = {0};
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    if (payload_encode(&buf, result != NULL ? result : &nil, 1)) {
+        request_reply_raw(request, buf_bytes(&buf));
+    } else {
+        err_set(&err, ERR_UNAVAILABLE, "no memory for the answer");
+        request_fail(request, &err);
+    }
+    buf_finish(&buf);
+}
+
+void request_fail(struct request *request, const struct err *err)
+{
+    origin_fail(&request->origin, err);
+    free_request(request);
+}
+
+bool request_item(struct request *request, const struct value *item)
+{
+    struct buf buf;
+    bool sent;
+
+    buf_init(&buf, 0);
+    sent = value_encode(&buf, item) && origin_item(&request->origin, buf_bytes(&buf));
+    buf_finish(&buf);
+    return sent;
+}
+
+/* Answers the origin now (err NULL: it is gone, don't). A handler that can't give its
+ * request back keeps it, and what it answers later goes nowhere. */
+static void end_early(struct request *request, const struct err *err)
+{
+    if (err != NULL)
+        origin_fail(&request->origin, err);
+    request->origin.type = ORIGIN_NONE;
+    ev_timer_stop(request->sup->loop, &open_of(request)->deadline);
+    if (request->on_cancel != NULL && request->on_cancel(request))
+        free_request(request);
+}
+
+static void on_deadline(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    struct open_request *open = container_of(timer, struct open_request, deadline);
+    struct err err = {0};
+
+    (void)loop, (void)revents;
+    err_set(&err, ERR_TIMEOUT, "%s took too long", open->request.target);
+    end_early(&open->request, &err);
+}
+
+/* ---- a request's start --------------------------------------------------------------
+ */
+
+static bool is_allowed(const struct system_target *target, const struct origin *origin)
+{
+    if (origin->type == ORIGIN_WORKER)
+        return (target->allow & ALLOW_WORKER) != 0;
+    return origin->type != ORIGIN_CLIENT || (target->allow & ALLOW_CLIENT) != 0;
+}
+
+static struct open_request *open_create(struct system *system,
+                                        const struct system_target *target,
+                                        const struct origin *origin)
+{
+    struct open_request *open = xcalloc(1, sizeof(*open));
+
+    open->system = system;
+    open->request.sup = system->sup;
+    open->request.origin = *origin;
+    open->request.target = target->name;
+    ev_timer_init(&open->deadline, on_deadline, 0, 0);
+    list_append(&system->open, &open->in_open);
+    return open;
+}
+
+static void arm_deadline(struct open_request *open, uint64_t deadline_at_ns)
+{
+    int64_t left_ns = (int64_t)(deadline_at_ns - (uint64_t)clock_monotonic_ns());
+
+    if (deadline_at_ns == 0)
+        return;
+    ev_timer_set(&open->deadline, left_ns > 0 ? (double)left_ns / 1e9 : 0.0, 0);
+    ev_timer_start(open->system->sup->loop, &open->deadline);
+}
+
+void system_call(struct system *system, const struct origin *origin,
+                 struct bytes target, uint64_t caller, uint64_t deadline_at_ns,
+                 struct bytes args)
+{
+    struct bytes name = {target.data + 1, target.n - 1};
+    const struct system_target *row;
+    struct open_request *open;
+    struct err err = {0};
+
+    assert(target.n > 0 && target.data[0] == '@');
+    row = find_target(system, name);
+    if (row == NULL) {
+        err_set(&err, ERR_NOT_FOUND, "no such target: %.*s",
+                (int)(target.n < 100 ? target.n : 100), (const char *)target.data);
+        origin_fail(origin, &err);
+        return;
+    }
+    if (!is_allowed(row, origin)) {
+        err_set(&err, ERR_PERMISSION_DENIED, "not allowed to call @%s", row->name);
+        origin_fail(origin, &err);
+        return;
+    }
+    open = open_create(system, row, origin);
+    open->request.caller = caller;
+    open->request.deadline_at_ns = deadline_at_ns;
+    if (payload_decode(args, &open->request.args, &err) != 0) {
+        err_wrap(&err, "arguments of @%s", row->name);
+        request_fail(&open->request, &err);
+        return;
+    }
+    arm_deadline(open, deadline_at_ns);
+    row->handle(&open->request); /* last: it may have been answered and freed */
+}
+
+static const void *peer_of(const struct origin *origin)
+{
+    switch (origin->type) {
+    case ORIGIN_WORKER:
+        return origin->who.worker;
+    case ORIGIN_CLIENT:
+        return origin->who.client;
+    case ORIGIN_INTERNAL:
+        return origin->who.internal.context;
+    case ORIGIN_NONE:
+        break;
+    }
+    return NULL;
+}
+
+void system_cancel(struct system *system, const struct origin *origin)
+{
+    struct err err = {0};
+
+    LIST_FOREACH_SAFE (node, &system->open) {
+        struct open_request *open = container_of(node, struct open_request, in_open);
+        const struct origin *other = &open->request.origin;
+
+        if (other->type != origin->type || other->call != origin->call ||
+            peer_of(other) != peer_of(origin))
+            continue;
+        err_set(&err, ERR_CANCELED, "@%s was cancelled", open->request.target);
+        end_early(&open->request, &err);
+        return;
+    }
+}
+
+void system_origin_gone(struct system *system, const void *worker_or_client)
+{
+    LIST_FOREACH_SAFE (node, &system->open) {
+        struct open_request *open = container_of(node, struct open_request, in_open);
+
+        if (peer_of(&open->request.origin) == worker_or_client)
+            end_early(&open->request, NULL);
+    }
+}
+
+struct system *system_create(struct supervisor *sup)
+{
+    struct system *system = xcalloc(1, sizeof(*system));
+
+    system->sup = sup;
+    list_init(&system->open);
+    return system;
+}
+
+void system_destroy(struct system *system)
+{
+    if (system == NULL)
+        return;
+    while (!list_empty(&system->open))
+        free_request(
+            &container_of(system->open.next, struct open_request, in_open)->request);
+    free(system->targets);
+    free(system);
+}
