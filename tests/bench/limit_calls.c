@@ -34,9 +34,10 @@
 #define WIRE_BYTES      100 /* of every frame, header included */
 #define MAX_OUTSTANDING 1024
 #define BUFFER_BYTES    (MAX_OUTSTANDING * WIRE_BYTES)
-#define TARGET          "bench.arithmetic:add_two_given_integers" /* fills the CALL up to 100 \
-                                                                   */
-#define N_PADDING       70 /* fills the REPLY up to 100 */
+#define TARGET                                                                         \
+    "bench.arithmetic:add_two_given_integers" /* fills the CALL up to 100              \
+                                               */
+#define N_PADDING 70                          /* fills the REPLY up to 100 */
 
 /* ---- the two frames ----------------------------------------------------------------
  */

@@ -1,0 +1,5 @@
+local function handle(a, b)
+    return a + b
+end
+
+return { handle = handle }

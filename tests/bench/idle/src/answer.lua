@@ -1,0 +1,5 @@
+local function handle()
+    return 42
+end
+
+return { handle = handle }

@@ -1,0 +1,217 @@
+"""Each function measures one thing once and returns its figures by name."""
+
+import os
+import select
+import signal
+import statistics
+import time
+
+import procfs
+from programs import HERE, Failed, Missing, Program, find, one_core, workers_of
+
+OUTSTANDING = 64
+NATS_PORT = 14222
+ERLANG_PORT = 14777
+
+# ---- calls ---------------------------------------------------------------------------
+
+
+def limit_calls_one_core(bench):
+    return bench.run_own("limit_calls", OUTSTANDING, bench.seconds, cpus=one_core())
+
+
+def limit_calls_lone(bench):
+    return bench.run_own("limit_calls", 1, bench.seconds, cpus=one_core())
+
+
+def limit_calls_free(bench):
+    return bench.run_own("limit_calls", OUTSTANDING, bench.seconds)
+
+
+def troupe_calls_one_core(bench):
+    return _troupe_calls(bench, OUTSTANDING, one_core())
+
+
+def troupe_calls_lone(bench):
+    return _troupe_calls(bench, 1, one_core())
+
+
+def troupe_calls_free(bench):
+    return _troupe_calls(bench, OUTSTANDING, None)
+
+
+def _troupe_calls(bench, outstanding, cpus):
+    args = ("-x", "bench:calls", outstanding, bench.seconds)
+    with bench.troupe("app", *args, cpus=cpus) as program:
+        program.expect("begin")
+        before = _cpu_of_all(program)
+        program.expect("end")
+        after = _cpu_of_all(program)
+        figures = program.result()
+    used = {pid: after[pid] - before.get(pid, 0) for pid in after}
+    figures["supervisor_share"] = used[program.process.pid] / sum(used.values())
+    return figures
+
+
+def _cpu_of_all(program):
+    pids = [program.process.pid, *workers_of(program)]
+    return {pid: procfs.cpu_ns(pid) for pid in pids}
+
+
+def peer_tarantool(bench):
+    tarantool = find("tarantool")
+    script = HERE / "peer_tarantool.lua"
+    socket = bench.folder / "tarantool.sock"
+    with Program([tarantool, script, "serve", socket], cwd=bench.folder) as server:
+        server.expect("ready")
+        argv = [tarantool, script, "call", socket, OUTSTANDING, bench.seconds]
+        with Program(argv, cwd=bench.folder) as caller:
+            return caller.result()
+
+
+def peer_nats(bench):
+    peer = bench.own_program("peer_nats")
+    server = [find("nats-server"), "-a", "127.0.0.1", "-p", NATS_PORT]
+    with Program(server, cwd=bench.folder):
+        _wait_for_port(NATS_PORT)
+        url = f"nats://127.0.0.1:{NATS_PORT}"
+        with Program([peer, url, OUTSTANDING, bench.seconds]) as caller:
+            return caller.result()
+
+
+def peer_erlang(bench):
+    find("erl")
+    with Program([find("erlc"), HERE / "peer_erlang.erl"], cwd=bench.folder) as compiler:
+        if compiler.process.wait(60) != 0:
+            raise Failed("erlc: peer_erlang.erl does not compile")
+    # A fixed port stands in for the name server, which would stay behind as a daemon.
+    common = ["erl", "-noshell", "-start_epmd", "false", "-erl_epmd_port", ERLANG_PORT]
+    common += ["-setcookie", "bench"]
+    callee = "callee@127.0.0.1"
+    serve = [*common, "-name", callee, "-run", "peer_erlang", "serve"]
+    call = [*common, "-name", "caller@127.0.0.1", "-dist_listen", "false", "-run"]
+    call += ["peer_erlang", "call", callee, OUTSTANDING, bench.seconds]
+    with Program(serve, cwd=bench.folder) as server:
+        server.expect("ready")
+        with Program(call, cwd=bench.folder) as caller:
+            return caller.result()
+
+
+def _wait_for_port(port):
+    import socket
+
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise Failed(f"nothing listens on port {port}")
+
+
+# ---- messages, actors ----------------------------------------------------------------
+
+
+def limit_messages(bench):
+    return bench.run_own("limit_messages", bench.seconds, cpus=one_core())
+
+
+def troupe_messages_near(bench):
+    return _troupe_messages(bench, "bench:left", "bench:left", 1)
+
+
+def troupe_messages_far(bench):
+    return _troupe_messages(bench, "bench:left", "bench:right", OUTSTANDING)
+
+
+def _troupe_messages(bench, host_a, host_b, balls):
+    args = ("-x", "bench:messages", host_a, host_b, balls, bench.seconds)
+    with bench.troupe("app", *args, cpus=one_core()) as program:
+        return program.result()
+
+
+def troupe_spawns(bench):
+    args = ("-x", "bench:spawns", "bench:left", bench.seconds)
+    with bench.troupe("app", *args) as program:
+        return program.result()
+
+
+def troupe_crowd(bench):
+    args = ("-x", "bench:crowd", "bench:left", bench.n_crowd)
+    with bench.troupe("app", *args) as program:
+        program.expect("standing")
+        pids = [program.process.pid, *workers_of(program)]
+        total = sum(procfs.pss_bytes(pid) for pid in pids)
+        program.say("go")
+        figures = program.result()
+    figures["pss_mb"] = total / 1e6
+    figures["pss_mb_per_million"] = total / 1e6 * 1_000_000 / figures["n"]
+    return figures
+
+
+# ---- life and death of workers -------------------------------------------------------
+
+
+def troupe_deaths(bench):
+    errors_ms, answers_ms = [], []
+    with bench.troupe("app", "-x", "bench:deaths", bench.n_deaths) as program:
+        for _ in range(bench.n_deaths):
+            program.expect("ready")
+            time.sleep(0.05)  # the call is on its way to the worker
+            killed_at_ns, dead_at_ns = _kill(program, "pool", "bench:frail")
+            figures = program.result()
+            if figures["kind"] != "Unavailable" or figures["retryable"] is not True:
+                raise Failed(f"the waiting call got {figures}")
+            errors_ms.append((figures["failed_at_ns"] - dead_at_ns) / 1e6)
+            answers_ms.append((figures["answered_at_ns"] - killed_at_ns) / 1e6)
+    return {
+        "error_ms": statistics.median(errors_ms),
+        "replaced_ms": statistics.median(answers_ms),
+    }
+
+
+def _kill(program, role, entry):
+    """Kills the one worker of that kind; returns the wall clock before the kill and
+    once it was seen dead, which is before its parent can have reaped it."""
+    pids = list(workers_of(program, role, entry))
+    if len(pids) != 1:
+        raise Failed(f"{len(pids)} workers of {entry}, not one")
+    pidfd = os.pidfd_open(pids[0])
+    killed_at_ns = time.time_ns()
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    select.select([pidfd], [], [], 5)
+    dead_at_ns = time.time_ns()
+    os.close(pidfd)
+    return killed_at_ns, dead_at_ns
+
+
+def troupe_starts(bench):
+    with bench.troupe("app", "-x", "bench:starts", 100) as program:
+        return program.result()
+
+
+def troupe_idle(bench):
+    with bench.troupe("idle") as program:
+        pids = _wait_for_workers(program, 20)
+        time.sleep(2)
+        supervisor = program.process.pid
+        before = {pid: procfs.cpu_ns(pid) for pid in [supervisor, *pids]}
+        began = time.monotonic()
+        time.sleep(bench.idle_s)
+        took = time.monotonic() - began
+        used = {pid: procfs.cpu_ns(pid) - before[pid] for pid in before}
+        return {
+            "supervisor_cpu_ms_per_s": used.pop(supervisor) / 1e6 / took,
+            "worker_cpu_ms_per_s": statistics.mean(used.values()) / 1e6 / took,
+            "supervisor_private_mb": procfs.private_bytes(supervisor) / 1e6,
+            "worker_private_mb": max(map(procfs.private_bytes, pids)) / 1e6,
+        }
+
+
+def _wait_for_workers(program, n):
+    for _ in range(200):
+        pids = list(workers_of(program, "pool"))
+        if len(pids) == n:
+            return pids
+        time.sleep(0.05)
+    raise Failed(f"{len(pids)} workers came up, not {n}")
