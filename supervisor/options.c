@@ -1,0 +1,440 @@
+#include "supervisor/options.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/nearest.h"
+
+enum option_id {
+    OPT_CONFIG,
+    OPT_OVERRIDE,
+    OPT_SET,
+    OPT_STATE,
+    OPT_CONTROL,
+    OPT_LOG_FORMAT,
+    OPT_LOG_LEVEL,
+    OPT_VERBOSE,
+    OPT_SILENT,
+    OPT_EXEC,
+    OPT_HOST,
+    OPT_VERSION,
+    OPT_HELP,
+    OPT_CONSOLE, /* wippy's -c */
+};
+
+static const struct option_row {
+    const char *name;
+    char letter; /* 0 = none */
+    enum option_id id;
+    const char *value; /* what it takes, NULL = nothing */
+    const char *help;
+} options_table[] = {
+    {"config", 'c', OPT_CONFIG, "PATH",
+     "registry file, or folder that is searched; repeatable"},
+    {"override", 'o', OPT_OVERRIDE, "NS:ENTRY:FIELD=VALUE",
+     "change one field of one entry; repeatable"},
+    {"set", 0, OPT_SET, "SECTION.KEY=VALUE",
+     "change one setting of supervisor.yaml; repeatable"},
+    {"state", 0, OPT_STATE, "DIR", "where state is kept"},
+    {"control", 0, OPT_CONTROL, "PATH", "socket that supctl talks to"},
+    {"log-format", 0, OPT_LOG_FORMAT, "console|json", "form of log lines"},
+    {"log-level", 0, OPT_LOG_LEVEL, "LEVEL", "debug, info, warn or error"},
+    {"verbose", 'v', OPT_VERBOSE, NULL, "the same as --log-level debug"},
+    {"silent", 's', OPT_SILENT, NULL, "write no log"},
+    {"exec", 'x', OPT_EXEC, "NS:ENTRY", "with run: the process to run"},
+    {"host", 0, OPT_HOST, "NS:ENTRY", "with run: the terminal host to run it on"},
+    {"version", 0, OPT_VERSION, NULL, "print the version"},
+    {"help", 'h', OPT_HELP, NULL, "print help; after a command: about it"},
+};
+
+static const struct command_row {
+    const char *name;
+    const char *usage;
+    const char *help;
+    bool later; /* known, but not in this build */
+    enum command id;
+} commands_table[] = {
+    {"run", "run [NAME | -x NS:ENTRY] [ARGS...]",
+     "boot the app in this folder; with NAME or -x, run one process on the terminal "
+     "and exit with its result",
+     false, COMMAND_RUN},
+    {"run list", "run list", "list the commands that the app offers", false,
+     COMMAND_RUN_LIST},
+    {"check", "check", "load and validate everything, start nothing", false,
+     COMMAND_CHECK},
+    {"test", "test [ARGS...]", "run the app's test entry (meta.command.name: test)",
+     false, COMMAND_TEST},
+    {"init", "init", "write wippy.lock", false, COMMAND_INIT},
+    {"serve", "serve DIR", "serve a folder of functions over HTTP", true, COMMAND_BOOT},
+    {"dev", "dev DIR", "serve with reload on change", true, COMMAND_BOOT},
+    {"invoke", "invoke FILE --event JSON", "run one function once", true, COMMAND_BOOT},
+    {"pack", "pack OUT.wapp", "pack an app into one file", true, COMMAND_BOOT},
+    {"upgrade", "upgrade", "replace the running program", true, COMMAND_BOOT},
+};
+
+struct parser {
+    struct options *out;
+    const struct command_row *command;
+    bool as_wippy;
+    struct err *err;
+};
+
+static void texts_add(struct texts *texts, const char *text)
+{
+    texts->items = xrealloc(texts->items, (texts->n + 1) * sizeof(texts->items[0]));
+    texts->items[texts->n++] = text;
+}
+
+static int unknown_option(const struct parser *parser, const char *text, size_t n)
+{
+    const char *names[N_ELEMENTS(options_table)];
+    char typed[80];
+    const char *nearest;
+
+    for (unsigned i = 0; i < N_ELEMENTS(options_table); i++)
+        names[i] = options_table[i].name;
+    snprintf(typed, sizeof(typed), "%.*s", (int)n, text);
+    nearest = nearest_find(typed, names, N_ELEMENTS(names));
+    if (nearest != NULL)
+        return err_set(parser->err, ERR_INVALID,
+                       "unknown option '--%s', did you mean '--%s'?", typed, nearest);
+    return err_set(parser->err, ERR_INVALID,
+                   "unknown option '--%s'; arguments of the app that start with a dash "
+                   "go behind '--'",
+                   typed);
+}
+
+static const struct option_row *find_long(const char *text, size_t n)
+{
+    for (unsigned i = 0; i < N_ELEMENTS(options_table); i++) {
+        const struct option_row *row = &options_table[i];
+
+        if (strlen(row->name) == n && memcmp(row->name, text, n) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+static const struct option_row *find_letter(const struct parser *parser, char letter)
+{
+    static const struct option_row console = {"console", 'c', OPT_CONSOLE, NULL, ""};
+
+    if (parser->as_wippy && letter == 'c')
+        return &console;
+    for (unsigned i = 0; i < N_ELEMENTS(options_table); i++) {
+        if (options_table[i].letter == letter)
+            return &options_table[i];
+    }
+    return NULL;
+}
+
+static int set_log_format(const struct parser *parser, const char *value)
+{
+    if (strcmp(value, "console") != 0 && strcmp(value, "json") != 0)
+        return err_set(parser->err, ERR_INVALID,
+                       "--log-format is 'console' or 'json', not '%.60s'", value);
+    parser->out->has_log_format = true;
+    parser->out->log_format = value[0] == 'j' ? LOG_JSON : LOG_CONSOLE;
+    return 0;
+}
+
+static int set_log_level(const struct parser *parser, const char *value)
+{
+    if (!log_level_find(value, &parser->out->log_level))
+        return err_set(parser->err, ERR_INVALID,
+                       "--log-level is debug, info, warn or error, not '%.60s'", value);
+    parser->out->has_log_level = true;
+    return 0;
+}
+
+static int set_override(const struct parser *parser, const char *value)
+{
+    const char *first = strchr(value, ':'), *equals = strchr(value, '=');
+    const char *second = first != NULL ? strchr(first + 1, ':') : NULL;
+
+    if (second == NULL || equals == NULL || equals < second || equals == second + 1)
+        return err_set(parser->err, ERR_INVALID,
+                       "invalid -o \"%.100s\": expected ns:entry:field=value", value);
+    texts_add(&parser->out->overrides, value);
+    return 0;
+}
+
+static int set_setting(const struct parser *parser, const char *value)
+{
+    const char *equals = strchr(value, '='), *dot = strchr(value, '.');
+
+    if (equals == NULL)
+        return err_set(parser->err, ERR_INVALID,
+                       "invalid --set \"%.100s\": expected section.path=value", value);
+    if (dot == NULL || dot > equals || dot == value || dot + 1 == equals)
+        return err_set(parser->err, ERR_INVALID,
+                       "invalid --set \"%.100s\": key must be section.path (e.g. "
+                       "shutdown.timeout)",
+                       value);
+    texts_add(&parser->out->sets, value);
+    return 0;
+}
+
+static int take_option(struct parser *parser, const struct option_row *row,
+                       const char *value)
+{
+    struct options *out = parser->out;
+
+    switch (row->id) {
+    case OPT_CONFIG:
+        texts_add(&out->configs, value);
+        return 0;
+    case OPT_OVERRIDE:
+        return set_override(parser, value);
+    case OPT_SET:
+        return set_setting(parser, value);
+    case OPT_STATE:
+        out->state = value;
+        return 0;
+    case OPT_CONTROL:
+        out->control = value;
+        return 0;
+    case OPT_LOG_FORMAT:
+        return set_log_format(parser, value);
+    case OPT_LOG_LEVEL:
+        return set_log_level(parser, value);
+    case OPT_VERBOSE:
+        return set_log_level(parser, "debug");
+    case OPT_CONSOLE:
+        return set_log_format(parser, "console");
+    case OPT_SILENT:
+        out->silent = true;
+        return 0;
+    case OPT_EXEC:
+        out->exec = value;
+        return 0;
+    case OPT_HOST:
+        out->host = value;
+        return 0;
+    case OPT_VERSION:
+        out->command = COMMAND_VERSION;
+        return 0;
+    case OPT_HELP:
+        out->command = COMMAND_HELP;
+        return 0;
+    }
+    return 0;
+}
+
+/* next is the argument behind, NULL if none. Returns how many arguments were used. */
+static int read_long(struct parser *parser, const char *text, const char *next)
+{
+    const char *equals = strchr(text, '=');
+    size_t n = equals != NULL ? (size_t)(equals - text) : strlen(text);
+    const struct option_row *row = find_long(text, n);
+
+    if (row == NULL && parser->as_wippy && strcmp(text, "very-verbose") == 0)
+        row = find_long("verbose", strlen("verbose"));
+    if (row == NULL)
+        return unknown_option(parser, text, n);
+    if (row->value == NULL && equals != NULL)
+        return err_set(parser->err, ERR_INVALID, "--%s takes no value", row->name);
+    if (row->value != NULL && equals == NULL && next == NULL)
+        return err_set(parser->err, ERR_INVALID, "--%s needs a value: --%s %s",
+                       row->name, row->name, row->value);
+    if (take_option(parser, row, equals != NULL ? equals + 1 : next) != 0)
+        return -1;
+    return row->value != NULL && equals == NULL ? 2 : 1;
+}
+
+/* "-sx NS:ENTRY": letters together, the last may take a value, also glued on. */
+static int read_letters(struct parser *parser, const char *text, const char *next)
+{
+    for (; *text != '\0'; text++) {
+        const struct option_row *row = find_letter(parser, *text);
+
+        if (row == NULL)
+            return err_set(parser->err, ERR_INVALID,
+                           "unknown option '-%c'; arguments of the app that start with "
+                           "a dash go behind '--'",
+                           isprint((unsigned char)*text) ? *text : '?');
+        if (row->value != NULL && text[1] == '\0' && next == NULL)
+            return err_set(parser->err, ERR_INVALID, "-%c needs a value: -%c %s", *text,
+                           *text, row->value);
+        if (row->value != NULL) {
+            bool is_glued = text[1] != '\0';
+
+            if (take_option(parser, row, is_glued ? text + 1 : next) != 0)
+                return -1;
+            return is_glued ? 1 : 2;
+        }
+        if (take_option(parser, row, NULL) != 0)
+            return -1;
+    }
+    return 1;
+}
+
+static int read_command(struct parser *parser, const char *text)
+{
+    const char *names[N_ELEMENTS(commands_table)];
+    const char *nearest;
+
+    if (strcmp(text, "help") == 0) {
+        parser->out->command = COMMAND_HELP;
+        return 1;
+    }
+    if (parser->as_wippy && strcmp(text, "lint") == 0)
+        text = "check";
+    for (unsigned i = 0; i < N_ELEMENTS(commands_table); i++) {
+        const struct command_row *row = &commands_table[i];
+
+        names[i] = row->name;
+        if (strcmp(row->name, text) != 0)
+            continue;
+        if (row->later)
+            return err_set(parser->err, ERR_INVALID, "'%s' is not in this build", text);
+        parser->command = row;
+        if (parser->out->command == COMMAND_BOOT)
+            parser->out->command = row->id;
+        return 1;
+    }
+    nearest = nearest_find(text, names, N_ELEMENTS(names));
+    return err_set(parser->err, ERR_INVALID, "unknown command '%.60s'%s%s%s", text,
+                   nearest != NULL ? ", did you mean '" : "; see 'supervisor --help'",
+                   nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+}
+
+static int read_word(struct parser *parser, const char *text)
+{
+    struct options *out = parser->out;
+
+    if (parser->command == NULL && out->command == COMMAND_HELP) {
+        out->help_about = text;
+        return 1;
+    }
+    if (parser->command == NULL)
+        return read_command(parser, text);
+    if (parser->command->id == COMMAND_RUN && out->exec == NULL && out->name == NULL)
+        out->name = text;
+    else if (parser->command->id == COMMAND_RUN || parser->command->id == COMMAND_TEST)
+        texts_add(&out->args, text);
+    else
+        return err_set(parser->err, ERR_INVALID, "'%s' takes no argument: '%.60s'",
+                       parser->command->name, text);
+    return 1;
+}
+
+static bool is_word(const char *text)
+{
+    return text[0] != '-' || text[1] == '\0' || isdigit((unsigned char)text[1]) ||
+           (text[1] == '.' && isdigit((unsigned char)text[2]));
+}
+
+/* What can only be told when everything has been read. */
+static int settle(struct parser *parser)
+{
+    struct options *out = parser->out;
+
+    if (parser->command != NULL && out->command == COMMAND_HELP)
+        out->help_about = parser->command->name;
+    /* `run hello -x app:other`: the name came first, but was an argument */
+    if (out->exec != NULL && out->name != NULL) {
+        texts_add(&out->args, out->name);
+        memmove(out->args.items + 1, out->args.items,
+                (out->args.n - 1) * sizeof(out->args.items[0]));
+        out->args.items[0] = out->name;
+        out->name = NULL;
+    }
+    if (out->command == COMMAND_RUN && out->name != NULL &&
+        strcmp(out->name, "list") == 0)
+        out->command = COMMAND_RUN_LIST;
+    if (out->command != COMMAND_RUN && out->command <= COMMAND_TEST &&
+        (out->exec != NULL || out->host != NULL))
+        return err_set(parser->err, ERR_INVALID,
+                       "-x and --host belong to 'run': supervisor run -x %s",
+                       out->exec != NULL ? out->exec : "NS:ENTRY");
+    if (parser->command == NULL && out->command == COMMAND_BOOT && out->configs.n == 0)
+        return err_set(parser->err, ERR_INVALID,
+                       "nothing to do: name a registry with --config, or a command");
+    return 0;
+}
+
+int options_parse(struct options *out, int argc, char **argv, struct err *err)
+{
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    const char *program = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "";
+    struct parser parser = {out, NULL, strcmp(program, "wippy") == 0, err};
+
+    memset(out, 0, sizeof(*out));
+    for (int i = 1; i < argc;) {
+        const char *text = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+        int n_used;
+
+        if (strcmp(text, "--") == 0) {
+            while (++i < argc) {
+                if (read_word(&parser, argv[i]) == -1)
+                    return -1;
+            }
+            break;
+        }
+        if (is_word(text))
+            n_used = read_word(&parser, text);
+        else if (text[1] == '-')
+            n_used = read_long(&parser, text + 2, next);
+        else
+            n_used = read_letters(&parser, text + 1, next);
+        if (n_used == -1)
+            return -1;
+        i += n_used;
+    }
+    return settle(&parser);
+}
+
+void options_finish(struct options *options)
+{
+    free(options->configs.items);
+    free(options->overrides.items);
+    free(options->sets.items);
+    free(options->args.items);
+    memset(options, 0, sizeof(*options));
+}
+
+static void print_options(FILE *out)
+{
+    fprintf(out, "\nOptions:\n");
+    for (unsigned i = 0; i < N_ELEMENTS(options_table); i++) {
+        const struct option_row *row = &options_table[i];
+        char left[60];
+
+        snprintf(left, sizeof(left), "%s--%s%s%s",
+                 row->letter != 0 ? (char[]){'-', row->letter, ',', ' ', 0} : "    ",
+                 row->name, row->value != NULL ? " " : "",
+                 row->value != NULL ? row->value : "");
+        fprintf(out, "  %-38s %s\n", left, row->help);
+    }
+}
+
+void options_print_help(FILE *out, const char *about)
+{
+    bool found = false;
+
+    for (unsigned i = 0; about != NULL && i < N_ELEMENTS(commands_table); i++) {
+        const struct command_row *row = &commands_table[i];
+
+        if (strcmp(row->name, about) != 0)
+            continue;
+        fprintf(out, "usage: supervisor %s\n\n%s%s\n", row->usage, row->help,
+                row->later ? " (not in this build)" : "");
+        found = true;
+    }
+    if (!found) {
+        fprintf(out, "usage: supervisor --config PATH [OPTIONS]\n"
+                     "       supervisor COMMAND [OPTIONS] [ARGS...]\n\n"
+                     "Runs apps made of actors, functions and services.\n\n"
+                     "Commands:\n");
+        for (unsigned i = 0; i < N_ELEMENTS(commands_table); i++) {
+            if (!commands_table[i].later)
+                fprintf(out, "  %-38s %s\n", commands_table[i].usage,
+                        commands_table[i].help);
+        }
+    }
+    print_options(out);
+}

@@ -1,0 +1,139 @@
+#include "supervisor/options.h"
+
+#include <string.h>
+
+#include "common/err.h"
+#include "tests/unit/unit.h"
+
+static struct options options;
+static struct err err;
+
+/* line is split at blanks; argv[0] comes first in it. */
+static int parse(const char *line)
+{
+    static char copy[300];
+    static char *argv[20];
+    int argc = 0;
+
+    options_finish(&options);
+    memset(&err, 0, sizeof(err));
+    snprintf(copy, sizeof(copy), "%s", line);
+    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    return options_parse(&options, argc, argv, &err);
+}
+
+START_TEST(options_take_the_foreground_form)
+{
+    ck_assert_int_eq(
+        parse("supervisor --config a.yaml -c b --state=/s --control /c.sock "
+              "--log-format json --log-level debug -s"),
+        0);
+    ck_assert_int_eq(options.command, COMMAND_BOOT);
+    ck_assert_uint_eq(options.configs.n, 2);
+    ck_assert_str_eq(options.configs.items[1], "b");
+    ck_assert_str_eq(options.state, "/s");
+    ck_assert_str_eq(options.control, "/c.sock");
+    ck_assert_int_eq(options.log_format, LOG_JSON);
+    ck_assert_int_eq(options.log_level, LOG_DEBUG);
+    ck_assert(options.silent);
+}
+END_TEST
+
+START_TEST(options_take_run_with_a_process)
+{
+    ck_assert_int_eq(parse("supervisor run -x app:hello one -5 --state /s -- --two"),
+                     0);
+    ck_assert_int_eq(options.command, COMMAND_RUN);
+    ck_assert_str_eq(options.exec, "app:hello");
+    ck_assert_uint_eq(options.args.n, 3);
+    ck_assert_str_eq(options.args.items[0], "one");
+    ck_assert_str_eq(options.args.items[1], "-5");
+    ck_assert_str_eq(options.args.items[2], "--two");
+}
+END_TEST
+
+START_TEST(options_take_run_with_a_name)
+{
+    ck_assert_int_eq(parse("supervisor --state /s run hello a b"), 0);
+    ck_assert_str_eq(options.name, "hello");
+    ck_assert_uint_eq(options.args.n, 2);
+    ck_assert_int_eq(parse("supervisor run list"), 0);
+    ck_assert_int_eq(options.command, COMMAND_RUN_LIST);
+    ck_assert_int_eq(parse("supervisor run"), 0);
+    ck_assert_int_eq(options.command, COMMAND_RUN);
+    ck_assert_ptr_eq(options.name, NULL);
+    ck_assert_int_eq(parse("supervisor run a b -x app:c"), 0);
+    ck_assert_uint_eq(options.args.n, 2);
+    ck_assert_str_eq(options.args.items[0], "a");
+    ck_assert_str_eq(options.args.items[1], "b");
+}
+END_TEST
+
+START_TEST(options_understand_wippy)
+{
+    ck_assert_int_eq(parse("/usr/bin/wippy run -c -v -x app:hello"), 0);
+    ck_assert_str_eq(options.exec, "app:hello");
+    ck_assert_int_eq(options.log_level, LOG_DEBUG);
+    ck_assert(options.has_log_format);
+    ck_assert_int_eq(parse("wippy lint"), 0);
+    ck_assert_int_eq(options.command, COMMAND_CHECK);
+}
+END_TEST
+
+START_TEST(options_show_help_about_a_command)
+{
+    ck_assert_int_eq(parse("supervisor run --help"), 0);
+    ck_assert_int_eq(options.command, COMMAND_HELP);
+    ck_assert_str_eq(options.help_about, "run");
+    ck_assert_int_eq(parse("supervisor help check"), 0);
+    ck_assert_int_eq(options.command, COMMAND_HELP);
+    ck_assert_str_eq(options.help_about, "check");
+    ck_assert_int_eq(parse("supervisor --version"), 0);
+    ck_assert_int_eq(options.command, COMMAND_VERSION);
+}
+END_TEST
+
+static const struct {
+    const char *line, *want;
+} refused[] = {
+    {"supervisor", "--config"},
+    {"supervisor --cofnig x", "did you mean '--config'"},
+    {"supervisor rnu", "did you mean 'run'"},
+    {"supervisor --config", "needs a value"},
+    {"supervisor --silent=1", "takes no value"},
+    {"supervisor -q", "unknown option '-q'"},
+    {"supervisor --log-level loud -c x", "not 'loud'"},
+    {"supervisor --log-format xml -c x", "not 'xml'"},
+    {"supervisor -c x -o app:entry=1", "expected ns:entry:field=value"},
+    {"supervisor -c x --set a.b", "expected section.path=value"},
+    {"supervisor -c x --set a=b", "key must be section.path"},
+    {"supervisor -c x -x app:hello", "belong to 'run'"},
+    {"supervisor check -x app:hello", "belong to 'run'"},
+    {"supervisor check more", "takes no argument"},
+    {"supervisor pack out.wapp", "not in this build"},
+    {"supervisor serve dir", "not in this build"},
+};
+
+START_TEST(options_refuse)
+{
+    ck_assert_int_eq(parse(refused[_i].line), -1);
+    ck_assert_msg(strstr(err.text, refused[_i].want) != NULL, "%s: %s",
+                  refused[_i].line, err.text);
+}
+END_TEST
+
+static void fill(TCase *tc)
+{
+    tcase_add_test(tc, options_take_the_foreground_form);
+    tcase_add_test(tc, options_take_run_with_a_process);
+    tcase_add_test(tc, options_take_run_with_a_name);
+    tcase_add_test(tc, options_understand_wippy);
+    tcase_add_test(tc, options_show_help_about_a_command);
+    tcase_add_loop_test(tc, options_refuse, 0, N_ELEMENTS(refused));
+}
+
+int main(void)
+{
+    return unit_main("options", fill);
+}
