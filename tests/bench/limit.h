@@ -32,8 +32,7 @@ static inline lua_State *coroutine_create(lua_State *L, const char *source)
     return coroutine;
 }
 
-/* Runs it to its next yield, n_args of its stack going in; returns how many came out.
- */
+/* Runs it to its next yield, n_args of its stack going in; how many came out. */
 static inline int coroutine_resume(lua_State *coroutine, lua_State *from, int n_args)
 {
     int n_results = 0;

@@ -34,13 +34,10 @@
 #define WIRE_BYTES      100 /* of every frame, header included */
 #define MAX_OUTSTANDING 1024
 #define BUFFER_BYTES    (MAX_OUTSTANDING * WIRE_BYTES)
-#define TARGET                                                                         \
-    "bench.arithmetic:add_two_given_integers" /* fills the CALL up to 100              \
-                                               */
-#define N_PADDING 70                          /* fills the REPLY up to 100 */
+#define N_TARGET        39 /* fills the CALL up to 100 */
+#define N_PADDING       70 /* fills the REPLY up to 100 */
 
-/* ---- the two frames ----------------------------------------------------------------
- */
+/* ---- the two frames -------------------------------------------------------------- */
 
 #define MSGPACK_INT64 0xd3
 #define MSGPACK_STR8  0xd9
@@ -49,7 +46,7 @@
 enum {
     AT_NUMBER = FRAME_HEADER_BYTES + FRAME_FIRST_U64,
     CALL_AT_TARGET = FRAME_HEADER_BYTES + 3 * 9,
-    CALL_AT_CONTEXT = CALL_AT_TARGET + 3 + sizeof(TARGET) - 1,
+    CALL_AT_CONTEXT = CALL_AT_TARGET + 3 + N_TARGET,
     CALL_AT_ARGS = CALL_AT_CONTEXT + 5,
     CALL_AT_A = CALL_AT_ARGS + 2,
     CALL_AT_B = CALL_AT_A + 9,
@@ -63,26 +60,27 @@ enum {
 _Static_assert(CALL_END == WIRE_BYTES, "a CALL has 100 bytes");
 _Static_assert(REPLY_END == WIRE_BYTES, "a REPLY has 100 bytes");
 
+static const char call_target[N_TARGET] = "bench.arithmetic:add_two_given_integers";
 static const uint8_t call_context[] = {0xc6, 0, 0, 0, 0};
 static const uint8_t call_args[] = {0, 0x92, MSGPACK_INT64};
 static const uint8_t reply_result[] = {0, 0x92, MSGPACK_INT64};
 
 static void frame_put_header(uint8_t *frame, uint8_t type)
 {
-    memcpy(frame, "\xc9\0\0\0", 4);
+    memset(frame, 0, WIRE_BYTES);
+    frame[0] = 0xc9;
     frame[4] = WIRE_BYTES - FRAME_HEADER_BYTES;
     frame[5] = type;
 }
 
 static void call_make_template(uint8_t *frame)
 {
-    memset(frame, 0, WIRE_BYTES);
     frame_put_header(frame, FRAME_CALL);
     for (int i = 0; i < 3; i++)
         frame[FRAME_HEADER_BYTES + i * 9] = 0xcf;
-    memcpy(frame + CALL_AT_TARGET, "\xda\0", 2);
-    frame[CALL_AT_TARGET + 2] = sizeof(TARGET) - 1;
-    memcpy(frame + CALL_AT_TARGET + 3, TARGET, sizeof(TARGET) - 1);
+    frame[CALL_AT_TARGET] = 0xda;
+    frame[CALL_AT_TARGET + 2] = N_TARGET;
+    memcpy(frame + CALL_AT_TARGET + 3, call_target, N_TARGET);
     memcpy(frame + CALL_AT_CONTEXT, call_context, sizeof(call_context));
     memcpy(frame + CALL_AT_ARGS, call_args, sizeof(call_args));
     frame[CALL_AT_B] = MSGPACK_INT64;
@@ -90,7 +88,6 @@ static void call_make_template(uint8_t *frame)
 
 static void reply_make_template(uint8_t *frame)
 {
-    memset(frame, 0, WIRE_BYTES);
     frame_put_header(frame, FRAME_REPLY);
     frame[FRAME_HEADER_BYTES] = 0xcf;
     frame[REPLY_AT_STATUS] = 0xcc;
@@ -103,7 +100,7 @@ static bool call_decode(const uint8_t *frame, int64_t *a_out, int64_t *b_out)
 {
     if (frame[FRAME_HEADER_BYTES] != 0xcf || frame[FRAME_HEADER_BYTES + 9] != 0xcf ||
         frame[FRAME_HEADER_BYTES + 18] != 0xcf || frame[CALL_AT_TARGET] != 0xda ||
-        memcmp(frame + CALL_AT_TARGET + 3, TARGET, sizeof(TARGET) - 1) != 0 ||
+        memcmp(frame + CALL_AT_TARGET + 3, call_target, N_TARGET) != 0 ||
         memcmp(frame + CALL_AT_CONTEXT, call_context, sizeof(call_context)) != 0 ||
         memcmp(frame + CALL_AT_ARGS, call_args, sizeof(call_args)) != 0 ||
         frame[CALL_AT_B] != MSGPACK_INT64)
@@ -140,8 +137,7 @@ static uint8_t frame_look(const uint8_t *data, size_t n_bytes)
     return n_bytes < WIRE_BYTES ? 0 : data[5];
 }
 
-/* ---- sockets -----------------------------------------------------------------------
- */
+/* ---- sockets --------------------------------------------------------------------- */
 
 struct inlet {
     int fd;
@@ -187,8 +183,7 @@ static void write_all(int fd, const uint8_t *data, size_t n_bytes)
     }
 }
 
-/* ---- the forwarder -----------------------------------------------------------------
- */
+/* ---- the forwarder --------------------------------------------------------------- */
 
 struct side {
     ev_io readable;
@@ -250,8 +245,7 @@ static void forwarder_run(int caller_fd, int callee_fd)
     ev_run(loop, 0);
 }
 
-/* ---- the callee --------------------------------------------------------------------
- */
+/* ---- the callee ------------------------------------------------------------------ */
 
 static const char callee_source[] = //
     "local yield = coroutine.yield\n"
@@ -300,8 +294,7 @@ static void callee_run(int fd)
     lua_close(L);
 }
 
-/* ---- the caller --------------------------------------------------------------------
- */
+/* ---- the caller ------------------------------------------------------------------ */
 
 static const char caller_source[] = //
     "local yield = coroutine.yield\n"
@@ -388,8 +381,7 @@ static void caller_run(struct caller *caller, int64_t from_ns, int64_t until_ns)
     }
 }
 
-/* ---- the three of them --------------------------------------------------------------
- */
+/* ---- the three of them ----------------------------------------------------------- */
 
 static double cpu_s(const struct rusage *usage)
 {

@@ -38,8 +38,7 @@ static void check(natsStatus status, const char *what)
     }
 }
 
-/* ---- the callee --------------------------------------------------------------------
- */
+/* ---- the callee ------------------------------------------------------------------ */
 
 static void on_request(natsConnection *connection, natsSubscription *subscription,
                        natsMsg *message, void *closure)
@@ -74,8 +73,7 @@ static void callee_run(const char *url, int ready_fd)
     pause();
 }
 
-/* ---- the caller --------------------------------------------------------------------
- */
+/* ---- the caller ------------------------------------------------------------------ */
 
 /* Touched by the client's delivery thread only, but for the two atomics. */
 struct caller {
