@@ -9,6 +9,11 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
+static int64_t floor_mod(int64_t a, int64_t b)
+{
+    return a % b + (a % b < 0 ? b : 0);
+}
+
 static int64_t clamp_wide(__int128 x)
 {
     return x > INT64_MAX ? INT64_MAX : x < INT64_MIN ? INT64_MIN : (int64_t)x;
@@ -54,7 +59,7 @@ static int64_t days_from_month(int64_t year, int month)
 struct civil civil_from_seconds(int64_t seconds)
 {
     int64_t days = floor_div(seconds, DAY_S), shifted = days + 719468;
-    int in_day = (int)(seconds - days * DAY_S);
+    int in_day = (int)floor_mod(seconds, DAY_S);
     int64_t era = floor_div(shifted, DAYS_PER_ERA);
     int of_era = (int)(shifted - era * DAYS_PER_ERA);
     int year_of_era =
@@ -67,7 +72,7 @@ struct civil civil_from_seconds(int64_t seconds)
         .hour = in_day / 3600,
         .minute = in_day / 60 % 60,
         .second = in_day % 60,
-        .weekday = (int)(((days + 4) % 7 + 7) % 7),
+        .weekday = (int)floor_mod(days + 4, 7),
     };
 
     civil.year = era * 400 + year_of_era + (civil.month <= 2);
@@ -93,9 +98,8 @@ int64_t civil_to_seconds(const struct civil_parts *parts)
 
 struct instant instant_make(int64_t s, int64_t ns)
 {
-    int64_t carry = floor_div(ns, NS_PER_S);
-
-    return (struct instant){seconds_add(s, carry), (int32_t)(ns - carry * NS_PER_S)};
+    return (struct instant){seconds_add(s, floor_div(ns, NS_PER_S)),
+                            (int32_t)floor_mod(ns, NS_PER_S)};
 }
 
 struct instant instant_from_ns(int64_t unix_ns)
@@ -110,9 +114,8 @@ int64_t instant_to_ns(struct instant at)
 
 struct instant instant_add(struct instant at, int64_t ns)
 {
-    int64_t carry = floor_div(ns, NS_PER_S);
-
-    return instant_make(seconds_add(at.s, carry), at.ns + (ns - carry * NS_PER_S));
+    return instant_make(seconds_add(at.s, floor_div(ns, NS_PER_S)),
+                        at.ns + floor_mod(ns, NS_PER_S));
 }
 
 int64_t instant_sub(struct instant a, struct instant b)
