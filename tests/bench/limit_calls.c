@@ -60,7 +60,7 @@ enum {
 _Static_assert(CALL_END == WIRE_BYTES, "a CALL has 100 bytes");
 _Static_assert(REPLY_END == WIRE_BYTES, "a REPLY has 100 bytes");
 
-static const char call_target[N_TARGET] = "bench.arithmetic:add_two_given_integers";
+static const uint8_t call_target[N_TARGET] = "bench.arithmetic:add_two_given_integers";
 static const uint8_t call_context[] = {0xc6, 0, 0, 0, 0};
 static const uint8_t call_args[] = {0, 0x92, MSGPACK_INT64};
 static const uint8_t reply_result[] = {0, 0x92, MSGPACK_INT64};

@@ -33,8 +33,7 @@ static const char player_source[] = //
     "    end\n"
     "end\n";
 
-/* ---- Lua to bytes
- * -------------------------------------------------------------------- */
+/* ---- Lua to bytes ---------------------------------------------------------------- */
 
 struct writer {
     uint8_t *at;
@@ -120,8 +119,7 @@ static void write_table(struct writer *writer, lua_State *L)
     *head = (uint8_t)(0x80 | n_fields);
 }
 
-/* ---- bytes to Lua
- * -------------------------------------------------------------------- */
+/* ---- bytes to Lua ---------------------------------------------------------------- */
 
 struct reader {
     const uint8_t *at;
@@ -183,8 +181,7 @@ static void push_table(lua_State *L, struct reader *reader)
     }
 }
 
-/* ---- the exchange
- * -------------------------------------------------------------------- */
+/* ---- the exchange ---------------------------------------------------------------- */
 
 /* Takes the table that from has yielded over to a new one on to's stack. */
 static void message_copy(lua_State *from, lua_State *to)
