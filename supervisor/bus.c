@@ -1,0 +1,404 @@
+#include "supervisor/bus.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/list.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/value.h"
+
+#include "proto/conn.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+
+#include "supervisor/core.h"
+#include "supervisor/system.h"
+#include "supervisor/worker.h"
+
+/* Distinct patterns of one worker; each of its actors may have many subscriptions, but
+ * they mostly ask for the same few things. */
+#define PATTERNS_MAX_PER_WORKER 100000
+
+struct pattern {
+    struct list in_subscriber;
+    char *system, *kind; /* with their NUL; lengths beside them */
+    size_t system_bytes, kind_bytes;
+    uint32_t n_refs;
+};
+
+struct subscriber {
+    struct list in_bus;
+    struct worker *worker;
+    struct list patterns;
+    uint32_t n_patterns;
+};
+
+/* A stream of items to whoever called @events.follow. */
+struct follower {
+    struct list in_bus;
+    struct request *request;
+    struct pattern pattern;
+};
+
+struct bus {
+    struct supervisor *sup;
+    struct list subscribers, followers;
+};
+
+bool bus_pattern_matches(struct bytes pattern, struct bytes text)
+{
+    if (pattern.n == 0)
+        return true;
+    if (pattern.data[pattern.n - 1] == '*')
+        return text.n >= pattern.n - 1 &&
+               memcmp(pattern.data, text.data, pattern.n - 1) == 0;
+    return pattern.n == text.n && memcmp(pattern.data, text.data, text.n) == 0;
+}
+
+static bool matches(const struct pattern *pattern, const struct frame_event *event)
+{
+    struct bytes system = {(const uint8_t *)pattern->system, pattern->system_bytes};
+    struct bytes kind = {(const uint8_t *)pattern->kind, pattern->kind_bytes};
+
+    return bus_pattern_matches(system, event->system) &&
+           bus_pattern_matches(kind, event->kind);
+}
+
+static void pattern_init(struct pattern *pattern, struct bytes system,
+                         struct bytes kind)
+{
+    list_init(&pattern->in_subscriber);
+    pattern->system = xstrndup((const char *)system.data, system.n);
+    pattern->system_bytes = system.n;
+    pattern->kind = xstrndup((const char *)kind.data, kind.n);
+    pattern->kind_bytes = kind.n;
+    pattern->n_refs = 1;
+}
+
+static void pattern_finish(struct pattern *pattern)
+{
+    free(pattern->system);
+    free(pattern->kind);
+}
+
+static struct subscriber *find_subscriber(const struct bus *bus,
+                                          const struct worker *worker)
+{
+    LIST_FOREACH (node, &bus->subscribers) {
+        struct subscriber *subscriber = container_of(node, struct subscriber, in_bus);
+
+        if (subscriber->worker == worker)
+            return subscriber;
+    }
+    return NULL;
+}
+
+static struct pattern *find_pattern(const struct subscriber *subscriber,
+                                    struct bytes system, struct bytes kind)
+{
+    LIST_FOREACH (node, &subscriber->patterns) {
+        struct pattern *pattern = container_of(node, struct pattern, in_subscriber);
+
+        if (pattern->system_bytes == system.n && pattern->kind_bytes == kind.n &&
+            memcmp(pattern->system, system.data, system.n) == 0 &&
+            memcmp(pattern->kind, kind.data, kind.n) == 0)
+            return pattern;
+    }
+    return NULL;
+}
+
+static void free_pattern(struct subscriber *subscriber, struct pattern *pattern)
+{
+    list_remove(&pattern->in_subscriber);
+    subscriber->n_patterns--;
+    pattern_finish(pattern);
+    free(pattern);
+}
+
+static void free_subscriber(struct subscriber *subscriber)
+{
+    struct list *node;
+
+    while ((node = list_first(&subscriber->patterns)) != NULL)
+        free_pattern(subscriber, container_of(node, struct pattern, in_subscriber));
+    list_remove(&subscriber->in_bus);
+    free(subscriber);
+}
+
+void bus_on_worker_dead(struct bus *bus, const struct worker *worker)
+{
+    struct subscriber *subscriber = find_subscriber(bus, worker);
+
+    if (subscriber != NULL)
+        free_subscriber(subscriber);
+}
+
+/* ---- events ------------------------------------------------------------------- */
+
+static bool wants(const struct subscriber *subscriber, const struct frame_event *event)
+{
+    LIST_FOREACH (node, &subscriber->patterns)
+        if (matches(container_of(node, struct pattern, in_subscriber), event))
+            return true;
+    return false;
+}
+
+/* The item of a follower. Data that no plain tree can hold is left out. */
+static struct value describe_event(const struct frame_event *event)
+{
+    struct value item = value_map(), list;
+    struct err err = {0};
+
+    value_put(&item, "system", value_bytes(event->system.data, event->system.n));
+    value_put(&item, "kind", value_bytes(event->kind.data, event->kind.n));
+    value_put(&item, "path", value_bytes(event->path.data, event->path.n));
+    if (payload_decode(event->payload, &list, &err) != 0)
+        return item;
+    if (list.as.list.n != 0) {
+        value_put(&item, "data", list.as.list.items[0]);
+        list.as.list.items[0] = (struct value){0};
+    }
+    value_finish(&list);
+    return item;
+}
+
+static void free_follower(struct follower *follower)
+{
+    list_remove(&follower->in_bus);
+    pattern_finish(&follower->pattern);
+    free(follower);
+}
+
+static void tell_follower(struct follower *follower, const struct value *item)
+{
+    struct request *request = follower->request;
+    struct err err = {0};
+
+    if (request_item(request, item))
+        return;
+    free_follower(follower);
+    err_set(&err, ERR_UNAVAILABLE, "the reader of events is too slow");
+    request_fail(request, &err);
+}
+
+static void tell_followers(struct bus *bus, const struct frame_event *event)
+{
+    struct value item = {0};
+
+    LIST_FOREACH_SAFE (node, &bus->followers) {
+        struct follower *follower = container_of(node, struct follower, in_bus);
+
+        if (!matches(&follower->pattern, event))
+            continue;
+        if (item.type == VALUE_NIL)
+            item = describe_event(event);
+        tell_follower(follower, &item);
+    }
+    value_finish(&item);
+}
+
+static void spread(struct bus *bus, const struct frame_event *event, struct bytes body)
+{
+    LIST_FOREACH (node, &bus->subscribers) {
+        struct subscriber *subscriber = container_of(node, struct subscriber, in_bus);
+
+        /* A peer over its bound counts as dead: conn closes it, worker.c buries it. */
+        if (wants(subscriber, event))
+            conn_forward(subscriber->worker->conn, FRAME_EVENT, body);
+    }
+    tell_followers(bus, event);
+}
+
+int bus_on_event(struct supervisor *sup, struct worker *from,
+                 const struct frame_event *frame, struct bytes body, struct err *err)
+{
+    (void)from;
+    if (frame->system.n == 0 || frame->kind.n == 0 || frame->path.n == 0)
+        return err_set(err, ERR_INVALID, "event without system, kind or path");
+    spread(sup->bus, frame, body);
+    return 0;
+}
+
+void bus_publish(struct supervisor *sup, const char *system, const char *kind,
+                 const char *path, const struct value *data)
+{
+    struct frame_event event = {
+        .system = bytes_of_text(system),
+        .kind = bytes_of_text(kind),
+        .path = bytes_of_text(path),
+    };
+    bool has_data = data != NULL && data->type != VALUE_NIL;
+    struct buf payload, frame;
+    struct bytes body;
+
+    if (sup->bus == NULL ||
+        (list_empty(&sup->bus->subscribers) && list_empty(&sup->bus->followers)))
+        return;
+    buf_init(&payload, 0);
+    buf_init(&frame, 0);
+    if (payload_encode(&payload, has_data ? data : NULL, has_data ? 1 : 0)) {
+        event.payload = buf_bytes(&payload);
+        if (frame_encode_event(&frame, &event)) {
+            body = buf_bytes(&frame);
+            body.data += FRAME_HEADER_BYTES;
+            body.n -= FRAME_HEADER_BYTES;
+            spread(sup->bus, &event, body);
+        }
+    }
+    if (buf_len(&frame) == 0)
+        log_warn("event can't be encoded, nobody hears of it", "kind=%s path=%s", kind,
+                 path);
+    buf_finish(&payload);
+    buf_finish(&frame);
+}
+
+/* ---- targets ------------------------------------------------------------------ */
+
+static void fail(struct request *request, enum err_kind kind, const char *text)
+{
+    struct err err = {0};
+
+    err_set(&err, kind, "%s", text);
+    request_fail(request, &err);
+}
+
+/* [system, kind]; kind may be absent, nil or "". false = answered. */
+static bool get_patterns(struct request *request, struct bytes *system_out,
+                         struct bytes *kind_out)
+{
+    const struct value *items = request->args.as.list.items;
+    size_t n = request->args.as.list.n;
+
+    *kind_out = bytes_of_text("");
+    if (n == 0 || items[0].type != VALUE_STRING || items[0].as.string.n == 0 ||
+        items[0].as.string.n > STR_MAX_BYTES) {
+        fail(request, ERR_INVALID, "system pattern is required");
+        return false;
+    }
+    *system_out =
+        (struct bytes){(const uint8_t *)items[0].as.string.data, items[0].as.string.n};
+    if (n < 2 || items[1].type == VALUE_NIL)
+        return true;
+    if (items[1].type != VALUE_STRING || items[1].as.string.n > STR_MAX_BYTES) {
+        fail(request, ERR_INVALID, "kind pattern must be a string");
+        return false;
+    }
+    *kind_out =
+        (struct bytes){(const uint8_t *)items[1].as.string.data, items[1].as.string.n};
+    return true;
+}
+
+static struct subscriber *get_subscriber(struct bus *bus, struct worker *worker)
+{
+    struct subscriber *subscriber = find_subscriber(bus, worker);
+
+    if (subscriber != NULL)
+        return subscriber;
+    subscriber = xcalloc(1, sizeof(*subscriber));
+    subscriber->worker = worker;
+    list_init(&subscriber->patterns);
+    list_append(&bus->subscribers, &subscriber->in_bus);
+    return subscriber;
+}
+
+static void handle_subscribe(struct request *request)
+{
+    struct subscriber *subscriber;
+    struct pattern *pattern;
+    struct bytes system, kind;
+
+    if (!get_patterns(request, &system, &kind))
+        return;
+    if (request->origin.type != ORIGIN_WORKER) {
+        fail(request, ERR_INVALID, "only workers subscribe; use @events.follow");
+        return;
+    }
+    subscriber = get_subscriber(request->sup->bus, request->origin.who.worker);
+    pattern = find_pattern(subscriber, system, kind);
+    if (pattern != NULL) {
+        pattern->n_refs++;
+    } else if (subscriber->n_patterns >= PATTERNS_MAX_PER_WORKER) {
+        fail(request, ERR_LIMIT_EXCEEDED, "too many different subscriptions");
+        return;
+    } else {
+        pattern = xcalloc(1, sizeof(*pattern));
+        pattern_init(pattern, system, kind);
+        list_append(&subscriber->patterns, &pattern->in_subscriber);
+        subscriber->n_patterns++;
+    }
+    request_reply(request, NULL);
+}
+
+static void handle_unsubscribe(struct request *request)
+{
+    struct subscriber *subscriber = NULL;
+    struct pattern *pattern = NULL;
+    struct bytes system, kind;
+
+    if (!get_patterns(request, &system, &kind))
+        return;
+    if (request->origin.type == ORIGIN_WORKER)
+        subscriber = find_subscriber(request->sup->bus, request->origin.who.worker);
+    if (subscriber != NULL)
+        pattern = find_pattern(subscriber, system, kind);
+    if (pattern != NULL && --pattern->n_refs == 0)
+        free_pattern(subscriber, pattern);
+    if (subscriber != NULL && list_empty(&subscriber->patterns))
+        free_subscriber(subscriber);
+    request_reply(request, NULL);
+}
+
+static bool on_follow_cancelled(struct request *request)
+{
+    free_follower(request->state);
+    return true;
+}
+
+static void handle_follow(struct request *request)
+{
+    struct follower *follower;
+    struct bytes system, kind;
+
+    if (!get_patterns(request, &system, &kind))
+        return;
+    follower = xcalloc(1, sizeof(*follower));
+    follower->request = request;
+    pattern_init(&follower->pattern, system, kind);
+    list_append(&request->sup->bus->followers, &follower->in_bus);
+    request->state = follower;
+    request->on_cancel = on_follow_cancelled;
+}
+
+static const struct system_target targets[] = {
+    {"events.follow", handle_follow, ALLOW_ANY},
+    {"events.subscribe", handle_subscribe, ALLOW_WORKER},
+    {"events.unsubscribe", handle_unsubscribe, ALLOW_WORKER},
+};
+
+struct bus *bus_create(struct supervisor *sup)
+{
+    struct bus *bus = xcalloc(1, sizeof(*bus));
+
+    bus->sup = sup;
+    list_init(&bus->subscribers);
+    list_init(&bus->followers);
+    if (sup->system != NULL)
+        system_add_targets(sup->system, targets, N_ELEMENTS(targets));
+    return bus;
+}
+
+/* Requests of followers belong to system.c, which drops them on its own. */
+void bus_destroy(struct bus *bus)
+{
+    struct list *node;
+
+    if (bus == NULL)
+        return;
+    while ((node = list_first(&bus->subscribers)) != NULL)
+        free_subscriber(container_of(node, struct subscriber, in_bus));
+    while ((node = list_first(&bus->followers)) != NULL)
+        free_follower(container_of(node, struct follower, in_bus));
+    free(bus);
+}
