@@ -5,9 +5,9 @@
  * 32-bit word per actor slot, `generation << 1 | full`. Odd generations live, even ones
  * don't; starting an actor makes its slot's generation odd, ending it even, so a pid
  * (which carries the generation) is alive exactly while the word agrees with it. `full`
- * says that its mailbox takes no more for now. The worker maps its table writable, others
- * read-only; the supervisor makes every odd word even when the worker dies, and passes
- * the same table to the next worker of that index: a pid is never reused.
+ * says that its mailbox takes no more for now. The worker maps its table writable,
+ * others read-only; the supervisor makes every odd word even when the worker dies, and
+ * passes the same table to the next worker of that index: a pid is never reused.
  */
 #ifndef TROUPE_COMMON_LIVENESS_H
 #define TROUPE_COMMON_LIVENESS_H
@@ -45,7 +45,8 @@ static inline bool liveness_is_full(const liveness_word *table, uint64_t pid)
  * so that burying costs what was used and not what could be. */
 #define LIVENESS_USED_SLOT 0
 
-/* After the death of the worker: nobody lives there. */
+/* After the death of the worker: nobody lives there, or in these slots. */
+void liveness_bury(liveness_word *table, uint32_t first_slot, uint32_t n_slots);
 void liveness_bury_all(liveness_word *table);
 
 #endif

@@ -26,6 +26,7 @@
 
 struct calls;
 struct client;
+struct conn;
 struct err;
 struct pool;
 struct supervisor;
@@ -43,6 +44,12 @@ struct origin {
             void *context;
         } internal;
     } who;
+};
+
+/* What struct client (control.c) starts with, so that answers find their way to it. */
+struct client_head {
+    struct conn *conn;
+    struct list calls_from; /* as in struct worker; list_init'ed by control.c */
 };
 
 /* Answers an origin without (or instead of) a slot. result = REST of REPLY. */
@@ -75,10 +82,12 @@ struct call {
     uint32_t next_in_bucket; /* chain of calls with the same origin hash */
     uint8_t state;           /* enum call_state */
     uint8_t type;            /* FRAME_CALL, FRAME_SPAWN, ... */
-    /* Called instead of origin_reply just before the answer goes out (may be NULL). */
-    void (*on_answer)(struct supervisor *sup, struct call *call, uint8_t status,
-                      struct bytes result);
-    void *note; /* of on_answer, which frees it */
+    /* Called once with the callee's answer (or what stands for it), before the origin
+     * hears of it, and also when the origin was answered before or is gone. May be
+     * NULL. Takes note. */
+    void (*on_outcome)(struct supervisor *sup, struct call *call, uint8_t status,
+                       struct bytes result);
+    void *note;
 };
 
 /* Upwards, to the pools. */

@@ -101,9 +101,9 @@ struct pool_figures {
 void pool_get_figures(const struct pool *pool, struct pool_figures *out);
 
 struct pool *pools_next(const struct pools *pools, const struct pool *after);
-#define POOLS_FOREACH(pool, pools)                                                     \
-    for (struct pool *pool = pools_next((pools), NULL); pool != NULL;                  \
-         pool = pools_next((pools), pool))
+#define POOLS_FOREACH(p, pools)                                                        \
+    for (struct pool * (p) = pools_next((pools), NULL); (p) != NULL;                   \
+         (p) = pools_next((pools), (p)))
 
 /* Every worker process of the pool is in this list (worker->in_pool). */
 struct list *pool_workers(struct pool *pool);

@@ -4,8 +4,8 @@
  * States: STARTING (forked; waits for HELLO) → SETUP (SETUP is sent; READY must come
  * before the readiness deadline) → READY → DRAINING → DYING (killed, reaped or at EOF,
  * waits for the other half) → DEAD. Frames that it sent before its death are routed
- * before its callers, watchers and pool are told, in this order: liveness table, calls,
- * actors, bus, requests, owner.
+ * before its callers, watchers and pool are told: its liveness table is buried first,
+ * then hooks->on_dead (calls, actors, names, bus, requests), then its owner.
  *
  * A worker that sends what no worker may send costs itself its life and nobody else's:
  * it is logged once and killed. Signals go through a pidfd, or to a pid that has not
@@ -60,6 +60,7 @@ struct worker {
 
     uint64_t started_at_ns, ready_at_ns, last_pong_at_ns;
     uint64_t n_calls_given, n_calls_done; /* spawns count as calls */
+    bool drained;                         /* it was asked to end */
     struct value *figures;                /* of its last PONG: a map, or NULL */
     struct ev_child child;
     struct ev_timer deadline; /* armed by entering a state, see worker.c */
@@ -87,6 +88,15 @@ struct worker_spec {
     void *owner_context;
 };
 
+/* Upwards; see router.h for the ones that a supervisor uses. */
+struct worker_hooks {
+    /* A frame that is not about the worker's own life. -1 = hostile. */
+    int (*on_frame)(struct supervisor *sup, struct worker *from, uint8_t type,
+                    struct bytes body, struct err *err);
+    /* It is DEAD and its liveness table buried; before its owner's on_dead. */
+    void (*on_dead)(struct supervisor *sup, struct worker *worker, const char *reason);
+};
+
 struct worker_times {
     uint32_t ready_timeout_ms; /* fork to READY; default 10 s */
     uint32_t ping_every_ms;    /* default 5 s */
@@ -94,7 +104,8 @@ struct worker_times {
 };
 
 /* worker_path is taken; NULL = look for it when the first one starts. */
-struct workers *workers_create(struct supervisor *sup, char *worker_path);
+struct workers *workers_create(struct supervisor *sup, char *worker_path,
+                               const struct worker_hooks *hooks);
 void workers_destroy(struct workers *workers); /* kills and reaps what is left */
 void workers_set_times(struct workers *workers, const struct worker_times *times);
 
@@ -103,9 +114,9 @@ struct worker *workers_find(const struct workers *workers, uint32_t index);
 uint32_t workers_count(const struct workers *workers);
 
 /* Visits every worker that is not DEAD, by index. */
-#define WORKERS_FOREACH(worker, workers)                                               \
-    for (struct worker *worker = workers_next((workers), 0); worker != NULL;           \
-         worker = workers_next((workers), worker->index))
+#define WORKERS_FOREACH(w, workers)                                                    \
+    for (struct worker * (w) = workers_next((workers), 0); (w) != NULL;                \
+         (w) = workers_next((workers), (w)->index))
 struct worker *workers_next(const struct workers *workers, uint32_t after_index);
 
 /* Starts one; NULL with err. on_ready or on_dead follow later, never from inside. */

@@ -1,0 +1,682 @@
+#include "supervisor/calls.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/duration.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "proto/conn.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "supervisor/calls_due.h"
+#include "supervisor/core.h"
+#include "supervisor/worker.h"
+
+#define CALLS_MAX        (1u << 20)
+#define CALLS_PER_CHUNK  1024u
+#define GRACE_MS_DEFAULT 1000u
+#define REPLY_STATUS_AT  10 /* in the body: after the number and the status' marker */
+#define NONE             UINT32_MAX
+
+struct calls {
+    struct supervisor *sup;
+    struct calls_hooks hooks;
+    struct call **chunks;
+    uint32_t n_chunks, n_slots, n_open;
+    uint32_t free_head;             /* chain through next_in_bucket */
+    uint32_t *buckets, bucket_mask; /* origin and its number -> call */
+    struct due_heap due;
+    ev_timer timer;
+    uint64_t armed_for_ns; /* 0 = the timer is not running */
+    uint32_t grace_ms;
+};
+
+static struct call *call_at(const struct calls *calls, uint32_t slot)
+{
+    return &calls->chunks[slot / CALLS_PER_CHUNK][slot % CALLS_PER_CHUNK];
+}
+
+static uint32_t call_slot(const struct call *call)
+{
+    return (uint32_t)call->number;
+}
+
+/* ---- telling origins ---------------------------------------------------------------
+ */
+
+static struct conn *origin_conn(const struct origin *origin)
+{
+    if (origin->type == ORIGIN_WORKER)
+        return origin->who.worker->conn;
+    if (origin->type == ORIGIN_CLIENT)
+        return ((const struct client_head *)(const void *)origin->who.client)->conn;
+    return NULL;
+}
+
+void origin_reply(const struct origin *origin, uint8_t status, struct bytes result)
+{
+    struct frame_reply frame = {
+        .call = origin->call, .status = status, .result = result};
+    struct conn *conn = origin_conn(origin);
+
+    if (origin->type == ORIGIN_INTERNAL)
+        origin->who.internal.done(origin->who.internal.context, status, result);
+    if (conn == NULL || conn_is_closed(conn))
+        return;
+    if (frame_encode_reply(conn_out(conn), &frame))
+        conn_wrote(conn);
+    else
+        conn_shutdown(conn); /* it would wait for ever for this answer */
+}
+
+void origin_fail(const struct origin *origin, const struct err *err)
+{
+    struct buf buf;
+
+    if (origin->type == ORIGIN_NONE)
+        return;
+    buf_init(&buf, 0);
+    error_encode(&buf, err);
+    origin_reply(origin, REPLY_ERROR, buf_bytes(&buf));
+    buf_finish(&buf);
+}
+
+bool origin_item(const struct origin *origin, struct bytes item)
+{
+    struct frame_item frame = {.call = origin->call, .item = item};
+    struct conn *conn = origin_conn(origin);
+
+    if (conn == NULL || conn_is_closed(conn) || conn_is_congested(conn))
+        return false;
+    if (!frame_encode_item(conn_out(conn), &frame))
+        return false;
+    conn_wrote(conn);
+    return true;
+}
+
+/* ---- the table of origins' numbers -------------------------------------------------
+ */
+
+static const void *origin_party(const struct origin *origin)
+{
+    switch (origin->type) {
+    case ORIGIN_WORKER:
+        return origin->who.worker;
+    case ORIGIN_CLIENT:
+        return origin->who.client;
+    case ORIGIN_INTERNAL:
+        return origin->who.internal.context;
+    default:
+        return NULL;
+    }
+}
+
+static uint32_t *bucket_of(const struct calls *calls, const struct origin *origin)
+{
+    uint64_t hash = origin->call ^ (uintptr_t)origin_party(origin) >> 4;
+
+    hash *= 0x9e3779b97f4a7c15u;
+    return &calls->buckets[(uint32_t)(hash >> 40) & calls->bucket_mask];
+}
+
+static bool same_origin(const struct origin *a, const struct origin *b)
+{
+    return a->type == b->type && a->call == b->call &&
+           origin_party(a) == origin_party(b);
+}
+
+static void index_add(struct calls *calls, struct call *call)
+{
+    uint32_t *bucket = bucket_of(calls, &call->origin);
+
+    call->next_in_bucket = *bucket;
+    *bucket = call_slot(call);
+}
+
+static void index_remove(struct calls *calls, struct call *call)
+{
+    uint32_t *at = bucket_of(calls, &call->origin);
+
+    while (*at != call_slot(call)) {
+        assert(*at != NONE);
+        at = &call_at(calls, *at)->next_in_bucket;
+    }
+    *at = call->next_in_bucket;
+}
+
+static struct call *index_find(const struct calls *calls, const struct origin *origin)
+{
+    uint32_t slot = *bucket_of(calls, origin);
+
+    while (slot != NONE) {
+        struct call *call = call_at(calls, slot);
+
+        if (same_origin(&call->origin, origin))
+            return call;
+        slot = call->next_in_bucket;
+    }
+    return NULL;
+}
+
+static void index_grow(struct calls *calls)
+{
+    uint32_t n = calls->n_slots, n_buckets = 1024;
+
+    while (n_buckets < n)
+        n_buckets *= 2;
+    if (n_buckets - 1 == calls->bucket_mask && calls->buckets != NULL)
+        return;
+    free(calls->buckets);
+    calls->buckets = xmalloc(n_buckets * sizeof(*calls->buckets));
+    memset(calls->buckets, 0xff, n_buckets * sizeof(*calls->buckets));
+    calls->bucket_mask = n_buckets - 1;
+    for (uint32_t slot = 0; slot < n; slot++) {
+        struct call *call = call_at(calls, slot);
+
+        if (call->state != CALL_UNUSED && call->origin.type != ORIGIN_NONE)
+            index_add(calls, call);
+    }
+}
+
+/* ---- slots -------------------------------------------------------------------------
+ */
+
+static void add_chunk(struct calls *calls)
+{
+    struct call *chunk = xcalloc(CALLS_PER_CHUNK, sizeof(*chunk));
+
+    calls->chunks =
+        xrealloc(calls->chunks, (calls->n_chunks + 1) * sizeof(*calls->chunks));
+    calls->chunks[calls->n_chunks++] = chunk;
+    for (uint32_t i = CALLS_PER_CHUNK; i-- != 0;) {
+        chunk[i].number = (uint64_t)1 << 32 | (calls->n_slots + i);
+        chunk[i].next_in_bucket = calls->free_head;
+        calls->free_head = calls->n_slots + i;
+    }
+    calls->n_slots += CALLS_PER_CHUNK;
+    index_grow(calls);
+}
+
+static struct list *origin_list(const struct origin *origin)
+{
+    if (origin->type == ORIGIN_WORKER)
+        return &origin->who.worker->calls_from;
+    if (origin->type == ORIGIN_CLIENT)
+        return &((struct client_head *)(void *)origin->who.client)->calls_from;
+    return NULL;
+}
+
+static void arm_timer(struct calls *calls);
+
+static void set_due(struct calls *calls, struct call *call, uint64_t due_at_ns)
+{
+    due_remove(&calls->due, call);
+    call->due_at_ns = due_at_ns;
+    if (due_at_ns == 0)
+        return;
+    due_add(&calls->due, call);
+    arm_timer(calls);
+}
+
+struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_t type,
+                        uint64_t deadline_at_ns, struct err *err)
+{
+    struct list *list = origin_list(origin);
+    struct call *call;
+
+    if (calls->free_head == NONE) {
+        if (calls->n_slots == CALLS_MAX) {
+            err_set(err, ERR_RATE_LIMITED, "too many calls are under way");
+            return NULL;
+        }
+        add_chunk(calls);
+    }
+    call = call_at(calls, calls->free_head);
+    calls->free_head = call->next_in_bucket;
+    calls->n_open++;
+    call->origin = *origin;
+    call->callee = NULL;
+    call->pool = NULL;
+    call->body = NULL;
+    call->on_outcome = NULL;
+    call->note = NULL;
+    call->heap_at = 0;
+    call->due_at_ns = 0;
+    call->type = type;
+    call->state = CALL_QUEUED;
+    list_init(&call->from);
+    list_init(&call->to);
+    if (origin->type != ORIGIN_NONE)
+        index_add(calls, call);
+    if (list != NULL)
+        list_append(list, &call->from);
+    if (deadline_at_ns != 0) {
+        call->opened_at_ns = (uint64_t)clock_monotonic_ns();
+        set_due(calls, call, deadline_at_ns);
+    }
+    return call;
+}
+
+/* The origin has its answer, or is gone: it has no part in this call any more. */
+static void forget_origin(struct calls *calls, struct call *call)
+{
+    if (call->origin.type == ORIGIN_NONE)
+        return;
+    index_remove(calls, call);
+    list_remove(&call->from);
+    call->origin.type = ORIGIN_NONE;
+}
+
+static void close_call(struct calls *calls, struct call *call)
+{
+    forget_origin(calls, call);
+    set_due(calls, call, 0);
+    list_remove(&call->to);
+    free(call->body);
+    call->body = NULL;
+    call->state = CALL_UNUSED;
+    call->callee = NULL;
+    call->number += (uint64_t)1 << 32;
+    if (call->number >> 32 == 0) /* after 2^32 uses: 0 is no call's number */
+        call->number += (uint64_t)1 << 32;
+    call->next_in_bucket = calls->free_head;
+    calls->free_head = call_slot(call);
+    calls->n_open--;
+}
+
+static void report_outcome(struct calls *calls, struct call *call, uint8_t status,
+                           struct bytes result)
+{
+    void (*on_outcome)(struct supervisor *, struct call *, uint8_t, struct bytes) =
+        call->on_outcome;
+
+    call->on_outcome = NULL;
+    if (on_outcome != NULL)
+        on_outcome(calls->sup, call, status, result);
+}
+
+/* Nobody else has this call: its outcome is err, and it ends here. */
+static void end_with_error(struct calls *calls, struct call *call,
+                           const struct err *err)
+{
+    struct origin origin = call->origin;
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    error_encode(&buf, err);
+    report_outcome(calls, call, REPLY_ERROR, buf_bytes(&buf));
+    close_call(calls, call);
+    origin_reply(&origin, REPLY_ERROR, buf_bytes(&buf));
+    buf_finish(&buf);
+}
+
+void call_fail(struct calls *calls, struct call *call, const struct err *err)
+{
+    assert(call->state == CALL_QUEUED);
+    end_with_error(calls, call, err);
+}
+
+/* ---- towards the callee ------------------------------------------------------------
+ */
+
+/* The frame that was just appended to out gets the slot's number. */
+static void renumber_last(struct buf *out, size_t body_bytes, uint64_t number)
+{
+    wire_put_u64(out->data + out->end - body_bytes + FRAME_FIRST_U64, number);
+}
+
+static void fail_unreachable(struct calls *calls, struct call *call,
+                             const struct worker *callee)
+{
+    struct err err;
+
+    err_set(&err, ERR_UNAVAILABLE, "worker of %s is gone", worker_entry(callee));
+    end_with_error(calls, call, &err);
+}
+
+void call_send(struct calls *calls, struct call *call, struct worker *callee,
+               struct bytes body)
+{
+    assert(call->state == CALL_QUEUED && list_empty(&call->to));
+    if (!conn_forward(callee->conn, call->type, body)) {
+        fail_unreachable(calls, call, callee);
+        return;
+    }
+    renumber_last(conn_out(callee->conn), body.n, call->number);
+    call->state = CALL_SENT;
+    call->callee = callee;
+    list_append(&callee->calls_to, &call->to);
+    if (call->pool != NULL)
+        callee->n_busy++;
+    callee->n_calls_given++;
+}
+
+bool call_park(struct call *call, struct pool *pool, struct list *queue,
+               struct bytes body, struct err *err)
+{
+    assert(call->state == CALL_QUEUED && call->body == NULL);
+    call->body = malloc(body.n);
+    if (call->body == NULL) {
+        err_set(err, ERR_UNAVAILABLE, "no memory to queue %zu bytes", body.n);
+        return false;
+    }
+    memcpy(call->body, body.data, body.n);
+    call->body_bytes = (uint32_t)body.n;
+    call->pool = pool;
+    list_append(queue, &call->to);
+    return true;
+}
+
+void call_send_parked(struct calls *calls, struct call *call, struct worker *callee)
+{
+    uint8_t *body = call->body;
+
+    list_remove(&call->to);
+    call->body = NULL;
+    call_send(calls, call, callee, (struct bytes){body, call->body_bytes});
+    free(body);
+}
+
+void calls_forward(struct calls *calls, const struct origin *origin, uint8_t type,
+                   struct worker *callee, struct bytes body)
+{
+    struct err err = {0};
+    struct call *call = calls_open(calls, origin, type, 0, &err);
+
+    if (call == NULL)
+        origin_fail(origin, &err);
+    else
+        call_send(calls, call, callee, body);
+}
+
+/* Nobody wants the result any more. Only calls know CANCEL: an actor that is being
+ * started, watched or signalled is so or not, whoever asked. */
+static void tell_callee(struct calls *calls, struct call *call)
+{
+    struct frame_cancel frame = {.call = call->number};
+
+    call->state = CALL_CANCELLED;
+    set_due(calls, call, 0);
+    if (call->type != FRAME_CALL)
+        return;
+    if (frame_encode_cancel(conn_out(call->callee->conn), &frame))
+        conn_wrote(call->callee->conn);
+    if (call->pool != NULL)
+        set_due(calls, call,
+                (uint64_t)clock_monotonic_ns() + (uint64_t)calls->grace_ms * 1000000);
+}
+
+/* The origin gets err now, whatever the callee does. */
+static void withdraw(struct calls *calls, struct call *call, const struct err *err)
+{
+    struct pool *pool = call->pool;
+    struct origin origin = call->origin;
+
+    if (call->state == CALL_QUEUED) {
+        end_with_error(calls, call, err);
+        if (pool != NULL)
+            calls->hooks.on_left_queue(pool);
+        return;
+    }
+    forget_origin(calls, call);
+    tell_callee(calls, call);
+    origin_fail(&origin, err);
+}
+
+bool calls_cancel(struct calls *calls, const struct origin *origin)
+{
+    struct call *call = index_find(calls, origin);
+    struct err err;
+
+    if (call == NULL)
+        return false;
+    err_set(&err, ERR_CANCELED, "context canceled");
+    withdraw(calls, call, &err);
+    return true;
+}
+
+/* ---- from the callee ---------------------------------------------------------------
+ */
+
+static struct call *find_given(struct calls *calls, const struct worker *from,
+                               uint64_t number, struct err *err)
+{
+    uint32_t slot = (uint32_t)number;
+    struct call *call = slot < calls->n_slots ? call_at(calls, slot) : NULL;
+
+    if (call == NULL || call->number != number || call->callee != from) {
+        err_set(err, ERR_INVALID, "it answers call 0x%llx, which it never got",
+                (unsigned long long)number);
+        return NULL;
+    }
+    return call;
+}
+
+static void free_place(struct calls *calls, struct pool *pool, struct worker *worker)
+{
+    worker->n_calls_done++;
+    if (pool == NULL)
+        return;
+    assert(worker->n_busy != 0);
+    worker->n_busy--;
+    calls->hooks.on_place_free(pool, worker);
+}
+
+/* The frame goes on as it is, but for number and status. */
+static void pass_reply(const struct origin *origin, uint8_t status, struct bytes body)
+{
+    struct conn *conn = origin_conn(origin);
+    uint8_t *at;
+
+    if (conn == NULL) {
+        origin_reply(origin, status,
+                     (struct bytes){body.data + REPLY_STATUS_AT + 1,
+                                    body.n - REPLY_STATUS_AT - 1});
+        return;
+    }
+    if (!conn_forward(conn, FRAME_REPLY, body))
+        return;
+    at = conn_out(conn)->data + conn_out(conn)->end - body.n;
+    wire_put_u64(at + FRAME_FIRST_U64, origin->call);
+    at[REPLY_STATUS_AT] = status;
+}
+
+int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
+                   struct err *err)
+{
+    struct frame_reply frame;
+    struct origin origin;
+    struct pool *pool;
+    struct call *call;
+    uint8_t status;
+    bool lingers;
+
+    if (frame_decode_reply(body, &frame, err) == -1)
+        return -1;
+    call = find_given(calls, from, frame.call, err);
+    if (call == NULL)
+        return -1;
+    status = frame.status & (uint8_t)~REPLY_LINGERS;
+    lingers = (frame.status & REPLY_LINGERS) != 0;
+    if (status > REPLY_ERROR || call->state == CALL_LINGERING)
+        return err_set(err, ERR_INVALID, "it answers call 0x%llx twice or with %u",
+                       (unsigned long long)frame.call, frame.status);
+    report_outcome(calls, call, status, frame.result);
+    origin = call->origin;
+    pool = call->pool;
+    if (lingers) {
+        forget_origin(calls, call);
+        set_due(calls, call, 0);
+        call->state = CALL_LINGERING;
+    } else {
+        close_call(calls, call);
+    }
+    pass_reply(&origin, status, body);
+    if (!lingers)
+        free_place(calls, pool, from);
+    return 0;
+}
+
+int calls_on_free(struct calls *calls, struct worker *from, struct bytes body,
+                  struct err *err)
+{
+    struct frame_free frame;
+    struct call *call;
+    struct pool *pool;
+
+    if (frame_decode_free(body, &frame, err) == -1)
+        return -1;
+    call = find_given(calls, from, frame.call, err);
+    if (call == NULL)
+        return -1;
+    if (call->state != CALL_LINGERING)
+        return err_set(err, ERR_INVALID, "it frees call 0x%llx before its answer",
+                       (unsigned long long)frame.call);
+    pool = call->pool;
+    close_call(calls, call);
+    free_place(calls, pool, from);
+    return 0;
+}
+
+/* ---- deaths ------------------------------------------------------------------------
+ */
+
+static void stop_asking(struct calls *calls, struct list *calls_from)
+{
+    struct list *node;
+
+    while ((node = list_first(calls_from)) != NULL) {
+        struct call *call = container_of(node, struct call, from);
+        struct pool *pool = call->pool;
+        struct err err;
+
+        forget_origin(calls, call);
+        if (call->state == CALL_SENT) {
+            tell_callee(calls, call);
+            continue;
+        }
+        err_set(&err, ERR_CANCELED, "the caller is gone");
+        end_with_error(calls, call, &err);
+        if (pool != NULL)
+            calls->hooks.on_left_queue(pool);
+    }
+}
+
+void calls_client_gone(struct calls *calls, struct client *client)
+{
+    stop_asking(calls, &((struct client_head *)(void *)client)->calls_from);
+}
+
+void calls_worker_stops_asking(struct calls *calls, struct worker *worker)
+{
+    stop_asking(calls, &worker->calls_from);
+}
+
+void calls_worker_stops_answering(struct calls *calls, struct worker *worker,
+                                  const char *how)
+{
+    struct list *node;
+    struct err err;
+
+    err_set(&err, ERR_UNAVAILABLE, "worker of %s %s", worker_entry(worker), how);
+    while ((node = list_first(&worker->calls_to)) != NULL)
+        end_with_error(calls, container_of(node, struct call, to), &err);
+    worker->n_busy = 0;
+}
+
+/* ---- due times ---------------------------------------------------------------------
+ */
+
+static void on_due(struct calls *calls, struct call *call)
+{
+    char text[DURATION_TEXT_BYTES];
+    struct err err;
+    uint64_t ms;
+
+    if (call->state == CALL_CANCELLED) {
+        set_due(calls, call, 0);
+        worker_kill(call->callee,
+                    "was killed: it did not end a cancelled call in time");
+        return;
+    }
+    ms = call->due_at_ns > call->opened_at_ns
+             ? (call->due_at_ns - call->opened_at_ns + 999999) / 1000000
+             : 0;
+    duration_format(text, (int64_t)ms * 1000000);
+    err_set(&err, ERR_TIMEOUT, "function execution timed out after %s", text);
+    set_due(calls, call, 0);
+    withdraw(calls, call, &err);
+}
+
+static void arm_timer(struct calls *calls)
+{
+    const struct call *first = due_first(&calls->due);
+    int64_t delay_ns;
+
+    if (first == NULL ||
+        (calls->armed_for_ns != 0 && calls->armed_for_ns <= first->due_at_ns))
+        return;
+    delay_ns = (int64_t)(first->due_at_ns - (uint64_t)clock_monotonic_ns());
+    calls->armed_for_ns = first->due_at_ns;
+    ev_timer_stop(calls->sup->loop, &calls->timer);
+    ev_timer_set(&calls->timer, delay_ns > 0 ? (double)delay_ns / 1e9 : 0., 0.);
+    ev_timer_start(calls->sup->loop, &calls->timer);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct calls *calls = container_of(timer, struct calls, timer);
+    uint64_t now_ns = (uint64_t)clock_monotonic_ns();
+    struct call *call;
+
+    (void)loop, (void)revents;
+    while ((call = due_first(&calls->due)) != NULL && call->due_at_ns <= now_ns)
+        on_due(calls, call);
+    calls->armed_for_ns = 0;
+    arm_timer(calls);
+}
+
+/* ---- life --------------------------------------------------------------------------
+ */
+
+struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hooks)
+{
+    struct calls *calls = xcalloc(1, sizeof(*calls));
+
+    calls->sup = sup;
+    calls->hooks = *hooks;
+    calls->free_head = NONE;
+    calls->grace_ms = GRACE_MS_DEFAULT;
+    index_grow(calls);
+    due_init(&calls->due);
+    ev_timer_init(&calls->timer, on_timer, 0., 0.);
+    return calls;
+}
+
+void calls_destroy(struct calls *calls)
+{
+    if (calls == NULL)
+        return;
+    ev_timer_stop(calls->sup->loop, &calls->timer);
+    for (uint32_t slot = 0; slot < calls->n_slots; slot++)
+        free(call_at(calls, slot)->body);
+    for (uint32_t i = 0; i < calls->n_chunks; i++)
+        free(calls->chunks[i]);
+    free(calls->chunks);
+    free(calls->buckets);
+    due_finish(&calls->due);
+    free(calls);
+}
+
+void calls_set_grace_ms(struct calls *calls, uint32_t grace_ms)
+{
+    calls->grace_ms = grace_ms;
+}
+
+uint32_t calls_n_open(const struct calls *calls)
+{
+    return calls->n_open;
+}

@@ -1,0 +1,194 @@
+#include "supervisor/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+
+#define MAX_ENVIRONMENT 64
+#define FIRST_SPARE_FD  16 /* above every number that the child gets */
+
+#ifndef TROUPE_LIBEXECDIR
+#define TROUPE_LIBEXECDIR "/usr/local/libexec/troupe"
+#endif
+
+/* Everything that the child needs, made before it exists: until its exec it lives in
+ * our memory and may call nothing but the kernel. */
+struct plan {
+    const struct spawn_spec *spec;
+    char *argv[4];
+    char *envp[MAX_ENVIRONMENT + 1];
+    pid_t parent;
+    volatile int error; /* why exec failed; written by the child */
+};
+
+static bool may_inherit(const char *variable)
+{
+    static const char *const allowed[] = {
+        "TZ=",     "LANG=",         "LC_ALL=",       "LC_CTYPE=",
+        "TROUPE_", "ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS="};
+
+    for (size_t i = 0; i < N_ELEMENTS(allowed); i++)
+        if (strncmp(variable, allowed[i], strlen(allowed[i])) == 0)
+            return true;
+    return false;
+}
+
+static void choose_environment(struct plan *plan)
+{
+    size_t n = 0;
+
+    for (char **variable = environ; *variable != NULL && n < MAX_ENVIRONMENT;
+         variable++)
+        if (may_inherit(*variable))
+            plan->envp[n++] = *variable;
+    plan->envp[n] = NULL;
+}
+
+/* ---- in the child ------------------------------------------------------------------
+ */
+
+static void reset_signals(void)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        sigaction(number, &action, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* First out of the way, then into place: any source may sit on any target's number. */
+static int place_descriptors(const struct spawn_spec *spec)
+{
+    const int sources[] = {spec->socket_fd, spec->liveness_fd, spec->extra_fd};
+    int spare[N_ELEMENTS(sources)];
+    int null_fd;
+
+    for (size_t i = 0; i < N_ELEMENTS(sources); i++) {
+        spare[i] = -1;
+        if (sources[i] == -1)
+            continue;
+        spare[i] = fcntl(sources[i], F_DUPFD_CLOEXEC, FIRST_SPARE_FD);
+        if (spare[i] == -1)
+            return -1;
+    }
+    if (!spec->terminal) {
+        null_fd = open("/dev/null", O_RDWR);
+        if (null_fd == -1 || dup2(null_fd, 0) == -1 || dup2(null_fd, 1) == -1)
+            return -1;
+    }
+    for (size_t i = 0; i < N_ELEMENTS(sources); i++) {
+        int target = SPAWN_FD_SOCKET + (int)i;
+
+        if (spare[i] == -1)
+            close(target);
+        else if (dup2(spare[i], target) == -1)
+            return -1;
+    }
+    close_range(SPAWN_FD_EXTRA + 1, ~0U, 0);
+    return 0;
+}
+
+static void __attribute__((noreturn)) run_child(struct plan *plan)
+{
+    /* Its own session: Ctrl-C at our terminal is for us alone to act on. */
+    if (!plan->spec->terminal)
+        setsid();
+    if (place_descriptors(plan->spec) == -1 || prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+        goto fail;
+    if (getppid() != plan->parent) /* died before the signal was asked for */
+        _exit(127);
+    reset_signals();
+    execve(plan->spec->path, plan->argv, plan->envp);
+fail:
+    plan->error = errno;
+    _exit(127);
+}
+
+/* ---- in the parent -----------------------------------------------------------------
+ */
+
+/* Its own frame, so that the child's use of the stack can't touch its caller's. */
+static pid_t __attribute__((noinline)) fork_and_run(struct plan *plan)
+{
+    pid_t pid = vfork();
+
+    if (pid == 0)
+        run_child(plan);
+    return pid;
+}
+
+int spawn_worker(const struct spawn_spec *spec, pid_t *pid_out, int *pidfd_out,
+                 struct err *err)
+{
+    struct plan plan = {.spec = spec, .parent = getpid()};
+    sigset_t all, before;
+    int saved_errno;
+    pid_t pid;
+
+    plan.argv[0] = (char *)(uintptr_t) "troupe-worker";
+    plan.argv[1] = (char *)(uintptr_t)spec->role;
+    plan.argv[2] = (char *)(uintptr_t)spec->entry;
+    choose_environment(&plan);
+    /* No handler of ours may run in the child while it shares our memory. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    pid = fork_and_run(&plan);
+    saved_errno = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid == -1)
+        return err_set(err, ERR_UNAVAILABLE, "can't fork: %s", strerror(saved_errno));
+    if (plan.error != 0) {
+        waitpid(pid, NULL, 0);
+        return err_set(err, ERR_UNAVAILABLE, "can't run %s: %s", spec->path,
+                       strerror(plan.error));
+    }
+    *pid_out = pid;
+    *pidfd_out = pidfd_open(pid, 0);
+    return 0;
+}
+
+static bool is_program(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+           access(path, X_OK) == 0;
+}
+
+char *spawn_find_worker(struct err *err)
+{
+    static const char *const beside[] = {"worker", "../worker/worker",
+                                         "../libexec/troupe/worker"};
+    char self[PATH_MAX], *path;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+
+    self[n > 0 ? n : 0] = '\0';
+    slash = strrchr(self, '/');
+    for (size_t i = 0; slash != NULL && i < N_ELEMENTS(beside); i++) {
+        path = xasprintf("%.*s/%s", (int)(slash - self), self, beside[i]);
+        if (is_program(path))
+            return path;
+        free(path);
+    }
+    if (is_program(TROUPE_LIBEXECDIR "/worker"))
+        return xstrdup(TROUPE_LIBEXECDIR "/worker");
+    err_set(err, ERR_NOT_FOUND, "no worker program beside %s or in %s", self,
+            TROUPE_LIBEXECDIR);
+    return NULL;
+}

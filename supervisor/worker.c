@@ -1,0 +1,750 @@
+#include "supervisor/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/value.h"
+#include "proto/conn.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "supervisor/core.h"
+#include "supervisor/spawn.h"
+#include "supervisor/worker_table.h"
+
+#define REASON_BYTES     256
+#define LAST_WORDS_MS    1000 /* FAILED to exit */
+#define MAX_POLLS_AT_END 1024
+
+static const struct worker_times default_times = {
+    .ready_timeout_ms = 10000, .ping_every_ms = 5000, .pong_timeout_ms = 15000};
+
+struct workers {
+    struct supervisor *sup;
+    struct worker_hooks hooks;
+    struct worker_times times;
+    char *path;
+    struct worker *by_index[PID_MAX_WORKERS];
+    struct worker_table tables[PID_MAX_WORKERS]; /* kept for ever */
+    uint32_t n;
+    ev_timer heartbeat;
+    uint64_t last_beat_at_ns, beat;
+};
+
+struct worker_private {
+    struct workers *workers;
+    const struct worker_owner *owner;
+    void *owner_context;
+    const char *role, *entry;
+    struct bytes settings;
+    int pidfd; /* -1 = none */
+    bool reaped, refused, stopped_seen;
+    int status;             /* of waitpid, once reaped */
+    char why[REASON_BYTES]; /* we killed it; "" = we didn't */
+    uint64_t drain_until_ns;
+};
+
+static uint64_t now_ns(void)
+{
+    return (uint64_t)clock_monotonic_ns();
+}
+
+const char *worker_state_name(enum worker_state state)
+{
+    static const char *const names[WORKER_N_STATES] = {"starting", "setup", "ready",
+                                                       "draining", "dying", "dead"};
+
+    return names[state];
+}
+
+const char *worker_role(const struct worker *worker)
+{
+    return worker->priv->role;
+}
+
+const char *worker_entry(const struct worker *worker)
+{
+    return worker->priv->entry;
+}
+
+/* ---- states ------------------------------------------------------------------------
+ */
+
+enum worker_event {
+    WEV_HELLO,
+    WEV_READY,
+    WEV_FAILED,
+    WEV_TIMEOUT, /* of the state's own timer */
+    WEV_DRAIN,
+    WEV_KILL,
+    WEV_EOF,    /* its socket is closed */
+    WEV_REAPED, /* its process has ended */
+    WEV_N_EVENTS,
+};
+
+static void bury(struct worker *w);
+
+/* Never to a reaped pid: that may be somebody else's by now. */
+static void send_kill(struct worker *w)
+{
+    if (w->priv->reaped)
+        return;
+    if (w->priv->pidfd == -1 ||
+        pidfd_send_signal(w->priv->pidfd, SIGKILL, NULL, 0) == -1)
+        kill(w->os_pid, SIGKILL);
+}
+
+static void arm(struct worker *w, uint64_t delay_ms)
+{
+    ev_timer_stop(w->sup->loop, &w->deadline);
+    ev_now_update(w->sup->loop);
+    ev_timer_set(&w->deadline, (double)delay_ms / 1e3, 0.);
+    ev_timer_start(w->sup->loop, &w->deadline);
+}
+
+static void act_ignore(struct worker *w)
+{
+    (void)w;
+}
+
+static void act_refuse(struct worker *w)
+{
+    w->priv->refused = true;
+}
+
+static void act_set_up(struct worker *w)
+{
+    struct frame_setup frame = {.index = w->index, .settings = w->priv->settings};
+
+    if (frame_encode_setup(conn_out(w->conn), &frame))
+        conn_wrote(w->conn);
+}
+
+static void act_ready(struct worker *w)
+{
+    ev_timer_stop(w->sup->loop, &w->deadline);
+    w->ready_at_ns = w->last_pong_at_ns = now_ns();
+    log_debug("worker is ready", "role=%s entry=%s pid=%d index=%u after_ms=%llu",
+              w->priv->role, w->priv->entry, (int)w->os_pid, w->index,
+              (unsigned long long)(w->ready_at_ns - w->started_at_ns) / 1000000);
+    if (w->priv->owner->on_ready != NULL)
+        w->priv->owner->on_ready(w->priv->owner_context, w);
+}
+
+static void act_await_end(struct worker *w)
+{
+    arm(w, LAST_WORDS_MS);
+}
+
+static void act_drain(struct worker *w)
+{
+    struct frame_drain frame = {.deadline_at_ns = w->priv->drain_until_ns};
+    uint64_t now = now_ns();
+
+    w->drained = true;
+    if (frame_encode_drain(conn_out(w->conn), &frame))
+        conn_wrote(w->conn);
+    arm(w,
+        w->priv->drain_until_ns > now ? (w->priv->drain_until_ns - now) / 1000000 : 0);
+}
+
+static void act_drain_early(struct worker *w)
+{
+    w->drained = true;
+    ev_timer_stop(w->sup->loop, &w->deadline);
+    send_kill(w);
+}
+
+static void act_kill(struct worker *w)
+{
+    ev_timer_stop(w->sup->loop, &w->deadline);
+    send_kill(w);
+}
+
+static void act_too_late(struct worker *w)
+{
+    snprintf(w->priv->why, sizeof(w->priv->why),
+             "was killed: it was not ready within %u ms",
+             w->priv->workers->times.ready_timeout_ms);
+    log_warn("worker was not ready in time, killing it", "role=%s entry=%s pid=%d",
+             w->priv->role, w->priv->entry, (int)w->os_pid);
+    act_kill(w);
+}
+
+static void act_drained_too_long(struct worker *w)
+{
+    snprintf(w->priv->why, sizeof(w->priv->why),
+             "was killed: it did not end within its stop timeout");
+    log_warn("worker did not end in time, killing it", "role=%s entry=%s pid=%d",
+             w->priv->role, w->priv->entry, (int)w->os_pid);
+    act_kill(w);
+}
+
+/* What it sent before its end comes before the news of its end. */
+static void act_last_frames(struct worker *w)
+{
+    ev_timer_stop(w->sup->loop, &w->deadline);
+    for (int i = 0; i < MAX_POLLS_AT_END && !conn_is_closed(w->conn); i++)
+        if (conn_poll(w->conn) == 0)
+            break;
+    bury(w);
+}
+
+static void act_bury_if_reaped(struct worker *w)
+{
+    if (w->priv->reaped)
+        bury(w);
+}
+
+static const struct {
+    void (*run)(struct worker *w);
+    enum worker_state next;
+} table[WORKER_DEAD][WEV_N_EVENTS] = {
+    [WORKER_STARTING] = {[WEV_HELLO] = {act_set_up, WORKER_SETUP},
+                         [WEV_READY] = {act_refuse, WORKER_STARTING},
+                         [WEV_FAILED] = {act_await_end, WORKER_DYING},
+                         [WEV_TIMEOUT] = {act_too_late, WORKER_DYING},
+                         [WEV_DRAIN] = {act_drain_early, WORKER_DYING},
+                         [WEV_KILL] = {act_kill, WORKER_DYING},
+                         [WEV_EOF] = {act_kill, WORKER_DYING},
+                         [WEV_REAPED] = {act_last_frames, WORKER_DYING}},
+    [WORKER_SETUP] = {[WEV_HELLO] = {act_refuse, WORKER_SETUP},
+                      [WEV_READY] = {act_ready, WORKER_READY},
+                      [WEV_FAILED] = {act_await_end, WORKER_DYING},
+                      [WEV_TIMEOUT] = {act_too_late, WORKER_DYING},
+                      [WEV_DRAIN] = {act_drain_early, WORKER_DYING},
+                      [WEV_KILL] = {act_kill, WORKER_DYING},
+                      [WEV_EOF] = {act_kill, WORKER_DYING},
+                      [WEV_REAPED] = {act_last_frames, WORKER_DYING}},
+    [WORKER_READY] = {[WEV_HELLO] = {act_refuse, WORKER_READY},
+                      [WEV_READY] = {act_refuse, WORKER_READY},
+                      [WEV_FAILED] = {act_refuse, WORKER_READY},
+                      [WEV_TIMEOUT] = {act_ignore, WORKER_READY},
+                      [WEV_DRAIN] = {act_drain, WORKER_DRAINING},
+                      [WEV_KILL] = {act_kill, WORKER_DYING},
+                      [WEV_EOF] = {act_kill, WORKER_DYING},
+                      [WEV_REAPED] = {act_last_frames, WORKER_DYING}},
+    [WORKER_DRAINING] = {[WEV_HELLO] = {act_refuse, WORKER_DRAINING},
+                         [WEV_READY] = {act_refuse, WORKER_DRAINING},
+                         [WEV_FAILED] = {act_refuse, WORKER_DRAINING},
+                         [WEV_TIMEOUT] = {act_drained_too_long, WORKER_DYING},
+                         [WEV_DRAIN] = {act_drain, WORKER_DRAINING},
+                         [WEV_KILL] = {act_kill, WORKER_DYING},
+                         [WEV_EOF] = {act_kill, WORKER_DYING},
+                         [WEV_REAPED] = {act_last_frames, WORKER_DYING}},
+    [WORKER_DYING] = {[WEV_HELLO] = {act_ignore, WORKER_DYING},
+                      [WEV_READY] = {act_ignore, WORKER_DYING},
+                      [WEV_FAILED] = {act_ignore, WORKER_DYING},
+                      [WEV_TIMEOUT] = {act_kill, WORKER_DYING},
+                      [WEV_DRAIN] = {act_ignore, WORKER_DYING},
+                      [WEV_KILL] = {act_kill, WORKER_DYING},
+                      [WEV_EOF] = {act_bury_if_reaped, WORKER_DYING},
+                      [WEV_REAPED] = {act_last_frames, WORKER_DYING}},
+};
+
+static void worker_step(struct worker *w, enum worker_event event)
+{
+    enum worker_state old = w->state;
+
+    assert(old != WORKER_DEAD && table[old][event].run != NULL);
+    w->state = table[old][event].next;
+    table[old][event].run(w); /* last: the action may free w */
+}
+
+static void on_deadline(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct worker *w = container_of(timer, struct worker, deadline);
+
+    (void)loop, (void)revents;
+    worker_step(w, WEV_TIMEOUT);
+}
+
+/* ---- its end -----------------------------------------------------------------------
+ */
+
+static void describe_end(const struct worker *w, char out[REASON_BYTES])
+{
+    int status = w->priv->status;
+    const char *name;
+
+    if (w->priv->why[0] != '\0') {
+        snprintf(out, REASON_BYTES, "%s", w->priv->why);
+    } else if (WIFSIGNALED(status)) {
+        name = sigabbrev_np(WTERMSIG(status));
+        snprintf(out, REASON_BYTES, "was killed by signal %d (SIG%s)", WTERMSIG(status),
+                 name != NULL ? name : "?");
+    } else {
+        snprintf(out, REASON_BYTES, "exited with status %d", WEXITSTATUS(status));
+    }
+}
+
+static void free_worker(struct worker *w)
+{
+    ev_child_stop(w->sup->loop, &w->child);
+    ev_timer_stop(w->sup->loop, &w->deadline);
+    conn_destroy(w->conn);
+    if (w->priv->pidfd != -1)
+        close(w->priv->pidfd);
+    if (w->figures != NULL) {
+        value_finish(w->figures);
+        free(w->figures);
+    }
+    free(w->priv);
+    free(w);
+}
+
+static void bury(struct worker *w)
+{
+    struct workers *workers = w->priv->workers;
+    char reason[REASON_BYTES];
+
+    describe_end(w, reason);
+    w->state = WORKER_DEAD;
+    workers->by_index[w->index] = NULL;
+    workers->n--;
+    worker_table_bury(&workers->tables[w->index]);
+    if (workers->hooks.on_dead != NULL)
+        workers->hooks.on_dead(w->sup, w, reason);
+    if (w->priv->owner->on_dead != NULL)
+        w->priv->owner->on_dead(w->priv->owner_context, w, reason);
+    free_worker(w);
+}
+
+static void on_child(struct ev_loop *loop, ev_child *child, int revents)
+{
+    struct worker *w = container_of(child, struct worker, child);
+
+    (void)revents;
+    w->priv->reaped = true;
+    w->priv->status = child->rstatus;
+    ev_child_stop(loop, child);
+    worker_step(w, WEV_REAPED);
+}
+
+static void on_conn_closed(void *context, const struct err *reason)
+{
+    struct worker *w = context;
+
+    /* An ordinary end is told by its exit status; anything else was its fault. */
+    if (reason->kind == ERR_INVALID && w->priv->why[0] == '\0') {
+        snprintf(w->priv->why, sizeof(w->priv->why), "was killed: %.200s", reason->text);
+        log_error("worker broke the protocol, killing it",
+                  "role=%s entry=%s pid=%d why=%s", w->priv->role, w->priv->entry,
+                  (int)w->os_pid, reason->text);
+    }
+    worker_step(w, WEV_EOF);
+}
+
+void worker_kill(struct worker *worker, const char *why)
+{
+    if (worker->state == WORKER_DYING || worker->state == WORKER_DEAD)
+        return;
+    snprintf(worker->priv->why, sizeof(worker->priv->why), "%s", why);
+    log_warn("killing a worker", "role=%s entry=%s pid=%d why=%s", worker->priv->role,
+             worker->priv->entry, (int)worker->os_pid, why);
+    worker_step(worker, WEV_KILL);
+}
+
+void worker_drain(struct worker *worker, uint64_t deadline_at_ns)
+{
+    worker->priv->drain_until_ns = deadline_at_ns;
+    if (worker->state != WORKER_DEAD)
+        worker_step(worker, WEV_DRAIN);
+}
+
+/* ---- frames about its own life -----------------------------------------------------
+ */
+
+static int on_hello(struct worker *w, struct bytes body, struct err *err)
+{
+    struct frame_hello frame;
+
+    if (frame_decode_hello(body, &frame, err) == -1)
+        return -1;
+    if (frame.version != PROTO_VERSION)
+        return err_set(err, ERR_INVALID, "it speaks protocol version %u, not %d",
+                       frame.version, PROTO_VERSION);
+    worker_step(w, WEV_HELLO);
+    return 0;
+}
+
+static int on_ready(struct worker *w, struct bytes body, struct err *err)
+{
+    struct frame_ready frame;
+
+    if (frame_decode_ready(body, &frame, err) == -1)
+        return -1;
+    worker_step(w, WEV_READY);
+    return 0;
+}
+
+static int on_failed(struct worker *w, struct bytes body, struct err *err)
+{
+    struct frame_failed frame;
+    struct err why;
+
+    if (frame_decode_failed(body, &frame, err) == -1 ||
+        error_decode(frame.error, &why, err) == -1)
+        return -1;
+    snprintf(w->priv->why, sizeof(w->priv->why), "failed to start: %.200s", why.text);
+    worker_step(w, WEV_FAILED);
+    if (!w->priv->refused && w->priv->owner->on_failed != NULL)
+        w->priv->owner->on_failed(w->priv->owner_context, w, &why);
+    return 0;
+}
+
+static int on_pong(struct worker *w, struct bytes body, struct err *err)
+{
+    struct frame_pong frame;
+    struct value figures;
+
+    if (frame_decode_pong(body, &frame, err) == -1)
+        return -1;
+    if (frame.seq > w->priv->workers->beat)
+        return err_set(err, ERR_INVALID, "it answers a PING that was never sent");
+    if (value_decode(frame.figures.data, frame.figures.n, NULL, &figures, err) == -1)
+        return -1;
+    if (w->figures == NULL)
+        w->figures = xcalloc(1, sizeof(*w->figures));
+    value_finish(w->figures);
+    *w->figures = figures;
+    w->n_actors = (uint32_t)value_get_int(&figures, "actors", w->n_actors);
+    w->last_pong_at_ns = now_ns();
+    return 0;
+}
+
+static int on_log(struct worker *w, struct bytes body, struct err *err)
+{
+    struct value message = {0}, fields = {0};
+    struct frame_log frame;
+    struct log_record record;
+    char logger[128];
+    size_t used;
+
+    (void)w;
+    if (frame_decode_log(body, &frame, err) == -1)
+        return -1;
+    if (frame.level > LOG_ERROR)
+        return err_set(err, ERR_INVALID, "it logs at level %u", frame.level);
+    if (value_decode(frame.record.data, frame.record.n, &used, &message, err) == -1)
+        return -1;
+    if (value_decode(frame.record.data + used, frame.record.n - used, NULL, &fields,
+                     err) == -1) {
+        value_finish(&message);
+        return -1;
+    }
+    snprintf(logger, sizeof(logger), "%.*s", (int)frame.logger.n,
+             (const char *)frame.logger.data);
+    record = (struct log_record){
+        .level = frame.level,
+        .at_ns = (int64_t)frame.at_ns,
+        .program = logger,
+        .message = value_text(&message) != NULL ? value_text(&message) : "",
+        .fields = fields.type == VALUE_MAP ? &fields : NULL};
+    if (record.level >= log_level())
+        log_emit(&record);
+    value_finish(&message);
+    value_finish(&fields);
+    return 0;
+}
+
+static int on_map(struct worker *w, struct bytes body, struct err *err)
+{
+    struct frame_map frame;
+    struct frame_mapped answer;
+    int fd = -1;
+
+    if (frame_decode_map(body, &frame, err) == -1)
+        return -1;
+    if (frame.index < PID_MAX_WORKERS)
+        fd = worker_table_open_readonly(&w->priv->workers->tables[frame.index]);
+    if (fd != -1 && !conn_attach_fd(w->conn, fd)) {
+        conn_flush(w->conn); /* sixteen are waiting: make room */
+        if (!conn_attach_fd(w->conn, fd)) {
+            close(fd);
+            fd = -1;
+        }
+    }
+    answer = (struct frame_mapped){.index = frame.index, .found = fd != -1};
+    if (frame_encode_mapped(conn_out(w->conn), &answer))
+        conn_wrote(w->conn);
+    if (fd != -1)
+        close(fd);
+    return 0;
+}
+
+static int (*const own_frames[FRAME_MAP + 1])(struct worker *w, struct bytes body,
+                                              struct err *err) = {
+    [FRAME_HELLO] = on_hello, [FRAME_READY] = on_ready, [FRAME_FAILED] = on_failed,
+    [FRAME_PONG] = on_pong,   [FRAME_LOG] = on_log,     [FRAME_MAP] = on_map,
+};
+
+static int on_frame(void *context, uint8_t type, struct bytes body, struct err *err)
+{
+    struct worker *w = context;
+    int outcome;
+
+    if (w->state == WORKER_STARTING && type != FRAME_HELLO)
+        return err_set(err, ERR_INVALID, "its first frame is %s", frame_name(type));
+    if (type < N_ELEMENTS(own_frames) && own_frames[type] != NULL) {
+        outcome = own_frames[type](w, body, err);
+        if (w->priv->refused)
+            outcome = err_set(err, ERR_INVALID, "it sent %s while %s", frame_name(type),
+                              worker_state_name(w->state));
+    } else {
+        outcome = w->priv->workers->hooks.on_frame(w->sup, w, type, body, err);
+    }
+    if (outcome == -1)
+        err->kind = ERR_INVALID; /* whatever it was: the conn's reason says hostile */
+    return outcome;
+}
+
+static const struct conn_callbacks conn_callbacks = {on_frame, on_conn_closed};
+
+/* ---- heartbeat ---------------------------------------------------------------------
+ */
+
+/* A process that somebody stopped (SIGSTOP, a debugger) can't answer and isn't stuck.
+ */
+static bool is_stopped(const struct worker *w)
+{
+    char path[64], text[512];
+    const char *after;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)w->os_pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return false;
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    after = strrchr(text, ')');
+    return after != NULL && after[1] == ' ' && strchr("Tt", after[2]) != NULL;
+}
+
+static void check_pulse(struct worker *w, uint64_t now)
+{
+    uint64_t timeout_ns = (uint64_t)w->priv->workers->times.pong_timeout_ms * 1000000;
+
+    if (now < w->last_pong_at_ns + timeout_ns)
+        return;
+    if (!is_stopped(w)) {
+        worker_kill(w, "was killed: it did not answer its heartbeat");
+        return;
+    }
+    if (!w->priv->stopped_seen)
+        log_warn("worker is stopped from outside, waiting for it",
+                 "role=%s entry=%s pid=%d", w->priv->role, w->priv->entry,
+                 (int)w->os_pid);
+    w->priv->stopped_seen = true;
+    w->last_pong_at_ns = now;
+}
+
+static void beat(struct worker *w, uint64_t seq)
+{
+    struct frame_ping frame = {.seq = seq};
+
+    if (!conn_is_closed(w->conn) && frame_encode_ping(conn_out(w->conn), &frame))
+        conn_wrote(w->conn);
+}
+
+static void on_heartbeat(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct workers *workers = container_of(timer, struct workers, heartbeat);
+    uint64_t now = now_ns(),
+             every_ns = (uint64_t)workers->times.ping_every_ms * 1000000;
+    /* We slept ourselves (suspend, SIGSTOP): the silence says nothing about others. */
+    bool late = now > workers->last_beat_at_ns + 2 * every_ns;
+
+    (void)loop, (void)revents;
+    workers->last_beat_at_ns = now;
+    workers->beat++;
+    WORKERS_FOREACH(w, workers)
+    {
+        if (w->state != WORKER_READY && w->state != WORKER_DRAINING)
+            continue;
+        if (late)
+            w->last_pong_at_ns = now;
+        check_pulse(w, now);
+        beat(w, workers->beat);
+    }
+    if (workers->n == 0)
+        ev_timer_stop(workers->sup->loop, &workers->heartbeat);
+}
+
+static void start_heartbeat(struct workers *workers)
+{
+    if (ev_is_active(&workers->heartbeat))
+        return;
+    workers->last_beat_at_ns = now_ns();
+    workers->heartbeat.repeat = (double)workers->times.ping_every_ms / 1e3;
+    ev_timer_again(workers->sup->loop, &workers->heartbeat);
+}
+
+/* ---- start -------------------------------------------------------------------------
+ */
+
+static uint32_t free_index(const struct workers *workers)
+{
+    for (uint32_t i = 1; i < PID_MAX_WORKERS; i++)
+        if (workers->by_index[i] == NULL)
+            return i;
+    return 0;
+}
+
+static int start_process(struct worker *w, const struct worker_spec *spec,
+                         struct err *err)
+{
+    struct workers *workers = w->priv->workers;
+    struct spawn_spec child = {.path = workers->path,
+                               .role = spec->role,
+                               .entry = spec->entry,
+                               .extra_fd = spec->extra_fd,
+                               .terminal = spec->terminal};
+    int fds[2];
+
+    child.liveness_fd = worker_table_prepare(&workers->tables[w->index], err);
+    if (child.liveness_fd == -1)
+        return -1;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == -1)
+        return err_set(err, ERR_UNAVAILABLE, "socketpair: %s", strerror(errno));
+    child.socket_fd = fds[1];
+    if (spawn_worker(&child, &w->os_pid, &w->priv->pidfd, err) == -1) {
+        close(fds[0]);
+        close(fds[1]);
+        return -1;
+    }
+    close(fds[1]);
+    w->liveness = workers->tables[w->index].words;
+    w->conn = conn_create(&w->sup->conns, fds[0], NULL, &conn_callbacks, w);
+    return 0;
+}
+
+static void fill_worker(struct worker *w, struct workers *workers,
+                        const struct worker_spec *spec)
+{
+    w->sup = workers->sup;
+    w->pool = spec->pool;
+    w->n_slots = spec->n_slots;
+    list_init(&w->in_pool);
+    list_init(&w->calls_to);
+    list_init(&w->calls_from);
+    list_init(&w->holders);
+    w->started_at_ns = now_ns();
+    w->priv = xcalloc(1, sizeof(*w->priv));
+    w->priv->workers = workers;
+    w->priv->owner = spec->owner;
+    w->priv->owner_context = spec->owner_context;
+    w->priv->role = spec->role;
+    w->priv->entry = spec->entry;
+    w->priv->settings = spec->settings;
+    w->priv->pidfd = -1;
+    ev_timer_init(&w->deadline, on_deadline, 0., 0.);
+}
+
+struct worker *worker_start(struct workers *workers, const struct worker_spec *spec,
+                            struct err *err)
+{
+    uint32_t index = free_index(workers);
+    struct worker *w;
+
+    if (index == 0) {
+        err_set(err, ERR_UNAVAILABLE, "%d workers are running, no more can start",
+                PID_MAX_WORKERS - 1);
+        return NULL;
+    }
+    if (workers->path == NULL && (workers->path = spawn_find_worker(err)) == NULL)
+        return NULL;
+    w = xcalloc(1, sizeof(*w));
+    w->index = index;
+    fill_worker(w, workers, spec);
+    if (start_process(w, spec, err) == -1) {
+        free(w->priv);
+        free(w);
+        err_wrap(err, "start worker of %s", spec->entry);
+        return NULL;
+    }
+    workers->by_index[index] = w;
+    workers->n++;
+    ev_child_init(&w->child, on_child, w->os_pid, 0);
+    ev_child_start(workers->sup->loop, &w->child);
+    arm(w, workers->times.ready_timeout_ms);
+    start_heartbeat(workers);
+    return w;
+}
+
+/* ---- all of them -------------------------------------------------------------------
+ */
+
+struct workers *workers_create(struct supervisor *sup, char *worker_path,
+                               const struct worker_hooks *hooks)
+{
+    struct workers *workers = xcalloc(1, sizeof(*workers));
+
+    workers->sup = sup;
+    workers->hooks = *hooks;
+    workers->times = default_times;
+    workers->path = worker_path;
+    for (size_t i = 0; i < PID_MAX_WORKERS; i++)
+        worker_table_init(&workers->tables[i]);
+    ev_init(&workers->heartbeat, on_heartbeat);
+    return workers;
+}
+
+void workers_destroy(struct workers *workers)
+{
+    if (workers == NULL)
+        return;
+    WORKERS_FOREACH(w, workers)
+    {
+        send_kill(w);
+    }
+    for (uint32_t i = 0; i < PID_MAX_WORKERS; i++) {
+        if (workers->by_index[i] != NULL) {
+            if (!workers->by_index[i]->priv->reaped)
+                waitpid(workers->by_index[i]->os_pid, NULL, 0);
+            free_worker(workers->by_index[i]);
+        }
+        worker_table_finish(&workers->tables[i]);
+    }
+    ev_timer_stop(workers->sup->loop, &workers->heartbeat);
+    free(workers->path);
+    free(workers);
+}
+
+void workers_set_times(struct workers *workers, const struct worker_times *times)
+{
+    workers->times = *times;
+}
+
+struct worker *workers_find(const struct workers *workers, uint32_t index)
+{
+    return index < PID_MAX_WORKERS ? workers->by_index[index] : NULL;
+}
+
+struct worker *workers_next(const struct workers *workers, uint32_t after_index)
+{
+    for (uint32_t i = after_index + 1; i < PID_MAX_WORKERS; i++)
+        if (workers->by_index[i] != NULL)
+            return workers->by_index[i];
+    return NULL;
+}
+
+uint32_t workers_count(const struct workers *workers)
+{
+    return workers->n;
+}
