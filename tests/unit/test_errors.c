@@ -35,6 +35,15 @@ static const char *const scripts[] = {
     "assert(errors.is(e, errors.NOT_FOUND) and not errors.is(e, errors.INVALID))\n"
     "assert(not errors.is(nil, 'NotFound') and not errors.is('x', ''))",
 
+    "local d = {a = {1}, 2}\n"
+    "local e = errors.new{message = 'm', details = d}\n"
+    "d.a[1] = 9\n"
+    "assert(e:details().a[1] == 1 and e:details()[1] == 2)\n"
+    "e:details().a[1] = 9\n"
+    "assert(e:details().a[1] == 1 and errors.new('m'):details() == nil)\n"
+    "assert(errors.new{message = 'm', details = {}}:details() == nil)\n"
+    "assert(errors.wrap(e, 'ctx'):details().a[1] == 1)",
+
     "local e = errors.new('m')\n"
     "assert('a ' .. e == 'a m' and e .. ' b' == 'm b' and e .. 1 == 'm1')\n"
     "assert(e .. e == 'mm' and not pcall(function() return e .. {} end))",
@@ -51,6 +60,8 @@ static const char *const scripts[] = {
     "raises('message field is required', {})\n"
     "raises('message must be a string', {message = 1})\n"
     "raises('expected string or table', 1)\n"
+    "raises('details must be a table', {message = 'm', details = 1})\n"
+    "raises('retryable must be a boolean', {message = 'm', retryable = 'x'})\n"
     "raises('kind must be a string', {message = 'm', kind = {}})",
 
     "local inner = errors.new{message = 'm', kind = 'Custom', retryable = true}\n"

@@ -6,7 +6,12 @@
 
 #include <lauxlib.h>
 
-#define ERROR_TYPE "error"
+#include "worker/codec.h"
+#include "worker/frozen.h"
+
+/* Its address is where the registry keeps the metatable: looking that up allocates
+ * nothing, which the codec relies on. */
+static const char metatable_key;
 
 /* text = kind, NUL, message, NUL, details. The stack is user value 1, if there is one.
  */
@@ -33,7 +38,9 @@ static const char *error_details(const struct error *e)
 
 static const struct error *error_check(lua_State *L)
 {
-    return luaL_checkudata(L, 1, ERROR_TYPE);
+    if (!errors_test(L, 1))
+        luaL_typeerror(L, 1, "error");
+    return lua_touserdata(L, 1);
 }
 
 static int error_get_kind(lua_State *L)
@@ -63,6 +70,16 @@ static int error_get_retryable(lua_State *L)
     return 1;
 }
 
+static int error_get_details(lua_State *L)
+{
+    const struct error *e = error_check(L);
+
+    if (e->details_n == 0 || codec_decode_value(L, (const uint8_t *)error_details(e),
+                                                e->details_n, true, NULL) == -1)
+        lua_pushnil(L);
+    return 1;
+}
+
 static int error_get_stack(lua_State *L)
 {
     error_check(L);
@@ -84,11 +101,9 @@ static int error_concat(lua_State *L)
 }
 
 static const luaL_Reg error_methods[] = {
-    {"kind", error_get_kind},
-    {"message", error_get_message},
-    {"retryable", error_get_retryable},
-    {"stack", error_get_stack},
-    {NULL, NULL},
+    {"kind", error_get_kind},           {"message", error_get_message},
+    {"retryable", error_get_retryable}, {"details", error_get_details},
+    {"stack", error_get_stack},         {NULL, NULL},
 };
 
 static const luaL_Reg error_metamethods[] = {
@@ -100,8 +115,14 @@ static const luaL_Reg error_metamethods[] = {
 /* Made on first use, so that a module may return errors before `errors` is opened. */
 static void push_metatable(lua_State *L)
 {
-    if (!luaL_newmetatable(L, ERROR_TYPE))
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable_key) == LUA_TTABLE)
         return;
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 5);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable_key);
+    lua_pushliteral(L, "error");
+    lua_setfield(L, -2, "__name");
     luaL_setfuncs(L, error_metamethods, 0);
     luaL_newlib(L, error_methods);
     lua_setfield(L, -2, "__index");
@@ -201,8 +222,14 @@ int errors_return_struct(lua_State *L, const struct err *err)
 
 bool errors_test(lua_State *L, int idx)
 {
-    return lua_type(L, idx) == LUA_TUSERDATA &&
-           luaL_testudata(L, idx, ERROR_TYPE) != NULL;
+    bool equal;
+
+    if (lua_type(L, idx) != LUA_TUSERDATA || !lua_getmetatable(L, idx))
+        return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable_key);
+    equal = lua_rawequal(L, -1, -2) != 0;
+    lua_pop(L, 2);
+    return equal;
 }
 
 static struct bytes bytes_of(const char *data, size_t n)
@@ -212,10 +239,11 @@ static struct bytes bytes_of(const char *data, size_t n)
 
 bool errors_view(lua_State *L, int idx, struct error_view *view_out)
 {
-    const struct error *e = luaL_testudata(L, idx, ERROR_TYPE);
+    const struct error *e;
 
-    if (e == NULL)
+    if (!errors_test(L, idx))
         return false;
+    e = lua_touserdata(L, idx);
     *view_out = (struct error_view){
         .kind = bytes_of(error_kind(e), e->kind_n),
         .message = bytes_of(error_message(e), e->message_n),
@@ -300,7 +328,7 @@ void errors_push_raised(lua_State *L, int idx)
 
     luaL_checkstack(L, 8, NULL);
     lua_pushvalue(L, idx);
-    if (errors_test(L, -1) && errors_view(L, -1, &view)) {
+    if (errors_view(L, -1, &view)) {
         if (view.kind.n != 0)
             return;
         view.kind = bytes_of("Internal", 8);
@@ -332,6 +360,43 @@ static bool check_field(lua_State *L, const char *field, int type, const char *w
     return false;
 }
 
+static int free_buf(lua_State *L)
+{
+    buf_finish(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* Pushes a buffer that goes with its userdata, also when an error is raised. */
+static struct buf *push_buf(lua_State *L)
+{
+    struct buf *buf = lua_newuserdatauv(L, sizeof(*buf), 0);
+
+    buf_init(buf, 0);
+    lua_createtable(L, 0, 2);
+    lua_pushcfunction(L, free_buf);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    return buf;
+}
+
+/* Encodes the details on top of the stack, which are kept unless they are empty. Leaves
+ * the buffer that owns the bytes there. */
+static void view_details(lua_State *L, struct error_view *view)
+{
+    struct err err;
+    struct buf *buf;
+    bool graph;
+    int details = lua_gettop(L);
+
+    lua_pushnil(L);
+    if (lua_next(L, details) == 0 && !frozen_test(L, details))
+        return;
+    buf = push_buf(L);
+    if (codec_encode_value(L, details, buf, &graph, &err) == -1)
+        luaL_error(L, "details: %s", err.text);
+    view->details = buf_bytes(buf);
+}
+
 /* Reads the table at 1; leaves its fields on the stack, which keeps the bytes alive. */
 static void view_from_table(lua_State *L, struct error_view *view)
 {
@@ -345,6 +410,9 @@ static void view_from_table(lua_State *L, struct error_view *view)
     lua_getfield(L, 1, "retryable");
     if (check_field(L, "retryable", LUA_TBOOLEAN, "boolean"))
         view->retryable = lua_toboolean(L, -1) ? RETRY_YES : RETRY_NO;
+    lua_getfield(L, 1, "details");
+    if (check_field(L, "details", LUA_TTABLE, "table"))
+        view_details(L, view);
 }
 
 /* Gives the Error on top its stack, with a line of context above it if there is one. */
@@ -391,8 +459,8 @@ static int errors_is(lua_State *L)
     size_t n;
     const char *kind = luaL_checklstring(L, 2, &n);
 
-    lua_pushboolean(L, errors_test(L, 1) && errors_view(L, 1, &view) &&
-                           view.kind.n == n && memcmp(view.kind.data, kind, n) == 0);
+    lua_pushboolean(L, errors_view(L, 1, &view) && view.kind.n == n &&
+                           memcmp(view.kind.data, kind, n) == 0);
     return 1;
 }
 
