@@ -17,11 +17,14 @@
 
 #include "supervisor/core.h"
 
+#define MAX_OPEN 100000 /* requests that wait, of all peers together */
+
 struct system {
     struct supervisor *sup;
     const struct system_target **targets; /* sorted by name */
     unsigned n_targets;
     struct list open; /* requests not answered yet */
+    unsigned n_open;
 };
 
 /* What a handler holds, with our part behind it. */
@@ -94,6 +97,7 @@ static void free_request(struct request *request)
 
     ev_timer_stop(request->sup->loop, &open->deadline);
     list_remove(&open->in_open);
+    open->system->n_open--;
     value_finish(&request->args);
     free(open);
 }
@@ -181,6 +185,7 @@ static struct open_request *open_create(struct system *system,
     open->request.target = target->name;
     ev_timer_init(&open->deadline, on_deadline, 0, 0);
     list_append(&system->open, &open->in_open);
+    system->n_open++;
     return open;
 }
 
@@ -213,6 +218,11 @@ void system_call(struct system *system, const struct origin *origin,
     }
     if (!is_allowed(row, origin)) {
         err_set(&err, ERR_PERMISSION_DENIED, "not allowed to call @%s", row->name);
+        origin_fail(origin, &err);
+        return;
+    }
+    if (system->n_open >= MAX_OPEN) {
+        err_set(&err, ERR_RATE_LIMITED, "too many requests wait for an answer");
         origin_fail(origin, &err);
         return;
     }
@@ -268,6 +278,18 @@ void system_origin_gone(struct system *system, const void *worker_or_client)
         if (peer_of(&open->request.origin) == worker_or_client)
             end_early(&open->request, NULL);
     }
+}
+
+bool system_has_open(const struct system *system, const void *worker_or_client)
+{
+    LIST_FOREACH (node, &system->open) {
+        const struct open_request *open =
+            container_of(node, struct open_request, in_open);
+
+        if (peer_of(&open->request.origin) == worker_or_client)
+            return true;
+    }
+    return false;
 }
 
 struct system *system_create(struct supervisor *sup)

@@ -1,0 +1,31 @@
+/*
+ * logs -- the last 1,000 records, and whoever follows the next ones.
+ *
+ * Records of workers (LOG frames) and of the supervisor itself meet in common/log,
+ * whose tap fills this ring. A follower that reads too slowly loses records and finds a
+ * marker in their place; it never makes anybody wait.
+ *
+ * System targets: @logs.tail [{n, level, logger}] -> list of records, @logs.follow
+ * [{n, level, logger}] streams them after the last n. A record is {at, level, logger,
+ * message, fields}.
+ */
+#ifndef TROUPE_SUPERVISOR_LOGS_H
+#define TROUPE_SUPERVISOR_LOGS_H
+
+#include "common/buf.h"
+
+struct err;
+struct frame_log;
+struct logs;
+struct supervisor;
+struct worker;
+
+/* Adds its targets to sup->system and takes the tap of common/log. */
+struct logs *logs_create(struct supervisor *sup);
+void logs_destroy(struct logs *logs);
+
+/* A LOG frame of a worker, NULL = unknown. -1 = hostile. */
+int logs_on_frame(struct supervisor *sup, struct worker *from,
+                  const struct frame_log *frame, struct err *err);
+
+#endif
