@@ -1,0 +1,157 @@
+#include "supervisor/problems.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/mem.h"
+
+void problems_init(struct problems *problems)
+{
+    *problems = (struct problems){0};
+}
+
+void problems_finish(struct problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++) {
+        struct problem *row = &problems->rows[i];
+
+        free(row->file);
+        free(row->entry);
+        free(row->text);
+        free(row->hint);
+    }
+    free(problems->rows);
+    problems_init(problems);
+}
+
+/* What a file says must not move the cursor of a terminal. */
+static void tame(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
+static char *copy_text(const char *text)
+{
+    char *copy = text == NULL ? NULL : xstrdup(text);
+
+    if (copy != NULL)
+        tame(copy);
+    return copy;
+}
+
+void problems_add(struct problems *problems, enum severity severity, enum err_kind kind,
+                  const struct problem_at *at, const char *hint, const char *fmt, ...)
+{
+    char text[600];
+    va_list args;
+    struct problem *row;
+
+    if (severity == SEVERITY_ERROR)
+        problems->n_errors++;
+    else
+        problems->n_warnings++;
+    if (problems->n == PROBLEMS_MAX)
+        return;
+    va_start(args, fmt);
+    if (vsnprintf(text, sizeof(text), fmt, args) >= (int)sizeof(text))
+        memcpy(text + sizeof(text) - 4, "...", 4);
+    va_end(args);
+    if (problems->n == problems->size) {
+        problems->size = problems->size == 0 ? 16 : problems->size * 2;
+        problems->rows = xrealloc(problems->rows, problems->size * sizeof(*row));
+    }
+    row = &problems->rows[problems->n];
+    *row = (struct problem){.severity = severity,
+                            .kind = kind,
+                            .file = copy_text(at->file),
+                            .line = at->line,
+                            .column = at->column,
+                            .entry = copy_text(at->entry),
+                            .text = copy_text(text),
+                            .hint = copy_text(hint),
+                            .sequence = problems->n};
+    problems->n++;
+}
+
+static int compare_files(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL)
+        return (a != NULL) - (b != NULL);
+    return strcmp(a, b);
+}
+
+static int compare_problems(const void *left, const void *right)
+{
+    const struct problem *a = left, *b = right;
+    int order = compare_files(a->file, b->file);
+
+    if (order != 0)
+        return order;
+    if (a->line != b->line)
+        return a->line < b->line ? -1 : 1;
+    if (a->column != b->column)
+        return a->column < b->column ? -1 : 1;
+    return a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
+}
+
+void problems_sort(struct problems *problems)
+{
+    if (problems->n > 1)
+        qsort(problems->rows, problems->n, sizeof(*problems->rows), compare_problems);
+}
+
+static bool format_place(struct buf *buf, const struct problem *problem)
+{
+    if (problem->file == NULL)
+        return true;
+    if (!buf_append_text(buf, problem->file))
+        return false;
+    if (problem->line != 0 && !buf_printf(buf, ":%u", problem->line))
+        return false;
+    if (problem->line != 0 && problem->column != 0 &&
+        !buf_printf(buf, ":%u", problem->column))
+        return false;
+    return buf_append_text(buf, ": ");
+}
+
+bool problem_format(struct buf *buf, const struct problem *problem)
+{
+    bool error = problem->severity == SEVERITY_ERROR;
+
+    if (!format_place(buf, problem) ||
+        !buf_append_text(buf, error ? "error: " : "warning: "))
+        return false;
+    if (problem->entry != NULL && !buf_printf(buf, "%s: ", problem->entry))
+        return false;
+    if (!buf_append_text(buf, problem->text))
+        return false;
+    if (problem->hint != NULL && !buf_printf(buf, "; %s", problem->hint))
+        return false;
+    return buf_append(buf, "\n", 1);
+}
+
+bool problems_format(struct buf *buf, struct problems *problems)
+{
+    size_t n_all = problems->n_errors + problems->n_warnings;
+
+    problems_sort(problems);
+    for (size_t i = 0; i < problems->n; i++)
+        if (!problem_format(buf, &problems->rows[i]))
+            return false;
+    if (n_all > problems->n)
+        return buf_printf(buf, "... and %zu more\n", n_all - problems->n);
+    return true;
+}
+
+const struct problem *problems_first_error(const struct problems *problems)
+{
+    for (size_t i = 0; i < problems->n; i++)
+        if (problems->rows[i].severity == SEVERITY_ERROR)
+            return &problems->rows[i];
+    return NULL;
+}

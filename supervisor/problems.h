@@ -1,0 +1,65 @@
+/*
+ * problems -- everything that is wrong with what was loaded, told at once.
+ *
+ * One problem is one line: `file:line:column: error: what, and what would be right`.
+ * The list is bounded: beyond PROBLEMS_MAX problems are only counted.
+ */
+#ifndef TROUPE_SUPERVISOR_PROBLEMS_H
+#define TROUPE_SUPERVISOR_PROBLEMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+
+struct buf;
+
+#define PROBLEMS_MAX 1000
+
+enum severity { SEVERITY_WARNING, SEVERITY_ERROR };
+
+struct problem {
+    enum severity severity;
+    enum err_kind kind;
+    char *file;            /* as a person would name it; NULL: no file is to blame */
+    unsigned line, column; /* 1-based; 0: unknown */
+    char *entry;           /* id, NULL if none */
+    char *text;            /* what */
+    char *hint;            /* what would be right, NULL if text says it */
+    size_t sequence;
+};
+
+struct problems {
+    struct problem *rows;
+    size_t n, size;
+    size_t n_errors, n_warnings; /* all of them, kept or not */
+};
+
+void problems_init(struct problems *problems);
+void problems_finish(struct problems *problems);
+
+/* Where a problem is; all borrowed. */
+struct problem_at {
+    const char *file;
+    unsigned line, column;
+    const char *entry;
+};
+
+/* Adds one. hint may be NULL. Control bytes in the sentence are escaped. */
+void problems_add(struct problems *problems, enum severity severity, enum err_kind kind,
+                  const struct problem_at *at, const char *hint, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+
+/* Sorts by file, line and column; those without a file come first, in their order. */
+void problems_sort(struct problems *problems);
+
+/* Appends one problem as a line, with its line break. */
+bool problem_format(struct buf *buf, const struct problem *problem);
+
+/* All of them, sorted, and how many were left out. */
+bool problems_format(struct buf *buf, struct problems *problems);
+
+/* The first error, NULL if there is none. */
+const struct problem *problems_first_error(const struct problems *problems);
+
+#endif

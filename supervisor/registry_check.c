@@ -1,0 +1,292 @@
+#include "supervisor/registry_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/id.h"
+#include "common/mem.h"
+
+#include "supervisor/registry.h"
+#include "supervisor/registry_config.h"
+#include "supervisor/registry_imports.h"
+#include "supervisor/registry_kinds.h"
+
+/* ---- fields by kind ----------------------------------------------------------------
+ */
+
+enum rule_type {
+    RULE_TEXT,      /* a text that isn't empty */
+    RULE_REFERENCE, /* an id; its target should exist */
+};
+
+struct rule {
+    const char *kind, *path; /* path starts with "meta." or is one of data */
+    enum rule_type type;
+    const char *missing;     /* what to say when it isn't there; NULL: optional */
+    const char *target_kind; /* its start; NULL: any */
+    const char *not_found;   /* NULL: a missing target is a warning only */
+};
+
+/* clang-format off */
+static const struct rule rules[] = {
+    {"process.service", "process", RULE_REFERENCE, "process is required", "process.", NULL},
+    {"process.service", "host", RULE_REFERENCE, "host is required", NULL, NULL},
+    {"http.service", "addr", RULE_TEXT, "address is required", NULL, NULL},
+    {"http.router", "meta.server", RULE_REFERENCE, "server metadata is required",
+     "http.service", "server not found"},
+    {"http.static", "meta.server", RULE_REFERENCE, "server metadata is required",
+     "http.service", "server not found"},
+    {"http.endpoint", "meta.router", RULE_REFERENCE, "router metadata is required",
+     "http.router", "router not found"},
+    {"http.endpoint", "func", RULE_REFERENCE, "function name is required", NULL, NULL},
+    {"queue.queue", "driver", RULE_REFERENCE, "driver ID is required",
+     "queue.driver.", "queue driver not found"},
+    {"queue.consumer", "queue", RULE_REFERENCE, "queue ID is required",
+     "queue.queue", "queue not found"},
+    {"queue.consumer", "func", RULE_REFERENCE, "function ID is required", NULL, NULL},
+    {"env.variable", "storage", RULE_REFERENCE, NULL, "env.storage.", NULL},
+    {"env.storage.file", "file_path", RULE_TEXT, "file path must not be empty", NULL, NULL},
+    {"db.sql.sqlite", "file", RULE_TEXT, "file path is required", NULL, NULL},
+    {"fs.directory", "directory", RULE_TEXT, "directory is required", NULL, NULL},
+    {"template.jet", "set", RULE_REFERENCE, NULL, "template.set", NULL},
+};
+/* clang-format on */
+
+static const struct value *find_field(const struct entry *entry, const char *path)
+{
+    if (strncmp(path, "meta.", 5) == 0)
+        return value_get(&entry->meta, path + 5);
+    return value_get_path(&entry->data, path);
+}
+
+static const char *nearest_of_kind(const struct snapshot *state, const char *kind,
+                                   const char *id)
+{
+    size_t best = 8;
+    const char *nearest = NULL;
+
+    for (size_t i = 0; i < state->n && i < 20000 && best > 0; i++) {
+        const struct entry *entry = state->entries[i];
+        size_t distance;
+
+        if (kind != NULL && strncmp(entry->kind, kind, strlen(kind)) != 0)
+            continue;
+        distance = edit_distance(id, entry->id, best - 1);
+        if (distance < best) {
+            best = distance;
+            nearest = entry->id;
+        }
+    }
+    return nearest;
+}
+
+static void check_target(const struct entry *entry, const struct rule *rule,
+                         const char *id, const struct snapshot *state,
+                         struct problems *problems)
+{
+    const struct entry *target = snapshot_find(state, id, strlen(id));
+    struct problem_at at = entry_at(entry, rule->path);
+    const char *nearest;
+    char hint[400];
+
+    if (target != NULL &&
+        (rule->target_kind == NULL ||
+         strncmp(target->kind, rule->target_kind, strlen(rule->target_kind)) == 0))
+        return;
+    if (target != NULL) {
+        snprintf(hint, sizeof(hint), "name an entry of kind %s%s", rule->target_kind,
+                 rule->target_kind[strlen(rule->target_kind) - 1] == '.' ? "*" : "");
+        problems_add(problems, rule->not_found ? SEVERITY_ERROR : SEVERITY_WARNING,
+                     ERR_INVALID, &at, hint, "%s is %s, a %s", rule->path, id,
+                     target->kind);
+        return;
+    }
+    nearest = nearest_of_kind(state, rule->target_kind, id);
+    if (nearest != NULL)
+        snprintf(hint, sizeof(hint), "did you mean %s?", nearest);
+    else
+        snprintf(hint, sizeof(hint), "declare that entry or correct the id");
+    if (rule->not_found != NULL)
+        problems_add(problems, SEVERITY_ERROR, ERR_NOT_FOUND, &at, hint, "%s: %s",
+                     rule->not_found, id);
+    else
+        problems_add(problems, SEVERITY_WARNING, ERR_NOT_FOUND, &at, hint,
+                     "%s names %s, which does not exist", rule->path, id);
+}
+
+static void check_rule(const struct entry *entry, const struct rule *rule,
+                       const struct snapshot *state, struct problems *problems)
+{
+    const struct value *field = find_field(entry, rule->path);
+    const char *text = value_text(field);
+    struct problem_at at = entry_at(entry, rule->path);
+    char *id;
+
+    if (field == NULL || field->type == VALUE_NIL ||
+        (text != NULL && text[0] == '\0')) {
+        if (rule->missing != NULL)
+            problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL, "%s",
+                         rule->missing);
+        return;
+    }
+    if (rule->type == RULE_TEXT) {
+        if (text == NULL)
+            problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                         "put it into quotes", "%s must be a text", rule->path);
+        return;
+    }
+    id = entry_resolve(entry, field);
+    if (id == NULL)
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, "write namespace:name",
+                     "%s is no entry id", rule->path);
+    else
+        check_target(entry, rule, id, state, problems);
+    free(id);
+}
+
+static void check_rules(const struct entry *entry, const struct snapshot *state,
+                        struct problems *problems)
+{
+    for (size_t i = 0; i < N_ELEMENTS(rules); i++)
+        if (strcmp(rules[i].kind, entry->kind) == 0)
+            check_rule(entry, &rules[i], state, problems);
+}
+
+static void check_endpoint(const struct entry *entry, struct problems *problems)
+{
+    static const char *const methods[] = {"GET",   "POST", "PUT",     "DELETE",
+                                          "PATCH", "HEAD", "OPTIONS", "TRACE"};
+    const char *method = value_get_text(&entry->data, "method");
+    const char *path = value_get_text(&entry->data, "path");
+    struct problem_at at = entry_at(entry, "method");
+    bool known = false;
+
+    for (size_t i = 0; method != NULL && i < N_ELEMENTS(methods); i++)
+        known = known || strcmp(method, methods[i]) == 0;
+    if (!known)
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                     "write one of GET POST PUT DELETE PATCH HEAD OPTIONS TRACE",
+                     "invalid HTTP method: %s", method == NULL ? "" : method);
+    at = entry_at(entry, "path");
+    if (path == NULL || path[0] != '/')
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL,
+                     "path must start with /");
+}
+
+static void check_exec(const struct entry *entry, struct problems *problems)
+{
+    const char *source = value_get_text(&entry->data, "source");
+    const struct value *command = value_get(&entry->data, "command");
+    struct problem_at at = entry_at(entry, "source");
+
+    if ((source == NULL || source[0] == '\0') &&
+        (command == NULL || command->type != VALUE_LIST || command->as.list.n == 0))
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                     "give source: file://script or command: [program, argument]",
+                     "source or command is required");
+}
+
+/* ---- Lua kinds ---------------------------------------------------------------------
+ */
+
+static void check_lua(struct entry *entry, struct problems *problems)
+{
+    const struct value *source = value_get(&entry->data, "source");
+    const char *method = value_get_text(&entry->data, "method");
+    struct problem_at at = entry_at(entry, "source");
+
+    if (source == NULL || source->type != VALUE_STRING || source->as.string.n == 0)
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                     "give source: file://name.lua or the Lua text itself",
+                     "source is required");
+    at = entry_at(entry, "method");
+    if ((entry->type->flags & KIND_METHOD) != 0 &&
+        (method == NULL || method[0] == '\0'))
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                     "name the function of the source that is to run",
+                     "method is required");
+    entry_read_bindings(entry, problems);
+}
+
+/* ---- one entry ---------------------------------------------------------------------
+ */
+
+static void check_blocks(const struct entry *entry, struct problems *problems)
+{
+    unsigned flags = entry->type->flags;
+
+    if ((flags & KIND_POOL) != 0) {
+        struct pool_config pool;
+
+        pool_config_read(entry, &pool, problems);
+    }
+    if ((flags & KIND_SERVICE) != 0) {
+        struct lifecycle_config lifecycle;
+
+        lifecycle_config_read(entry, &lifecycle, problems);
+        lifecycle_config_finish(&lifecycle);
+    }
+    if ((flags & KIND_HOST) != 0) {
+        struct host_config host;
+
+        host_config_read(entry, &host, problems);
+    }
+}
+
+static void check_unknown(const struct entry *entry, struct problems *problems)
+{
+    struct problem_at at = entry_at(entry, "kind");
+    const char *nearest = kind_nearest(entry->kind);
+    char hint[120];
+
+    snprintf(hint, sizeof(hint), "did you mean %s?", nearest == NULL ? "" : nearest);
+    problems_add(problems, SEVERITY_ERROR, ERR_TIMEOUT, &at,
+                 nearest == NULL ? "plain data has the kind registry.entry" : hint,
+                 "unknown kind: %s", entry->kind);
+}
+
+static void check_entry(struct entry *entry, const struct snapshot *state,
+                        struct problems *problems)
+{
+    struct problem_at at = entry_at(entry, "name");
+
+    if (strlen(entry->id) > ID_MAX_BYTES)
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL,
+                     "the id is longer than %d bytes", ID_MAX_BYTES);
+    if (entry->type == NULL) {
+        check_unknown(entry, problems);
+        return;
+    }
+    at = entry_at(entry, "kind");
+    if ((entry->type->flags & KIND_SUPPORTED) == 0)
+        problems_add(
+            problems, SEVERITY_WARNING, ERR_INVALID, &at, NULL,
+            "kind %s is not supported by this build, keeping the entry as plain "
+            "data",
+            entry->kind);
+    if ((entry->type->flags & KIND_PLAIN) != 0)
+        return;
+    if (entry->data.type == VALUE_NIL) {
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL,
+                     "configuration data is required");
+        return;
+    }
+    if ((entry->type->flags & KIND_LUA) != 0)
+        check_lua(entry, problems);
+    else if (strcmp(entry->kind, "http.endpoint") == 0)
+        check_endpoint(entry, problems);
+    else if (strcmp(entry->kind, "function.exec") == 0)
+        check_exec(entry, problems);
+    check_rules(entry, state, problems);
+    check_blocks(entry, problems);
+}
+
+void registry_check(struct changeset *set, struct problems *problems)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->changes[i].after != NULL)
+            check_entry(set->changes[i].after, set->result, problems);
+    imports_check(set, problems);
+}

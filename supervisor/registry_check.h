@@ -1,0 +1,18 @@
+/*
+ * registry_check -- is an entry right, alone and among the others? (KIND-02, F-2)
+ *
+ * Adds to problems and stops at nothing, so that one load tells everything.
+ */
+#ifndef TROUPE_SUPERVISOR_REGISTRY_CHECK_H
+#define TROUPE_SUPERVISOR_REGISTRY_CHECK_H
+
+#include <stddef.h>
+
+struct changeset;
+struct problems;
+
+/* Checks what changeset creates and updates against changeset->result, and what its
+ * deletions leave behind; fills the bindings of Lua entries and changeset->affected. */
+void registry_check(struct changeset *changeset, struct problems *problems);
+
+#endif

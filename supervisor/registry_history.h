@@ -1,0 +1,39 @@
+/*
+ * registry_history -- the tree of versions and the ways between them (REG-20, REG-22).
+ */
+#ifndef TROUPE_SUPERVISOR_REGISTRY_HISTORY_H
+#define TROUPE_SUPERVISOR_REGISTRY_HISTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct change;
+struct entry;
+struct err;
+struct version;
+
+struct history {
+    struct version *versions; /* ascending ids; the first is v0 */
+    size_t n, size, max_versions;
+    uint64_t current, next;
+};
+
+void history_init(struct history *history, size_t max_versions);
+void history_finish(struct history *history);
+
+/* Appends a version whose parent is the present one, and makes it the present one. The
+ * first one is v0. The changes are counted anew. */
+void history_add(struct history *history, const struct change *changes, size_t n,
+                 int64_t at_ns);
+
+const struct version *history_find(const struct history *history, uint64_t id);
+const struct version *history_next(const struct history *history,
+                                   const struct version *after);
+
+/* Goes from the present version to another one: step is called for each id on the way
+ * with what is there (NULL: nothing); the last call for an id counts. NotFound. */
+int history_path(const struct history *history, uint64_t version,
+                 void (*step)(void *context, const char *id, struct entry *entry),
+                 void *context, struct err *err);
+
+#endif

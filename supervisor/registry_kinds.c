@@ -1,0 +1,183 @@
+#include "supervisor/registry_kinds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+#define LUA          (KIND_SUPPORTED | KIND_LUA)
+#define LUA_FUNCTION (LUA | KIND_METHOD | KIND_CALLABLE | KIND_POOL)
+#define LUA_PROCESS  (LUA | KIND_METHOD | KIND_PROCESS)
+
+/* clang-format off */
+static const struct kind kinds[] = { /* sorted by name */
+    {"cloudstorage.s3", KIND_SERVICE},
+    {"config.aws", 0},
+    {"contract.binding", 0},
+    {"contract.definition", 0},
+    {"db.cdc.postgres", KIND_SERVICE},
+    {"db.sql.mysql", KIND_SERVICE},
+    {"db.sql.postgres", KIND_SERVICE},
+    {"db.sql.sqlite", KIND_SERVICE},
+    {"env.storage.file", 0},
+    {"env.storage.memory", 0},
+    {"env.storage.os", 0},
+    {"env.storage.router", 0},
+    {"env.storage.static", 0},
+    {"env.variable", 0},
+    {"exec.docker", 0},
+    {"exec.native", 0},
+    {"fs.directory", 0},
+    {"fs.embed", 0},
+    {"function.exec", KIND_SUPPORTED | KIND_CALLABLE | KIND_POOL},
+    {"function.lua", LUA_FUNCTION},
+    {"function.lua.bc", KIND_CALLABLE | KIND_POOL},
+    {"function.wasm", KIND_CALLABLE},
+    {"function.wat", KIND_CALLABLE},
+    {"http.endpoint", KIND_SUPPORTED},
+    {"http.router", KIND_SUPPORTED},
+    {"http.service", KIND_SUPPORTED | KIND_SERVICE},
+    {"http.static", 0},
+    {"library.lua", LUA},
+    {"library.lua.bc", 0},
+    {"module.lua", LUA | KIND_CALLABLE | KIND_POOL},
+    {"network", 0},
+    {"network.i2p", 0},
+    {"network.socks5", 0},
+    {"network.tailscale", 0},
+    {"ns.definition", KIND_SUPPORTED | KIND_PLAIN},
+    {"ns.dependency", KIND_SUPPORTED | KIND_PLAIN},
+    {"ns.requirement", KIND_SUPPORTED | KIND_PLAIN},
+    {"pg.scope", KIND_SERVICE},
+    {"process.host", KIND_SUPPORTED | KIND_HOST | KIND_SERVICE},
+    {"process.lua", LUA_PROCESS},
+    {"process.lua.bc", KIND_PROCESS},
+    {"process.service", KIND_SUPPORTED | KIND_SERVICE},
+    {"process.wasm", KIND_PROCESS},
+    {"queue.consumer", KIND_SERVICE},
+    {"queue.driver.amqp", KIND_SERVICE},
+    {"queue.driver.memory", KIND_SERVICE},
+    {"queue.driver.sqlite", KIND_SERVICE},
+    {"queue.driver.sqs", KIND_SERVICE},
+    {"queue.queue", 0},
+    {"registry.entry", KIND_SUPPORTED | KIND_PLAIN},
+    {"security.policy", 0},
+    {"security.policy.expr", 0},
+    {"security.token_store", 0},
+    {"store.kv.crdt", KIND_SERVICE},
+    {"store.kv.raft", KIND_SERVICE},
+    {"store.memory", KIND_SERVICE},
+    {"store.sql", KIND_SERVICE},
+    {"template.jet", 0},
+    {"template.set", 0},
+    {"temporal.client", KIND_SERVICE},
+    {"temporal.worker", KIND_SERVICE},
+    {"terminal.host", KIND_SUPPORTED | KIND_HOST | KIND_SERVICE},
+    {"workflow.lua", LUA | KIND_METHOD},
+    {"workflow.lua.bc", 0},
+};
+
+static const char *const modules[] = { /* sorted */
+    "base64", "cdc", "channel", "cloudstorage", "compress", "contract", "crypto", "ctx",
+    "env", "errors", "eval_runner", "events", "excel", "exec", "expr", "fs", "funcs",
+    "hash", "html", "http", "http_client", "hub", "io", "json", "loader", "logger",
+    "metrics", "os", "payload", "pg", "process", "queue", "registry", "security", "sql",
+    "store", "stream", "system", "templates", "text", "time", "treesitter", "tty",
+    "uuid", "websocket", "workflow", "yaml",
+};
+/* clang-format on */
+
+static int compare_kind(const void *name, const void *row)
+{
+    return strcmp(name, ((const struct kind *)row)->name);
+}
+
+const struct kind *kind_find(const char *name)
+{
+    return bsearch(name, kinds, N_ELEMENTS(kinds), sizeof(kinds[0]), compare_kind);
+}
+
+static int compare_module(const void *name, const void *row)
+{
+    return strcmp(name, *(const char *const *)row);
+}
+
+bool module_is_known(const char *name)
+{
+    return bsearch(name, modules, N_ELEMENTS(modules), sizeof(modules[0]),
+                   compare_module) != NULL;
+}
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+    size_t ab = a < b ? a : b;
+
+    return ab < c ? ab : c;
+}
+
+size_t edit_distance(const char *a, const char *b, size_t limit)
+{
+    size_t row[64], n_a = strlen(a), n_b = strlen(b);
+
+    if (n_b >= N_ELEMENTS(row) || n_a >= N_ELEMENTS(row) ||
+        (n_a > n_b ? n_a - n_b : n_b - n_a) > limit)
+        return limit + 1;
+    for (size_t j = 0; j <= n_b; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n_a; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= n_b; j++) {
+            size_t above = row[j];
+
+            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[n_b] > limit ? limit + 1 : row[n_b];
+}
+
+/* Half of a word may be wrong, but not more: then it was something else. */
+static size_t tolerance(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n < 4 ? 1 : n < 40 ? n / 2 : 20;
+}
+
+const char *kind_nearest(const char *name)
+{
+    size_t best = tolerance(name) + 1;
+    const char *nearest = NULL;
+
+    for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
+        size_t distance = edit_distance(name, kinds[i].name, best - 1);
+
+        if (distance < best) {
+            best = distance;
+            nearest = kinds[i].name;
+        }
+        if (best == 0)
+            break;
+    }
+    return nearest;
+}
+
+const char *module_nearest(const char *name)
+{
+    size_t best = tolerance(name) + 1;
+    const char *nearest = NULL;
+
+    for (size_t i = 0; i < N_ELEMENTS(modules); i++) {
+        size_t distance = edit_distance(name, modules[i], best - 1);
+
+        if (distance < best) {
+            best = distance;
+            nearest = modules[i];
+        }
+        if (best == 0)
+            break;
+    }
+    return nearest;
+}

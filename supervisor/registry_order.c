@@ -1,0 +1,315 @@
+#include "supervisor/registry_order.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/map.h"
+#include "common/mem.h"
+#include "common/value.h"
+
+#include "supervisor/registry.h"
+
+/* Where references stand. '*' is any key, "*_env" any key that ends so; "[]" at the end
+ * is a list (a lone reference counts as a list of one); '!' in front allows the forms
+ * ns: and group:. */
+static const char *const patterns[] = {
+    "!meta.depends_on[]",
+    "meta.parent",
+    "meta.server",
+    "meta.router",
+    "meta.*_env",
+    "meta.groups[]",
+    "data.groups[]",
+    "!data.*.depends_on[]",
+    "!data.lifecycle.requires[]",
+    "data.imports.*",
+    "data.config",
+    "data.func",
+    "data.set",
+    "data.server",
+    "data.middleware[]",
+    "data.post_middleware[]",
+    "data.host",
+    "data.process",
+    "data.fs",
+    "data.driver",
+    "data.queue",
+    "data.dead_letter.queue",
+    "data.storage",
+    "data.storages[]",
+    "data.env",
+    "data.*_env",
+    "data.security.*",
+    "data.lifecycle.security.policies[]",
+    "data.lifecycle.security.groups[]",
+    "data.contracts.*.contract",
+    "data.contracts.*.methods.*",
+    "data.network",
+    "data.store",
+    "data.token_store",
+    "data.bucket",
+};
+
+struct finder {
+    const struct entry *entry;
+    const struct snapshot *state;
+    bool groups; /* ns: and group: count here */
+    void (*found)(void *context, const struct entry *dependency);
+    void *context;
+};
+
+static void find_namespace(const struct finder *finder, const char *namespace)
+{
+    size_t n = strlen(namespace);
+
+    for (size_t i = 0; i < finder->state->n; i++) {
+        const struct entry *entry = finder->state->entries[i];
+
+        if (entry != finder->entry && entry->namespace_bytes == n &&
+            memcmp(entry->id, namespace, n) == 0)
+            finder->found(finder->context, entry);
+    }
+}
+
+static bool is_in_group(const struct entry *entry, const char *group)
+{
+    const struct value *groups = value_get(&entry->meta, "groups");
+
+    if (groups == NULL || groups->type != VALUE_LIST)
+        return false;
+    for (size_t i = 0; i < groups->as.list.n; i++) {
+        const char *name = value_text(&groups->as.list.items[i]);
+
+        if (name != NULL && strcmp(name, group) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void find_group(const struct finder *finder, const char *group)
+{
+    for (size_t i = 0; i < finder->state->n; i++)
+        if (finder->state->entries[i] != finder->entry &&
+            is_in_group(finder->state->entries[i], group))
+            finder->found(finder->context, finder->state->entries[i]);
+}
+
+/* Looks an id up without building it: most references are whole already. */
+static void find_reference(const struct finder *finder, const struct value *ref)
+{
+    const char *text = value_text(ref);
+    const struct entry *dependency;
+    char *id;
+
+    if (finder->groups && text != NULL && strncmp(text, "ns:", 3) == 0)
+        find_namespace(finder, text + 3);
+    if (finder->groups && text != NULL && strncmp(text, "group:", 6) == 0)
+        find_group(finder, text + 6);
+    id = entry_resolve(finder->entry, ref);
+    if (id == NULL)
+        return;
+    dependency = snapshot_find(finder->state, id, strlen(id));
+    free(id);
+    if (dependency != NULL && dependency != finder->entry)
+        finder->found(finder->context, dependency);
+}
+
+static void find_references(const struct finder *finder, const struct value *value,
+                            bool list)
+{
+    if (!list || value->type != VALUE_LIST) {
+        find_reference(finder, value);
+        return;
+    }
+    for (size_t i = 0; i < value->as.list.n; i++)
+        find_reference(finder, &value->as.list.items[i]);
+}
+
+/* Does key match one part of a pattern? */
+static bool part_matches(const char *part, size_t n, const char *key)
+{
+    size_t n_key = strlen(key);
+
+    if (n == 0 || part[0] != '*')
+        return n == n_key && memcmp(part, key, n) == 0;
+    return n_key >= n - 1 && memcmp(key + n_key - (n - 1), part + 1, n - 1) == 0;
+}
+
+struct step {
+    const struct value *map;
+    const char *rest; /* the pattern from here on */
+    size_t next;      /* pair of map */
+};
+
+/* Patterns are four parts deep at most, so the stack is. */
+static void find_pattern(struct finder *finder, const struct value *root,
+                         const char *pattern)
+{
+    struct step steps[6] = {{.map = root, .rest = pattern}};
+    size_t n = 1;
+
+    while (n > 0) {
+        struct step *step = &steps[n - 1];
+        size_t part = strcspn(step->rest, ".[");
+        const struct value_pair *pair;
+
+        if (step->map->type != VALUE_MAP || step->next >= step->map->as.map.n) {
+            n--;
+            continue;
+        }
+        pair = &step->map->as.map.pairs[step->next++];
+        if (!part_matches(step->rest, part, pair->key))
+            continue;
+        if (step->rest[part] == '.') {
+            steps[n] =
+                (struct step){.map = &pair->value, .rest = step->rest + part + 1};
+            n++;
+        } else {
+            find_references(finder, &pair->value, step->rest[part] == '[');
+        }
+    }
+}
+
+void entry_each_dependency(const struct entry *entry, const struct snapshot *state,
+                           void (*found)(void *context, const struct entry *dependency),
+                           void *context)
+{
+    struct finder finder = {
+        .entry = entry, .state = state, .found = found, .context = context};
+
+    for (size_t i = 0; i < N_ELEMENTS(patterns); i++) {
+        const char *pattern = patterns[i];
+
+        finder.groups = pattern[0] == '!';
+        pattern += finder.groups ? 1 : 0;
+        find_pattern(&finder, pattern[0] == 'm' ? &entry->meta : &entry->data,
+                     strchr(pattern, '.') + 1);
+    }
+}
+
+/* ---- sorting -----------------------------------------------------------------------
+ */
+
+struct node {
+    struct entry *entry;
+    size_t *dependants; /* nodes that need this one */
+    size_t n, size;
+    size_t n_missing;      /* needs of its own that aren't placed yet */
+    size_t last_dependant; /* + 1: so that an edge that comes twice counts once */
+};
+
+struct graph {
+    struct node *nodes; /* sorted by id */
+    size_t n, from;
+    struct map by_id;
+    size_t *heap, n_heap; /* nodes that need nothing more, the smallest on top */
+};
+
+static int compare_entries(const void *left, const void *right)
+{
+    const struct entry *const *a = left, *const *b = right;
+
+    return strcmp((*a)->id, (*b)->id);
+}
+
+static void add_edge(void *context, const struct entry *dependency)
+{
+    struct graph *graph = context;
+    struct node *node = map_find(&graph->by_id, dependency->id, strlen(dependency->id));
+
+    if (node == NULL || node->entry == graph->nodes[graph->from].entry ||
+        node->last_dependant == graph->from + 1)
+        return;
+    node->last_dependant = graph->from + 1;
+    if (node->n == node->size) {
+        node->size = node->size == 0 ? 4 : node->size * 2;
+        node->dependants =
+            xrealloc(node->dependants, node->size * sizeof(*node->dependants));
+    }
+    node->dependants[node->n++] = graph->from;
+    graph->nodes[graph->from].n_missing++;
+}
+
+static void heap_push(struct graph *graph, size_t node)
+{
+    size_t at = graph->n_heap++;
+
+    while (at > 0 && graph->heap[(at - 1) / 2] > node) {
+        graph->heap[at] = graph->heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    graph->heap[at] = node;
+}
+
+static size_t heap_pop(struct graph *graph)
+{
+    size_t top = graph->heap[0], last = graph->heap[--graph->n_heap], at = 0;
+
+    for (;;) {
+        size_t child = 2 * at + 1;
+
+        if (child + 1 < graph->n_heap && graph->heap[child + 1] < graph->heap[child])
+            child++;
+        if (child >= graph->n_heap || graph->heap[child] >= last)
+            break;
+        graph->heap[at] = graph->heap[child];
+        at = child;
+    }
+    graph->heap[at] = last;
+    return top;
+}
+
+static void build_graph(struct graph *graph, struct entry **entries, size_t n,
+                        const struct snapshot *state)
+{
+    map_init(&graph->by_id);
+    graph->n = n;
+    graph->nodes = xcalloc(n + 1, sizeof(*graph->nodes));
+    graph->heap = xcalloc(n + 1, sizeof(*graph->heap));
+    for (size_t i = 0; i < n; i++) {
+        graph->nodes[i].entry = entries[i];
+        map_put(&graph->by_id, entries[i]->id, strlen(entries[i]->id),
+                &graph->nodes[i]);
+    }
+    for (graph->from = 0; graph->from < n; graph->from++)
+        entry_each_dependency(entries[graph->from], state, add_edge, graph);
+}
+
+static void finish_graph(struct graph *graph)
+{
+    for (size_t i = 0; i < graph->n; i++)
+        free(graph->nodes[i].dependants);
+    free(graph->nodes);
+    free(graph->heap);
+    map_finish(&graph->by_id);
+}
+
+size_t entries_sort_by_need(struct entry **entries, size_t n,
+                            const struct snapshot *state)
+{
+    struct graph graph = {0};
+    size_t placed = 0, n_cyclic;
+
+    if (n > 1)
+        qsort(entries, n, sizeof(*entries), compare_entries);
+    build_graph(&graph, entries, n, state);
+    for (size_t i = 0; i < n; i++)
+        if (graph.nodes[i].n_missing == 0)
+            heap_push(&graph, i);
+    while (graph.n_heap > 0) {
+        struct node *node = &graph.nodes[heap_pop(&graph)];
+
+        entries[placed++] = node->entry;
+        node->entry = NULL;
+        for (size_t i = 0; i < node->n; i++)
+            if (--graph.nodes[node->dependants[i]].n_missing == 0)
+                heap_push(&graph, node->dependants[i]);
+    }
+    n_cyclic = n - placed;
+    for (size_t i = 0; i < n; i++)
+        if (graph.nodes[i].entry != NULL)
+            entries[placed++] = graph.nodes[i].entry;
+    finish_graph(&graph);
+    return n_cyclic;
+}
