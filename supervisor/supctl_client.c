@@ -1,0 +1,411 @@
+#include "supervisor/supctl_client.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/paths.h"
+
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+
+#define MAX_FOUND 32
+
+struct supctl_client {
+    int fd;
+    char *path;
+    uint64_t last_call;
+    struct buf in;
+};
+
+/* ---- errors
+ * -------------------------------------------------------------------------- */
+
+void supctl_error_finish(struct supctl_error *error)
+{
+    value_finish(&error->fields);
+}
+
+void supctl_error_set(struct supctl_error *error, const char *kind, const char *fmt,
+                      ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    value_finish(&error->fields);
+    error->fields = value_map();
+    snprintf(error->kind, sizeof(error->kind), "%s", kind);
+    value_put(&error->fields, "kind", value_string(kind));
+    value_put(&error->fields, "message", value_string(text));
+}
+
+static int lost(struct supctl_error *error, const char *why)
+{
+    supctl_error_set(error, "Unavailable", "connection to the supervisor lost: %s",
+                     why);
+    error->unreachable = true;
+    return -1;
+}
+
+/* ---- finding a supervisor -----------------------------------------------------------
+ */
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd == -1)
+        return -1;
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static struct supctl_client *client_create(int fd, const char *path)
+{
+    struct supctl_client *client = xcalloc(1, sizeof(*client));
+
+    client->fd = fd;
+    client->path = xstrdup(path);
+    buf_init(&client->in, 0);
+    return client;
+}
+
+struct found {
+    int fds[MAX_FOUND];
+    char *paths[MAX_FOUND];
+    unsigned n;
+};
+
+static void look_into(struct found *found, const char *dir)
+{
+    DIR *folder = opendir(dir);
+    struct dirent *entry;
+
+    while (folder != NULL && found->n < MAX_FOUND &&
+           (entry = readdir(folder)) != NULL) {
+        size_t n = strlen(entry->d_name);
+        char *path;
+        int fd;
+
+        if (n < 6 || strcmp(entry->d_name + n - 5, ".sock") != 0)
+            continue;
+        path = xasprintf("%s/%s", dir, entry->d_name);
+        fd = connect_to(path);
+        if (fd != -1) {
+            found->fds[found->n] = fd;
+            found->paths[found->n++] = path;
+        } else {
+            free(path);
+        }
+    }
+    if (folder != NULL)
+        closedir(folder);
+}
+
+static struct supctl_client *connect_only_one(struct supctl_error *error)
+{
+    char *dir = paths_control_dir();
+    struct supctl_client *client = NULL;
+    struct found found = {.n = 0};
+    char all[700] = "";
+
+    look_into(&found, dir);
+    for (unsigned i = 0; i < found.n; i++) {
+        size_t n = strlen(all);
+
+        snprintf(all + n, sizeof(all) - n, "%s%s", i > 0 ? ", " : "", found.paths[i]);
+        if (found.n == 1)
+            client = client_create(found.fds[i], found.paths[i]);
+        else
+            close(found.fds[i]);
+        free(found.paths[i]);
+    }
+    if (found.n == 0) {
+        supctl_error_set(
+            error, "Unavailable",
+            "no supervisor is running (looked into %s; name its socket with "
+            "--control)",
+            dir);
+        error->unreachable = true;
+    } else if (found.n > 1) {
+        supctl_error_set(error, "Conflict",
+                         "%u supervisors are running, choose one with --control: %s",
+                         found.n, all);
+        error->unreachable = true;
+    }
+    free(dir);
+    return client;
+}
+
+struct supctl_client *supctl_client_connect(const char *path,
+                                            struct supctl_error *error_out)
+{
+    int fd;
+
+    if (path == NULL)
+        return connect_only_one(error_out);
+    fd = connect_to(path);
+    if (fd != -1)
+        return client_create(fd, path);
+    supctl_error_set(error_out, "Unavailable", "no supervisor answers at %s: %s", path,
+                     strerror(errno));
+    error_out->unreachable = true;
+    return NULL;
+}
+
+void supctl_client_close(struct supctl_client *client)
+{
+    if (client == NULL)
+        return;
+    close(client->fd);
+    buf_finish(&client->in);
+    free(client->path);
+    free(client);
+}
+
+const char *supctl_client_path(const struct supctl_client *client)
+{
+    return client->path;
+}
+
+/* ---- a request ----------------------------------------------------------------------
+ */
+
+struct pending {
+    uint64_t call;
+    uint64_t deadline_at_ns; /* 0 = none */
+    bool (*on_item)(void *context, const struct value *item);
+    void *item_context;
+    struct value *result_out;
+    struct supctl_error *error_out;
+};
+
+static int send_all(struct supctl_client *client, const struct buf *buf,
+                    struct supctl_error *error)
+{
+    size_t n_done = 0;
+
+    while (n_done < buf_len(buf)) {
+        ssize_t n = send(client->fd, buf_head(buf) + n_done, buf_len(buf) - n_done,
+                         MSG_NOSIGNAL);
+
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n == -1) /* a refusal may be waiting: let the caller read it */
+            return errno == EPIPE || errno == ECONNRESET ? 0
+                                                         : lost(error, strerror(errno));
+        n_done += (size_t)n;
+    }
+    return 0;
+}
+
+static int send_call(struct supctl_client *client, const char *target,
+                     const struct value *args, const struct value *context,
+                     const struct pending *pending)
+{
+    struct frame_call frame = {.call = pending->call,
+                               .deadline_at_ns = pending->deadline_at_ns,
+                               .target = bytes_of_text(target)};
+    struct value context_map = value_map();
+    struct buf out, arg_bytes, context_bytes;
+    int rc = -1;
+
+    buf_init(&out, 0);
+    buf_init(&arg_bytes, 0);
+    buf_init(&context_bytes, 0);
+    if (context != NULL && context->type == VALUE_MAP && context->as.map.n > 0) {
+        value_put(&context_map, "values", value_copy(context));
+        payload_encode(&context_bytes, &context_map, 1);
+    }
+    frame.context = buf_bytes(&context_bytes);
+    if (frame.target.n > STR_MAX_BYTES ||
+        !payload_encode(&arg_bytes, args->as.list.items, args->as.list.n)) {
+        supctl_error_set(pending->error_out, "Invalid", "the request is too large");
+        goto out;
+    }
+    frame.args = buf_bytes(&arg_bytes);
+    if (!frame_encode_call(&out, &frame))
+        supctl_error_set(pending->error_out, "Invalid", "the request is too large");
+    else
+        rc = send_all(client, &out, pending->error_out);
+out:
+    value_finish(&context_map);
+    buf_finish(&out);
+    buf_finish(&arg_bytes);
+    buf_finish(&context_bytes);
+    return rc;
+}
+
+static int take_error(struct bytes bytes, struct supctl_error *error)
+{
+    struct value fields;
+    struct err err = {0};
+    const char *kind;
+
+    if (value_decode(bytes.data, bytes.n, NULL, &fields, &err) != 0 ||
+        fields.type != VALUE_MAP)
+        return lost(error, "its answer makes no sense");
+    kind = value_get_text(&fields, "kind");
+    supctl_error_finish(error);
+    error->fields = fields;
+    snprintf(error->kind, sizeof(error->kind), "%s",
+             kind != NULL && kind[0] != '\0' ? kind : "Unknown");
+    return -1;
+}
+
+/* 1 = that was the answer, 0 = go on, -1. */
+static int take_reply(struct bytes body, const struct pending *pending)
+{
+    struct frame_reply reply;
+    struct value list;
+    struct err err = {0};
+
+    if (frame_decode_reply(body, &reply, &err) != 0)
+        return lost(pending->error_out, err.text);
+    if (reply.call != pending->call && reply.call != 0)
+        return 0; /* the late answer to something given up */
+    if ((reply.status & ~REPLY_LINGERS) != REPLY_OK)
+        return take_error(reply.result, pending->error_out);
+    if (payload_decode(reply.result, &list, &err) != 0)
+        return lost(pending->error_out, err.text);
+    *pending->result_out = (struct value){0};
+    if (list.as.list.n > 0) {
+        *pending->result_out = list.as.list.items[0];
+        list.as.list.items[0] = (struct value){0};
+    }
+    value_finish(&list);
+    return 1;
+}
+
+static int take_item(struct bytes body, const struct pending *pending)
+{
+    struct frame_item frame;
+    struct value item;
+    struct err err = {0};
+    bool goes_on;
+
+    if (frame_decode_item(body, &frame, &err) != 0)
+        return lost(pending->error_out, err.text);
+    if (frame.call != pending->call || pending->on_item == NULL)
+        return 0;
+    if (value_decode(frame.item.data, frame.item.n, NULL, &item, &err) != 0)
+        return lost(pending->error_out, err.text);
+    goes_on = pending->on_item(pending->item_context, &item);
+    value_finish(&item);
+    *pending->result_out = (struct value){0};
+    return goes_on ? 0 : 1;
+}
+
+/* Handles the complete frames that are there. 1 = answered, 0 = more is needed, -1. */
+static int take_frames(struct supctl_client *client, const struct pending *pending)
+{
+    struct buf *in = &client->in;
+
+    for (;;) {
+        struct err err = {0};
+        uint32_t n_body;
+        uint8_t type;
+        struct bytes body;
+        int rc = frame_peek(buf_head(in), buf_len(in), FRAME_MAX_BYTES_DEFAULT, &type,
+                            &n_body, &err);
+
+        if (rc == -1)
+            return lost(pending->error_out, err.text);
+        if (rc == 0 || buf_len(in) < FRAME_HEADER_BYTES + (size_t)n_body)
+            return 0;
+        body = (struct bytes){buf_head(in) + FRAME_HEADER_BYTES, n_body};
+        rc = type == FRAME_REPLY  ? take_reply(body, pending)
+             : type == FRAME_ITEM ? take_item(body, pending)
+                                  : 0;
+        buf_consume(in, FRAME_HEADER_BYTES + (size_t)n_body);
+        if (rc != 0)
+            return rc;
+    }
+}
+
+/* Milliseconds to wait, -1 = for ever, 0 = the time is up. */
+static int time_left_ms(const struct pending *pending)
+{
+    int64_t left_ns;
+
+    if (pending->deadline_at_ns == 0)
+        return -1;
+    left_ns = (int64_t)(pending->deadline_at_ns - (uint64_t)clock_monotonic_ns());
+    if (left_ns <= 0)
+        return 0;
+    return left_ns / 1000000 > 60000 ? 60000 : (int)(left_ns / 1000000) + 1;
+}
+
+static int read_more(struct supctl_client *client, const struct pending *pending)
+{
+    struct pollfd pfd = {.fd = client->fd, .events = POLLIN};
+    int left_ms = time_left_ms(pending), rc = poll(&pfd, 1, left_ms);
+    uint8_t *room;
+    ssize_t n;
+
+    if (rc == 0 && left_ms == 0) {
+        supctl_error_set(pending->error_out, "Timeout", "no answer in time");
+        return -1;
+    }
+    if (rc <= 0)
+        return rc == 0 || errno == EINTR ? 0
+                                         : lost(pending->error_out, strerror(errno));
+    room = buf_reserve(&client->in, 65536);
+    if (room == NULL)
+        return lost(pending->error_out, "out of memory");
+    n = recv(client->fd, room, 65536, 0);
+    if (n == -1 && errno == EINTR)
+        return 0;
+    if (n <= 0)
+        return lost(pending->error_out, n == 0 ? "it has ended" : strerror(errno));
+    client->in.end += (size_t)n;
+    return 0;
+}
+
+int supctl_client_call(struct supctl_client *client, const char *target,
+                       const struct value *args, const struct value *context,
+                       uint64_t timeout_ms,
+                       bool (*on_item)(void *context, const struct value *item),
+                       void *item_context, struct value *result_out,
+                       struct supctl_error *error_out)
+{
+    struct pending pending = {++client->last_call, 0,          on_item,
+                              item_context,        result_out, error_out};
+    int rc;
+
+    if (timeout_ms != 0)
+        pending.deadline_at_ns = (uint64_t)clock_monotonic_ns() + timeout_ms * 1000000;
+    if (send_call(client, target, args, context, &pending) != 0)
+        return -1;
+    /* the supervisor answers at the deadline; we give it a moment more */
+    if (timeout_ms != 0)
+        pending.deadline_at_ns += (uint64_t)500 * 1000000;
+    while ((rc = take_frames(client, &pending)) == 0) {
+        if (read_more(client, &pending) != 0)
+            return -1;
+    }
+    return rc == 1 ? 0 : -1;
+}

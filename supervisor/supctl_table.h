@@ -1,0 +1,40 @@
+/*
+ * supctl_table -- lists of records as columns for people.
+ *
+ * Columns are as wide as their widest cell; an empty list prints nothing but `none`.
+ * Foreign text is escaped, so that no name can steer the terminal.
+ */
+#ifndef TROUPE_SUPERVISOR_SUPCTL_TABLE_H
+#define TROUPE_SUPERVISOR_SUPCTL_TABLE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "common/value.h"
+
+enum column_kind {
+    COLUMN_TEXT,  /* whatever it is, as text */
+    COLUMN_STATE, /* coloured */
+    COLUMN_NUMBER,
+    COLUMN_BYTES, /* 3.4M */
+    COLUMN_MS,    /* a duration in milliseconds: 2h03m */
+    COLUMN_PERCENT,
+};
+
+struct column {
+    const char *title;
+    const char *path; /* dotted path into the record */
+    enum column_kind kind;
+};
+
+void supctl_table_print(FILE *out, const struct value *records,
+                        const struct column *columns, unsigned n_columns,
+                        const char *none, bool in_colour);
+
+/* One record as "title: value" lines, all its keys; nested ones as JSON. */
+void supctl_record_print(FILE *out, const struct value *record);
+
+/* Escapes what could steer a terminal. */
+void supctl_text_print(FILE *out, const char *text);
+
+#endif
