@@ -60,6 +60,7 @@ struct service_backend {
     void (*stop)(struct service *service, uint64_t timeout_ms);
     void (*kill)(struct service *service);
     void (*forget)(struct service *service); /* it is freed; may be NULL */
+    uint64_t stop_grace_ms; /* how long after its timeout stop() may still take */
 };
 void services_add_backend(struct services *services,
                           const struct service_backend *backend);
@@ -83,7 +84,8 @@ void services_start_all(struct supervisor *sup, void (*done)(void *context),
                         void *context);
 
 /* Shutdown: no more starts; everything stops, dependents first; what is left after
- * deadline_ms is killed. done comes once, when nothing is active any more. */
+ * deadline_ms is killed. done comes once, when nothing is active any more. Called again
+ * it sets a new deadline and a new done. */
 void services_stop_all(struct supervisor *sup, uint64_t deadline_ms,
                        void (*done)(void *context), void *context);
 

@@ -154,7 +154,7 @@ static enum machine_state judge_fresh_start(struct machine *m, const struct err 
 static enum machine_state count_failure(struct machine *m)
 {
     if (m->state == MS_RUNNING &&
-        m->ops->now_ms() - m->running_since_ms >= m->policy.stable_threshold_ms)
+        m->ops->now_ms(m) - m->running_since_ms >= m->policy.stable_threshold_ms)
         m->n_failures = 0;
     m->n_failures++;
     if (!backoff_may_restart(&m->policy.backoff, m->n_failures))
@@ -206,6 +206,7 @@ static enum machine_state judge_stop_timeout(struct machine *m, const struct err
     (void)err;
     duration_format(text, (int64_t)m->policy.stop_timeout_ms * 1000000);
     set_details(m, "stop timeout after ", text);
+    m->stop_timed_out = true;
     return MS_FAILED;
 }
 
@@ -243,9 +244,9 @@ static void enter_starting(struct machine *m)
 static void enter_backoff(struct machine *m)
 {
     uint64_t wait_ms =
-        backoff_delay_ms(&m->policy.backoff, m->n_failures, m->ops->random());
+        backoff_delay_ms(&m->policy.backoff, m->n_failures, m->ops->random(m));
 
-    m->next_try_at_ms = m->ops->now_ms() + wait_ms;
+    m->next_try_at_ms = m->ops->now_ms(m) + wait_ms;
     m->ops->set_timer(m, wait_ms);
 }
 
@@ -254,17 +255,18 @@ static void enter(struct machine *m, enum machine_state next)
     m->ops->clear_timer(m);
     m->next_try_at_ms = 0;
     m->state = next;
+    m->stop_timed_out = m->stop_timed_out && next == MS_FAILED;
     switch (next) {
     case MS_STARTING:
         enter_starting(m);
         break;
     case MS_ABORTING:
     case MS_STOPPING:
-        m->ops->set_timer(m, m->policy.stop_timeout_ms);
+        m->ops->set_timer(m, m->policy.stop_timeout_ms + m->policy.stop_grace_ms);
         break;
     case MS_RUNNING:
         set_details(m, "", "");
-        m->running_since_ms = m->ops->now_ms();
+        m->running_since_ms = m->ops->now_ms(m);
         break;
     case MS_STOPPED:
         set_details(m, "", "");
@@ -324,4 +326,16 @@ bool machine_is_active(const struct machine *machine)
 {
     return machine->state == MS_STARTING || machine->state == MS_ABORTING ||
            machine->state == MS_RUNNING || machine->state == MS_STOPPING;
+}
+
+const char *service_state_name(enum service_state state)
+{
+    static const char *const names[] = {
+        [SERVICE_UNKNOWN] = "unknown", [SERVICE_STARTING] = "starting",
+        [SERVICE_RUNNING] = "running", [SERVICE_STOPPING] = "stopping",
+        [SERVICE_STOPPED] = "stopped", [SERVICE_FAILED] = "failed",
+        [SERVICE_EXITED] = "exited",
+    };
+
+    return names[state];
 }

@@ -47,12 +47,14 @@ enum machine_event {
 
 struct machine_policy {
     uint64_t start_timeout_ms, stop_timeout_ms, stable_threshold_ms;
+    uint64_t
+        stop_grace_ms; /* on top of stop_timeout_ms, for a backend that kills itself */
     struct backoff backoff;
 };
 
 struct machine_ops {
-    uint64_t (*now_ms)(void);                                      /* monotonic */
-    double (*random)(void);                                        /* [0, 1) */
+    uint64_t (*now_ms)(const struct machine *machine);             /* monotonic */
+    double (*random)(const struct machine *machine);               /* [0, 1) */
     void (*set_timer)(struct machine *machine, uint64_t after_ms); /* ME_TIMEOUT then */
     void (*clear_timer)(struct machine *machine);
     /* As in struct service_backend; may step the machine from inside. */
@@ -72,7 +74,8 @@ struct machine {
     uint64_t running_since_ms; /* of the last time that it ran, 0 = never */
     uint64_t next_try_at_ms;   /* BACKOFF only, else 0 */
     bool ended_well;           /* EXITED only */
-    char details[256];
+    bool stop_timed_out;       /* FAILED only */
+    char details[512];
 };
 
 void machine_init(struct machine *machine, const struct machine_ops *ops,

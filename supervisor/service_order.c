@@ -281,6 +281,11 @@ const char *order_cycle(const struct order *order, size_t node)
     return order->nodes[node].cycle;
 }
 
+bool order_is_service(const struct order *order, size_t node)
+{
+    return order->nodes[node].is_service;
+}
+
 const char *order_id(const struct order *order, size_t node)
 {
     return order->nodes[node].id;

@@ -32,6 +32,7 @@ const char *order_missing(const struct order *order, size_t node);
 /* "A -> B -> A" when node lies on a cycle, else NULL. */
 const char *order_cycle(const struct order *order, size_t node);
 
+bool order_is_service(const struct order *order, size_t node);
 const char *order_id(const struct order *order, size_t node);
 size_t order_count(const struct order *order);
 

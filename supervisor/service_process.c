@@ -1,0 +1,236 @@
+#include "supervisor/service_glue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/id.h"
+#include "common/mem.h"
+
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+
+#include "supervisor/actors.h"
+#include "supervisor/calls.h"
+#include "supervisor/core.h"
+#include "supervisor/registry.h"
+
+#define CONTROL_HOST "node:control"
+
+/*
+ * One run of a process.service. Each has a control pid of its own, which watches the
+ * actor and in whose name it is cancelled, so that the end of an old run is never taken
+ * for the end of the present one. service is NULL once nobody wants the run any more.
+ */
+struct run {
+    struct services *services;
+    struct service *service;
+    uint64_t control;
+    uint64_t actor; /* 0 until it is spawned */
+};
+
+static struct run *run_create(struct service *service)
+{
+    struct run *run = xcalloc(1, sizeof(*run));
+    uint64_t number = ++service->services->last_control;
+
+    run->services = service->services;
+    run->service = service;
+    run->control = pid_make(0, (uint32_t)(number >> PID_SLOT_BITS),
+                            (uint32_t)number & (PID_MAX_SLOTS - 1));
+    map_put_number(&run->services->runs, run->control, run);
+    service_set_backend_state(service, run);
+    return run;
+}
+
+/* The service's back is turned: what comes of the run from now on is nobody's. */
+static struct service *run_detach(struct run *run)
+{
+    struct service *service = run->service;
+
+    run->service = NULL;
+    if (service != NULL) {
+        service_set_backend_state(service, NULL);
+        service->actor = 0;
+    }
+    return service;
+}
+
+static void run_destroy(struct run *run)
+{
+    run_detach(run);
+    map_remove_number(&run->services->runs, run->control);
+    free(run);
+}
+
+/* [pid, host] of the REPLY. */
+static int decode_spawned(struct bytes result, uint64_t *actor_out, char **host_out,
+                          struct err *err)
+{
+    struct value list;
+
+    if (payload_decode(result, &list, err) != 0)
+        return -1;
+    if (list.as.list.n == 1 && list.as.list.items[0].type == VALUE_LIST) {
+        struct value inner = list.as.list.items[0];
+
+        list.as.list.items[0] = (struct value){0};
+        value_finish(&list);
+        list = inner;
+    }
+    if (list.as.list.n < 2 || list.as.list.items[0].type != VALUE_INT ||
+        list.as.list.items[1].type != VALUE_STRING) {
+        value_finish(&list);
+        return err_set(err, ERR_INTERNAL, "the host's answer to a spawn is malformed");
+    }
+    *actor_out = (uint64_t)list.as.list.items[0].as.integer;
+    *host_out = xstrdup(list.as.list.items[1].as.string.data);
+    value_finish(&list);
+    return 0;
+}
+
+static void terminate(const struct run *run, const char *reason)
+{
+    if (run->actor != 0)
+        actors_send_signal(run->services->sup, run->actor, run->control, CONTROL_HOST,
+                           SIGNAL_TERMINATE, reason);
+}
+
+static void on_spawned(void *context, uint8_t status, struct bytes result)
+{
+    struct run *run = context;
+    struct service *service;
+    struct err err = {0}, bad = {0};
+    char *host = NULL;
+
+    if ((status & ~REPLY_LINGERS) == REPLY_OK) {
+        if (decode_spawned(result, &run->actor, &host, &err) == 0) {
+            service = run->service;
+            if (service == NULL) { /* nobody waited for it: its EXIT ends the run */
+                free(host);
+                terminate(run, "service stopped");
+                return;
+            }
+            free(service->actor_host);
+            service->actor_host = host;
+            service->actor = run->actor;
+            service_on_started(service);
+            return;
+        }
+    } else if (error_decode(result, &err, &bad) != 0) {
+        err = bad;
+    }
+    service = run_detach(run);
+    run_destroy(run);
+    if (service != NULL)
+        service_on_start_failed(service, &err);
+}
+
+static int check_entry(const char *process, const char *host, struct err *err)
+{
+    if (process == NULL)
+        return err_set(err, ERR_INVALID, "process is required");
+    if (host == NULL)
+        return err_set(err, ERR_INVALID, "host is required");
+    if (strcmp(host, CONTROL_HOST) == 0)
+        return err_set(err, ERR_INVALID, "invalid host: %s", host);
+    return 0;
+}
+
+static void process_start(struct service *service)
+{
+    struct supervisor *sup = service_supervisor(service);
+    const struct entry *entry =
+        registry_find(sup->registry, service->id, strlen(service->id));
+    const struct value none = value_list();
+    struct origin origin = {.type = ORIGIN_INTERNAL};
+    const struct value *input = NULL;
+    char *process = NULL, *host = NULL;
+    struct err err = {0};
+
+    if (entry == NULL) {
+        err_set(&err, ERR_NOT_FOUND, "entry not found: %s", service->id);
+    } else {
+        process = entry_get_reference(entry, "process");
+        host = entry_get_reference(entry, "host");
+        input = value_get(&entry->data, "input");
+    }
+    if (entry == NULL || check_entry(process, host, &err) != 0) {
+        service_on_start_failed(service, &err);
+    } else {
+        origin.who.internal.done = on_spawned;
+        origin.who.internal.context = run_create(service);
+        calls_spawn_internal(sup, &origin, process, host, "",
+                             input != NULL && input->type == VALUE_LIST ? input : &none,
+                             (struct bytes){NULL, 0},
+                             ((struct run *)origin.who.internal.context)->control);
+    }
+    free(process);
+    free(host);
+}
+
+/* CT-2: a polite request; the actor's EXIT is the end of the stop. */
+static void process_stop(struct service *service, uint64_t timeout_ms)
+{
+    const struct run *run = service_backend_state(service);
+
+    (void)timeout_ms;
+    if (run == NULL) {
+        service_on_ended(service, NULL);
+        return;
+    }
+    actors_send_signal(service_supervisor(service), run->actor, run->control,
+                       CONTROL_HOST, SIGNAL_CANCEL, "service stopping");
+}
+
+static void process_kill(struct service *service)
+{
+    struct run *run = service_backend_state(service);
+
+    if (run == NULL)
+        return;
+    terminate(run, "service stopped");
+    run_detach(run); /* it stays until its EXIT, or until it has been spawned */
+}
+
+/* result is [value] or, when it failed, one error. */
+static const struct err *why_it_ended(const struct frame_exit *frame, struct err *why)
+{
+    struct err bad = {0};
+
+    if (frame->failed == 0)
+        return NULL;
+    if (error_decode(frame->result, why, &bad) != 0)
+        *why = bad;
+    return why;
+}
+
+void services_on_exit(struct supervisor *sup, const struct frame_exit *frame)
+{
+    struct run *run = map_find_number(&sup->services->runs, frame->to);
+    struct service *service;
+    struct err why = {0};
+
+    if (run == NULL)
+        return;
+    service = run_detach(run);
+    run_destroy(run);
+    if (service != NULL)
+        service_on_ended(service, why_it_ended(frame, &why));
+}
+
+static void process_forget(struct service *service)
+{
+    struct run *run = service_backend_state(service);
+
+    if (run != NULL)
+        run_detach(run);
+}
+
+const struct service_backend service_process_backend = {
+    .kind = "process.service",
+    .start = process_start,
+    .stop = process_stop,
+    .kill = process_kill,
+    .forget = process_forget,
+};
