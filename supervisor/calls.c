@@ -380,6 +380,15 @@ void call_send_parked(struct calls *calls, struct call *call, struct worker *cal
     free(body);
 }
 
+void call_hold(struct calls *calls, struct call *call, struct bytes body)
+{
+    struct conn *conn = origin_conn(&call->origin);
+
+    assert(call->state == CALL_QUEUED && call->type == FRAME_CALL);
+    close_call(calls, call);
+    conn_forward(conn, FRAME_HOLD, body);
+}
+
 void calls_forward(struct calls *calls, const struct origin *origin, uint8_t type,
                    struct worker *callee, struct bytes body)
 {
@@ -409,16 +418,23 @@ static void tell_callee(struct calls *calls, struct call *call)
                 (uint64_t)clock_monotonic_ns() + (uint64_t)calls->grace_ms * 1000000);
 }
 
+static void end_queued(struct calls *calls, struct call *call, const struct err *err)
+{
+    struct pool *pool = call->pool;
+    uint32_t body_bytes = call->body_bytes;
+
+    end_with_error(calls, call, err);
+    if (pool != NULL)
+        calls->hooks.on_left_queue(pool, body_bytes);
+}
+
 /* The origin gets err now, whatever the callee does. */
 static void withdraw(struct calls *calls, struct call *call, const struct err *err)
 {
-    struct pool *pool = call->pool;
     struct origin origin = call->origin;
 
     if (call->state == CALL_QUEUED) {
-        end_with_error(calls, call, err);
-        if (pool != NULL)
-            calls->hooks.on_left_queue(pool);
+        end_queued(calls, call, err);
         return;
     }
     forget_origin(calls, call);
@@ -550,7 +566,6 @@ static void stop_asking(struct calls *calls, struct list *calls_from)
 
     while ((node = list_first(calls_from)) != NULL) {
         struct call *call = container_of(node, struct call, from);
-        struct pool *pool = call->pool;
         struct err err;
 
         forget_origin(calls, call);
@@ -559,9 +574,7 @@ static void stop_asking(struct calls *calls, struct list *calls_from)
             continue;
         }
         err_set(&err, ERR_CANCELED, "the caller is gone");
-        end_with_error(calls, call, &err);
-        if (pool != NULL)
-            calls->hooks.on_left_queue(pool);
+        end_queued(calls, call, &err);
     }
 }
 

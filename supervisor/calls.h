@@ -95,8 +95,8 @@ struct calls_hooks {
     /* A place of call's worker is free again (REPLY, FREE). call->pool is not NULL. */
     void (*on_place_free)(struct pool *pool, struct worker *worker);
     /* A queued call has been answered elsewhere (deadline, cancel, origin's death) and
-     * is being removed from the queue. */
-    void (*on_left_queue)(struct pool *pool);
+     * is out of the queue. */
+    void (*on_left_queue)(struct pool *pool, uint32_t body_bytes);
 };
 
 struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hooks);
@@ -126,6 +126,10 @@ void call_send_parked(struct calls *calls, struct call *call, struct worker *cal
 
 /* Answers the origin and gives the slot back. Only for calls that no callee has. */
 void call_fail(struct calls *calls, struct call *call, const struct err *err);
+
+/* Gives it back to the worker that asked (HOLD); only for a CALL that was just opened.
+ */
+void call_hold(struct calls *calls, struct call *call, struct bytes body);
 
 /* open + send in one: a request that needs no pool (WATCH, SIGNAL, SPAWN). */
 void calls_forward(struct calls *calls, const struct origin *origin, uint8_t type,

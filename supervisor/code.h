@@ -3,8 +3,10 @@
  *
  * The supervisor runs no app code and parses no Lua: it sends sources to a `compile`
  * worker (CALL "@compile" [id, kind, source]) and keeps the bytecode that comes back,
- * by entry and version. Many requests are under way at a time; the worker ends when it
- * has been idle for half a minute. If it dies, what it had is tried once more.
+ * by entry (entries never change: a change makes another one). Many requests are under
+ * way at a time; the worker ends when it has been idle for half a minute. If it dies,
+ * what it had is tried once more, one by one, so that a source that kills the compiler
+ * fails alone.
  *
  * Workers fetch what they need with CALL "@code.get" [id]: {id, kind, method, bytecode,
  * uses_G, modules, imports, version, meta}.
@@ -12,12 +14,10 @@
 #ifndef TROUPE_SUPERVISOR_CODE_H
 #define TROUPE_SUPERVISOR_CODE_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "common/buf.h"
+#include <stddef.h>
 
 struct code;
+struct entry;
 struct err;
 struct supervisor;
 struct value;
@@ -25,22 +25,26 @@ struct value;
 struct code *code_create(struct supervisor *sup); /* adds its @targets to sup->system */
 void code_destroy(struct code *code);
 
-/* One problem of one entry: err's text is the rendered diagnostic; details is a map
- * {line, column, ...} or NULL. */
-typedef void code_problem(void *context, const char *entry, const struct err *err,
-                          const struct value *details);
+/* One entry's source is wrong: err's text is the rendered diagnostic; details is a map
+ * {line, column, ...} or NULL. All borrowed. */
+typedef void code_problem(void *context, const struct entry *entry,
+                          const struct err *err, const struct value *details);
+typedef void code_done(void *context, size_t n_compiled, size_t n_failed);
 
-/* Compiles every entry of the registry that has a source. problem comes for each that
- * fails, then done once. */
-void code_compile_all(struct code *code, code_problem *problem,
-                      void (*done)(void *context, unsigned n_compiled,
-                                   unsigned n_failed),
+/* Compiles those of the entries that have a source, in the registry or not yet. problem
+ * comes for each that fails, then done once, perhaps before this returns. What compiled
+ * stays cached: forget entries that don't make it into the registry. */
+void code_compile(struct code *code, struct entry *const *entries, size_t n,
+                  code_problem *problem, code_done *done, void *context);
+
+/* The same for every entry of the registry. */
+void code_compile_all(struct code *code, code_problem *problem, code_done *done,
                       void *context);
 
-/* Forgets what is cached for entry (it changed or vanished). */
-void code_forget(struct code *code, const char *entry);
+/* Frees what is cached for entry (it changed or vanished). */
+void code_forget(struct code *code, const struct entry *entry);
 
-/* Ends the compile worker (shutdown). */
+/* Ends the compile worker (shutdown); a later compile starts another. */
 void code_stop(struct code *code);
 
 #endif

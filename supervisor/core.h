@@ -21,6 +21,7 @@ struct supervisor {
     struct workers *workers;   /* every worker process, by index */
     struct calls *calls;       /* requests under way: who asked, who answers */
     struct pools *pools;       /* workers behind function entries and hosts */
+    struct router *router;     /* spawns that wait for a name */
     struct actors *actors;     /* who watches whom across workers */
     struct names *names;       /* registered names */
     struct bus *bus;           /* event subscriptions */

@@ -27,6 +27,7 @@
 #include "common/list.h"
 
 struct call;
+struct calls_hooks;
 struct err;
 struct pool;
 struct pools;
@@ -56,16 +57,14 @@ struct pool_spec {
 
 enum pool_state { POOL_STOPPED, POOL_RUNNING, POOL_STOPPING };
 
+/* How calls.c tells the pools; for calls_create(). */
+extern const struct calls_hooks pool_calls_hooks;
+
 struct pools *pools_create(struct supervisor *sup);
 void pools_destroy(struct pools *pools);
 
 /* The pool that calls to (or spawns on) this entry go to; NULL if none. */
 struct pool *pools_find(const struct pools *pools, const void *entry, size_t n_bytes);
-
-/* Makes or replaces the pools of all function and host entries of the registry, as
- * its change asks for: called at boot and by the registry's change event. An entry that
- * vanished loses its pool: accepted calls finish. */
-int pools_load(struct pools *pools, struct err *err);
 
 /* Makes one pool (STOPPED) and shows it under its entry. A pool that was there is
  * drained in the background. Functions' pools run at once (pool_start is called here).
@@ -104,6 +103,10 @@ struct pool *pools_next(const struct pools *pools, const struct pool *after);
 #define POOLS_FOREACH(p, pools)                                                        \
     for (struct pool * (p) = pools_next((pools), NULL); (p) != NULL;                   \
          (p) = pools_next((pools), (p)))
+
+/* The one slot of an inline function for callers that are no workers; made if need be.
+ */
+struct pool *pool_hidden(struct pool *pool);
 
 /* Every worker process of the pool is in this list (worker->in_pool). */
 struct list *pool_workers(struct pool *pool);

@@ -1,0 +1,554 @@
+#include "supervisor/code.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ev.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/list.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/mem.h"
+#include "common/value.h"
+#include "proto/conn.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "supervisor/calls.h"
+#include "supervisor/core.h"
+#include "supervisor/registry.h"
+#include "supervisor/registry_kinds.h"
+#include "supervisor/system.h"
+#include "supervisor/worker.h"
+
+#define WINDOW        256 /* sources under way at a time */
+#define MAX_TRIES     2
+#define IDLE_END_S    30.
+#define DRAIN_MS      5000u
+#define COMPILER_NAME "@compile"
+
+enum chunk_state { CHUNK_WAITS, CHUNK_SENT, CHUNK_COMPILED, CHUNK_FAILED };
+
+/* One entry's code. */
+struct chunk {
+    struct code *code;
+    struct entry *entry; /* counted; the key */
+    struct list pending; /* in code->pending while it waits */
+    struct list waiters;
+    enum chunk_state state;
+    unsigned n_tries;
+    bool forgotten;       /* freed when its answer has come */
+    struct buf payload;   /* compiled: the answer to @code.get */
+    struct err err;       /* failed */
+    struct value details; /* of err */
+};
+
+struct waiter {
+    struct list link;
+    void (*ready)(struct waiter *waiter, const struct chunk *chunk); /* takes waiter */
+    void *context;
+};
+
+struct code {
+    struct supervisor *sup;
+    struct map chunks; /* by the entry's address */
+    struct list pending;
+    unsigned n_sent, n_careful; /* careful: second tries waiting or sent */
+    struct worker *worker;      /* starting or ready; NULL = none */
+    struct bytes settings;
+    struct buf settings_buf;
+    uint64_t n_calls, n_versions;
+    ev_timer idle;
+};
+
+static void send_pending(struct code *code);
+
+/* ---- chunks ------------------------------------------------------------------------
+ */
+
+static const struct value *source_of(const struct entry *entry)
+{
+    const struct value *source;
+
+    if (entry->type == NULL || (entry->type->flags & KIND_LUA) == 0)
+        return NULL;
+    source = value_get(&entry->data, "source");
+    return source != NULL && source->type == VALUE_STRING ? source : NULL;
+}
+
+static struct chunk *find_chunk(const struct code *code, const struct entry *entry)
+{
+    return map_find_number(&code->chunks, (uintptr_t)entry);
+}
+
+static struct chunk *make_chunk(struct code *code, const struct entry *entry)
+{
+    struct chunk *chunk = xcalloc(1, sizeof(*chunk));
+
+    chunk->code = code;
+    chunk->entry = entry_ref(entry);
+    list_init(&chunk->waiters);
+    list_init(&chunk->pending);
+    buf_init(&chunk->payload, 0);
+    map_put_number(&code->chunks, (uintptr_t)entry, chunk);
+    list_append(&code->pending, &chunk->pending);
+    return chunk;
+}
+
+static void free_chunk(struct chunk *chunk)
+{
+    struct list *node;
+
+    while ((node = list_take_first(&chunk->waiters)) != NULL)
+        free(container_of(node, struct waiter, link));
+    list_remove(&chunk->pending);
+    entry_unref(chunk->entry);
+    buf_finish(&chunk->payload);
+    value_finish(&chunk->details);
+    free(chunk);
+}
+
+static void settle(struct chunk *chunk)
+{
+    struct list *node;
+
+    while ((node = list_take_first(&chunk->waiters)) != NULL) {
+        struct waiter *waiter = container_of(node, struct waiter, link);
+
+        waiter->ready(waiter, chunk);
+    }
+    if (chunk->forgotten)
+        free_chunk(chunk);
+}
+
+static void fail_chunk(struct chunk *chunk, const struct err *err)
+{
+    chunk->state = CHUNK_FAILED;
+    chunk->err = *err;
+    settle(chunk);
+}
+
+/* ready() comes now or later. */
+static void want(struct code *code, const struct entry *entry, struct waiter *waiter)
+{
+    struct chunk *chunk = find_chunk(code, entry);
+
+    if (chunk == NULL)
+        chunk = make_chunk(code, entry);
+    if (chunk->state == CHUNK_COMPILED || chunk->state == CHUNK_FAILED)
+        waiter->ready(waiter, chunk);
+    else
+        list_append(&chunk->waiters, &waiter->link);
+}
+
+void code_forget(struct code *code, const struct entry *entry)
+{
+    struct chunk *chunk = find_chunk(code, entry);
+
+    if (chunk == NULL)
+        return;
+    map_remove_number(&code->chunks, (uintptr_t)entry);
+    if (chunk->state == CHUNK_COMPILED || chunk->state == CHUNK_FAILED)
+        free_chunk(chunk);
+    else
+        chunk->forgotten = true;
+}
+
+/* ---- the answer for workers --------------------------------------------------------
+ */
+
+static struct value names_of_modules(const struct entry *entry)
+{
+    struct value list = value_list();
+
+    for (size_t i = 0; i < entry->n_modules; i++)
+        value_append(&list, value_string(entry->bindings[i].name));
+    return list;
+}
+
+static struct value imports_of(const struct entry *entry)
+{
+    struct value map = value_map();
+
+    for (size_t i = entry->n_modules; i < entry->n_bindings; i++)
+        value_put(&map, entry->bindings[i].name,
+                  value_string(entry->bindings[i].target));
+    return map;
+}
+
+static int build_payload(struct chunk *chunk, const struct value *compiled,
+                         struct err *err)
+{
+    const struct value *bytecode = value_get(compiled, "bytecode");
+    const struct entry *entry = chunk->entry;
+    struct value map;
+    bool fits;
+
+    if (bytecode == NULL || bytecode->type != VALUE_STRING)
+        return err_set(err, ERR_INTERNAL, "the compiler gave no bytecode for %s",
+                       entry->id);
+    map = value_map();
+    value_put(&map, "id", value_string(entry->id));
+    value_put(&map, "kind", value_string(entry->kind));
+    value_put(&map, "method", value_string(value_get_text(&entry->data, "method")));
+    value_put(&map, "bytecode", value_copy(bytecode));
+    value_put(&map, "uses_G", value_bool(value_get_bool(compiled, "uses_G", false)));
+    value_put(&map, "modules", names_of_modules(entry));
+    value_put(&map, "imports", imports_of(entry));
+    value_put(&map, "version", value_int((int64_t)++chunk->code->n_versions));
+    value_put(&map, "meta", value_copy(&entry->meta));
+    fits = payload_encode(&chunk->payload, &map, 1);
+    value_finish(&map);
+    if (!fits)
+        return err_set(err, ERR_UNAVAILABLE, "no memory for the code of %s", entry->id);
+    return 0;
+}
+
+/* ---- answers of the compiler -------------------------------------------------------
+ */
+
+static void take_bytecode(struct chunk *chunk, struct bytes result)
+{
+    struct value list = {0};
+    struct err err = {0};
+
+    if (payload_decode(result, &list, &err) == -1 ||
+        (list.as.list.n != 1 &&
+         err_set(&err, ERR_INTERNAL, "the compiler answered with no value") == -1) ||
+        build_payload(chunk, &list.as.list.items[0], &err) == -1) {
+        value_finish(&list);
+        fail_chunk(chunk, &err);
+        return;
+    }
+    value_finish(&list);
+    chunk->state = CHUNK_COMPILED;
+    settle(chunk);
+}
+
+static void take_error(struct chunk *chunk, struct bytes result, const struct err *why)
+{
+    struct value fields = {0};
+
+    if (value_decode(result.data, result.n, NULL, &fields, NULL) == 0) {
+        struct value *details = value_get(&fields, "details");
+
+        if (details != NULL && details->type == VALUE_MAP)
+            chunk->details = value_copy(details);
+    }
+    value_finish(&fields);
+    fail_chunk(chunk, why);
+}
+
+static void try_again(struct chunk *chunk)
+{
+    chunk->state = CHUNK_WAITS;
+    chunk->code->n_careful++;
+    list_prepend(&chunk->code->pending, &chunk->pending);
+}
+
+static void on_answer(void *context, uint8_t status, struct bytes result)
+{
+    struct chunk *chunk = context;
+    struct code *code = chunk->code;
+    struct err why = {0};
+
+    code->n_sent--;
+    if (chunk->n_tries > 1)
+        code->n_careful--;
+    if (status == REPLY_OK) {
+        take_bytecode(chunk, result);
+    } else {
+        error_decode(result, &why, &why);
+        if (why.kind == ERR_UNAVAILABLE && chunk->n_tries < MAX_TRIES)
+            try_again(chunk);
+        else
+            take_error(chunk, result, &why);
+    }
+    send_pending(code);
+}
+
+/* ---- the compile worker ------------------------------------------------------------
+ */
+
+static void fail_all_pending(struct code *code, const struct err *err)
+{
+    struct list *node;
+
+    while ((node = list_take_first(&code->pending)) != NULL) {
+        struct chunk *chunk = container_of(node, struct chunk, pending);
+
+        if (chunk->n_tries != 0)
+            code->n_careful--;
+        fail_chunk(chunk, err);
+    }
+}
+
+static void on_ready(void *context, struct worker *worker)
+{
+    (void)worker;
+    send_pending(context);
+}
+
+static void on_dead(void *context, struct worker *worker, const char *reason)
+{
+    struct code *code = context;
+    struct err err;
+
+    if (code->worker != worker)
+        return; /* it was drained */
+    code->worker = NULL;
+    ev_timer_stop(code->sup->loop, &code->idle);
+    log_warn("compile worker died", "pid=%d reason=\"%s\"", (int)worker->os_pid,
+             reason);
+    if (worker->ready_at_ns == 0) {
+        err_set(&err, ERR_UNAVAILABLE, "the compiler can't start: its worker %s",
+                reason);
+        fail_all_pending(code, &err);
+        return;
+    }
+    send_pending(code);
+}
+
+static const struct worker_owner owner = {.on_ready = on_ready, .on_dead = on_dead};
+
+static void start_worker(struct code *code)
+{
+    struct worker_spec spec = {.role = "compile",
+                               .entry = COMPILER_NAME,
+                               .settings = code->settings,
+                               .n_slots = WINDOW,
+                               .extra_fd = -1,
+                               .owner = &owner,
+                               .owner_context = code};
+    struct err err = {0};
+
+    code->worker = worker_start(code->sup->workers, &spec, &err);
+    if (code->worker == NULL) {
+        log_error("can't start the compile worker", "why=%s", err.text);
+        fail_all_pending(code, &err);
+    }
+}
+
+static void send_one(struct code *code, struct chunk *chunk)
+{
+    const struct value *source = source_of(chunk->entry);
+    struct value args[3] = {value_string(chunk->entry->id),
+                            value_string(chunk->entry->kind), *source};
+    struct frame_call frame = {.call = ++code->n_calls,
+                               .target = bytes_of_text(COMPILER_NAME)};
+    struct origin origin = {.type = ORIGIN_INTERNAL,
+                            .call = frame.call,
+                            .who.internal = {on_answer, chunk}};
+    struct err err = {0};
+    struct buf payload, body;
+    struct call *call;
+
+    buf_init(&payload, 0);
+    buf_init(&body, 0);
+    payload_encode(&payload, args, N_ELEMENTS(args));
+    frame.args = buf_bytes(&payload);
+    frame_encode_call(&body, &frame);
+    chunk->state = CHUNK_SENT;
+    chunk->n_tries++;
+    code->n_sent++;
+    call = calls_open(code->sup->calls, &origin, FRAME_CALL, 0, &err);
+    if (call != NULL)
+        call_send(code->sup->calls, call, code->worker,
+                  (struct bytes){buf_head(&body) + FRAME_HEADER_BYTES,
+                                 buf_len(&body) - FRAME_HEADER_BYTES});
+    else
+        origin_fail(&origin, &err);
+    buf_finish(&payload);
+    buf_finish(&body);
+    value_finish(&args[0]);
+    value_finish(&args[1]);
+}
+
+static bool may_send(const struct code *code)
+{
+    unsigned window = code->n_careful != 0 ? 1 : WINDOW;
+
+    return !list_empty(&code->pending) && code->n_sent < window &&
+           !conn_is_congested(code->worker->conn);
+}
+
+static void send_pending(struct code *code)
+{
+    if (code->worker == NULL && !list_empty(&code->pending))
+        start_worker(code);
+    while (code->worker != NULL && worker_takes_work(code->worker) &&
+           !conn_is_closed(code->worker->conn) && may_send(code))
+        send_one(code,
+                 container_of(list_take_first(&code->pending), struct chunk, pending));
+    if (code->worker == NULL || code->n_sent != 0 || !list_empty(&code->pending)) {
+        ev_timer_stop(code->sup->loop, &code->idle);
+    } else if (!ev_is_active(&code->idle)) {
+        ev_timer_set(&code->idle, IDLE_END_S, 0.);
+        ev_timer_start(code->sup->loop, &code->idle);
+    }
+}
+
+void code_stop(struct code *code)
+{
+    struct worker *worker = code->worker;
+
+    ev_timer_stop(code->sup->loop, &code->idle);
+    code->worker = NULL;
+    if (worker != NULL)
+        worker_drain(worker,
+                     (uint64_t)clock_monotonic_ns() + (uint64_t)DRAIN_MS * 1000000);
+}
+
+static void on_idle(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop, (void)revents;
+    code_stop(container_of(timer, struct code, idle));
+}
+
+/* ---- batches -----------------------------------------------------------------------
+ */
+
+struct batch {
+    code_problem *problem;
+    code_done *done;
+    void *context;
+    size_t n_left, n_compiled, n_failed;
+};
+
+static void finish_one(struct batch *batch)
+{
+    if (--batch->n_left != 0)
+        return;
+    batch->done(batch->context, batch->n_compiled, batch->n_failed);
+    free(batch);
+}
+
+static void on_batch_chunk(struct waiter *waiter, const struct chunk *chunk)
+{
+    struct batch *batch = waiter->context;
+
+    free(waiter);
+    if (chunk->state == CHUNK_COMPILED) {
+        batch->n_compiled++;
+    } else {
+        batch->n_failed++;
+        batch->problem(batch->context, chunk->entry, &chunk->err,
+                       chunk->details.type == VALUE_MAP ? &chunk->details : NULL);
+    }
+    finish_one(batch);
+}
+
+static struct waiter *make_waiter(void (*ready)(struct waiter *, const struct chunk *),
+                                  void *context)
+{
+    struct waiter *waiter = xcalloc(1, sizeof(*waiter));
+
+    list_init(&waiter->link);
+    waiter->ready = ready;
+    waiter->context = context;
+    return waiter;
+}
+
+void code_compile(struct code *code, struct entry *const *entries, size_t n,
+                  code_problem *problem, code_done *done, void *context)
+{
+    struct batch *batch = xcalloc(1, sizeof(*batch));
+
+    *batch = (struct batch){
+        .problem = problem, .done = done, .context = context, .n_left = 1};
+    for (size_t i = 0; i < n; i++) {
+        if (source_of(entries[i]) == NULL)
+            continue;
+        batch->n_left++;
+        want(code, entries[i], make_waiter(on_batch_chunk, batch));
+    }
+    finish_one(batch);
+    send_pending(code);
+}
+
+void code_compile_all(struct code *code, code_problem *problem, code_done *done,
+                      void *context)
+{
+    const struct snapshot *state = registry_state(code->sup->registry);
+
+    code_compile(code, state->entries, state->n, problem, done, context);
+}
+
+/* ---- @code.get ---------------------------------------------------------------------
+ */
+
+static void on_request_chunk(struct waiter *waiter, const struct chunk *chunk)
+{
+    struct request *request = waiter->context;
+
+    free(waiter);
+    if (chunk->state == CHUNK_COMPILED)
+        request_reply_raw(request, buf_bytes(&chunk->payload));
+    else
+        request_fail(request, &chunk->err);
+}
+
+static bool never_cancelled(struct request *request)
+{
+    (void)request;
+    return false;
+}
+
+static void on_get(struct request *request)
+{
+    const char *id = NULL;
+    const struct entry *entry = NULL;
+    struct err err;
+
+    if (request->args.as.list.n != 0)
+        id = value_text(&request->args.as.list.items[0]);
+    if (id != NULL)
+        entry = registry_find(request->sup->registry, id, strlen(id));
+    if (entry == NULL || source_of(entry) == NULL) {
+        err_set(&err, ERR_NOT_FOUND, "no code for entry %s", id != NULL ? id : "?");
+        request_fail(request, &err);
+        return;
+    }
+    request->on_cancel = never_cancelled;
+    want(request->sup->code, entry, make_waiter(on_request_chunk, request));
+    send_pending(request->sup->code);
+}
+
+static const struct system_target targets[] = {{"code.get", on_get, ALLOW_WORKER}};
+
+/* ---- life --------------------------------------------------------------------------
+ */
+
+struct code *code_create(struct supervisor *sup)
+{
+    struct code *code = xcalloc(1, sizeof(*code));
+    struct value settings = value_map();
+
+    code->sup = sup;
+    map_init(&code->chunks);
+    list_init(&code->pending);
+    buf_init(&code->settings_buf, 0);
+    ev_timer_init(&code->idle, on_idle, 0., 0.);
+    value_put(&settings, "role", value_string("compile"));
+    value_put(&settings, "entry", value_string(COMPILER_NAME));
+    value_put(&settings, "slots", value_int(WINDOW));
+    value_encode(&code->settings_buf, &settings);
+    value_finish(&settings);
+    code->settings = buf_bytes(&code->settings_buf);
+    system_add_targets(sup->system, targets, N_ELEMENTS(targets));
+    return code;
+}
+
+void code_destroy(struct code *code)
+{
+    if (code == NULL)
+        return;
+    ev_timer_stop(code->sup->loop, &code->idle);
+    MAP_FOREACH (row, &code->chunks)
+        free_chunk(row->value);
+    map_finish(&code->chunks);
+    buf_finish(&code->settings_buf);
+    free(code);
+}

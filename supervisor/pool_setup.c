@@ -1,0 +1,232 @@
+#include "supervisor/pool_setup.h"
+
+#include <sched.h>
+#include <string.h>
+
+#include "common/value.h"
+#include "proto/value_codec.h"
+#include "supervisor/code.h"
+#include "supervisor/core.h"
+#include "supervisor/registry.h"
+#include "supervisor/registry_config.h"
+#include "supervisor/registry_kinds.h"
+
+#define HOST_QUEUE         65536u /* spawns that wait for a process to be ready */
+#define VM_ACTORS          500
+#define VM_MAX_BYTES       (64 * 1024 * 1024)
+#define MAILBOX_MAX_BYTES  (64 * 1024 * 1024)
+#define MAX_PROCESSES      512u /* of one pool, of the 1023 there can be */
+#define POOL_BUFFER_FACTOR 64u  /* places in the queue for each slot */
+
+unsigned count_cpus(void)
+{
+    cpu_set_t cpus;
+
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) == -1)
+        return 1;
+    return (unsigned)CPU_COUNT(&cpus);
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- settings for SETUP ------------------------------------------------------------
+ */
+
+static int64_t limit_of(const struct entry *entry, const char *block, const char *field,
+                        int64_t fallback)
+{
+    int64_t limit = value_get_int(value_get(&entry->data, block), field, fallback);
+
+    return limit > 0 ? limit : fallback;
+}
+
+static struct value common_settings(const struct entry *entry, const char *role,
+                                    const char *block)
+{
+    struct value map = value_map();
+
+    value_put(&map, "role", value_string(role));
+    value_put(&map, "entry", value_string(entry->id));
+    value_put(&map, "kind", value_string(entry->kind));
+    value_put(&map, "vm_actors",
+              value_int(limit_of(entry, block, "vm_actors", VM_ACTORS)));
+    value_put(&map, "vm_max_bytes",
+              value_int(limit_of(entry, block, "vm_max_bytes", VM_MAX_BYTES)));
+    value_put(
+        &map, "mailbox_max_bytes",
+        value_int(limit_of(entry, block, "mailbox_max_bytes", MAILBOX_MAX_BYTES)));
+    return map;
+}
+
+static void encode_settings(struct buf *settings, struct value *map,
+                            struct pool_spec *spec)
+{
+    value_encode(settings, map);
+    value_finish(map);
+    spec->settings = buf_bytes(settings);
+}
+
+/* ---- functions ---------------------------------------------------------------------
+ */
+
+static enum pool_kind kind_of(enum pool_type type)
+{
+    switch (type) {
+    case POOL_INLINE:
+        return POOL_KIND_INLINE;
+    case POOL_STATIC:
+        return POOL_KIND_STATIC;
+    case POOL_ADAPTIVE:
+        return POOL_KIND_ADAPTIVE;
+    default:
+        return POOL_KIND_LAZY;
+    }
+}
+
+static uint32_t count_processes(const struct pool_config *config, uint32_t n_slots_max)
+{
+    uint32_t n = config->n_processes != 0 ? config->n_processes : count_cpus();
+
+    if (config->process_per_slot)
+        n = n_slots_max;
+    return min_u32(min_u32(n, n_slots_max), MAX_PROCESSES);
+}
+
+/* The first slots of an adaptive pool; of a lazy one only when it is to be warm. */
+static uint32_t first_slots(const struct pool_config *config, uint32_t n_slots_max)
+{
+    uint32_t n = min_u32(config->n_workers, n_slots_max);
+
+    if (config->type == POOL_ADAPTIVE && n == 0)
+        n = 1;
+    if (config->type == POOL_LAZY && n == 0 && config->warm_start)
+        n = 1;
+    return n;
+}
+
+static void spec_of_function(const struct entry *entry, struct pool_spec *spec,
+                             struct buf *settings)
+{
+    struct pool_config config;
+    struct value map = common_settings(entry, "pool", "pool");
+    uint32_t n_max;
+
+    pool_config_read(entry, &config, NULL);
+    n_max = config.type == POOL_STATIC ? config.n_workers : config.max_size;
+    n_max = n_max != 0 ? n_max : 1;
+    *spec = (struct pool_spec){
+        .entry = entry->id,
+        .kind = kind_of(config.type),
+        .n_slots = first_slots(&config, n_max),
+        .n_slots_max = n_max,
+        .n_processes = count_processes(&config, n_max),
+        .buffer = config.buffer != 0 ? config.buffer : n_max * POOL_BUFFER_FACTOR,
+        .idle_timeout_ms = (uint32_t)config.idle_timeout_ms};
+    value_put(&map, "slots",
+              value_int((n_max + spec->n_processes - 1) / spec->n_processes));
+    value_put(&map, "linger_ms", value_int(config.linger_ms));
+    value_put(&map, "warm_start",
+              value_bool(config.warm_start || config.type == POOL_STATIC));
+    encode_settings(settings, &map, spec);
+}
+
+/* ---- hosts -------------------------------------------------------------------------
+ */
+
+static void spec_of_host(const struct entry *entry, struct pool_spec *spec,
+                         struct buf *settings)
+{
+    bool is_terminal = strcmp(entry->kind, "terminal.host") == 0;
+    struct value map =
+        common_settings(entry, is_terminal ? "terminal" : "host", "host");
+    struct host_config config;
+    uint32_t n_cpus = count_cpus();
+
+    host_config_read(entry, &config, NULL);
+    *spec = (struct pool_spec){
+        .entry = entry->id,
+        .kind = is_terminal ? POOL_KIND_TERMINAL : POOL_KIND_HOST,
+        .n_slots = UINT32_MAX,
+        .n_slots_max = UINT32_MAX,
+        .n_processes =
+            config.n_workers != 0 ? min_u32(config.n_workers, n_cpus) : n_cpus,
+        .buffer = HOST_QUEUE};
+    if (is_terminal)
+        spec->n_processes = 1;
+    value_put(&map, "slots", value_int(0));
+    value_put(&map, "queue_size", value_int(config.queue_size));
+    value_put(&map, "hide_logs", value_bool(config.hide_logs));
+    encode_settings(settings, &map, spec);
+}
+
+bool pool_spec_of_entry(const struct entry *entry, struct pool_spec *spec_out,
+                        struct buf *settings)
+{
+    unsigned flags = entry->type != NULL ? entry->type->flags : 0;
+
+    if ((flags & KIND_SUPPORTED) == 0)
+        return false;
+    if ((flags & KIND_HOST) != 0)
+        spec_of_host(entry, spec_out, settings);
+    else if ((flags & KIND_CALLABLE) != 0 && (flags & KIND_LUA) != 0 &&
+             (flags & KIND_METHOD) != 0)
+        spec_of_function(entry, spec_out, settings);
+    else
+        return false;
+    return true;
+}
+
+/* ---- in step with the registry -----------------------------------------------------
+ */
+
+static void add_pool(struct supervisor *sup, const struct entry *entry)
+{
+    struct pool_spec spec;
+    struct buf settings;
+
+    buf_init(&settings, 0);
+    if (pool_spec_of_entry(entry, &spec, &settings))
+        pools_add(sup->pools, &spec);
+    buf_finish(&settings);
+}
+
+static void follow_change(struct supervisor *sup, const struct change *change)
+{
+    if (change->before != NULL)
+        code_forget(sup->code, change->before);
+    if (change->after == NULL ||
+        (change->before != NULL &&
+         strcmp(change->before->kind, change->after->kind) != 0))
+        pools_remove(sup->pools, change->of_id);
+    if (change->after != NULL)
+        add_pool(sup, change->after);
+}
+
+static bool is_host_entry(const struct entry *entry)
+{
+    return entry->type != NULL && (entry->type->flags & KIND_HOST) != 0;
+}
+
+static void on_changed(void *context, const struct changeset *changeset)
+{
+    struct supervisor *sup = context;
+
+    for (size_t i = 0; i < changeset->n; i++)
+        follow_change(sup, &changeset->changes[i]);
+    for (size_t i = 0; i < changeset->n_affected; i++)
+        if (!is_host_entry(changeset->affected[i]))
+            add_pool(sup, changeset->affected[i]);
+}
+
+void pools_load(struct supervisor *sup)
+{
+    const struct snapshot *state = registry_state(sup->registry);
+    struct registry_observer observer = {.changed = on_changed, .context = sup};
+
+    for (size_t i = 0; i < state->n; i++)
+        add_pool(sup, state->entries[i]);
+    registry_add_observer(sup->registry, &observer);
+}

@@ -1,0 +1,247 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "supervisor/core.h"
+#include "supervisor/pool.h"
+#include "supervisor/pool_private.h"
+
+#define RESTART_TOKENS     100.0 /* restarts at once, of all pools together */
+#define RESTARTS_PER_S     50.0
+#define RETIRE_DEADLINE_MS 600000u /* accepted calls of a replaced pool */
+
+static uint64_t now_ns(void)
+{
+    return (uint64_t)clock_monotonic_ns();
+}
+
+/* A crash loop of many pools at once must leave the machine something to run on. */
+bool pools_take_restart_token(struct pools *pools)
+{
+    uint64_t now = now_ns();
+
+    pools->restart_tokens += (double)(now - pools->tokens_at_ns) / 1e9 * RESTARTS_PER_S;
+    if (pools->restart_tokens > RESTART_TOKENS)
+        pools->restart_tokens = RESTART_TOKENS;
+    pools->tokens_at_ns = now;
+    if (pools->restart_tokens < 1)
+        return false;
+    pools->restart_tokens -= 1;
+    return true;
+}
+
+double pools_random(void *context)
+{
+    struct pools *pools = context;
+
+    pools->random_state ^= pools->random_state << 13;
+    pools->random_state ^= pools->random_state >> 7;
+    pools->random_state ^= pools->random_state << 17;
+    return (double)(pools->random_state >> 11) / (double)(1ull << 53);
+}
+
+/* ---- showing and hiding ------------------------------------------------------------
+ */
+
+struct pool *pools_find(const struct pools *pools, const void *entry, size_t n_bytes)
+{
+    return map_find(&pools->by_entry, entry, n_bytes);
+}
+
+static void hide(struct pool *pool)
+{
+    if (!pool->visible)
+        return;
+    map_remove(&pool->pools->by_entry, pool->spec.entry, strlen(pool->spec.entry));
+    pool->visible = false;
+}
+
+static void show(struct pool *pool)
+{
+    map_put(&pool->pools->by_entry, pool->spec.entry, strlen(pool->spec.entry), pool);
+    pool->visible = true;
+}
+
+static void retire(struct pool *pool)
+{
+    hide(pool);
+    pool->removed = true;
+    if (pool->hidden != NULL)
+        pool->hidden->removed = true;
+    pool_stop(pool, now_ns() + (uint64_t)RETIRE_DEADLINE_MS * 1000000, NULL, NULL);
+}
+
+/* ---- replacing ---------------------------------------------------------------------
+ */
+
+/* The new one takes over once it can work; if it can't, the old one stays. */
+static void on_replacement_started(void *context, const struct err *err)
+{
+    struct pool *pool = context;
+    struct pool *old =
+        pools_find(pool->pools, pool->spec.entry, strlen(pool->spec.entry));
+
+    if (pool->removed || pool->visible)
+        return;
+    if (err != NULL && old != NULL) {
+        log_error("new pool can't start, the old one stays", "entry=%s why=%s",
+                  pool->spec.entry, err->text);
+        retire(pool);
+        return;
+    }
+    if (old != NULL)
+        retire(old);
+    show(pool);
+}
+
+static bool is_service(enum pool_kind kind)
+{
+    return kind == POOL_KIND_HOST || kind == POOL_KIND_TERMINAL;
+}
+
+/* A replacement that never came to be shown. */
+static void retire_unseen(struct pools *pools, const char *entry)
+{
+    LIST_FOREACH_SAFE (node, &pools->all) {
+        struct pool *pool = container_of(node, struct pool, link);
+
+        if (!pool->visible && !pool->removed && strcmp(pool->spec.entry, entry) == 0)
+            retire(pool);
+    }
+}
+
+struct pool *pools_add(struct pools *pools, const struct pool_spec *spec)
+{
+    struct pool *old = pools_find(pools, spec->entry, strlen(spec->entry));
+    struct pool *pool;
+
+    retire_unseen(pools, spec->entry);
+    pool = pool_create(pools, spec);
+    if (is_service(spec->kind)) { /* service.c starts and stops it */
+        if (old != NULL)
+            retire(old);
+        show(pool);
+    } else if (old == NULL) {
+        show(pool);
+        pool_start(pool, NULL, NULL);
+    } else {
+        pool_start(pool, on_replacement_started, pool);
+    }
+    return pool;
+}
+
+void pools_remove(struct pools *pools, const char *entry)
+{
+    struct pool *pool = pools_find(pools, entry, strlen(entry));
+
+    if (pool != NULL)
+        retire(pool);
+    retire_unseen(pools, entry);
+}
+
+/* An inline function that a client calls runs in one slot that nobody sees. */
+struct pool *pool_hidden(struct pool *pool)
+{
+    struct pool_spec spec = pool->spec;
+
+    if (pool->hidden != NULL)
+        return pool->hidden;
+    spec.kind = POOL_KIND_LAZY;
+    spec.n_slots = 0;
+    spec.n_slots_max = 1;
+    spec.n_processes = 1;
+    pool->hidden = pool_create(pool->pools, &spec);
+    pool->hidden->visible = true; /* of its owner; not in by_entry */
+    pool_start(pool->hidden, NULL, NULL);
+    return pool->hidden;
+}
+
+/* ---- all of them -------------------------------------------------------------------
+ */
+
+static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct pools *pools = container_of(timer, struct pools, sweep);
+
+    (void)loop, (void)revents;
+    LIST_FOREACH_SAFE (node, &pools->all) {
+        struct pool *pool = container_of(node, struct pool, link);
+
+        if (pool->removed && pool->state == POOL_STOPPED)
+            pool_destroy(pool);
+    }
+}
+
+static bool all_stopped(const struct pools *pools)
+{
+    LIST_FOREACH (node, &pools->all)
+        if (container_of(node, struct pool, link)->state != POOL_STOPPED)
+            return false;
+    return true;
+}
+
+void pools_on_stopped(struct pool *pool)
+{
+    struct pools *pools = pool->pools;
+    void (*stopped)(void *) = pools->stopped;
+
+    if (pool->removed)
+        ev_timer_start(pools->sup->loop, &pools->sweep);
+    if (stopped == NULL || !all_stopped(pools))
+        return;
+    pools->stopped = NULL;
+    stopped(pools->stopped_context);
+}
+
+void pools_stop(struct pools *pools, uint64_t deadline_at_ns,
+                void (*done)(void *context), void *context)
+{
+    LIST_FOREACH_SAFE (node, &pools->all) {
+        struct pool *pool = container_of(node, struct pool, link);
+
+        if (pool->state != POOL_STOPPED)
+            pool_stop(pool, deadline_at_ns, pool->stopped, pool->stopped_context);
+    }
+    if (all_stopped(pools)) {
+        done(context);
+        return;
+    }
+    pools->stopped = done;
+    pools->stopped_context = context;
+}
+
+struct pool *pools_next(const struct pools *pools, const struct pool *after)
+{
+    const struct list *node = after != NULL ? after->link.next : pools->all.next;
+
+    return node != &pools->all ? container_of(node, struct pool, link) : NULL;
+}
+
+struct pools *pools_create(struct supervisor *sup)
+{
+    struct pools *pools = xcalloc(1, sizeof(*pools));
+
+    pools->sup = sup;
+    map_init(&pools->by_entry);
+    list_init(&pools->all);
+    pools->restart_tokens = RESTART_TOKENS;
+    pools->tokens_at_ns = now_ns();
+    pools->random_state = pools->tokens_at_ns | 1;
+    ev_timer_init(&pools->sweep, on_sweep, 0., 0.);
+    return pools;
+}
+
+void pools_destroy(struct pools *pools)
+{
+    struct list *node;
+
+    if (pools == NULL)
+        return;
+    ev_timer_stop(pools->sup->loop, &pools->sweep);
+    while ((node = list_first(&pools->all)) != NULL)
+        pool_destroy(container_of(node, struct pool, link));
+    map_finish(&pools->by_entry);
+    free(pools);
+}

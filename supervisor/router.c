@@ -1,0 +1,347 @@
+#include "supervisor/router.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/value.h"
+#include "proto/conn.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "supervisor/actors.h"
+#include "supervisor/bus.h"
+#include "supervisor/calls.h"
+#include "supervisor/code.h"
+#include "supervisor/core.h"
+#include "supervisor/pool.h"
+#include "supervisor/pool_queue.h"
+#include "supervisor/router_spawn.h"
+#include "supervisor/system.h"
+#include "supervisor/worker.h"
+
+/* ---- calls -------------------------------------------------------------------------
+ */
+
+void router_fail_about(const struct origin *origin, const struct err *err,
+                       const char *key, struct bytes about)
+{
+    struct value fields = value_map();
+    struct value *details;
+    struct buf buf;
+
+    value_put(&fields, "kind", value_string(err_kind_name(err->kind)));
+    value_put(&fields, "message", value_string(err->text));
+    value_put(&fields, "retryable", value_bool(err->retryable == RETRY_YES));
+    details = value_put(&fields, "details", value_map());
+    value_put(details, key, value_bytes(about.data, about.n));
+    buf_init(&buf, 0);
+    error_encode_value(&buf, &fields);
+    origin_reply(origin, REPLY_ERROR, buf_bytes(&buf));
+    buf_finish(&buf);
+    value_finish(&fields);
+}
+
+static void fail_unknown_target(const struct origin *origin, struct bytes target)
+{
+    struct err err;
+
+    err_set(&err, ERR_NOT_FOUND, "no handler registered for target");
+    router_fail_about(origin, &err, "target", target);
+}
+
+static bool is_callable(const struct pool *pool)
+{
+    return pool != NULL && pool_kind(pool) != POOL_KIND_HOST &&
+           pool_kind(pool) != POOL_KIND_TERMINAL;
+}
+
+static void route_call(struct supervisor *sup, const struct origin *origin,
+                       const struct frame_call *frame, struct bytes body)
+{
+    struct pool *pool;
+    struct call *call;
+    struct err err = {0};
+
+    if (frame->target.n != 0 && frame->target.data[0] == '@') {
+        system_call(sup->system, origin, frame->target, frame->caller,
+                    frame->deadline_at_ns, frame->args);
+        return;
+    }
+    pool = pools_find(sup->pools, frame->target.data, frame->target.n);
+    if (!is_callable(pool)) {
+        fail_unknown_target(origin, frame->target);
+        return;
+    }
+    call = calls_open(sup->calls, origin, FRAME_CALL, frame->deadline_at_ns, &err);
+    if (call == NULL)
+        origin_fail(origin, &err);
+    else if (pool_kind(pool) != POOL_KIND_INLINE)
+        pool_submit(pool, call, body);
+    else if (origin->type == ORIGIN_WORKER)
+        call_send(sup->calls, call, origin->who.worker, body);
+    else
+        pool_submit(pool_hidden(pool), call, body);
+}
+
+static struct origin origin_of_worker(struct worker *from, uint64_t call)
+{
+    return (struct origin){.type = ORIGIN_WORKER, .call = call, .who.worker = from};
+}
+
+static int refuse_forged(const struct worker *from, uint64_t pid, const char *what,
+                         struct err *err)
+{
+    return err_set(err, ERR_INVALID, "its %s 0x%llx is not one of worker %u", what,
+                   (unsigned long long)pid, from->index);
+}
+
+static int on_call(struct supervisor *sup, struct worker *from, struct bytes body,
+                   struct err *err)
+{
+    struct frame_call frame;
+    struct origin origin;
+
+    if (frame_decode_call(body, &frame, err) == -1)
+        return -1;
+    if (frame.caller != 0 && !worker_owns_pid(from, frame.caller))
+        return refuse_forged(from, frame.caller, "caller", err);
+    origin = origin_of_worker(from, frame.call);
+    route_call(sup, &origin, &frame, body);
+    return 0;
+}
+
+static int on_reply(struct supervisor *sup, struct worker *from, struct bytes body,
+                    struct err *err)
+{
+    return calls_on_reply(sup->calls, from, body, err);
+}
+
+static int on_free(struct supervisor *sup, struct worker *from, struct bytes body,
+                   struct err *err)
+{
+    return calls_on_free(sup->calls, from, body, err);
+}
+
+static void cancel(struct supervisor *sup, const struct origin *origin)
+{
+    if (!calls_cancel(sup->calls, origin) && !router_spawn_cancel(sup, origin))
+        system_cancel(sup->system, origin);
+}
+
+static int on_cancel(struct supervisor *sup, struct worker *from, struct bytes body,
+                     struct err *err)
+{
+    struct frame_cancel frame;
+    struct origin origin;
+
+    if (frame_decode_cancel(body, &frame, err) == -1)
+        return -1;
+    origin = origin_of_worker(from, frame.call);
+    cancel(sup, &origin);
+    return 0;
+}
+
+/* ---- actors ------------------------------------------------------------------------
+ */
+
+static int on_send(struct supervisor *sup, struct worker *from, struct bytes body,
+                   struct err *err)
+{
+    struct frame_send frame;
+    struct worker *to;
+
+    if (frame_decode_send(body, &frame, err) == -1)
+        return -1;
+    if (!worker_owns_pid(from, frame.from))
+        return refuse_forged(from, frame.from, "sender", err);
+    to = workers_find(sup->workers, pid_index(frame.to));
+    if (to != NULL)
+        conn_forward(to->conn, FRAME_SEND, body);
+    return 0;
+}
+
+static int on_spawn(struct supervisor *sup, struct worker *from, struct bytes body,
+                    struct err *err)
+{
+    struct frame_spawn frame;
+    struct origin origin;
+
+    if (frame_decode_spawn(body, &frame, err) == -1)
+        return -1;
+    if (frame.parent != 0 && !worker_owns_pid(from, frame.parent))
+        return refuse_forged(from, frame.parent, "parent", err);
+    if (frame.parent == 0 && frame.flags != 0)
+        return err_set(err, ERR_INVALID, "it links a child to nobody");
+    origin = origin_of_worker(from, frame.call);
+    router_spawn(sup, &origin, body);
+    return 0;
+}
+
+static int on_watch(struct supervisor *sup, struct worker *from, struct bytes body,
+                    struct err *err)
+{
+    struct frame_watch frame;
+
+    if (frame_decode_watch(body, &frame, err) == -1)
+        return -1;
+    return actors_on_watch(sup, from, &frame, body, err);
+}
+
+static int on_exit_frame(struct supervisor *sup, struct worker *from, struct bytes body,
+                         struct err *err)
+{
+    struct frame_exit frame;
+
+    if (frame_decode_exit(body, &frame, err) == -1)
+        return -1;
+    return actors_on_exit(sup, from, &frame, body, err);
+}
+
+static int on_gone(struct supervisor *sup, struct worker *from, struct bytes body,
+                   struct err *err)
+{
+    struct frame_gone frame;
+
+    if (frame_decode_gone(body, &frame, err) == -1)
+        return -1;
+    return actors_on_gone(sup, from, &frame, body, err);
+}
+
+static int on_signal(struct supervisor *sup, struct worker *from, struct bytes body,
+                     struct err *err)
+{
+    struct frame_signal frame;
+
+    if (frame_decode_signal(body, &frame, err) == -1)
+        return -1;
+    return actors_on_signal(sup, from, &frame, body, err);
+}
+
+static int on_event(struct supervisor *sup, struct worker *from, struct bytes body,
+                    struct err *err)
+{
+    struct frame_event frame;
+
+    if (frame_decode_event(body, &frame, err) == -1)
+        return -1;
+    return bus_on_event(sup, from, &frame, body, err);
+}
+
+/* ---- the table ---------------------------------------------------------------------
+ */
+
+static int (*const routes[UINT8_MAX + 1])(struct supervisor *sup, struct worker *from,
+                                          struct bytes body, struct err *err) = {
+    [FRAME_CALL] = on_call,     [FRAME_REPLY] = on_reply,
+    [FRAME_CANCEL] = on_cancel, [FRAME_FREE] = on_free,
+    [FRAME_SEND] = on_send,     [FRAME_SPAWN] = on_spawn,
+    [FRAME_WATCH] = on_watch,   [FRAME_EXIT] = on_exit_frame,
+    [FRAME_GONE] = on_gone,     [FRAME_SIGNAL] = on_signal,
+    [FRAME_EVENT] = on_event,
+};
+
+int router_on_worker_frame(struct supervisor *sup, struct worker *from, uint8_t type,
+                           struct bytes body, struct err *err)
+{
+    if (routes[type] == NULL)
+        return err_set(err, ERR_INVALID, "it sent frame %s (%u), which no worker sends",
+                       frame_name(type), type);
+    return routes[type](sup, from, body, err);
+}
+
+static void on_worker_dead(struct supervisor *sup, struct worker *worker,
+                           const char *reason)
+{
+    calls_worker_stops_asking(sup->calls, worker);
+    calls_worker_stops_answering(sup->calls, worker, reason);
+    router_spawn_origin_gone(sup, worker);
+    actors_on_worker_dead(sup, worker, reason);
+    system_origin_gone(sup->system, worker);
+    pool_queue_forget_worker(worker);
+}
+
+/* ---- clients and ourselves ---------------------------------------------------------
+ */
+
+int router_on_client_frame(struct supervisor *sup, struct client *from, uint8_t type,
+                           struct bytes body, struct err *err)
+{
+    struct origin origin = {.type = ORIGIN_CLIENT, .who.client = from};
+    struct frame_call call;
+    struct frame_cancel frame;
+
+    if (type == FRAME_CALL) {
+        if (frame_decode_call(body, &call, err) == -1)
+            return -1;
+        if (call.caller != 0)
+            return err_set(err, ERR_INVALID, "a client has no pid to call from");
+        origin.call = call.call;
+        route_call(sup, &origin, &call, body);
+        return 0;
+    }
+    if (type != FRAME_CANCEL)
+        return err_set(err, ERR_INVALID, "a client may not send %s", frame_name(type));
+    if (frame_decode_cancel(body, &frame, err) == -1)
+        return -1;
+    origin.call = frame.call;
+    cancel(sup, &origin);
+    return 0;
+}
+
+void router_on_client_gone(struct supervisor *sup, struct client *client)
+{
+    calls_client_gone(sup->calls, client);
+    system_origin_gone(sup->system, client);
+}
+
+void router_call_internal(struct supervisor *sup, const struct origin *origin,
+                          const char *target, struct bytes args,
+                          uint64_t deadline_at_ns)
+{
+    struct frame_call frame = {.call = origin->call,
+                               .deadline_at_ns = deadline_at_ns,
+                               .target = bytes_of_text(target),
+                               .args = args};
+    struct bytes body;
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    if (frame_encode_call(&buf, &frame)) {
+        body = buf_bytes(&buf);
+        body.data += FRAME_HEADER_BYTES;
+        body.n -= FRAME_HEADER_BYTES;
+        frame_decode_call(body, &frame, NULL);
+        route_call(sup, origin, &frame, body);
+    }
+    buf_finish(&buf);
+}
+
+/* ---- life --------------------------------------------------------------------------
+ */
+
+void router_create(struct supervisor *sup, char *worker_path)
+{
+    static const struct worker_hooks worker_hooks = {router_on_worker_frame,
+                                                     on_worker_dead};
+
+    sup->calls = calls_create(sup, &pool_calls_hooks);
+    sup->workers = workers_create(sup, worker_path, &worker_hooks);
+    sup->pools = pools_create(sup);
+    sup->router = router_spawn_create(sup);
+    sup->code = code_create(sup);
+}
+
+void router_destroy(struct supervisor *sup)
+{
+    workers_destroy(sup->workers);
+    code_destroy(sup->code);
+    pools_destroy(sup->pools);
+    router_spawn_destroy(sup->router);
+    calls_destroy(sup->calls);
+    sup->workers = NULL;
+    sup->code = NULL;
+    sup->pools = NULL;
+    sup->router = NULL;
+    sup->calls = NULL;
+}

@@ -1,0 +1,431 @@
+#include "supervisor/router_spawn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/id.h"
+#include "common/list.h"
+#include "common/mem.h"
+#include "common/value.h"
+#include "proto/conn.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "supervisor/actors.h"
+#include "supervisor/calls.h"
+#include "supervisor/core.h"
+#include "supervisor/names.h"
+#include "supervisor/pool.h"
+#include "supervisor/registry.h"
+#include "supervisor/registry_kinds.h"
+#include "supervisor/router.h"
+#include "supervisor/worker.h"
+
+struct router {
+    struct supervisor *sup;
+    struct list waiting; /* struct waiting_spawn */
+};
+
+/* The name is about to be somebody else's: tried again when that is settled. */
+struct waiting_spawn {
+    struct list link;
+    struct router *router;
+    struct name_waiter waiter;
+    struct origin origin;
+    size_t n_bytes;
+    uint8_t body[];
+};
+
+/* What the REPLY of a spawn brings about besides the answer. */
+struct spawn_note {
+    uint64_t parent;
+    uint8_t flags;
+    size_t name_bytes;
+    uint8_t name[];
+};
+
+/* ---- lookups -----------------------------------------------------------------------
+ */
+
+static void fail_no_host(struct supervisor *sup, const struct origin *origin,
+                         struct bytes host)
+{
+    struct err err;
+
+    if (registry_find(sup->registry, host.data, host.n) != NULL) {
+        err_set(&err, ERR_INTERNAL, "host does not implement process.Host");
+        origin_fail(origin, &err);
+        return;
+    }
+    err_set(&err, ERR_NOT_FOUND, "host not found");
+    router_fail_about(origin, &err, "host_id", host);
+}
+
+static struct pool *find_host(struct supervisor *sup, struct bytes host)
+{
+    struct pool *pool = pools_find(sup->pools, host.data, host.n);
+
+    if (pool == NULL ||
+        (pool_kind(pool) != POOL_KIND_HOST && pool_kind(pool) != POOL_KIND_TERMINAL))
+        return NULL;
+    return pool;
+}
+
+static bool is_process(struct supervisor *sup, struct bytes id)
+{
+    const struct entry *entry = registry_find(sup->registry, id.data, id.n);
+
+    return entry != NULL && entry->type != NULL &&
+           (entry->type->flags & KIND_PROCESS) != 0;
+}
+
+/* ---- the outcome -------------------------------------------------------------------
+ */
+
+/* [pid, host] of a successful spawn; -1 when it is something else. */
+static int read_result(struct bytes result, struct value *list, uint64_t *pid_out,
+                       struct bytes *host_out)
+{
+    const struct value *items;
+
+    if (payload_decode(result, list, NULL) == -1)
+        return -1;
+    items = list->as.list.items;
+    /* A payload of one value that is a list, or of two values. */
+    if (list->as.list.n == 1 && items[0].type == VALUE_LIST) {
+        struct value inner = items[0];
+
+        if (inner.as.list.n != 2)
+            return -1;
+        items = inner.as.list.items;
+    } else if (list->as.list.n != 2) {
+        return -1;
+    }
+    if (items[0].type != VALUE_INT || items[1].type != VALUE_STRING)
+        return -1;
+    *pid_out = (uint64_t)items[0].as.integer;
+    *host_out =
+        (struct bytes){(const uint8_t *)items[1].as.string.data, items[1].as.string.n};
+    return 0;
+}
+
+static void on_outcome(struct supervisor *sup, struct call *call, uint8_t status,
+                       struct bytes result)
+{
+    struct spawn_note *note = call->note;
+    struct bytes name = {note->name, note->name_bytes};
+    struct value list = {0};
+    struct bytes host;
+    uint64_t pid;
+
+    call->note = NULL;
+    if (status == REPLY_OK && (read_result(result, &list, &pid, &host) == -1 ||
+                               !worker_owns_pid(call->callee, pid))) {
+        worker_kill(call->callee,
+                    "was killed: it answered a spawn with no pid of its own");
+        status = REPLY_ERROR;
+    }
+    if (status == REPLY_OK) {
+        if (name.n != 0)
+            names_claim_succeed(sup->names, name, pid, host);
+        if (note->flags != 0)
+            actors_add_edge(sup, note->parent, pid, note->flags);
+    } else if (name.n != 0) {
+        names_claim_fail(sup->names, name);
+    }
+    value_finish(&list);
+    free(note);
+}
+
+static void submit(struct supervisor *sup, const struct origin *origin,
+                   const struct frame_spawn *frame, struct bytes body,
+                   struct pool *pool)
+{
+    struct err err = {0};
+    struct call *call = calls_open(sup->calls, origin, FRAME_SPAWN, 0, &err);
+    struct spawn_note *note;
+
+    if (call == NULL) {
+        if (frame->name.n != 0)
+            names_claim_fail(sup->names, frame->name);
+        origin_fail(origin, &err);
+        return;
+    }
+    if (frame->flags != 0 || frame->name.n != 0) {
+        note = xmalloc(sizeof(*note) + frame->name.n);
+        note->parent = frame->parent;
+        note->flags = frame->flags;
+        note->name_bytes = frame->name.n;
+        memcpy(note->name, frame->name.data, frame->name.n);
+        call->on_outcome = on_outcome;
+        call->note = note;
+    }
+    pool_submit(pool, call, body);
+}
+
+/* ---- a name that is taken ----------------------------------------------------------
+ */
+
+static void ignore_result(void *context, uint8_t status, struct bytes result)
+{
+    (void)context, (void)status, (void)result;
+}
+
+static void send_first_messages(struct worker *to, uint64_t pid, struct bytes messages)
+{
+    struct value list = {0};
+    struct buf payload;
+
+    if (messages.n == 0 || payload_decode(messages, &list, NULL) == -1)
+        return;
+    buf_init(&payload, 0);
+    for (size_t i = 0; i + 1 < list.as.list.n; i += 2) {
+        const struct value *topic = &list.as.list.items[i], *args = topic + 1;
+        struct frame_send frame = {.to = pid};
+
+        if (topic->type != VALUE_STRING || args->type != VALUE_LIST)
+            continue;
+        buf_clear(&payload);
+        payload_encode(&payload, args->as.list.items, args->as.list.n);
+        frame.topic =
+            (struct bytes){(const uint8_t *)topic->as.string.data, topic->as.string.n};
+        frame.payload = buf_bytes(&payload);
+        if (frame_encode_send(conn_out(to->conn), &frame))
+            conn_wrote(to->conn);
+    }
+    buf_finish(&payload);
+    value_finish(&list);
+}
+
+static void watch_for_parent(struct supervisor *sup, struct worker *owner, uint64_t pid,
+                             const struct frame_spawn *frame)
+{
+    static const struct {
+        uint8_t flag, op;
+    } watches[] = {{SPAWN_MONITOR, WATCH_MONITOR}, {SPAWN_LINK, WATCH_LINK}};
+    struct origin origin = {.type = ORIGIN_INTERNAL,
+                            .who.internal = {ignore_result, sup->router}};
+
+    for (size_t i = 0; i < N_ELEMENTS(watches); i++) {
+        struct frame_watch watch = {.watcher = frame->parent,
+                                    .target = pid,
+                                    .op = watches[i].op,
+                                    .watcher_host = frame->parent_host};
+        struct buf buf;
+
+        if ((frame->flags & watches[i].flag) == 0)
+            continue;
+        buf_init(&buf, 0);
+        if (frame_encode_watch(&buf, &watch))
+            calls_forward(sup->calls, &origin, FRAME_WATCH, owner,
+                          (struct bytes){buf_head(&buf) + FRAME_HEADER_BYTES,
+                                         buf_len(&buf) - FRAME_HEADER_BYTES});
+        buf_finish(&buf);
+    }
+    if (frame->flags != 0)
+        actors_add_edge(sup, frame->parent, pid, frame->flags);
+}
+
+static void answer_with_owner(struct supervisor *sup, const struct origin *origin,
+                              const struct frame_spawn *frame, uint64_t pid,
+                              struct bytes host)
+{
+    struct worker *owner = workers_find(sup->workers, pid_index(pid));
+    struct value items[2] = {value_int((int64_t)pid), value_bytes(host.data, host.n)};
+    struct buf buf;
+
+    if (owner != NULL) {
+        send_first_messages(owner, pid, frame->messages);
+        watch_for_parent(sup, owner, pid, frame);
+    }
+    buf_init(&buf, 0);
+    payload_encode(&buf, items, N_ELEMENTS(items));
+    origin_reply(origin, REPLY_OK, buf_bytes(&buf));
+    buf_finish(&buf);
+    value_finish(&items[1]);
+}
+
+/* ---- a name that is about to be taken ----------------------------------------------
+ */
+
+static void free_waiting(struct waiting_spawn *spawn)
+{
+    list_remove(&spawn->link);
+    free(spawn);
+}
+
+static void on_settled(struct name_waiter *waiter)
+{
+    struct waiting_spawn *spawn = container_of(waiter, struct waiting_spawn, waiter);
+
+    list_remove(&spawn->link);
+    router_spawn(spawn->router->sup, &spawn->origin,
+                 (struct bytes){spawn->body, spawn->n_bytes});
+    free(spawn);
+}
+
+static struct waiting_spawn *make_waiting(struct router *router,
+                                          const struct origin *origin,
+                                          struct bytes body)
+{
+    struct waiting_spawn *spawn = malloc(sizeof(*spawn) + body.n);
+
+    if (spawn == NULL)
+        return NULL;
+    spawn->router = router;
+    spawn->origin = *origin;
+    spawn->n_bytes = body.n;
+    spawn->waiter.on_settled = on_settled;
+    list_init(&spawn->waiter.link);
+    memcpy(spawn->body, body.data, body.n);
+    list_append(&router->waiting, &spawn->link);
+    return spawn;
+}
+
+static void spawn_named(struct supervisor *sup, const struct origin *origin,
+                        const struct frame_spawn *frame, struct bytes body,
+                        struct pool *pool)
+{
+    struct waiting_spawn *spawn = make_waiting(sup->router, origin, body);
+    struct err err = {0};
+    struct bytes host;
+    uint64_t pid;
+
+    if (spawn == NULL) {
+        err_set(&err, ERR_UNAVAILABLE, "no memory for a spawn");
+        origin_fail(origin, &err);
+        return;
+    }
+    switch (names_claim_for_spawn(sup->names, frame->name, &spawn->waiter, &pid, &host,
+                                  &err)) {
+    case NAME_WAIT:
+        return;
+    case NAME_CLAIMED:
+        submit(sup, origin, frame, body, pool);
+        break;
+    case NAME_TAKEN:
+        answer_with_owner(sup, origin, frame, pid, host);
+        break;
+    case NAME_REFUSED:
+        origin_fail(origin, &err);
+        break;
+    }
+    free_waiting(spawn);
+}
+
+static bool is_origin(const struct origin *a, const struct origin *b)
+{
+    return a->type == ORIGIN_WORKER && b->type == ORIGIN_WORKER && a->call == b->call &&
+           a->who.worker == b->who.worker;
+}
+
+bool router_spawn_cancel(struct supervisor *sup, const struct origin *origin)
+{
+    LIST_FOREACH (node, &sup->router->waiting) {
+        struct waiting_spawn *spawn = container_of(node, struct waiting_spawn, link);
+        struct err err;
+
+        if (!is_origin(&spawn->origin, origin))
+            continue;
+        names_stop_waiting(&spawn->waiter);
+        free_waiting(spawn);
+        err_set(&err, ERR_CANCELED, "context canceled");
+        origin_fail(origin, &err);
+        return true;
+    }
+    return false;
+}
+
+void router_spawn_origin_gone(struct supervisor *sup, const void *worker)
+{
+    LIST_FOREACH_SAFE (node, &sup->router->waiting) {
+        struct waiting_spawn *spawn = container_of(node, struct waiting_spawn, link);
+
+        if (spawn->origin.type != ORIGIN_WORKER || spawn->origin.who.worker != worker)
+            continue;
+        names_stop_waiting(&spawn->waiter);
+        free_waiting(spawn);
+    }
+}
+
+/* ---- in ----------------------------------------------------------------------------
+ */
+
+void router_spawn(struct supervisor *sup, const struct origin *origin,
+                  struct bytes body)
+{
+    struct frame_spawn frame;
+    struct pool *pool;
+    struct err err = {0};
+
+    if (frame_decode_spawn(body, &frame, &err) == -1) {
+        origin_fail(origin, &err);
+        return;
+    }
+    pool = find_host(sup, frame.host);
+    if (pool == NULL) {
+        fail_no_host(sup, origin, frame.host);
+        return;
+    }
+    if (!is_process(sup, frame.entry)) {
+        err_set(&err, ERR_NOT_FOUND, "factory not found");
+        router_fail_about(origin, &err, "factory_id", frame.entry);
+        return;
+    }
+    if (frame.name.n != 0)
+        spawn_named(sup, origin, &frame, body, pool);
+    else
+        submit(sup, origin, &frame, body, pool);
+}
+
+void calls_spawn_internal(struct supervisor *sup, const struct origin *origin,
+                          const char *entry, const char *host, const char *name,
+                          const struct value *args, struct bytes context,
+                          uint64_t watcher)
+{
+    struct frame_spawn frame = {.parent = watcher,
+                                .flags = watcher != 0 ? SPAWN_MONITOR : 0,
+                                .entry = bytes_of_text(entry),
+                                .host = bytes_of_text(host),
+                                .name = bytes_of_text(name),
+                                .context = context};
+    bool is_list = args != NULL && args->type == VALUE_LIST;
+    struct buf payload, buf;
+
+    buf_init(&payload, 0);
+    buf_init(&buf, 0);
+    if (payload_encode(&payload, is_list ? args->as.list.items : NULL,
+                       is_list ? args->as.list.n : 0)) {
+        frame.args = buf_bytes(&payload);
+        frame_encode_spawn(&buf, &frame);
+    }
+    router_spawn(sup, origin,
+                 (struct bytes){buf_head(&buf) + FRAME_HEADER_BYTES,
+                                buf_len(&buf) - FRAME_HEADER_BYTES});
+    buf_finish(&payload);
+    buf_finish(&buf);
+}
+
+struct router *router_spawn_create(struct supervisor *sup)
+{
+    struct router *router = xcalloc(1, sizeof(*router));
+
+    router->sup = sup;
+    list_init(&router->waiting);
+    return router;
+}
+
+void router_spawn_destroy(struct router *router)
+{
+    struct list *node;
+
+    if (router == NULL)
+        return;
+    while ((node = list_first(&router->waiting)) != NULL) {
+        struct waiting_spawn *spawn = container_of(node, struct waiting_spawn, link);
+
+        names_stop_waiting(&spawn->waiter);
+        free_waiting(spawn);
+    }
+    free(router);
+}
