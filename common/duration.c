@@ -192,8 +192,7 @@ static size_t format_short(char *out, uint64_t ns)
     const char *unit = ns < 1000 ? "ns" : ns < 1000000 ? "\xc2\xb5s" : "ms";
     int n = format_scaled(out, ns, ns < 1000 ? 0 : ns < 1000000 ? 3 : 6);
 
-    strcpy(out + n, unit);
-    return (size_t)n + strlen(unit);
+    return (size_t)(n + sprintf(out + n, "%s", unit));
 }
 
 size_t duration_format(char out[DURATION_TEXT_BYTES], int64_t ns)
@@ -202,10 +201,8 @@ size_t duration_format(char out[DURATION_TEXT_BYTES], int64_t ns)
     uint64_t minutes = left / 60000000000;
     char *at = out;
 
-    if (ns == 0) {
-        strcpy(out, "0s");
-        return 2;
-    }
+    if (ns == 0)
+        return (size_t)sprintf(out, "0s");
     if (ns < 0)
         *at++ = '-';
     if (left < 1000000000)
@@ -215,6 +212,6 @@ size_t duration_format(char out[DURATION_TEXT_BYTES], int64_t ns)
     if (minutes > 0)
         at += sprintf(at, "%llum", (unsigned long long)(minutes % 60));
     at += format_scaled(at, left % 60000000000, 9);
-    strcpy(at, "s");
-    return (size_t)(at - out) + 1;
+    at += sprintf(at, "s");
+    return (size_t)(at - out);
 }

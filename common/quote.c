@@ -9,7 +9,8 @@ static size_t quote_byte(char out[4], uint8_t c)
     static const char hex[] = "0123456789abcdef";
 
     if (c < ' ' || c >= 0x80) {
-        memcpy(out, "\\x", 2);
+        out[0] = '\\';
+        out[1] = 'x';
         out[2] = hex[c >> 4];
         out[3] = hex[c & 15];
         return 4;

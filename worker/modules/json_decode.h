@@ -15,7 +15,7 @@
 #include <lua.h>
 
 /* Of the parser's tree, estimated; text that would need more is refused. */
-#define JSON_MAX_TREE_BYTES (256u * 1024 * 1024)
+#define JSON_MAX_TREE_BYTES ((size_t)256 << 20)
 
 /* Pushes the value of the first JSON value in text, which the caller keeps alive. Else
  * false, with nil and an Error: INVALID for empty text, INTERNAL for all else. */

@@ -125,8 +125,7 @@ static size_t format_number(lua_State *L, int idx, char out[JSON_FLOAT_BYTES])
     number = lua_tonumber(L, idx);
     if (isfinite(number))
         return json_format_float(out, number);
-    memcpy(out, "null", 4);
-    return 4;
+    return (size_t)snprintf(out, JSON_FLOAT_BYTES, "null");
 }
 
 /* ---- Tables ---- */

@@ -13,7 +13,7 @@
 #include <lua.h>
 
 #define JSON_MAX_DEPTH      128
-#define JSON_MAX_TEXT_BYTES (64u * 1024 * 1024) /* no frame could carry more */
+#define JSON_MAX_TEXT_BYTES ((size_t)64 << 20) /* no frame could carry more */
 
 /* Pushes the text of the value at idx. Else false, with nil and an Error (INTERNAL)
  * whose details name the place: {path = "$.a[3]"}. */

@@ -180,7 +180,7 @@ size_t json_escape(const char *text, const char *end, char out[JSON_ESCAPE_BYTES
         return 1;
     }
     if (measure_utf8(text, end) == 0) {
-        memcpy(out, "\\ufffd", 6);
+        snprintf(out, JSON_ESCAPE_BYTES, "\\ufffd");
         return 1;
     }
     snprintf(out, JSON_ESCAPE_BYTES, "\\u20%02x", (uint8_t)text[2] & 0x3f);

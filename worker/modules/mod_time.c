@@ -109,7 +109,7 @@ static int mod_load_location(lua_State *L)
 }
 
 /* Two days either way: beyond any zone, and far from what could overflow. */
-#define MAX_OFFSET_S (2 * 86400)
+#define MAX_OFFSET_S 172800
 
 static int mod_fixed_zone(lua_State *L)
 {

@@ -31,10 +31,10 @@ static size_t put_number(char *out, int number, enum time_fill fill, int width)
 
 static size_t put_name(char *out, const char *name, size_t max_bytes)
 {
-    size_t n = strlen(name);
+    size_t n;
 
-    n = n < max_bytes ? n : max_bytes;
-    memcpy(out, name, n);
+    for (n = 0; n < max_bytes && name[n] != '\0'; n++)
+        out[n] = name[n];
     return n;
 }
 

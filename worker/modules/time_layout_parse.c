@@ -1,5 +1,6 @@
 #include "worker/modules/time_layout.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -354,10 +355,10 @@ static int refuse_part(const struct parser *parser, const char *at, const char *
 
 static int refuse_rest(const struct parser *parser, struct err *err)
 {
-    char rest[QUOTED_BYTES], problem[QUOTED_BYTES + 16] = "extra text: ";
+    char rest[QUOTED_BYTES], problem[QUOTED_BYTES + 16];
 
     quote_text(rest, sizeof(rest), parser->at, count_left(parser));
-    strcat(problem, rest);
+    snprintf(problem, sizeof(problem), "extra text: %s", rest);
     return refuse(parser, problem, err);
 }
 
@@ -394,7 +395,7 @@ static bool skip_literal(struct parser *parser, const char *literal, size_t n)
 static int read_text(struct parser *parser, struct err *err)
 {
     struct time_piece piece;
-    char problem[64] = "";
+    char problem[64];
 
     for (;;) {
         const char *hold;
@@ -408,7 +409,7 @@ static int read_text(struct parser *parser, struct err *err)
         if (!readers[piece.part](parser, &piece))
             return refuse_part(parser, hold, piece.text, piece.n_text, err);
         if (parser->out_of_range != NULL) {
-            strcat(strcpy(problem, parser->out_of_range), " out of range");
+            snprintf(problem, sizeof(problem), "%s out of range", parser->out_of_range);
             return refuse(parser, problem, err);
         }
     }

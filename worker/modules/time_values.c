@@ -1,6 +1,6 @@
 #include "worker/modules/time_values.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -95,7 +95,7 @@ static bool read_duration(lua_State *L, int idx, int64_t *ns_out,
     default:
         break;
     }
-    strcpy(error_out, "duration must be number or string");
+    snprintf(error_out, DURATION_ERROR_BYTES, "duration must be number or string");
     return false;
 }
 
@@ -163,10 +163,9 @@ static int duration_milliseconds(lua_State *L)
 /* Whole units and the rest apart: more exact than one division of a large number. */
 static int push_float_units(lua_State *L, int64_t unit_ns)
 {
-    int64_t ns = need_duration_object(L);
+    int64_t ns = need_duration_object(L), whole = ns / unit_ns, rest = ns % unit_ns;
 
-    lua_pushnumber(L, (lua_Number)(ns / unit_ns) +
-                          (lua_Number)(ns % unit_ns) / (lua_Number)unit_ns);
+    lua_pushnumber(L, (lua_Number)whole + (lua_Number)rest / (lua_Number)unit_ns);
     return 1;
 }
 

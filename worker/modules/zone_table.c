@@ -54,7 +54,7 @@ static bool find_body(const uint8_t *data, size_t n_bytes, const struct counts *
     body->type_of = at;
     at += counts->times;
     body->types = at;
-    at += counts->types * 6;
+    at += (size_t)counts->types * 6;
     body->chars = at;
     at += counts->chars + counts->leaps * (width + 4) + counts->std_flags +
           counts->utc_flags;

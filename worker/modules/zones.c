@@ -13,7 +13,7 @@
 #include "common/mem.h"
 
 #define SYSTEM_DIRECTORY "/usr/share/zoneinfo"
-#define MAX_FILE_BYTES   (256 * 1024)
+#define MAX_FILE_BYTES   262144
 
 struct zones {
     const char *directory; /* borrowed */
