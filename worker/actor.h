@@ -1,0 +1,180 @@
+/*
+ * actor -- one run of a process.lua entry, or of one call of a function.
+ *
+ * An actor is userdata of its VM's heap (so that its memory is the app's): a main task,
+ * the tasks it spawned, a mailbox of encoded messages, channels, watchers. It is
+ * LOADING while its chunks run (they may not block), RUNNING from the first step of its
+ * method, ENDED after. A spawn is answered when loading is over, so whoever got the pid
+ * can send to it, and an error at file level is the spawner's.
+ *
+ * Order at the end (processes.md PM-5): tasks dropped, timers and calls withdrawn,
+ * names released (GONE), pid dead, then EXIT and LINK_DOWN to whoever watches.
+ */
+#ifndef TROUPE_WORKER_ACTOR_H
+#define TROUPE_WORKER_ACTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/list.h"
+#include "worker/message.h"
+#include "worker/sched.h"
+
+struct channel;
+struct err;
+struct program;
+struct relations;
+struct runtime;
+struct vm;
+
+enum actor_stage { ACTOR_LOADING, ACTOR_RUNNING, ACTOR_ENDED };
+
+/* Context values, actor and scope as they travel; shared by whoever inherits them. */
+struct context {
+    uint32_t n_refs;
+    uint32_t n_bytes;
+    uint8_t data[];
+};
+struct context *context_create(struct bytes bytes); /* NULL for no bytes */
+struct context *context_ref(struct context *context);
+void context_unref(struct context *context);
+
+/* What must be withdrawn when its actor ends: timers, futures, subscriptions. */
+struct resource {
+    struct list node; /* in actor->resources */
+    void (*withdraw)(struct resource *resource);
+};
+
+/* How a main ended; result is a payload of at most one value, or one error. */
+struct outcome {
+    bool failed;
+    struct bytes result;
+};
+
+struct actor {
+    struct list in_ready; /* in sched->ready */
+    struct list in_vm;    /* vm->idle, or sched->graveyard once it has ended */
+    struct runtime *rt;
+    struct vm *vm;
+    const char *host;  /* host part of its pid's text; lives as long as the worker */
+    uint64_t pid;      /* 0 = none */
+    struct list ready; /* tasks */
+    struct task main;
+    uint32_t vm_index; /* in the VM's table of actors */
+    enum actor_stage stage : 8;
+    bool trap_links : 1;
+    bool has_inbox : 1;
+    bool is_function : 1;
+    bool is_known : 1;      /* the supervisor must hear of its end (GONE) */
+    bool is_full : 1;       /* the liveness table says so */
+    bool is_instance : 1;   /* belongs to functions.c, which uses it again */
+    bool is_doomed : 1;     /* in sched->doomed */
+    bool keeps_main : 1;    /* its coroutine ended well and may run again */
+    int fn_ref;             /* instances: the method, LUA_NOREF before it is loaded */
+    uint32_t n_tasks;       /* spawned and alive, main not counted */
+    struct msgq mailbox;    /* what has no taker yet */
+    uint64_t mailbox_bytes; /* of it and of all queue channels */
+    uint32_t mailbox_n;
+    struct channel *inbox, *events;
+    struct list queues;    /* channels that are fed by topic or source */
+    struct list tasks;     /* struct extra_task */
+    struct list resources; /* struct resource */
+    struct relations *relations;
+    struct context *context;
+    uint8_t *args; /* payload of main's arguments, until it starts */
+    uint32_t args_bytes;
+    uint32_t load_at;      /* the binding that loads */
+    uint16_t n_running;    /* on the C stack that often */
+    int64_t started_at_ns; /* wall clock */
+    uint64_t n_steps;
+    uint64_t parent;
+    /* Told when loading has ended: 0, or -1 and err. May be NULL. */
+    void (*on_loaded)(void *context, struct actor *actor, const struct err *err);
+    void *on_loaded_context;
+    /* Told when it has ended, before anybody else. May be NULL. */
+    void (*on_ended)(struct actor *actor, const struct outcome *outcome);
+    void *owner;      /* of on_ended */
+    const char *doom; /* why it is doomed, a literal */
+    enum err_kind doom_kind;
+};
+
+/* A task made by coroutine.spawn, userdata. */
+struct extra_task {
+    struct list node; /* in actor->tasks */
+    struct task task;
+};
+
+/* An actor without a pid yet, from the VM's idle ones or new. */
+struct actor *actor_create(struct vm *vm, const char *host);
+
+enum actor_uservalue {
+    ACTOR_UV_MAIN = 1, /* main coroutine */
+    ACTOR_UV_ENV,      /* its globals; an instance keeps them from call to call */
+    ACTOR_UV_INBOX,
+    ACTOR_UV_EVENTS,
+    ACTOR_UV_ANCHORS, /* table: queues, tasks and the like by pointer */
+};
+#define ACTOR_N_UV 5
+
+/* Pushes the actor's global of that name, what the sandbox gives included; false and
+ * nothing pushed when it is nil. */
+bool actor_push_global(struct actor *actor, lua_State *L, const char *name);
+
+/* Gives it a pid and starts it: loads at once (nested in whatever runs) and answers
+ * on_loaded as soon as that is over; its method is ready to run then. Takes args
+ * (malloc'ed payload or NULL). -1: no pid to be had, on_loaded is not called. */
+int actor_start(struct actor *actor, uint8_t *args, uint32_t args_bytes,
+                struct err *err);
+
+/* Starts an instance that is loaded already: the method runs with args. */
+int actor_restart(struct actor *actor, uint8_t *args, uint32_t args_bytes,
+                  struct err *err);
+
+/* Pushes the actor's userdata, or one of its uservalues, onto L (of the same VM). */
+void actor_push(struct actor *actor, lua_State *L);
+void actor_push_uservalue(struct actor *actor, lua_State *L, int n);
+void actor_set_uservalue(struct actor *actor, lua_State *L, int n); /* pops it */
+
+/* Keeps the value on top of L (not popped) alive as long as the actor runs; key is any
+ * pointer that names it. actor_release lets go. */
+void actor_anchor(struct actor *actor, lua_State *L, const void *key);
+void actor_push_anchored(struct actor *actor, lua_State *L, const void *key);
+void actor_release(struct actor *actor, lua_State *L, const void *key);
+
+/* The actor that runs, in a C function; raises at file level of nothing. */
+struct actor *actor_current(lua_State *L);
+
+/* A task's coroutine has returned or raised (status of lua_resume). */
+void actor_task_ended(struct task *task, int status, int n_results);
+
+/* Makes and readies a task that runs the function on top of L (popped). */
+struct task *actor_spawn_task(struct actor *actor, lua_State *L);
+
+/* Ends it now. Nothing of it runs any more. */
+void actor_end(struct actor *actor, const struct outcome *outcome);
+void actor_fail(struct actor *actor, const struct err *err);
+
+/* Ends it with err before it runs again; right away unless it (or what it started) is
+ * running. Cascades of any length cost no C stack: the scheduler ends the doomed. */
+void actor_doom(struct actor *actor, enum err_kind kind, const char *message);
+void actor_end_doomed(struct actor *actor);
+
+/* Frees what ended actors leave; the scheduler calls it when none of them is running.
+ */
+void actor_bury(struct actor *actor);
+
+/* Puts a message into the actor's mailbox (takes it) and wakes a receiver. -1 when the
+ * mailbox is full (then it is freed). */
+int actor_deliver(struct actor *actor, struct message *message);
+
+/* Everything of the mailbox that this new queue channel takes moves into it. */
+void actor_reroute(struct actor *actor, struct channel *channel);
+
+/* The bytes of one message have left the mailbox or one of the queues. */
+void actor_consumed(struct actor *actor, const struct message *message);
+
+#endif

@@ -1,0 +1,66 @@
+#include "worker/ask.h"
+
+#include <stdlib.h>
+
+#include "common/err.h"
+#include "proto/frame.h"
+#include "worker/actor.h"
+#include "worker/codec.h"
+#include "worker/modules/errors.h"
+#include "worker/runtime.h"
+#include "worker/uplink.h"
+
+int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext ctx,
+               lua_KFunction k)
+{
+    struct task *task = task_begin_block(L);
+    struct runtime *rt = task->actor->rt;
+    struct buf *out = conn_out(uplink_conn(rt->uplink));
+    struct frame_call frame = {.caller = task->actor->pid,
+                               .target = bytes_of_text(target)};
+    size_t at = buf_len(out);
+    struct err err;
+
+    frame.call = uplink_expect_for(rt->uplink, task);
+    frame_encode_call(out, &frame);
+    if (codec_encode_args(L, first, n, out, &err) == -1) {
+        uplink_drop_frame(rt->uplink, at);
+        task->withdraw = NULL;
+        uplink_unexpect(rt->uplink, frame.call);
+        return errors_return_struct(L, &err);
+    }
+    uplink_end_frame(rt->uplink, at);
+    return task_block(L, ctx, k);
+}
+
+bool ask_reply(lua_State *L, struct bytes *result_out)
+{
+    struct task *task = task_current(L);
+
+    *result_out = (struct bytes){task->reply, task->reply_bytes};
+    return task->reply_status == REPLY_OK;
+}
+
+void ask_done(lua_State *L)
+{
+    struct task *task = task_current(L);
+
+    free(task->reply);
+    task->reply = NULL;
+}
+
+int ask_result(lua_State *L)
+{
+    struct bytes result;
+    bool ok = ask_reply(L, &result);
+    int n = codec_push_result(L, ok, result);
+
+    ask_done(L);
+    return n;
+}
+
+int ask_result_k(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status, (void)ctx;
+    return ask_result(L);
+}

@@ -1,0 +1,33 @@
+/*
+ * ask -- C functions of apps that ask the supervisor and wait for its answer.
+ */
+#ifndef TROUPE_WORKER_ASK_H
+#define TROUPE_WORKER_ASK_H
+
+#include <stdbool.h>
+
+#include <lua.h>
+
+#include "common/buf.h"
+
+struct task;
+
+/* `return ask_system(L, "@names.lookup", first, n, ctx, k);` sends the n values from
+ * stack index first on and blocks; k finds the answer with ask_result() or ask_reply().
+ * Raises when it can't block; returns nil and an Error when the values can't be sent.
+ */
+int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext ctx,
+               lua_KFunction k);
+
+/* In k: pushes value, nil or nil, Error; always 2. Frees the reply. */
+int ask_result(lua_State *L);
+
+/* A k that does just that. */
+int ask_result_k(lua_State *L, int status, lua_KContext ctx);
+
+/* In k: the bytes of the reply; true = it is a result, false = an error. They live
+ * until ask_done(). */
+bool ask_reply(lua_State *L, struct bytes *result_out);
+void ask_done(lua_State *L);
+
+#endif

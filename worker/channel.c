@@ -1,0 +1,569 @@
+#include "worker/channel.h"
+
+#include <stdlib.h>
+
+#include <lauxlib.h>
+
+#include "common/mem.h"
+#include "worker/actor.h"
+#include "worker/modules/errors.h"
+#include "worker/sched.h"
+#include "worker/vm.h"
+
+#define CHANNEL_NAME "channel"
+#define CASE_NAME    "channel.case"
+#define CASES_MAX    4096
+
+/* A case of a select: uservalue 1 the channel, 2 the value to send. */
+struct channel_case {
+    struct channel *channel;
+    bool sends;
+};
+
+struct channel *channel_test(lua_State *L, int idx)
+{
+    return luaL_testudata(L, idx, CHANNEL_NAME);
+}
+
+struct channel *channel_check(lua_State *L, int idx)
+{
+    return luaL_checkudata(L, idx, CHANNEL_NAME);
+}
+
+static struct channel *push_channel(lua_State *L, struct actor *actor)
+{
+    struct channel *channel = lua_newuserdatauv(L, sizeof(*channel), 1);
+
+    *channel = (struct channel){.actor = actor};
+    list_init(&channel->receivers);
+    list_init(&channel->senders);
+    list_init(&channel->in_actor);
+    msgq_init(&channel->queue);
+    luaL_setmetatable(L, CHANNEL_NAME);
+    return channel;
+}
+
+struct channel *channel_push_queue(lua_State *L, struct actor *actor,
+                                   void (*decode)(lua_State *L, struct channel *channel,
+                                                  struct message *message))
+{
+    struct channel *channel = push_channel(L, actor);
+
+    channel->is_queue = true;
+    channel->decode = decode;
+    list_append(&actor->queues, &channel->in_actor);
+    return channel;
+}
+
+/* ---- waiting tasks -----------------------------------------------------------------
+ */
+
+static void wait_in(struct list *queue, struct waiter *waiter, struct task *task,
+                    struct channel *channel, int case_index)
+{
+    *waiter = (struct waiter){.task = task,
+                              .channel = channel,
+                              .case_index = case_index,
+                              .sends = queue == &channel->senders};
+    list_append(queue, &waiter->node);
+}
+
+/* Takes the task of that waiter out of every queue that it waits in. */
+static void withdraw_task(struct waiter *waiter)
+{
+    struct task *task = waiter->task;
+
+    task->case_index = (int16_t)waiter->case_index;
+    list_remove(&waiter->node);
+    for (uint16_t i = 0; waiter->case_index != 0 && i < task->n_cases; i++)
+        if (task->cases[i].task != NULL)
+            list_remove(&task->cases[i].node);
+    task->n_cases = 0;
+}
+
+static struct waiter *first_of(struct list *queue)
+{
+    struct list *node = list_first(queue);
+
+    return node != NULL ? container_of(node, struct waiter, node) : NULL;
+}
+
+/* The value on top of L (popped) goes to the task that waits to receive. */
+static void hand_over(lua_State *L, struct waiter *receiver)
+{
+    struct task *task = receiver->task;
+    bool selects = receiver->case_index != 0;
+
+    withdraw_task(receiver);
+    luaL_checkstack(task->blocked, 4, NULL);
+    lua_xmove(L, task->blocked, 1);
+    if (!selects)
+        lua_pushboolean(task->blocked, 1);
+    task_wake(task, selects ? WAKE_VALUE : WAKE_VALUES, selects ? 1 : 2);
+}
+
+/* Pushes onto L what the task that waits to send wants to send, and lets it go. */
+static void take_over(lua_State *L, struct waiter *sender)
+{
+    struct task *task = sender->task;
+    lua_State *from = task->blocked;
+
+    luaL_checkstack(from, 4, NULL);
+    if (sender->case_index != 0) {
+        /* select keeps its cases as uservalues of the waiters' block, at index 2 */
+        lua_getiuservalue(from, 2, sender->case_index);
+        lua_getiuservalue(from, -1, 2);
+        lua_remove(from, -2);
+    } else {
+        lua_pushvalue(from, 2);
+    }
+    lua_xmove(from, L, 1);
+    withdraw_task(sender);
+    task_wake(task, WAKE_SENT, 0);
+}
+
+/* ---- the buffer of a plain channel --------------------------------------------------
+ */
+
+/* Pops the value on top of L into the ring; idx is the channel's. */
+static void buffer_put(lua_State *L, int idx, struct channel *channel)
+{
+    uint32_t at = (channel->head + channel->n_buffered++) % channel->size;
+
+    if (lua_getiuservalue(L, idx, 1) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, idx, 1);
+    }
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, (lua_Integer)at + 1);
+    lua_pop(L, 1);
+}
+
+static void buffer_take(lua_State *L, int idx, struct channel *channel)
+{
+    lua_getiuservalue(L, idx, 1);
+    lua_rawgeti(L, -1, (lua_Integer)channel->head + 1);
+    lua_pushnil(L);
+    lua_rawseti(L, -3, (lua_Integer)channel->head + 1);
+    lua_remove(L, -2);
+    channel->head = (channel->head + 1) % channel->size;
+    channel->n_buffered--;
+}
+
+/* ---- receive ------------------------------------------------------------------------
+ */
+
+static void push_decoded(lua_State *L, struct channel *channel, struct message *message)
+{
+    struct task *task = task_current(L);
+
+    /* If decoding raises, the task's end frees it. */
+    message_destroy(task->message);
+    task->message = message;
+    channel->decode(L, channel, message);
+    task->message = NULL;
+    message_destroy(message);
+}
+
+/* Pushes a value when there is one; the channel is at idx. */
+static bool try_receive(lua_State *L, int idx, struct channel *channel)
+{
+    struct waiter *sender;
+
+    if (channel->is_queue) {
+        struct message *message = msgq_take(&channel->queue);
+
+        if (message == NULL)
+            return false;
+        actor_consumed(channel->actor, message);
+        if (channel->close_when_empty)
+            channel->closed = true;
+        push_decoded(L, channel, message);
+        return true;
+    }
+    sender = first_of(&channel->senders);
+    if (channel->n_buffered != 0) {
+        buffer_take(L, idx, channel);
+        if (sender != NULL) {
+            take_over(L, sender);
+            buffer_put(L, idx, channel);
+        }
+        return true;
+    }
+    if (sender == NULL)
+        return false;
+    take_over(L, sender);
+    return true;
+}
+
+/* The task runs again: leaves the received value on top of L; false = closed. */
+static bool received(lua_State *L, struct task *task, struct channel *channel)
+{
+    struct message *message = task->message;
+
+    if (task->wake == WAKE_CLOSED) {
+        lua_pushnil(L);
+        return false;
+    }
+    if (task->wake == WAKE_MESSAGE) {
+        task->message = NULL;
+        push_decoded(L, channel, message);
+    }
+    return true;
+}
+
+static int receive_k(lua_State *L, int status, lua_KContext ctx)
+{
+    struct task *task = task_current(L);
+
+    (void)status, (void)ctx;
+    if (task->wake == WAKE_VALUES)
+        return 2;
+    lua_pushboolean(L, received(L, task, lua_touserdata(L, 1)));
+    return 2;
+}
+
+static int channel_receive(lua_State *L)
+{
+    struct channel *channel = channel_check(L, 1);
+    struct task *task;
+
+    lua_settop(L, 1);
+    if (try_receive(L, 1, channel)) {
+        lua_pushboolean(L, 1);
+        return 2;
+    }
+    if (channel->closed) {
+        lua_pushnil(L);
+        lua_pushboolean(L, 0);
+        return 2;
+    }
+    task = task_begin_block(L);
+    wait_in(&channel->receivers, &task->waiter, task, channel, 0);
+    return task_block(L, 0, receive_k);
+}
+
+/* ---- send ---------------------------------------------------------------------------
+ */
+
+/* Sends the value on top of L (popped) if that needs no waiting; channel at idx. */
+static bool try_send(lua_State *L, int idx, struct channel *channel)
+{
+    struct waiter *receiver = first_of(&channel->receivers);
+
+    if (receiver != NULL)
+        hand_over(L, receiver);
+    else if (channel->n_buffered < channel->size)
+        buffer_put(L, idx, channel);
+    else
+        return false;
+    return true;
+}
+
+static int send_k(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status, (void)ctx;
+    if (task_current(L)->wake == WAKE_CLOSED)
+        return errors_return(L, ERR_INVALID_STATE, "send on closed channel");
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static void refuse_send(lua_State *L, const struct channel *channel)
+{
+    if (channel->is_queue)
+        luaL_error(L, "this channel only receives: the runtime feeds it");
+}
+
+static int channel_send(lua_State *L)
+{
+    struct channel *channel = channel_check(L, 1);
+    struct task *task;
+
+    lua_settop(L, 2);
+    refuse_send(L, channel);
+    if (channel->closed)
+        return luaL_error(L, "send on closed channel");
+    lua_pushvalue(L, 2);
+    if (try_send(L, 1, channel)) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pop(L, 1);
+    task = task_begin_block(L);
+    wait_in(&channel->senders, &task->waiter, task, channel, 0);
+    return task_block(L, 0, send_k);
+}
+
+/* ---- close --------------------------------------------------------------------------
+ */
+
+static void wake_all_closed(struct list *queue)
+{
+    struct waiter *waiter;
+
+    while ((waiter = first_of(queue)) != NULL) {
+        struct task *task = waiter->task;
+
+        task->waiter.sends = waiter->sends; /* a select asks which kind closed */
+        withdraw_task(waiter);
+        task_wake(task, WAKE_CLOSED, 0);
+    }
+}
+
+void channel_close(struct channel *channel)
+{
+    if (channel->closed)
+        return;
+    channel->closed = true;
+    wake_all_closed(&channel->receivers);
+    wake_all_closed(&channel->senders);
+}
+
+static int channel_close_method(lua_State *L)
+{
+    channel_close(channel_check(L, 1));
+    return 0;
+}
+
+void channel_deliver(struct channel *channel, struct message *message)
+{
+    struct waiter *receiver = first_of(&channel->receivers);
+
+    if (channel->closed ||
+        (channel->queue_max != 0 && channel->queue.n >= channel->queue_max)) {
+        actor_consumed(channel->actor, message);
+        message_destroy(message);
+        return;
+    }
+    if (receiver == NULL) {
+        msgq_append(&channel->queue, message);
+        return;
+    }
+    actor_consumed(channel->actor, message);
+    withdraw_task(receiver);
+    receiver->task->message = message;
+    task_wake(receiver->task, WAKE_MESSAGE, 0);
+    if (channel->close_when_empty)
+        channel_close(channel);
+}
+
+void channel_abandon(struct channel *channel)
+{
+    channel->closed = true;
+    msgq_clear(&channel->queue);
+    free(channel->topic);
+    channel->topic = NULL;
+    list_remove(&channel->in_actor);
+    list_init(&channel->receivers);
+    list_init(&channel->senders);
+}
+
+/* ---- select -------------------------------------------------------------------------
+ */
+
+static int push_case(lua_State *L, bool sends)
+{
+    struct channel *channel = channel_check(L, 1);
+    struct channel_case *one;
+
+    if (sends)
+        refuse_send(L, channel);
+    one = lua_newuserdatauv(L, sizeof(*one), sends ? 2 : 1);
+    *one = (struct channel_case){channel, sends};
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    if (sends) {
+        lua_pushvalue(L, 2);
+        lua_setiuservalue(L, -2, 2);
+    }
+    luaL_setmetatable(L, CASE_NAME);
+    return 1;
+}
+
+static int channel_case_receive(lua_State *L)
+{
+    lua_settop(L, 1);
+    return push_case(L, false);
+}
+
+static int channel_case_send(lua_State *L)
+{
+    lua_settop(L, 2);
+    return push_case(L, true);
+}
+
+/* Pops the value on top into {channel = , value = , ok = }; the case is at idx. */
+static int push_selected(lua_State *L, int idx, bool ok)
+{
+    lua_createtable(L, 0, 3);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "value");
+    lua_getiuservalue(L, idx, 1);
+    lua_setfield(L, -2, "channel");
+    lua_pushboolean(L, ok);
+    lua_setfield(L, -2, "ok");
+    return 1;
+}
+
+/* 1 with the result table pushed when that case is ready; the case is on top. */
+static int try_case(lua_State *L, struct channel_case *one)
+{
+    struct channel *channel = one->channel;
+    int idx = lua_gettop(L);
+
+    lua_getiuservalue(L, idx, 1);
+    if (one->sends) {
+        if (channel->closed)
+            return 0;
+        lua_getiuservalue(L, idx, 2);
+        lua_pushvalue(L, -1);
+        return try_send(L, idx + 1, channel) ? push_selected(L, idx, true) : 0;
+    }
+    if (try_receive(L, idx + 1, channel))
+        return push_selected(L, idx, true);
+    if (!channel->closed)
+        return 0;
+    lua_pushnil(L);
+    return push_selected(L, idx, false);
+}
+
+static int select_k(lua_State *L, int status, lua_KContext ctx)
+{
+    struct task *task = task_current(L);
+    struct channel_case *one;
+    int value_idx;
+
+    (void)status, (void)ctx;
+    if (task->wake == WAKE_CLOSED && task->waiter.sends)
+        return errors_return(L, ERR_INVALID_STATE, "send on closed channel");
+    lua_getiuservalue(L, 2, task->case_index);
+    one = lua_touserdata(L, -1);
+    if (task->wake == WAKE_VALUE) {
+        value_idx = lua_gettop(L) - 1;
+        lua_pushvalue(L, value_idx);
+        return push_selected(L, value_idx + 1, true);
+    }
+    if (task->wake == WAKE_SENT) {
+        lua_getiuservalue(L, -1, 2);
+        return push_selected(L, lua_gettop(L) - 1, true);
+    }
+    value_idx = lua_gettop(L);
+    return push_selected(L, value_idx, received(L, task, one->channel));
+}
+
+/* Waits for all cases at once. The waiters lie in a block of userdata at index 2 whose
+ * uservalues are the cases: nothing that the app does to its table matters any more. */
+static int block_on_cases(lua_State *L, int n)
+{
+    struct task *task = task_begin_block(L);
+    struct waiter *waiters;
+
+    lua_settop(L, 1);
+    waiters = lua_newuserdatauv(L, (size_t)(n > 0 ? n : 1) * sizeof(*waiters), n);
+    task->cases = waiters;
+    task->n_cases = (uint16_t)n;
+    for (int i = 0; i < n; i++) {
+        struct channel_case *one;
+
+        waiters[i] = (struct waiter){0};
+        lua_rawgeti(L, 1, i + 1);
+        one = luaL_testudata(L, -1, CASE_NAME);
+        lua_setiuservalue(L, 2, i + 1);
+        if (one == NULL || (one->sends && one->channel->closed))
+            continue;
+        wait_in(one->sends ? &one->channel->senders : &one->channel->receivers,
+                &waiters[i], task, one->channel, i + 1);
+    }
+    return task_block(L, 0, select_k);
+}
+
+static bool has_default(lua_State *L)
+{
+    bool given = lua_toboolean(L, 2);
+
+    lua_getfield(L, 1, "default");
+    given = given || lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return given;
+}
+
+static int channel_select(lua_State *L)
+{
+    int n;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2);
+    n = (int)lua_rawlen(L, 1);
+    luaL_argcheck(L, n <= CASES_MAX, 1, "too many cases");
+    for (int i = 1; i <= n; i++) {
+        struct channel_case *one;
+
+        lua_rawgeti(L, 1, i);
+        one = luaL_testudata(L, -1, CASE_NAME);
+        if (one != NULL && try_case(L, one))
+            return 1;
+        lua_settop(L, 2);
+    }
+    if (!has_default(L))
+        return block_on_cases(L, n);
+    lua_createtable(L, 0, 2);
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "default");
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "ok");
+    return 1;
+}
+
+/* ---- the module ---------------------------------------------------------------------
+ */
+
+static int channel_new(lua_State *L)
+{
+    lua_Number size = luaL_optnumber(L, 1, 0);
+    struct channel *channel;
+
+    luaL_argcheck(L, size < 1 << 24, 1, "buffer too large");
+    channel = push_channel(L, actor_current(L));
+    channel->size = size >= 1 ? (uint32_t)size : 0;
+    return 1;
+}
+
+static int channel_tostring(lua_State *L)
+{
+    lua_pushfstring(L, "channel: %p", (void *)channel_check(L, 1));
+    return 1;
+}
+
+static void make_metatable(lua_State *L, const char *name, const luaL_Reg *methods)
+{
+    luaL_newmetatable(L, name);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+}
+
+int channel_open(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"send", channel_send},
+                                       {"receive", channel_receive},
+                                       {"close", channel_close_method},
+                                       {"case_send", channel_case_send},
+                                       {"case_receive", channel_case_receive},
+                                       {NULL, NULL}};
+    static const luaL_Reg no_methods[] = {{NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"new", channel_new}, {"select", channel_select}, {NULL, NULL}};
+
+    make_metatable(L, CHANNEL_NAME, methods);
+    lua_pushcfunction(L, channel_tostring);
+    lua_setfield(L, -2, "__tostring");
+    make_metatable(L, CASE_NAME, no_methods);
+    lua_pop(L, 2);
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,64 @@
+/*
+ * channel -- CSP channels of one actor, and everything else that can be received from.
+ *
+ * A plain channel passes Lua values between the actor's tasks, with a buffer of `size`
+ * values or none. A queue channel is fed from outside with encoded messages (inbox,
+ * events, listen, subscriptions, timers, futures) and decodes on receipt. Both share
+ * the queues of waiting tasks, close and select (processes.md CH-*).
+ */
+#ifndef TROUPE_WORKER_CHANNEL_H
+#define TROUPE_WORKER_CHANNEL_H
+
+#include <stdbool.h>
+
+#include <lua.h>
+
+#include "common/list.h"
+#include "worker/message.h"
+
+struct actor;
+struct task;
+struct waiter;
+
+struct channel {
+    struct actor *actor;
+    struct list receivers, senders; /* struct waiter */
+    bool closed;
+    bool is_queue;
+    bool close_when_empty; /* time.after, futures: one value, then closed */
+    /* plain */
+    uint32_t size, head, n_buffered; /* the ring lies in uservalue 1 */
+    /* queue */
+    struct list in_actor; /* actor->queues */
+    struct msgq queue;
+    uint32_t queue_max; /* more are dropped (tickers); 0 = the mailbox's bound */
+    char *topic; /* listen, subscribe: owned, malloc'ed; NULL for other sources */
+    size_t topic_bytes;
+    bool wants_message; /* listen{message = true} */
+    /* Pushes the one value that message stands for; doesn't free it. */
+    void (*decode)(lua_State *L, struct channel *channel, struct message *message);
+    void *source; /* of the queue's owner */
+};
+
+/* Pushes the module table `channel`; makes the metatables. */
+int channel_open(lua_State *L);
+
+/* Pushes a new queue channel of actor (which runs in L's VM). */
+struct channel *channel_push_queue(lua_State *L, struct actor *actor,
+                                   void (*decode)(lua_State *L, struct channel *channel,
+                                                  struct message *message));
+
+/* The channel at idx; raises an argument error if it is none. */
+struct channel *channel_check(lua_State *L, int idx);
+struct channel *channel_test(lua_State *L, int idx);
+
+/* Takes message: hands it to the first waiting receiver or queues it. */
+void channel_deliver(struct channel *channel, struct message *message);
+
+/* Closes it; waiting receivers get nil, false. */
+void channel_close(struct channel *channel);
+
+/* The actor has ended: frees what is queued. Nobody is woken. */
+void channel_abandon(struct channel *channel);
+
+#endif

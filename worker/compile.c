@@ -1,0 +1,139 @@
+#include "worker/compile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/value.h"
+#include "worker/erase.h"
+
+/*
+ * Every chunk gets the environment of the actor that runs it as its argument. The line
+ * goes in front of the first one, so that no line number moves.
+ */
+static const char prologue[] = "local _ENV = ...; ";
+
+struct reader {
+    const struct erased *source;
+    int part;
+};
+
+static const char *read_part(lua_State *L, void *context, size_t *n_out)
+{
+    struct reader *reader = context;
+
+    (void)L;
+    switch (reader->part++) {
+    case 0:
+        *n_out = sizeof(prologue) - 1;
+        return prologue;
+    case 1:
+        *n_out = reader->source->n_bytes;
+        return reader->source->text;
+    default:
+        *n_out = 0;
+        return NULL;
+    }
+}
+
+static int append(lua_State *L, const void *data, size_t n, void *context)
+{
+    (void)L;
+    return buf_append(context, data, n) ? 0 : 1;
+}
+
+/* `app:x:3: message` as Lua says it, taken apart. */
+static void read_lua_error(const char *text, const char *id, struct erase_error *error)
+{
+    size_t n = strlen(id);
+
+    *error = (struct erase_error){.kind = ERR_INVALID};
+    if (strncmp(text, id, n) == 0 && text[n] == ':') {
+        error->line = atoi(text + n + 1);
+        text = strchr(text + n + 1, ':');
+        text = text != NULL ? text + 1 + (text[1] == ' ') : "";
+    }
+    snprintf(error->message, sizeof(error->message), "%s", text);
+}
+
+/* Lines are kept whole: apps see them in every error message. */
+static int compile_plain(const struct erased *source, const char *id, struct buf *out,
+                         struct erase_error *error)
+{
+    lua_State *L = luaL_newstate();
+    struct reader reader = {source, 0};
+    char name[300];
+    int status;
+
+    if (L == NULL) {
+        *error = (struct erase_error){.kind = ERR_UNAVAILABLE, .message = "no memory"};
+        return -1;
+    }
+    snprintf(name, sizeof(name), "=%s", id);
+    status = lua_load(L, read_part, &reader, name, "t");
+    if (status != LUA_OK)
+        read_lua_error(lua_tostring(L, -1), id, error);
+    else if (lua_dump(L, append, out, 0) != 0)
+        *error = (struct erase_error){.kind = ERR_UNAVAILABLE, .message = "no memory"};
+    else
+        *error = (struct erase_error){0};
+    lua_close(L);
+    return error->kind == ERR_UNKNOWN ? 0 : -1;
+}
+
+static void describe(const struct erase_error *error, const struct value *source,
+                     const char *id, struct value *result, struct err *err)
+{
+    struct value details = value_map();
+    struct buf text;
+
+    buf_init(&text, 1 << 20);
+    erase_render_error(error, source->as.string.data, source->as.string.n, id, &text);
+    buf_append(&text, "", 1);
+    err_set(err, error->kind, "%s", (const char *)buf_head(&text));
+    value_put(&details, "line", value_int(error->line));
+    value_put(&details, "column", value_int(error->col));
+    value_put(&details, "problem", value_string(error->message));
+    *result = value_map();
+    value_put(result, "kind", value_string(err_kind_name(error->kind)));
+    value_put(result, "message", value_string((const char *)buf_head(&text)));
+    value_put(result, "retryable", value_bool(false));
+    value_put(result, "details", details);
+    buf_finish(&text);
+}
+
+int compile_source(struct runtime *rt, const struct value *args, struct value *result,
+                   struct err *err)
+{
+    const struct value *items = args->as.list.items;
+    struct erased erased = {0};
+    struct erase_error error;
+    struct buf bytecode;
+    const char *id;
+    int failed;
+
+    (void)rt;
+    if (args->as.list.n != 3 || value_text(&items[0]) == NULL ||
+        items[2].type != VALUE_STRING)
+        return err_set(err, ERR_INVALID, "@compile takes id, kind and source");
+    id = value_text(&items[0]);
+    buf_init(&bytecode, 0);
+    failed =
+        erase_types_at(items[2].as.string.data, items[2].as.string.n, &erased, &error);
+    if (failed == 0)
+        failed = compile_plain(&erased, id, &bytecode, &error);
+    if (failed == -1) {
+        describe(&error, &items[2], id, result, err);
+    } else {
+        *result = value_map();
+        value_put(result, "bytecode",
+                  value_bytes(buf_head(&bytecode), buf_len(&bytecode)));
+        value_put(result, "uses_G", value_bool(erased.uses_G));
+    }
+    erased_finish(&erased);
+    buf_finish(&bytecode);
+    return failed;
+}

@@ -1,0 +1,16 @@
+/*
+ * compile -- an app's source to bytecode: types erased, grammar checked, compiled.
+ */
+#ifndef TROUPE_WORKER_COMPILE_H
+#define TROUPE_WORKER_COMPILE_H
+
+struct err;
+struct runtime;
+struct value;
+
+/* @compile [id, kind, source] → {bytecode, uses_G}. On failure result is the error as a
+ * map with details {line, column}, and err says the same. */
+int compile_source(struct runtime *rt, const struct value *args, struct value *result,
+                   struct err *err);
+
+#endif

@@ -1,0 +1,124 @@
+#include "worker/context.h"
+
+#include <lauxlib.h>
+
+#include "common/err.h"
+#include "worker/actor.h"
+#include "worker/codec.h"
+
+#define CONVERT_MAX_DEPTH 32
+
+/* Pushes the whole context as a table, {} when there is none. */
+static void push_all(lua_State *L, const struct context *context)
+{
+    struct err err;
+
+    if (context != NULL &&
+        codec_decode_args(L, context->data, context->n_bytes, 1, &err) == 1 &&
+        lua_istable(L, -1))
+        return;
+    lua_newtable(L);
+}
+
+void context_push_values(lua_State *L, const struct context *context)
+{
+    push_all(L, context);
+    if (lua_getfield(L, -1, "values") != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+    }
+    lua_remove(L, -2);
+}
+
+/* The highest positive integer key of the table on top. */
+static lua_Integer highest_index(lua_State *L)
+{
+    lua_Integer max = 0;
+
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
+        if (lua_isinteger(L, -2) && lua_tointeger(L, -2) > max)
+            max = lua_tointeger(L, -2);
+    return max;
+}
+
+static void convert(lua_State *L, int depth);
+
+/* Replaces the table on top by a list of its first n items. */
+static void convert_list(lua_State *L, lua_Integer n, int depth)
+{
+    lua_createtable(L, n < 1024 ? (int)n : 1024, 0);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, -2, i);
+        convert(L, depth + 1);
+        lua_rawseti(L, -2, i);
+    }
+    lua_remove(L, -2);
+}
+
+static void convert_map(lua_State *L, int depth)
+{
+    lua_newtable(L);
+    for (lua_pushnil(L); lua_next(L, -3) != 0; lua_pop(L, 1)) {
+        luaL_tolstring(L, -2, NULL);
+        lua_pushvalue(L, -2);
+        convert(L, depth + 1);
+        lua_rawset(L, -5);
+    }
+    lua_remove(L, -2);
+}
+
+/* Replaces the value on top. Recursion is bounded by CONVERT_MAX_DEPTH. */
+static void convert(lua_State *L, int depth) /* NOLINT(misc-no-recursion) */
+{
+    lua_Integer n;
+
+    luaL_checkstack(L, 10, NULL);
+    switch (lua_type(L, -1)) {
+    case LUA_TTABLE:
+        if (depth == CONVERT_MAX_DEPTH)
+            luaL_error(L, "context values are nested too deeply");
+        n = highest_index(L);
+        if (n > 0 && n <= 1 << 20)
+            convert_list(L, n, depth);
+        else
+            convert_map(L, depth);
+        break;
+    case LUA_TFUNCTION:
+    case LUA_TUSERDATA:
+    case LUA_TTHREAD:
+        luaL_tolstring(L, -1, NULL);
+        lua_remove(L, -2);
+        break;
+    default:
+        break;
+    }
+}
+
+void context_merge(lua_State *L, int to, int from)
+{
+    to = lua_absindex(L, to);
+    from = lua_absindex(L, from);
+    for (lua_pushnil(L); lua_next(L, from) != 0; lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            continue;
+        lua_pushvalue(L, -2);
+        lua_pushvalue(L, -2);
+        convert(L, 0);
+        lua_rawset(L, to);
+    }
+}
+
+int context_encode(lua_State *L, int values_idx, const struct context *inherited,
+                   struct buf *out)
+{
+    struct err err;
+    int failed;
+
+    values_idx = lua_absindex(L, values_idx);
+    push_all(L, inherited);
+    lua_pushvalue(L, values_idx);
+    lua_setfield(L, -2, "values");
+    failed = codec_encode_args(L, lua_gettop(L), 1, out, &err);
+    lua_pop(L, 1);
+    return failed;
+}

@@ -1,0 +1,265 @@
+#include "worker/events.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "common/err.h"
+#include "common/list.h"
+#include "common/mem.h"
+#include "common/value.h"
+#include "proto/frame.h"
+#include "worker/actor.h"
+#include "worker/ask.h"
+#include "worker/channel.h"
+#include "worker/codec.h"
+#include "worker/modules/errors.h"
+#include "worker/runtime.h"
+#include "worker/uplink.h"
+#include "worker/vm.h"
+
+#define SUBSCRIPTION_NAME "events.Subscription"
+
+struct subscriptions {
+    struct list all;
+};
+
+/* Userdata; uservalue 1 its channel. The patterns are malloc'ed. */
+struct subscription {
+    struct resource resource;
+    struct list node; /* in subscriptions->all, while it is open */
+    struct actor *actor;
+    struct channel *channel;
+    char *system, *kind;
+};
+
+struct subscriptions *events_create(void)
+{
+    struct subscriptions *subscriptions = xcalloc(1, sizeof(*subscriptions));
+
+    list_init(&subscriptions->all);
+    return subscriptions;
+}
+
+void events_destroy(struct subscriptions *subscriptions)
+{
+    free(subscriptions);
+}
+
+/* ---- delivery
+ * ------------------------------------------------------------------------- */
+
+/* EV-3: everything, a prefix, or equality. */
+static bool matches(const char *pattern, struct bytes text)
+{
+    size_t n = strlen(pattern);
+
+    if (n != 0 && pattern[n - 1] == '*')
+        return text.n >= n - 1 && memcmp(text.data, pattern, n - 1) == 0;
+    return bytes_equal_text(text, pattern);
+}
+
+/* system, kind and path travel as one topic, each with a NUL behind it. */
+static struct message *make_message(struct runtime *rt, const struct frame_event *frame)
+{
+    static const struct bytes none = {NULL, 0};
+    struct buf *scratch = &rt->scratch;
+
+    buf_clear(scratch);
+    if (!buf_append(scratch, frame->system.data, frame->system.n) ||
+        !buf_append(scratch, "", 1) ||
+        !buf_append(scratch, frame->kind.data, frame->kind.n) ||
+        !buf_append(scratch, "", 1) ||
+        !buf_append(scratch, frame->path.data, frame->path.n) ||
+        buf_len(scratch) > STR_MAX_BYTES)
+        return NULL;
+    return message_create(MSG_EVENT, 0, none, buf_bytes(scratch), frame->payload);
+}
+
+void events_publish(struct runtime *rt, const struct frame_event *frame)
+{
+    LIST_FOREACH (node, &rt->subscriptions->all) {
+        struct subscription *one = container_of(node, struct subscription, node);
+        struct message *message;
+
+        if (!matches(one->system, frame->system) || !matches(one->kind, frame->kind))
+            continue;
+        message = make_message(rt, frame);
+        if (message != NULL)
+            channel_deliver(one->channel, message);
+    }
+}
+
+static const char *set_text(lua_State *L, const char *key, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+    return text + strlen(text) + 1;
+}
+
+static void decode(lua_State *L, struct channel *channel, struct message *message)
+{
+    const char *text = message_topic(message);
+    struct err err;
+    int n;
+
+    (void)channel;
+    lua_createtable(L, 0, 4);
+    text = set_text(L, "system", text);
+    text = set_text(L, "kind", text);
+    set_text(L, "path", text);
+    n = codec_decode_args(L, message_payload(message), message->payload_bytes, 1, &err);
+    if (n == 1)
+        lua_setfield(L, -2, "data");
+}
+
+/* ---- subscribe, send
+ * -------------------------------------------------------------------- */
+
+static void ignore_answer(void *context, uint8_t status, struct bytes result)
+{
+    (void)context, (void)status, (void)result;
+}
+
+/* The supervisor counts the patterns of this worker: each subscribe needs its opposite.
+ */
+static void unsubscribe(struct subscription *one)
+{
+    struct value patterns[2] = {value_string(one->system), value_string(one->kind)};
+
+    list_remove(&one->node);
+    uplink_ask(one->actor->rt->uplink, "@events.unsubscribe", patterns, 2,
+               ignore_answer, NULL);
+    value_finish(&patterns[0]);
+    value_finish(&patterns[1]);
+    free(one->system);
+    free(one->kind);
+    one->system = one->kind = NULL;
+}
+
+static void withdraw(struct resource *resource)
+{
+    unsubscribe(container_of(resource, struct subscription, resource));
+}
+
+static int subscribed(lua_State *L, int status, lua_KContext ctx)
+{
+    struct bytes result;
+
+    (void)status, (void)ctx;
+    if (!ask_reply(L, &result))
+        return ask_result(L);
+    ask_done(L);
+    lua_settop(L, 3);
+    return 1;
+}
+
+/* Registered here before the supervisor knows of it, so that nothing sent after the
+ * answer can be missed. */
+static int events_subscribe(lua_State *L)
+{
+    struct actor *actor = task_begin_block(L)->actor;
+    const char *system = luaL_checkstring(L, 1);
+    const char *kind = luaL_optstring(L, 2, "*");
+    struct subscription *one;
+
+    if (system[0] == '\0')
+        return errors_return(L, ERR_INVALID, "system pattern is required");
+    lua_settop(L, 2);
+    if (lua_isnil(L, 2) || kind[0] == '\0') {
+        lua_pushliteral(L, "*");
+        lua_replace(L, 2);
+    }
+    one = lua_newuserdatauv(L, sizeof(*one), 1);
+    *one = (struct subscription){
+        .actor = actor, .system = xstrdup(system), .kind = xstrdup(lua_tostring(L, 2))};
+    luaL_setmetatable(L, SUBSCRIPTION_NAME);
+    one->channel = channel_push_queue(L, actor, decode);
+    lua_setiuservalue(L, 3, 1);
+    one->resource.withdraw = withdraw;
+    list_append(&actor->resources, &one->resource.node);
+    list_append(&actor->rt->subscriptions->all, &one->node);
+    actor_anchor(actor, L, one);
+    return ask_system(L, "@events.subscribe", 1, 2, 0, subscribed);
+}
+
+static int events_send(lua_State *L)
+{
+    static const char *const names[] = {"system", "kind", "path"};
+    struct actor *actor = actor_current(L);
+    struct uplink *uplink = actor->rt->uplink;
+    struct buf *out = conn_out(uplink_conn(uplink));
+    struct bytes texts[3];
+    struct frame_event frame = {0};
+    size_t at = buf_len(out);
+    struct err err;
+
+    for (int i = 0; i < 3; i++) {
+        texts[i].data = (const uint8_t *)luaL_optlstring(L, i + 1, "", &texts[i].n);
+        if (texts[i].n == 0)
+            return errors_return(L, ERR_INVALID, "%s is required", names[i]);
+    }
+    lua_settop(L, 4);
+    frame.system = texts[0];
+    frame.kind = texts[1];
+    frame.path = texts[2];
+    if (!frame_encode_event(out, &frame))
+        return errors_return(L, ERR_INVALID, "system, kind or path is too long");
+    if (codec_encode_args(L, 4, lua_isnil(L, 4) ? 0 : 1, out, &err) == -1) {
+        uplink_drop_frame(uplink, at);
+        return errors_return_struct(L, &err);
+    }
+    uplink_end_frame(uplink, at);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* ---- subscription objects
+ * ------------------------------------------------------------------ */
+
+static int subscription_channel(lua_State *L)
+{
+    luaL_checkudata(L, 1, SUBSCRIPTION_NAME);
+    lua_getiuservalue(L, 1, 1);
+    return 1;
+}
+
+static int subscription_close(lua_State *L)
+{
+    struct subscription *one = luaL_checkudata(L, 1, SUBSCRIPTION_NAME);
+
+    if (one->system != NULL) {
+        list_remove(&one->resource.node);
+        unsubscribe(one);
+        channel_close(one->channel);
+        actor_release(one->actor, L, one);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int subscription_tostring(lua_State *L)
+{
+    lua_pushliteral(L, "events.Subscription{}");
+    return 1;
+}
+
+int events_open(lua_State *L)
+{
+    static const luaL_Reg methods[] = {
+        {"channel", subscription_channel}, {"close", subscription_close}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"subscribe", events_subscribe}, {"send", events_send}, {NULL, NULL}};
+
+    luaL_newmetatable(L, SUBSCRIPTION_NAME);
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, subscription_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    return 1;
+}

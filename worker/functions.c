@@ -1,0 +1,359 @@
+#include "worker/functions.h"
+
+#include <stdlib.h>
+
+#include <lauxlib.h>
+
+#include "common/err.h"
+#include "common/map.h"
+#include "common/mem.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "worker/actor.h"
+#include "worker/channel.h"
+#include "worker/inspect.h"
+#include "worker/program.h"
+#include "worker/role.h"
+#include "worker/runtime.h"
+#include "worker/uplink.h"
+#include "worker/vm.h"
+
+struct function {
+    char *id;
+    struct program *program; /* NULL while it is fetched */
+    struct list idle;        /* instances */
+};
+
+struct instance {
+    struct list node; /* in function->idle or functions->busy */
+    struct function *function;
+    struct functions *functions;
+    struct actor *actor;
+    uint64_t call;
+    bool lingers; /* answered; tasks run on */
+    ev_timer linger;
+};
+
+struct functions {
+    struct runtime *rt;
+    struct map by_id;
+    struct list busy;
+    uint32_t n_busy;
+};
+
+/* A call that waits for its program. */
+struct waiting_call {
+    struct functions *functions;
+    struct function *function;
+    uint64_t call;
+    struct context *context;
+    uint8_t *args;
+    uint32_t args_bytes;
+};
+
+struct functions *functions_create(struct runtime *rt)
+{
+    struct functions *functions = xcalloc(1, sizeof(*functions));
+
+    functions->rt = rt;
+    map_init(&functions->by_id);
+    list_init(&functions->busy);
+    return functions;
+}
+
+static void free_instances(struct ev_loop *loop, struct list *instances)
+{
+    struct list *node;
+
+    while ((node = list_take_first(instances)) != NULL) {
+        struct instance *instance = container_of(node, struct instance, node);
+
+        ev_timer_stop(loop, &instance->linger);
+        free(instance);
+    }
+}
+
+void functions_destroy(struct functions *functions)
+{
+    if (functions == NULL)
+        return;
+    free_instances(functions->rt->loop, &functions->busy);
+    MAP_FOREACH (row, &functions->by_id) {
+        struct function *function = row->value;
+
+        free_instances(functions->rt->loop, &function->idle);
+        free(function->id);
+        free(function);
+    }
+    map_finish(&functions->by_id);
+    free(functions);
+}
+
+uint32_t functions_n_busy(const struct functions *functions)
+{
+    return functions->n_busy;
+}
+
+static struct function *get_function(struct functions *functions, struct bytes id)
+{
+    struct function *function =
+        map_find(&functions->by_id, (const char *)id.data, id.n);
+
+    if (function != NULL)
+        return function;
+    function = xcalloc(1, sizeof(*function));
+    function->id = xstrndup((const char *)id.data, id.n);
+    list_init(&function->idle);
+    map_put(&functions->by_id, function->id, id.n, function);
+    return function;
+}
+
+/* ---- the end of a call
+ * ---------------------------------------------------------------- */
+
+static void reply_err(struct runtime *rt, uint64_t call, const struct err *err)
+{
+    buf_clear(&rt->scratch);
+    error_encode(&rt->scratch, err);
+    uplink_reply(rt->uplink, call, REPLY_ERROR, buf_bytes(&rt->scratch));
+}
+
+static void send_free(struct runtime *rt, uint64_t call)
+{
+    struct conn *conn = uplink_conn(rt->uplink);
+
+    frame_encode_free(conn_out(conn), &(struct frame_free){.call = call});
+    conn_wrote(conn);
+}
+
+static void on_ended(struct actor *actor, const struct outcome *outcome)
+{
+    struct instance *instance = actor->owner;
+
+    ev_timer_stop(actor->rt->loop, &instance->linger);
+    if (instance->lingers)
+        send_free(actor->rt, instance->call);
+    else
+        uplink_reply(actor->rt->uplink, instance->call,
+                     outcome->failed ? REPLY_ERROR : REPLY_OK, outcome->result);
+}
+
+void functions_instance_free(struct actor *actor)
+{
+    struct instance *instance = actor->owner;
+
+    list_remove(&instance->node);
+    list_prepend(&instance->function->idle, &instance->node);
+    instance->functions->n_busy--;
+}
+
+/* ---- lingering (F-4)
+ * ------------------------------------------------------------------ */
+
+static bool is_fed_from_outside(const struct actor *actor, const struct waiter *waiter)
+{
+    const struct channel *channel = waiter->channel;
+
+    return channel->is_queue && channel->topic == NULL && channel != actor->inbox &&
+           channel != actor->events;
+}
+
+/* Does the task wait for nothing but channels that only this actor could feed? */
+static bool waits_in_vain(const struct actor *actor, const struct task *task)
+{
+    bool waits = !list_empty(&task->waiter.node);
+
+    if (task->state != TASK_BLOCKED)
+        return false;
+    if (waits && is_fed_from_outside(actor, &task->waiter))
+        return false;
+    for (uint16_t i = 0; i < task->n_cases; i++) {
+        waits = true;
+        if (task->cases[i].task != NULL && is_fed_from_outside(actor, &task->cases[i]))
+            return false;
+    }
+    return waits;
+}
+
+static void on_linger_over(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct instance *instance = container_of(timer, struct instance, linger);
+
+    (void)loop, (void)revents;
+    actor_doom(instance->actor, ERR_TIMEOUT, "linger time is over");
+}
+
+bool functions_lingers(struct actor *actor, const struct outcome *outcome)
+{
+    struct instance *instance = actor->owner;
+    struct runtime *rt = actor->rt;
+    uint32_t n_alive = 0;
+
+    if (!actor->is_instance || outcome->failed || actor->n_tasks == 0 ||
+        rt->settings.linger_ms == 0 || rt->draining)
+        return false;
+    LIST_FOREACH (node, &actor->tasks)
+        n_alive +=
+            !waits_in_vain(actor, &container_of(node, struct extra_task, node)->task);
+    if (n_alive == 0)
+        return false;
+    uplink_reply(rt->uplink, instance->call, REPLY_OK | REPLY_LINGERS, outcome->result);
+    instance->lingers = true;
+    ev_timer_set(&instance->linger, (double)rt->settings.linger_ms / 1000., 0.);
+    ev_timer_start(rt->loop, &instance->linger);
+    return true;
+}
+
+void functions_task_ended(struct actor *actor)
+{
+    struct instance *instance = actor->is_instance ? actor->owner : NULL;
+    struct outcome outcome = {0};
+
+    if (instance != NULL && instance->lingers && actor->n_tasks == 0)
+        actor_end(actor, &outcome);
+}
+
+/* ---- the start of a call
+ * -------------------------------------------------------------- */
+
+static struct instance *new_instance(struct functions *functions,
+                                     struct function *function, struct err *err)
+{
+    struct vm *vm = program_vm(function->program, err);
+    struct instance *instance;
+
+    if (vm == NULL)
+        return NULL;
+    instance = xcalloc(1, sizeof(*instance));
+    instance->function = function;
+    instance->functions = functions;
+    list_init(&instance->node);
+    ev_timer_init(&instance->linger, on_linger_over, 0., 0.);
+    instance->actor = actor_create(vm, function->id);
+    instance->actor->is_instance = true;
+    instance->actor->is_function = true;
+    instance->actor->owner = instance;
+    instance->actor->on_ended = on_ended;
+    return instance;
+}
+
+static struct instance *take_instance(struct functions *functions,
+                                      struct function *function, struct err *err)
+{
+    struct list *node;
+
+    if (list_empty(&function->idle) && functions->rt->sched.current == NULL)
+        sched_settle(&functions->rt->sched);
+    node = list_take_first(&function->idle);
+    return node != NULL ? container_of(node, struct instance, node)
+                        : new_instance(functions, function, err);
+}
+
+/* Takes args and context. */
+static void start_call(struct functions *functions, struct function *function,
+                       uint64_t call, struct context *context, uint8_t *args,
+                       uint32_t args_bytes)
+{
+    struct runtime *rt = functions->rt;
+    struct err err;
+    struct instance *instance = take_instance(functions, function, &err);
+    struct actor *actor;
+    int failed;
+
+    if (instance == NULL) {
+        context_unref(context);
+        free(args);
+        reply_err(rt, call, &err);
+        return;
+    }
+    actor = instance->actor;
+    instance->call = call;
+    instance->lingers = false;
+    list_append(&functions->busy, &instance->node);
+    functions->n_busy++;
+    if (actor->fn_ref == LUA_NOREF) {
+        actor->context = context;
+        failed = actor_start(actor, args, args_bytes, &err);
+    } else {
+        failed = actor_restart(actor, args, args_bytes, &err);
+        actor->context = context;
+    }
+    if (failed == -1) {
+        actor->context = NULL;
+        context_unref(context);
+        functions_instance_free(actor);
+        reply_err(rt, call, &err);
+    }
+}
+
+static void on_program(void *context, struct program *program, const struct err *err)
+{
+    struct waiting_call *waiting = context;
+
+    if (program == NULL) {
+        reply_err(waiting->functions->rt, waiting->call, err);
+        context_unref(waiting->context);
+        free(waiting->args);
+    } else {
+        waiting->function->program = program;
+        start_call(waiting->functions, waiting->function, waiting->call,
+                   waiting->context, waiting->args, waiting->args_bytes);
+    }
+    free(waiting);
+}
+
+static void wait_for_program(struct functions *functions, struct function *function,
+                             uint64_t call, struct context *context, uint8_t *args,
+                             uint32_t args_bytes)
+{
+    struct waiting_call *waiting = xcalloc(1, sizeof(*waiting));
+
+    *waiting =
+        (struct waiting_call){functions, function, call, context, args, args_bytes};
+    programs_get(functions->rt->programs, function->id, strlen(function->id),
+                 on_program, waiting);
+}
+
+int functions_on_call(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct frame_call frame;
+    struct function *function;
+    struct context *context;
+    uint8_t *args;
+
+    if (frame_decode_call(body, &frame, err) == -1)
+        return -1;
+    if (frame.target.n != 0 && frame.target.data[0] == '@')
+        return role_on_system_call(rt, &frame, err);
+    args = malloc(frame.args.n + 1);
+    if (args == NULL)
+        return err_set(err, ERR_UNAVAILABLE, "no memory for the arguments of a call");
+    memcpy(args, frame.args.data, frame.args.n);
+    context = context_create(frame.context);
+    function = get_function(rt->functions, frame.target);
+    if (function->program != NULL)
+        start_call(rt->functions, function, frame.call, context, args,
+                   (uint32_t)frame.args.n);
+    else
+        wait_for_program(rt->functions, function, frame.call, context, args,
+                         (uint32_t)frame.args.n);
+    return 0;
+}
+
+/* F-33: dropped at its next yield, wherever it is. A lingering call isn't anybody's. */
+int functions_on_cancel(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct frame_cancel frame;
+
+    if (frame_decode_cancel(body, &frame, err) == -1)
+        return -1;
+    LIST_FOREACH (node, &rt->functions->busy) {
+        struct instance *instance = container_of(node, struct instance, node);
+
+        if (instance->call == frame.call && !instance->lingers) {
+            actor_doom(instance->actor, ERR_CANCELED, "context canceled");
+            break;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,42 @@
+/*
+ * functions -- the callee's side of calls: instances of function entries.
+ *
+ * Where the registry says worker or slot, this is an *instance*: an actor whose chunk
+ * has been run once and whose method is called again and again, one call at a time,
+ * with its globals and upvalues kept (LUA-31). Everything else of a call is fresh: pid,
+ * mailbox, channels, tasks, context. After the method's return spawned tasks may linger
+ * (F-4).
+ */
+#ifndef TROUPE_WORKER_FUNCTIONS_H
+#define TROUPE_WORKER_FUNCTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+struct actor;
+struct err;
+struct outcome;
+struct runtime;
+
+struct functions *functions_create(struct runtime *rt);
+void functions_destroy(struct functions *functions);
+
+int functions_on_call(struct runtime *rt, struct bytes body, struct err *err);
+int functions_on_cancel(struct runtime *rt, struct bytes body, struct err *err);
+
+/* Calls under way, lingering ones included. */
+uint32_t functions_n_busy(const struct functions *functions);
+
+/* Its main has returned: true when the call is answered now but tasks of it run on. */
+bool functions_lingers(struct actor *actor, const struct outcome *outcome);
+
+/* A spawned task of actor has ended (a lingering call may be over). */
+void functions_task_ended(struct actor *actor);
+
+/* A buried instance is ready for its next call. */
+void functions_instance_free(struct actor *actor);
+
+#endif

@@ -1,0 +1,17 @@
+/* inbound -- frames about actors that come from the supervisor. -1 = malformed. */
+#ifndef TROUPE_WORKER_INBOUND_H
+#define TROUPE_WORKER_INBOUND_H
+
+#include "common/buf.h"
+
+struct err;
+struct runtime;
+
+int inbound_on_send(struct runtime *rt, struct bytes body, struct err *err);
+int inbound_on_spawn(struct runtime *rt, struct bytes body, struct err *err);
+int inbound_on_watch(struct runtime *rt, struct bytes body, struct err *err);
+int inbound_on_exit(struct runtime *rt, struct bytes body, struct err *err);
+int inbound_on_signal(struct runtime *rt, struct bytes body, struct err *err);
+int inbound_on_event(struct runtime *rt, struct bytes body, struct err *err);
+
+#endif

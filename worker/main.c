@@ -1,0 +1,115 @@
+/*
+ * worker -- one process of a supervisor: runs functions, actors, or the compiler.
+ *
+ * Started by the supervisor only: descriptor 3 is the socket to it, 4 the liveness
+ * table of this worker's actors. Everything else comes with SETUP.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/log.h"
+#include "proto/frame.h"
+#include "worker/actor.h"
+#include "worker/events.h"
+#include "worker/functions.h"
+#include "worker/peers.h"
+#include "worker/program.h"
+#include "worker/role.h"
+#include "worker/runtime.h"
+#include "worker/uplink.h"
+
+#define SOCKET_FD   3
+#define LIVENESS_FD 4
+#define BUDGET_NS   2000000 /* of running actors between two looks at the socket */
+
+static void refuse_to_start(void)
+{
+    fprintf(stderr, "worker: this program is started by supervisor, not by hand; "
+                    "try 'supervisor --help'\n");
+    exit(2);
+}
+
+static bool is_socket(int fd)
+{
+    int type;
+    socklen_t n = sizeof(type);
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM;
+}
+
+static void say_hello(struct runtime *rt)
+{
+    struct conn *conn = uplink_conn(rt->uplink);
+    struct frame_hello hello = {.version = PROTO_VERSION, .os_pid = (uint32_t)getpid()};
+
+    frame_encode_hello(conn_out(conn), &hello);
+    conn_wrote(conn);
+    conn_flush(conn);
+}
+
+static void set_up(struct runtime *rt)
+{
+    rt->liveness = liveness_map(LIVENESS_FD, true);
+    if (rt->liveness == NULL || !is_socket(SOCKET_FD))
+        refuse_to_start();
+    close(LIVENESS_FD);
+    signal(SIGPIPE, SIG_IGN);
+    rt->loop = ev_default_loop(EVFLAG_NOENV);
+    buf_init(&rt->scratch, 0);
+    conn_set_init(&rt->conns, rt->loop);
+    sched_init(&rt->sched, rt);
+    rt->programs = programs_create(rt);
+    rt->functions = functions_create(rt);
+    rt->peers = peers_create(rt);
+    rt->subscriptions = events_create();
+    rt->uplink = uplink_create(rt, SOCKET_FD);
+}
+
+/* Slices and I/O alternate; with nothing to run the worker sleeps in the loop. */
+static void run(struct runtime *rt)
+{
+    while (!rt->stop) {
+        ev_run(rt->loop, sched_has_work(&rt->sched) ? EVRUN_NOWAIT : EVRUN_ONCE);
+        if (sched_has_work(&rt->sched))
+            sched_run(&rt->sched, BUDGET_NS);
+        if (rt->draining)
+            role_check_drained(rt);
+    }
+    conn_flush(uplink_conn(rt->uplink));
+}
+
+static void tear_down(struct runtime *rt)
+{
+    sched_finish(&rt->sched);
+    events_destroy(rt->subscriptions);
+    functions_destroy(rt->functions);
+    programs_destroy(rt->programs);
+    peers_destroy(rt->peers);
+    uplink_destroy(rt->uplink);
+    conn_set_finish(&rt->conns);
+    slots_finish(&rt->slots);
+    liveness_unmap(rt->liveness);
+    buf_finish(&rt->scratch);
+}
+
+int main(int argc, char **argv)
+{
+    static struct runtime rt;
+
+    if (argc != 3 || strcmp(argv[0], "troupe-worker") != 0)
+        refuse_to_start();
+    log_set_program("worker");
+    set_up(&rt);
+    say_hello(&rt);
+    run(&rt);
+    if (getenv("TROUPE_TEAR_DOWN") !=
+        NULL) /* leak checkers; else the kernel is faster */
+        tear_down(&rt);
+    return rt.exit_status;
+}

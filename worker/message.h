@@ -1,0 +1,97 @@
+/*
+ * message -- what waits in a mailbox, encoded as it came.
+ *
+ * One allocation holds the struct and its bytes. Decoding happens when somebody
+ * receives it: one code path for near and far, and what is queued costs its bytes.
+ */
+#ifndef TROUPE_WORKER_MESSAGE_H
+#define TROUPE_WORKER_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+enum message_kind {
+    MSG_USER,   /* topic, payload = codec payload of its arguments */
+    MSG_EXIT,   /* payload = codec payload [value], or one error when failed */
+    MSG_DOWN,   /* LINK_DOWN; the same */
+    MSG_CANCEL, /* payload = the reason's text */
+    MSG_EVENT,  /* topic = "system\0kind\0path", payload */
+    MSG_TICK,   /* at_ns = wall clock, no payload */
+};
+
+struct message {
+    struct message *next;
+    uint64_t from; /* pid; 0 = the runtime */
+    int64_t at_ns; /* wall clock: EXIT, DOWN, CANCEL, TICK */
+    uint32_t payload_bytes;
+    uint16_t topic_bytes, host_bytes;
+    uint8_t kind; /* enum message_kind */
+    bool failed;
+    bool is_counted; /* in its actor's mailbox_bytes */
+    uint8_t data[];  /* payload, topic, NUL, host of from, NUL */
+};
+
+struct msgq {
+    struct message *first, **last;
+    uint32_t n;
+};
+
+static inline const uint8_t *message_payload(const struct message *message)
+{
+    return message->data;
+}
+
+static inline const char *message_topic(const struct message *message)
+{
+    return (const char *)message->data + message->payload_bytes;
+}
+
+static inline const char *message_host(const struct message *message)
+{
+    return message_topic(message) + message->topic_bytes + 1;
+}
+
+static inline uint64_t message_size(const struct message *message)
+{
+    return sizeof(*message) + message->payload_bytes + message->topic_bytes +
+           message->host_bytes + 2u;
+}
+
+/* Copies everything; NULL when there is no memory. topic and host at most 65535. */
+struct message *message_create(enum message_kind kind, uint64_t from, struct bytes host,
+                               struct bytes topic, struct bytes payload);
+void message_destroy(struct message *message);
+
+static inline void msgq_init(struct msgq *queue)
+{
+    queue->first = 0;
+    queue->last = &queue->first;
+    queue->n = 0;
+}
+
+static inline void msgq_append(struct msgq *queue, struct message *message)
+{
+    message->next = 0;
+    *queue->last = message;
+    queue->last = &message->next;
+    queue->n++;
+}
+
+static inline struct message *msgq_take(struct msgq *queue)
+{
+    struct message *message = queue->first;
+
+    if (message == 0)
+        return 0;
+    queue->first = message->next;
+    if (queue->first == 0)
+        queue->last = &queue->first;
+    queue->n--;
+    return message;
+}
+
+void msgq_clear(struct msgq *queue);
+
+#endif

@@ -1,0 +1,70 @@
+#include "worker/modules.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "common/mem.h"
+#include "worker/actor.h"
+#include "worker/channel.h"
+#include "worker/events.h"
+#include "worker/modules/errors.h"
+#include "worker/modules/mod_ctx.h"
+#include "worker/modules/mod_funcs.h"
+#include "worker/modules/mod_json.h"
+#include "worker/modules/mod_logger.h"
+#include "worker/modules/mod_process.h"
+#include "worker/modules/mod_time.h"
+#include "worker/modules/payload.h"
+#include "worker/sandbox.h"
+#include "worker/vm.h"
+
+static const struct {
+    const char *name;
+    lua_CFunction open; /* pushes the module's table (or object) */
+    bool always;
+} rows[] = {
+    {"channel", channel_open, true},     {"ctx", mod_ctx_open, false},
+    {"errors", errors_open, true},       {"events", events_open, false},
+    {"funcs", mod_funcs_open, false},    {"json", json_open, false},
+    {"logger", mod_logger_open, false},  {"payload", payload_open, true},
+    {"process", mod_process_open, true}, {"time", mod_time_open, false},
+};
+
+static bool is_wanted(const char *name, const char *const *names, int n_names)
+{
+    for (int i = 0; i < n_names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* REQ-01 rule 2: everything is bound already; require only looks. */
+static int require(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    struct actor *actor = actor_current(L);
+
+    if (actor_push_global(actor, L, name))
+        return 1;
+    return luaL_error(L, "module '%s' not found", name);
+}
+
+void modules_open(lua_State *L, const char *const *names, int n_names)
+{
+    sandbox_push_globals(L);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        if (!rows[i].always && !is_wanted(rows[i].name, names, n_names))
+            continue;
+        lua_pushcfunction(L, rows[i].open);
+        lua_call(L, 0, 1);
+        lua_setfield(L, -2, rows[i].name);
+    }
+    lua_pushcfunction(L, require);
+    lua_setfield(L, -2, "require");
+    mod_logger_open_print(L);
+    lua_setfield(L, -2, "print");
+    mod_process_open_subscribe(L, lua_gettop(L));
+    lua_pop(L, 1);
+}

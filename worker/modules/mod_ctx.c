@@ -1,0 +1,39 @@
+#include "worker/modules/mod_ctx.h"
+
+#include <lauxlib.h>
+
+#include "common/err.h"
+#include "worker/actor.h"
+#include "worker/context.h"
+#include "worker/modules/errors.h"
+
+static int ctx_get(lua_State *L)
+{
+    size_t n;
+    const char *key = luaL_checklstring(L, 1, &n);
+
+    if (n == 0)
+        return errors_return(L, ERR_INVALID, "empty key");
+    context_push_values(L, actor_current(L)->context);
+    lua_pushvalue(L, 1);
+    if (lua_rawget(L, -2) == LUA_TNIL)
+        return errors_return(L, ERR_NOT_FOUND, "key not found: %s", key);
+    lua_pushnil(L);
+    return 2;
+}
+
+static int ctx_all(lua_State *L)
+{
+    context_push_values(L, actor_current(L)->context);
+    lua_pushnil(L);
+    return 2;
+}
+
+int mod_ctx_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"get", ctx_get}, {"all", ctx_all}, {NULL, NULL}};
+
+    luaL_newlib(L, functions);
+    return 1;
+}

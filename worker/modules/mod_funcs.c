@@ -1,0 +1,261 @@
+#include "worker/modules/mod_funcs.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "common/clock.h"
+#include "common/duration.h"
+#include "common/err.h"
+#include "proto/frame.h"
+#include "worker/actor.h"
+#include "worker/ask.h"
+#include "worker/codec.h"
+#include "worker/context.h"
+#include "worker/modules/errors.h"
+#include "worker/runtime.h"
+#include "worker/uplink.h"
+
+#define EXECUTOR_NAME "funcs.Executor"
+
+/* Where a call finds what it needs on the stack; the arguments follow the target. */
+struct call_plan {
+    int target;   /* stack index */
+    int executor; /* stack index, 0 = none */
+    uint64_t deadline_at_ns;
+};
+
+/* F-11: 0, or nil and err pushed (2). */
+static int check_target(lua_State *L, int idx)
+{
+    size_t n;
+    const char *text = luaL_checklstring(L, idx, &n);
+    const char *colon = memchr(text, ':', n);
+
+    if (n == 0)
+        return errors_return(L, ERR_INVALID, "function ID required");
+    if (colon == NULL || colon == text)
+        return errors_return(L, ERR_INVALID, "namespace required in function ID");
+    if (colon == text + n - 1)
+        return errors_return(L, ERR_INVALID, "name required in function ID");
+    return 0;
+}
+
+/* Appends the effective context of the call: the frame's own, overlaid by with_context.
+ */
+static int append_context(lua_State *L, const struct call_plan *plan,
+                          struct actor *self, struct buf *out)
+{
+    int failed;
+
+    if (plan->executor == 0 || lua_getiuservalue(L, plan->executor, 1) != LUA_TTABLE) {
+        if (plan->executor != 0)
+            lua_pop(L, 1);
+        return self->context == NULL ||
+                       buf_append(out, self->context->data, self->context->n_bytes)
+                   ? 0
+                   : -1;
+    }
+    context_push_values(L, self->context);
+    context_merge(L, -1, -2);
+    failed = context_encode(L, -1, self->context, out);
+    lua_pop(L, 2);
+    return failed;
+}
+
+/* Encodes the CALL; -1 and err, then nothing was written. */
+static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
+                     struct err *err)
+{
+    struct actor *self = actor_current(L);
+    struct uplink *uplink = self->rt->uplink;
+    struct buf *out = conn_out(uplink_conn(uplink)), *scratch = &self->rt->scratch;
+    struct frame_call frame = {
+        .call = call, .deadline_at_ns = plan->deadline_at_ns, .caller = self->pid};
+    size_t at;
+
+    buf_clear(scratch);
+    if (append_context(L, plan, self, scratch) == -1)
+        return err_set(err, ERR_INVALID, "the call's context can't be sent");
+    frame.context = buf_bytes(scratch);
+    frame.target.data =
+        (const uint8_t *)lua_tolstring(L, plan->target, &frame.target.n);
+    at = buf_len(out);
+    if (!frame_encode_call(out, &frame))
+        return err_set(err, ERR_INVALID, "the function ID is too long");
+    if (codec_encode_args(L, plan->target + 1, lua_gettop(L) - plan->target, out,
+                          err) == -1) {
+        uplink_drop_frame(uplink, at);
+        return -1;
+    }
+    uplink_end_frame(uplink, at);
+    return 0;
+}
+
+static int call_sync(lua_State *L, const struct call_plan *plan)
+{
+    struct task *task = task_begin_block(L);
+    struct uplink *uplink = task->actor->rt->uplink;
+    uint64_t call = uplink_expect_for(uplink, task);
+    struct err err;
+
+    if (send_call(L, plan, call, &err) == 0)
+        return task_block(L, 0, ask_result_k);
+    task->withdraw = NULL;
+    uplink_unexpect(uplink, call);
+    return errors_return_struct(L, &err);
+}
+
+static int call_async(lua_State *L, const struct call_plan *plan)
+{
+    struct uplink *uplink = actor_current(L)->rt->uplink;
+    struct future *future = future_push(L);
+    uint64_t call = uplink_expect(uplink, future_done, future);
+    struct err err;
+
+    future_set_call(future, call);
+    lua_insert(L, 1); /* the arguments stay on top */
+    if (send_call(L,
+                  &(struct call_plan){plan->target + 1,
+                                      plan->executor != 0 ? plan->executor + 1 : 0,
+                                      plan->deadline_at_ns},
+                  call, &err) == -1) {
+        uplink_unexpect(uplink, call);
+        return errors_return_struct(L, &err);
+    }
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int funcs_call(lua_State *L)
+{
+    int refused = check_target(L, 1);
+
+    return refused != 0 ? refused : call_sync(L, &(struct call_plan){.target = 1});
+}
+
+static int funcs_async(lua_State *L)
+{
+    int refused = check_target(L, 1);
+
+    return refused != 0 ? refused : call_async(L, &(struct call_plan){.target = 1});
+}
+
+/* ---- executors: immutable; uservalue 1 context values, 2 options
+ * -------------------------- */
+
+static void push_executor(lua_State *L)
+{
+    lua_newuserdatauv(L, 0, 2);
+    luaL_setmetatable(L, EXECUTOR_NAME);
+}
+
+static int funcs_new(lua_State *L)
+{
+    push_executor(L);
+    return 1;
+}
+
+static int executor_with_context(lua_State *L)
+{
+    luaL_checkudata(L, 1, EXECUTOR_NAME);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    push_executor(L);
+    lua_newtable(L);
+    if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE)
+        context_merge(L, -2, -1);
+    lua_pop(L, 1);
+    context_merge(L, -1, 2);
+    lua_setiuservalue(L, 3, 1);
+    lua_getiuservalue(L, 1, 2);
+    lua_setiuservalue(L, 3, 2);
+    return 1;
+}
+
+static int executor_with_options(lua_State *L)
+{
+    luaL_checkudata(L, 1, EXECUTOR_NAME);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    push_executor(L);
+    lua_getiuservalue(L, 1, 1);
+    lua_setiuservalue(L, 3, 1);
+    lua_newtable(L);
+    context_merge(L, -1, 2);
+    lua_setiuservalue(L, 3, 2);
+    return 1;
+}
+
+/* F-34: number = milliseconds, text = duration; anything else means none. */
+static int64_t read_timeout_ns(lua_State *L)
+{
+    char problem[128];
+    int64_t ns = 0;
+    size_t n;
+    const char *text;
+
+    if (lua_type(L, -1) == LUA_TNUMBER)
+        return (int64_t)(lua_tonumber(L, -1) * 1e6);
+    if (lua_type(L, -1) != LUA_TSTRING)
+        return 0;
+    text = lua_tolstring(L, -1, &n);
+    return duration_parse(text, n, &ns, problem) ? ns : 0;
+}
+
+static uint64_t executor_deadline(lua_State *L)
+{
+    int64_t ns = 0;
+
+    if (lua_getiuservalue(L, 1, 2) == LUA_TTABLE) {
+        lua_getfield(L, -1, "timeout");
+        ns = read_timeout_ns(L);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return ns > 0 ? (uint64_t)(clock_monotonic_ns() + ns) : 0;
+}
+
+static int executor_run(lua_State *L, int (*run)(lua_State *, const struct call_plan *))
+{
+    struct call_plan plan = {.target = 2, .executor = 1};
+    int refused;
+
+    luaL_checkudata(L, 1, EXECUTOR_NAME);
+    refused = check_target(L, 2);
+    if (refused != 0)
+        return refused;
+    plan.deadline_at_ns = executor_deadline(L);
+    return run(L, &plan);
+}
+
+static int executor_call(lua_State *L)
+{
+    return executor_run(L, call_sync);
+}
+
+static int executor_async(lua_State *L)
+{
+    return executor_run(L, call_async);
+}
+
+int mod_funcs_open(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"call", executor_call},
+                                       {"async", executor_async},
+                                       {"with_context", executor_with_context},
+                                       {"with_options", executor_with_options},
+                                       {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"call", funcs_call}, {"async", funcs_async}, {"new", funcs_new}, {NULL, NULL}};
+
+    future_open(L);
+    luaL_newmetatable(L, EXECUTOR_NAME);
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,35 @@
+/* mod_process -- the module `process`: this actor, others, names, the mailbox. */
+#ifndef TROUPE_WORKER_MODULES_MOD_PROCESS_H
+#define TROUPE_WORKER_MODULES_MOD_PROCESS_H
+
+#include <stdint.h>
+
+#include <lua.h>
+
+struct channel;
+struct message;
+
+/* Pushes the module table. */
+int mod_process_open(lua_State *L);
+
+/* Adds the globals subscribe and unsubscribe (MB-6) to the table at idx. */
+void mod_process_open_subscribe(lua_State *L, int idx);
+
+/* ---- Between mod_process.c, process_mailbox.c, process_watch.c, process_names.c ----
+ */
+
+void process_mailbox_open(lua_State *L); /* adds to the module table on top */
+void process_watch_open(lua_State *L);
+void process_names_open(lua_State *L);
+void process_message_open(lua_State *L); /* makes the metatable of messages */
+
+/* channel->decode of the inbox and of listen{message = true}: pushes a Message. */
+void process_decode_message(lua_State *L, struct channel *channel,
+                            struct message *message);
+
+/* An operation on a pid, whether it was given as one or as a registered name: dest is
+ * argument 1; run(L, pid) then ends the C function. what names it in errors. */
+typedef int process_op(lua_State *L, uint64_t pid);
+int process_with_dest(lua_State *L, process_op *run);
+
+#endif

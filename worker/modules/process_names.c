@@ -1,0 +1,127 @@
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "common/err.h"
+#include "common/id.h"
+#include "common/mem.h"
+#include "worker/actor.h"
+#include "worker/ask.h"
+#include "worker/codec.h"
+#include "worker/modules/errors.h"
+#include "worker/modules/mod_process.h"
+#include "worker/runtime.h"
+
+enum scope { SCOPE_LOCAL, SCOPE_EVENTUAL, SCOPE_CONSISTENT, SCOPE_STRONG };
+
+/* nil and err pushed (2) when the scope at idx is none that one node has, else 0. */
+static int refuse_scope(lua_State *L, int idx)
+{
+    if (lua_isnoneornil(L, idx))
+        return 0;
+    if (lua_type(L, idx) != LUA_TNUMBER)
+        return errors_return(L, ERR_INVALID,
+                             "scope must be a number "
+                             "(process.registry.LOCAL|EVENTUAL|CONSISTENT|STRONG)");
+    switch (lua_tointeger(L, idx)) {
+    case SCOPE_LOCAL:
+        return 0;
+    case SCOPE_EVENTUAL:
+        return errors_return(L, ERR_INTERNAL, "eventual registry not available");
+    default:
+        return errors_return(L, ERR_INTERNAL, "global registry not available");
+    }
+}
+
+/* Leaves name, pid as integer, host text at 1, 2, 3; 2 = nil and err are on top. */
+static int prepare_register(lua_State *L, struct actor *self)
+{
+    const char *host = self->host;
+    size_t n, host_bytes = strlen(host);
+    uint64_t pid = self->pid;
+    struct actor *owner = self;
+
+    if (!lua_isnoneornil(L, 2)) {
+        if (lua_type(L, 2) != LUA_TSTRING)
+            return errors_return(L, ERR_INVALID, "pid must be a string");
+        if (pid_parse(lua_tolstring(L, 2, &n), n, &pid, &host, &host_bytes) != PID_OK)
+            return errors_return(L, ERR_INVALID, "invalid pid format: %s",
+                                 lua_tostring(L, 2));
+        owner = slots_find(&self->rt->slots, pid);
+    }
+    if (owner != NULL)
+        owner->is_known = true;
+    lua_pushlstring(L, host, host_bytes);
+    lua_pushinteger(L, (lua_Integer)pid);
+    lua_replace(L, 2);
+    lua_replace(L, 3);
+    lua_settop(L, 3);
+    return 0;
+}
+
+static int registry_register(lua_State *L)
+{
+    struct actor *self = actor_current(L);
+
+    luaL_checkstring(L, 1);
+    lua_settop(L, 3);
+    if (refuse_scope(L, 3) != 0 || prepare_register(L, self) != 0)
+        return 2;
+    return ask_system(L, "@names.register", 1, 3, 0, ask_result_k);
+}
+
+static int registry_unregister(lua_State *L)
+{
+    luaL_checkstring(L, 1);
+    lua_settop(L, 2);
+    if (refuse_scope(L, 2) != 0)
+        return 2;
+    return ask_system(L, "@names.unregister", 1, 1, 0, ask_result_k);
+}
+
+static int looked_up(lua_State *L, int status, lua_KContext ctx)
+{
+    char text[PID_TEXT_MAX];
+    struct bytes result;
+    struct err err;
+    size_t n;
+
+    (void)status, (void)ctx;
+    if (!ask_reply(L, &result))
+        return ask_result(L);
+    if (codec_decode_args(L, result.data, result.n, 1, &err) != 1 ||
+        !lua_istable(L, -1)) {
+        ask_done(L);
+        return errors_return(L, ERR_INTERNAL, "the answer to a lookup was malformed");
+    }
+    ask_done(L);
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+    n = pid_format(text, lua_tostring(L, -1), lua_rawlen(L, -1),
+                   (uint64_t)lua_tointeger(L, -2));
+    lua_pushlstring(L, text, n);
+    return 1;
+}
+
+static int registry_lookup(lua_State *L)
+{
+    luaL_checkstring(L, 1);
+    lua_settop(L, 1);
+    return ask_system(L, "@names.lookup", 1, 1, 0, looked_up);
+}
+
+void process_names_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"register", registry_register},
+                                         {"unregister", registry_unregister},
+                                         {"lookup", registry_lookup},
+                                         {NULL, NULL}};
+    static const char *const scopes[] = {"LOCAL", "EVENTUAL", "CONSISTENT", "STRONG"};
+
+    luaL_newlib(L, functions);
+    for (size_t i = 0; i < N_ELEMENTS(scopes); i++) {
+        lua_pushinteger(L, (lua_Integer)i);
+        lua_setfield(L, -2, scopes[i]);
+    }
+    lua_setfield(L, -2, "registry");
+}

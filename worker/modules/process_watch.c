@@ -1,0 +1,266 @@
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/id.h"
+#include "common/mem.h"
+#include "common/value.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "worker/actor.h"
+#include "worker/ask.h"
+#include "worker/codec.h"
+#include "worker/modules/errors.h"
+#include "worker/modules/mod_process.h"
+#include "worker/relations.h"
+#include "worker/runtime.h"
+#include "worker/spawn.h"
+#include "worker/uplink.h"
+
+/* ---- monitor and link
+ * ------------------------------------------------------------------ */
+
+static int not_registered(lua_State *L, const char *operation)
+{
+    struct value details = value_map();
+    struct error_view view = {.kind = bytes_of_text("NotFound"),
+                              .message = bytes_of_text("pid not registered"),
+                              .retryable = RETRY_NO};
+    struct buf *scratch = &actor_current(L)->rt->scratch;
+
+    value_put(&details, "pid", value_string(lua_tostring(L, 1)));
+    value_put(&details, "operation", value_string(operation));
+    buf_clear(scratch);
+    value_encode(scratch, &details);
+    value_finish(&details);
+    view.details = buf_bytes(scratch);
+    lua_pushnil(L);
+    errors_push_view(L, &view);
+    return 2;
+}
+
+static void send_watch(lua_State *L, uint64_t call, uint64_t pid, enum watch_op op)
+{
+    struct actor *self = actor_current(L);
+    struct conn *conn = uplink_conn(self->rt->uplink);
+    struct frame_watch frame = {.call = call,
+                                .watcher = self->pid,
+                                .target = pid,
+                                .op = (uint8_t)op,
+                                .watcher_host = bytes_of_text(self->host)};
+
+    frame_encode_watch(conn_out(conn), &frame);
+    conn_wrote(conn);
+}
+
+static int watched_far(lua_State *L, int status, lua_KContext ctx)
+{
+    struct actor *self = actor_current(L);
+    enum relation relation = (enum relation)ctx;
+    struct bytes result;
+    uint64_t pid = (uint64_t)lua_tointeger(L, -1);
+
+    (void)status;
+    if (!ask_reply(L, &result))
+        return ask_result(L);
+    ask_done(L);
+    relations_add_watched(self, pid, relation);
+    if (relation == RELATION_LINK)
+        relations_add_watcher(self, pid, relation);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int watch(lua_State *L, uint64_t pid, enum relation relation)
+{
+    struct actor *self = actor_current(L);
+    struct actor *target = slots_find(&self->rt->slots, pid);
+    bool links = relation == RELATION_LINK;
+    struct task *task;
+
+    if (relations_has_watched(self, pid, relation) && !links)
+        return errors_return(L, ERR_ALREADY_EXISTS, "already monitoring pid");
+    if (target != NULL && !target->is_doomed) {
+        relations_join(self, target, relation);
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    if (pid_index(pid) == self->rt->slots.index)
+        return not_registered(L, links ? "link" : "monitor");
+    task = task_begin_block(L);
+    self->is_known = true;
+    lua_pushinteger(L, (lua_Integer)pid);
+    send_watch(L, uplink_expect_for(self->rt->uplink, task), pid,
+               links ? WATCH_LINK : WATCH_MONITOR);
+    return task_block(L, relation, watched_far);
+}
+
+static int unwatch(lua_State *L, uint64_t pid, enum relation relation)
+{
+    struct actor *self = actor_current(L);
+    struct actor *target = slots_find(&self->rt->slots, pid);
+    bool links = relation == RELATION_LINK;
+    bool had = relations_has_watched(self, pid, relation);
+
+    relations_remove_watched(self, pid, relation);
+    if (links)
+        relations_remove_watcher(self, pid, relation);
+    if (target != NULL) {
+        relations_remove_watcher(target, self->pid, relation);
+        if (links)
+            relations_remove_watched(target, self->pid, relation);
+    } else if (had && pid_index(pid) != self->rt->slots.index) {
+        send_watch(L, 0, pid, links ? WATCH_UNLINK : WATCH_UNMONITOR);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int monitor_pid(lua_State *L, uint64_t pid)
+{
+    return watch(L, pid, RELATION_MONITOR);
+}
+
+static int unmonitor_pid(lua_State *L, uint64_t pid)
+{
+    return unwatch(L, pid, RELATION_MONITOR);
+}
+
+static int link_pid(lua_State *L, uint64_t pid)
+{
+    return watch(L, pid, RELATION_LINK);
+}
+
+static int unlink_pid(lua_State *L, uint64_t pid)
+{
+    return unwatch(L, pid, RELATION_LINK);
+}
+
+static int with_argument(lua_State *L, const char *name, process_op *run)
+{
+    if (lua_gettop(L) < 1)
+        return errors_return(L, ERR_INVALID, "%s requires a destination argument",
+                             name);
+    return process_with_dest(L, run);
+}
+
+static int process_monitor(lua_State *L)
+{
+    return with_argument(L, "monitor", monitor_pid);
+}
+
+static int process_unmonitor(lua_State *L)
+{
+    return with_argument(L, "unmonitor", unmonitor_pid);
+}
+
+static int process_link(lua_State *L)
+{
+    return with_argument(L, "link", link_pid);
+}
+
+static int process_unlink(lua_State *L)
+{
+    return with_argument(L, "unlink", unlink_pid);
+}
+
+/* ---- cancel and terminate
+ * --------------------------------------------------------------- */
+
+/* Appends the reason (argument 2, "" if absent) as one msgpack text. */
+static bool append_reason(lua_State *L, struct buf *out)
+{
+    struct err err;
+
+    lua_settop(L, 2);
+    if (lua_type(L, 2) != LUA_TSTRING) {
+        lua_pushliteral(L, "");
+        lua_replace(L, 2);
+    }
+    return codec_encode_value(L, 2, out, NULL, &err) == 0;
+}
+
+static int signal_far(lua_State *L, uint64_t pid, enum signal_op op)
+{
+    struct actor *self = actor_current(L);
+    struct uplink *uplink = self->rt->uplink;
+    struct buf *out = conn_out(uplink_conn(uplink));
+    struct frame_signal frame = {.to = pid,
+                                 .from = self->pid,
+                                 .op = (uint8_t)op,
+                                 .from_host = bytes_of_text(self->host)};
+    size_t at = buf_len(out);
+
+    frame.call = uplink_expect_for(uplink, task_begin_block(L));
+    frame_encode_signal(out, &frame);
+    append_reason(L, out);
+    uplink_end_frame(uplink, at);
+    return task_block(L, 0, ask_result_k);
+}
+
+static int signal_near(lua_State *L, struct actor *target, enum signal_op op)
+{
+    struct actor *self = actor_current(L);
+    struct buf *scratch = &self->rt->scratch;
+
+    if (op == SIGNAL_TERMINATE) {
+        actor_doom(target, ERR_INTERNAL, "process terminated");
+    } else {
+        buf_clear(scratch);
+        append_reason(L, scratch);
+        spawn_deliver_cancel(target, self->pid, bytes_of_text(self->host),
+                             buf_bytes(scratch));
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int signal_pid(lua_State *L, uint64_t pid, enum signal_op op)
+{
+    struct runtime *rt = actor_current(L)->rt;
+    struct actor *target = slots_find(&rt->slots, pid);
+
+    if (target != NULL && !target->is_doomed)
+        return signal_near(L, target, op);
+    if (pid_index(pid) == rt->slots.index)
+        return errors_return(L, ERR_NOT_FOUND, "process not found");
+    return signal_far(L, pid, op);
+}
+
+static int cancel_pid(lua_State *L, uint64_t pid)
+{
+    return signal_pid(L, pid, SIGNAL_CANCEL);
+}
+
+static int terminate_pid(lua_State *L, uint64_t pid)
+{
+    return signal_pid(L, pid, SIGNAL_TERMINATE);
+}
+
+static int process_cancel(lua_State *L)
+{
+    if (lua_gettop(L) < 1)
+        return errors_return(L, ERR_INVALID,
+                             "cancel requires at least destination argument");
+    return process_with_dest(L, cancel_pid);
+}
+
+static int process_terminate(lua_State *L)
+{
+    return with_argument(L, "terminate", terminate_pid);
+}
+
+void process_watch_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"monitor", process_monitor},
+                                         {"unmonitor", process_unmonitor},
+                                         {"link", process_link},
+                                         {"unlink", process_unlink},
+                                         {"cancel", process_cancel},
+                                         {"terminate", process_terminate},
+                                         {NULL, NULL}};
+
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,277 @@
+#include "worker/modules/mod_time.h"
+
+#include <stdlib.h>
+
+#include <ev.h>
+#include <lauxlib.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "worker/actor.h"
+#include "worker/channel.h"
+#include "worker/modules/errors.h"
+#include "worker/modules/time_values.h"
+#include "worker/runtime.h"
+#include "worker/vm.h"
+
+#define TIMER_NAME    "time.Timer"
+#define TICKER_NAME   "time.Ticker"
+#define TICKER_BUFFER 16 /* TM-4 */
+
+static double seconds(int64_t ns)
+{
+    return (double)ns / 1e9;
+}
+
+/* ---- sleep
+ * -------------------------------------------------------------------------------- */
+
+struct sleeper {
+    ev_timer timer;
+    struct task *task;
+};
+
+static void sleep_withdraw(struct task *task)
+{
+    struct sleeper *sleeper = task->withdraw_state;
+
+    ev_timer_stop(task->actor->rt->loop, &sleeper->timer);
+    free(sleeper);
+}
+
+static void on_slept(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct sleeper *sleeper = container_of(timer, struct sleeper, timer);
+    struct task *task = sleeper->task;
+
+    (void)loop, (void)revents;
+    free(sleeper);
+    task_wake(task, WAKE_PLAIN, 0);
+}
+
+static int slept(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)L, (void)status, (void)ctx;
+    return 0;
+}
+
+static int time_sleep(lua_State *L)
+{
+    struct sleeper *sleeper;
+    struct task *task;
+    int64_t ns;
+
+    if (!time_check_duration(L, 1, &ns))
+        return 2;
+    task = task_begin_block(L);
+    if (ns <= 0)
+        return task_pause(L, 0, slept);
+    sleeper = xcalloc(1, sizeof(*sleeper));
+    sleeper->task = task;
+    ev_timer_init(&sleeper->timer, on_slept, 0., 0.);
+    ev_now_update(task->actor->rt->loop); /* the slice may have lasted a while */
+    ev_timer_set(&sleeper->timer, seconds(ns), 0.);
+    ev_timer_start(task->actor->rt->loop, &sleeper->timer);
+    task->withdraw = sleep_withdraw;
+    task->withdraw_state = sleeper;
+    return task_block(L, 0, slept);
+}
+
+/* ---- timers and tickers
+ * --------------------------------------------------------------------- */
+
+/* Userdata (time.after's too, which no app sees); uservalue 1 its channel. */
+struct timer {
+    struct resource resource;
+    ev_timer timer;
+    struct actor *actor;
+    struct channel *channel;
+    bool repeats;
+};
+
+static void withdraw(struct resource *resource)
+{
+    struct timer *timer = container_of(resource, struct timer, resource);
+
+    ev_timer_stop(timer->actor->rt->loop, &timer->timer);
+}
+
+static void decode_tick(lua_State *L, struct channel *channel, struct message *message)
+{
+    (void)channel;
+    time_push(L, message->at_ns,
+              clock_monotonic_ns() - clock_wall_ns() + message->at_ns, NULL);
+}
+
+/* Nobody holds on to it for the loop any more. */
+static void retire(struct timer *timer)
+{
+    struct actor *actor = timer->actor;
+
+    ev_timer_stop(actor->rt->loop, &timer->timer);
+    list_remove(&timer->resource.node);
+    actor->vm->n_trusted++;
+    actor_release(actor, actor->vm->L, timer);
+    actor->vm->n_trusted--;
+}
+
+static void on_due(struct ev_loop *loop, ev_timer *watcher, int revents)
+{
+    static const struct bytes none = {NULL, 0};
+    struct timer *timer = container_of(watcher, struct timer, timer);
+    struct message *message = message_create(MSG_TICK, 0, none, none, none);
+
+    (void)loop, (void)revents;
+    if (message != NULL) {
+        message->at_ns = clock_wall_ns();
+        channel_deliver(timer->channel, message);
+    }
+    if (!timer->repeats)
+        retire(timer);
+}
+
+/* Pushes a timer object whose channel is anchored with it; first due after ns. */
+static struct timer *push_timer(lua_State *L, const char *name, int64_t ns,
+                                bool repeats)
+{
+    struct actor *actor = task_begin_block(L)->actor;
+    struct timer *timer = lua_newuserdatauv(L, sizeof(*timer), 1);
+
+    *timer = (struct timer){.actor = actor, .repeats = repeats};
+    timer->resource.withdraw = withdraw;
+    timer->channel = channel_push_queue(L, actor, decode_tick);
+    timer->channel->close_when_empty = !repeats;
+    timer->channel->queue_max = repeats ? TICKER_BUFFER : 0;
+    lua_setiuservalue(L, -2, 1);
+    luaL_setmetatable(L, name);
+    actor_anchor(actor, L, timer);
+    list_append(&actor->resources, &timer->resource.node);
+    ev_now_update(actor->rt->loop);
+    ev_timer_init(&timer->timer, on_due, seconds(ns), repeats ? seconds(ns) : 0.);
+    ev_timer_start(actor->rt->loop, &timer->timer);
+    return timer;
+}
+
+/* false with nil and an Error pushed when argument 1 is no duration above zero. */
+static bool check_positive(lua_State *L, const char *function, int64_t *ns_out)
+{
+    if (!time_check_duration(L, 1, ns_out))
+        return false;
+    if (*ns_out > 0)
+        return true;
+    errors_return(L, ERR_INVALID, "%s: duration must be > 0", function);
+    return false;
+}
+
+static int time_after(lua_State *L)
+{
+    int64_t ns;
+
+    if (!check_positive(L, "time.after", &ns))
+        return 2;
+    push_timer(L, TIMER_NAME, ns, false);
+    lua_getiuservalue(L, -1, 1);
+    return 1;
+}
+
+static int time_timer(lua_State *L)
+{
+    int64_t ns;
+
+    if (!check_positive(L, "time.timer", &ns))
+        return 2;
+    push_timer(L, TIMER_NAME, ns, false);
+    return 1;
+}
+
+static int time_ticker(lua_State *L)
+{
+    int64_t ns;
+
+    if (!check_positive(L, "time.ticker", &ns))
+        return 2;
+    push_timer(L, TICKER_NAME, ns, true);
+    return 1;
+}
+
+static struct timer *check_timer(lua_State *L)
+{
+    struct timer *timer = luaL_testudata(L, 1, TICKER_NAME);
+
+    return timer != NULL ? timer : luaL_checkudata(L, 1, TIMER_NAME);
+}
+
+static int timer_response(lua_State *L)
+{
+    check_timer(L);
+    lua_getiuservalue(L, 1, 1);
+    return 1;
+}
+
+/* TM-3: true if it was pending; TM-4: a ticker says true always. */
+static int timer_stop(lua_State *L)
+{
+    struct timer *timer = check_timer(L);
+    bool pending = ev_is_active(&timer->timer) && !timer->channel->closed;
+
+    if (pending) {
+        retire(timer);
+        channel_close(timer->channel);
+    }
+    lua_pushboolean(L, pending || timer->repeats);
+    return 1;
+}
+
+/* A fired or stopped timer can't be armed again. */
+static int timer_reset(lua_State *L)
+{
+    struct timer *timer = luaL_checkudata(L, 1, TIMER_NAME);
+    int64_t ns = time_need_duration(L, 2);
+
+    if (ns <= 0)
+        return luaL_error(L, "timer:reset: duration must be > 0");
+    lua_pushboolean(L, ev_is_active(&timer->timer));
+    if (ev_is_active(&timer->timer)) {
+        ev_now_update(timer->actor->rt->loop);
+        ev_timer_stop(timer->actor->rt->loop, &timer->timer);
+        ev_timer_set(&timer->timer, seconds(ns), 0.);
+        ev_timer_start(timer->actor->rt->loop, &timer->timer);
+    }
+    return 1;
+}
+
+static void make_metatable(lua_State *L, const char *name, const luaL_Reg *methods)
+{
+    luaL_newmetatable(L, name);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
+
+int mod_time_open(lua_State *L)
+{
+    static const luaL_Reg timer_methods[] = {{"response", timer_response},
+                                             {"channel", timer_response},
+                                             {"stop", timer_stop},
+                                             {"reset", timer_reset},
+                                             {NULL, NULL}};
+    static const luaL_Reg ticker_methods[] = {{"response", timer_response},
+                                              {"channel", timer_response},
+                                              {"stop", timer_stop},
+                                              {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"sleep", time_sleep},
+                                         {"after", time_after},
+                                         {"timer", time_timer},
+                                         {"ticker", time_ticker},
+                                         {NULL, NULL}};
+
+    make_metatable(L, TIMER_NAME, timer_methods);
+    make_metatable(L, TICKER_NAME, ticker_methods);
+    time_open(L);
+    luaL_setfuncs(L, functions, 0);
+    return 1;
+}

@@ -1,0 +1,120 @@
+#include "worker/peers.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/list.h"
+#include "common/mem.h"
+#include "proto/conn.h"
+#include "proto/frame.h"
+#include "worker/actor.h"
+#include "worker/runtime.h"
+#include "worker/uplink.h"
+
+struct asker {
+    struct list node;
+    struct task *task; /* NULL: it was dropped */
+    uint32_t index;
+};
+
+struct peers {
+    liveness_word *tables[PID_MAX_WORKERS]; /* read-only */
+    struct list askers;
+};
+
+struct peers *peers_create(struct runtime *rt)
+{
+    struct peers *peers = xcalloc(1, sizeof(*peers));
+
+    (void)rt;
+    list_init(&peers->askers);
+    return peers;
+}
+
+void peers_destroy(struct peers *peers)
+{
+    struct list *node;
+
+    if (peers == NULL)
+        return;
+    while ((node = list_take_first(&peers->askers)) != NULL)
+        free(container_of(node, struct asker, node));
+    for (uint32_t i = 0; i < PID_MAX_WORKERS; i++)
+        liveness_unmap(peers->tables[i]);
+    free(peers);
+}
+
+enum peer_state peers_check(struct runtime *rt, uint64_t pid)
+{
+    uint32_t index = pid_index(pid);
+    const liveness_word *table = rt->peers->tables[index];
+
+    if (index == rt->slots.index)
+        table = rt->slots.liveness;
+    if (index == 0 || pid_slot(pid) == LIVENESS_USED_SLOT)
+        return PEER_DEAD;
+    if (table == NULL)
+        return PEER_UNMAPPED;
+    if (!liveness_is_alive(table, pid))
+        return PEER_DEAD;
+    return liveness_is_full(table, pid) ? PEER_FULL : PEER_ALIVE;
+}
+
+static void withdraw(struct task *task)
+{
+    struct asker *asker = task->withdraw_state;
+
+    asker->task = NULL;
+}
+
+void peers_ask(struct runtime *rt, uint32_t index, struct task *task)
+{
+    struct asker *asker = xcalloc(1, sizeof(*asker));
+    struct conn *conn = uplink_conn(rt->uplink);
+
+    asker->task = task;
+    asker->index = index;
+    task->withdraw = withdraw;
+    task->withdraw_state = asker;
+    list_append(&rt->peers->askers, &asker->node);
+    frame_encode_map(conn_out(conn), &(struct frame_map){.index = index});
+    conn_wrote(conn);
+}
+
+static void wake_askers(struct peers *peers, uint32_t index)
+{
+    LIST_FOREACH_SAFE (node, &peers->askers) {
+        struct asker *asker = container_of(node, struct asker, node);
+
+        if (asker->index != index)
+            continue;
+        list_remove(&asker->node);
+        if (asker->task != NULL)
+            task_wake(asker->task, WAKE_PLAIN, 0);
+        free(asker);
+    }
+}
+
+int peers_on_mapped(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct frame_mapped frame;
+    struct peers *peers = rt->peers;
+    int fd;
+
+    if (frame_decode_mapped(body, &frame, err) == -1)
+        return -1;
+    if (frame.index >= PID_MAX_WORKERS)
+        return err_set(err, ERR_INVALID, "worker index %u is out of range",
+                       frame.index);
+    if (frame.found) {
+        fd = conn_take_fd(uplink_conn(rt->uplink));
+        if (fd == -1)
+            return err_set(err, ERR_INVALID, "MAPPED came without its descriptor");
+        if (peers->tables[frame.index] == NULL)
+            peers->tables[frame.index] = liveness_map(fd, false);
+        close(fd);
+    }
+    wake_askers(peers, frame.index);
+    return 0;
+}

@@ -1,0 +1,441 @@
+#include "worker/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/map.h"
+#include "common/mem.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "worker/runtime.h"
+#include "worker/uplink.h"
+#include "worker/vm.h"
+
+#define MAX_BINDINGS 1000 /* of one program: every library that it reaches, by alias   \
+                           */
+
+/* Somebody who waits for a program. */
+struct want {
+    struct list node;
+    char *id;
+    char *waits_for; /* the entry whose fetch it waits for */
+    void (*done)(void *context, struct program *program, const struct err *err);
+    void *context;
+};
+
+struct programs {
+    struct runtime *rt;
+    struct map units;    /* id → unit */
+    struct map programs; /* id → program */
+    struct map asked;    /* id → fetch under way (any pointer) */
+    struct list wants;
+};
+
+struct fetch {
+    struct programs *programs;
+    char *id;
+};
+
+struct programs *programs_create(struct runtime *rt)
+{
+    struct programs *programs = xcalloc(1, sizeof(*programs));
+
+    programs->rt = rt;
+    map_init(&programs->units);
+    map_init(&programs->programs);
+    map_init(&programs->asked);
+    list_init(&programs->wants);
+    return programs;
+}
+
+static void unit_destroy(struct unit *unit)
+{
+    free(unit->id);
+    free(unit->kind);
+    free(unit->method);
+    free(unit->bytecode);
+    value_finish(&unit->modules);
+    value_finish(&unit->imports);
+    value_finish(&unit->meta);
+    free(unit);
+}
+
+static void program_destroy(struct program *program)
+{
+    struct list *node;
+
+    while ((node = list_first(&program->vms)) != NULL)
+        vm_destroy(container_of(node, struct vm, in_program));
+    free(program->bindings);
+    free(program->modules);
+    free(program);
+}
+
+static void want_destroy(struct want *want)
+{
+    free(want->id);
+    free(want->waits_for);
+    free(want);
+}
+
+void programs_destroy(struct programs *programs)
+{
+    struct list *node;
+
+    if (programs == NULL)
+        return;
+    MAP_FOREACH (row, &programs->programs)
+        program_destroy(row->value);
+    MAP_FOREACH (row, &programs->units)
+        unit_destroy(row->value);
+    while ((node = list_take_first(&programs->wants)) != NULL)
+        want_destroy(container_of(node, struct want, node));
+    MAP_FOREACH (row, &programs->asked) {
+        struct fetch *fetch = row->value;
+
+        free(fetch->id);
+        free(fetch);
+    }
+    map_finish(&programs->programs);
+    map_finish(&programs->units);
+    map_finish(&programs->asked);
+    free(programs);
+}
+
+struct program *programs_find(struct programs *programs, const char *id, size_t n_bytes)
+{
+    return map_find(&programs->programs, id, n_bytes);
+}
+
+/* ---- flattening imports
+ * -------------------------------------------------------------- */
+
+/* An import being followed: its unit's imports from `next` on are still to do. */
+struct walk {
+    struct unit *unit;
+    const char *alias;
+    size_t next;
+};
+
+static struct unit *find_unit(struct programs *programs, const char *id)
+{
+    return id != NULL ? map_find(&programs->units, id, strlen(id)) : NULL;
+}
+
+static bool is_bound(const struct program *program, const struct unit *unit,
+                     const char *alias)
+{
+    for (int i = 0; i < program->n_bindings; i++)
+        if (program->bindings[i].unit == unit && program->bindings[i].alias != NULL &&
+            strcmp(program->bindings[i].alias, alias) == 0)
+            return true;
+    return false;
+}
+
+static int add_binding(struct program *program, struct unit *unit, const char *alias,
+                       struct err *err)
+{
+    if (program->n_bindings == MAX_BINDINGS)
+        return err_set(err, ERR_INVALID, "%s imports more than %d libraries",
+                       program->id, MAX_BINDINGS);
+    program->bindings[program->n_bindings++] = (struct binding){unit, alias};
+    return 0;
+}
+
+/* Depth first, dependencies before what needs them; a unit that is missing is returned
+ * by id through missing_out (0 then). */
+static int flatten(struct programs *programs, struct program *program,
+                   const char **missing_out, struct err *err)
+{
+    struct walk stack[64];
+    int depth = 0;
+
+    stack[0] = (struct walk){program->unit, NULL, 0};
+    while (depth >= 0) {
+        struct walk *top = &stack[depth];
+        const struct value *imports = &top->unit->imports;
+
+        if (imports->type == VALUE_MAP && top->next < imports->as.map.n) {
+            const struct value_pair *pair = &imports->as.map.pairs[top->next++];
+            struct unit *unit = find_unit(programs, value_text(&pair->value));
+
+            if (unit == NULL) {
+                *missing_out = value_text(&pair->value);
+                return *missing_out != NULL
+                           ? 0
+                           : err_set(err, ERR_INVALID, "import %s of %s names nothing",
+                                     pair->key, top->unit->id);
+            }
+            if (is_bound(program, unit, pair->key))
+                continue;
+            if (++depth == (int)N_ELEMENTS(stack))
+                return err_set(err, ERR_INVALID, "imports of %s are nested too deeply",
+                               program->id);
+            stack[depth] = (struct walk){unit, pair->key, 0};
+        } else {
+            if (add_binding(program, top->unit, top->alias, err) == -1)
+                return -1;
+            depth--;
+        }
+    }
+    return 0;
+}
+
+static bool has_module(const struct program *program, const char *name)
+{
+    for (int i = 0; i < program->n_modules; i++)
+        if (strcmp(program->modules[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void collect_modules(struct program *program)
+{
+    int n_max = 0;
+
+    for (int i = 0; i < program->n_bindings; i++)
+        if (program->bindings[i].unit->modules.type == VALUE_LIST)
+            n_max += (int)program->bindings[i].unit->modules.as.list.n;
+    program->modules = xcalloc((size_t)n_max + 1, sizeof(*program->modules));
+    for (int i = 0; i < program->n_bindings; i++) {
+        const struct unit *unit = program->bindings[i].unit;
+        const struct value *list = &unit->modules;
+
+        program->uses_G = program->uses_G || unit->uses_G;
+        for (size_t j = 0; list->type == VALUE_LIST && j < list->as.list.n; j++) {
+            const char *name = value_text(&list->as.list.items[j]);
+
+            if (name != NULL && !has_module(program, name))
+                program->modules[program->n_modules++] = name;
+        }
+    }
+}
+
+/* NULL without err->kind when a unit is still missing (missing_out). */
+static struct program *make_program(struct programs *programs, struct unit *unit,
+                                    const char **missing_out, struct err *err)
+{
+    struct program *program = xcalloc(1, sizeof(*program));
+
+    program->rt = programs->rt;
+    program->unit = unit;
+    program->id = unit->id;
+    program->bindings = xcalloc(MAX_BINDINGS, sizeof(*program->bindings));
+    list_init(&program->vms);
+    if (flatten(programs, program, missing_out, err) == -1 || *missing_out != NULL) {
+        program_destroy(program);
+        return NULL;
+    }
+    program->bindings = xrealloc(program->bindings, (size_t)program->n_bindings *
+                                                        sizeof(*program->bindings));
+    collect_modules(program);
+    map_put(&programs->programs, unit->id, strlen(unit->id), program);
+    return program;
+}
+
+/* ---- fetching
+ * ------------------------------------------------------------------------ */
+
+static void settle_wants(struct programs *programs);
+
+static void fail_wants(struct programs *programs, const char *id, const struct err *err)
+{
+    LIST_FOREACH_SAFE (node, &programs->wants) {
+        struct want *want = container_of(node, struct want, node);
+
+        if (strcmp(want->waits_for, id) != 0)
+            continue;
+        list_remove(&want->node);
+        want->done(want->context, NULL, err);
+        want_destroy(want);
+    }
+}
+
+static char *take_text(const struct value *map, const char *key)
+{
+    const char *text = value_get_text(map, key);
+
+    return xstrdup(text != NULL ? text : "");
+}
+
+static struct unit *make_unit(const struct value *map, struct err *err)
+{
+    const struct value *code = value_get(map, "bytecode");
+    struct unit *unit;
+
+    if (code == NULL || code->type != VALUE_STRING) {
+        err_set(err, ERR_INTERNAL, "failed to load script: no bytecode came");
+        return NULL;
+    }
+    unit = xcalloc(1, sizeof(*unit));
+    unit->id = take_text(map, "id");
+    unit->kind = take_text(map, "kind");
+    unit->method = take_text(map, "method");
+    unit->version = value_get_int(map, "version", 0);
+    unit->uses_G = value_get_bool(map, "uses_G", true);
+    unit->bytecode_bytes = code->as.string.n;
+    unit->bytecode = xmalloc(code->as.string.n + 1);
+    memcpy(unit->bytecode, code->as.string.data, code->as.string.n);
+    if (value_get(map, "modules") != NULL)
+        unit->modules = value_copy(value_get(map, "modules"));
+    if (value_get(map, "imports") != NULL)
+        unit->imports = value_copy(value_get(map, "imports"));
+    if (value_get(map, "meta") != NULL)
+        unit->meta = value_copy(value_get(map, "meta"));
+    return unit;
+}
+
+static int keep_unit(struct programs *programs, const char *id, uint8_t status,
+                     struct bytes result, struct err *err)
+{
+    struct value list = {0};
+    struct unit *unit;
+    struct err inner;
+
+    if (status != REPLY_OK) {
+        if (error_decode(result, err, &inner) == -1)
+            *err = inner;
+        return -1;
+    }
+    if (payload_decode(result, &list, err) == -1)
+        return -1;
+    unit = make_unit(list.as.list.n == 1 ? &list.as.list.items[0] : NULL, err);
+    value_finish(&list);
+    if (unit == NULL)
+        return -1;
+    free(unit->id);
+    unit->id = xstrdup(id);
+    map_put(&programs->units, unit->id, strlen(unit->id), unit);
+    return 0;
+}
+
+static void fetched(void *context, uint8_t status, struct bytes result)
+{
+    struct fetch *fetch = context;
+    struct programs *programs = fetch->programs;
+    struct err err;
+    int failed = keep_unit(programs, fetch->id, status, result, &err);
+
+    map_remove(&programs->asked, fetch->id, strlen(fetch->id));
+    if (failed == -1)
+        fail_wants(programs, fetch->id, &err);
+    else
+        settle_wants(programs);
+    free(fetch->id);
+    free(fetch);
+}
+
+static void ask_for(struct programs *programs, const char *id)
+{
+    struct value arg;
+    struct fetch *fetch;
+
+    if (map_find(&programs->asked, id, strlen(id)) != NULL)
+        return;
+    fetch = xcalloc(1, sizeof(*fetch));
+    fetch->programs = programs;
+    fetch->id = xstrdup(id);
+    map_put(&programs->asked, fetch->id, strlen(fetch->id), fetch);
+    arg = value_string(id);
+    uplink_ask(programs->rt->uplink, "@code.get", &arg, 1, fetched, fetch);
+    value_finish(&arg);
+}
+
+/* The program, or NULL: with err (kind set) or with a fetch under way that want waits
+ * for. */
+static struct program *try_program(struct programs *programs, struct want *want,
+                                   struct err *err)
+{
+    const char *id = want->id, *missing = NULL;
+    struct program *program = map_find(&programs->programs, id, strlen(id));
+    struct unit *unit = find_unit(programs, id);
+
+    err->kind = ERR_UNKNOWN;
+    if (program != NULL)
+        return program;
+    if (unit == NULL)
+        missing = id;
+    else
+        program = make_program(programs, unit, &missing, err);
+    if (missing != NULL) {
+        free(want->waits_for);
+        want->waits_for = xstrdup(missing);
+        ask_for(programs, missing);
+    }
+    return program;
+}
+
+static void settle_wants(struct programs *programs)
+{
+    LIST_FOREACH_SAFE (node, &programs->wants) {
+        struct want *want = container_of(node, struct want, node);
+        struct err err;
+        struct program *program = try_program(programs, want, &err);
+
+        if (program == NULL && err.kind == ERR_UNKNOWN)
+            continue;
+        list_remove(&want->node);
+        want->done(want->context, program, program == NULL ? &err : NULL);
+        want_destroy(want);
+    }
+}
+
+void programs_get(struct programs *programs, const char *id, size_t n_bytes,
+                  void (*done)(void *context, struct program *program,
+                               const struct err *err),
+                  void *context)
+{
+    struct program *program = programs_find(programs, id, n_bytes);
+    struct want *want;
+    struct err err;
+
+    if (program != NULL) {
+        done(context, program, NULL);
+        return;
+    }
+    want = xcalloc(1, sizeof(*want));
+    want->id = xstrndup(id, n_bytes);
+    want->done = done;
+    want->context = context;
+    program = try_program(programs, want, &err);
+    if (program == NULL && err.kind == ERR_UNKNOWN) {
+        list_append(&programs->wants, &want->node);
+        return;
+    }
+    done(context, program, program == NULL ? &err : NULL);
+    want_destroy(want);
+}
+
+void programs_each(struct programs *programs,
+                   void (*visit)(void *context, const struct program *program),
+                   void *context)
+{
+    MAP_FOREACH (row, &programs->programs)
+        visit(context, row->value);
+}
+
+struct vm *program_vm(struct program *program, struct err *err)
+{
+    struct vm *vm;
+
+    LIST_FOREACH (node, &program->vms) {
+        vm = container_of(node, struct vm, in_program);
+        if (vm->n_actors < vm->n_max_actors && vm->used_bytes < vm->soft_bytes)
+            return vm;
+        break; /* the first is the only one with room, see below */
+    }
+    LIST_FOREACH (node, &program->vms) {
+        vm = container_of(node, struct vm, in_program);
+        if (vm->n_actors < vm->n_max_actors / 2 &&
+            vm->used_bytes < vm->soft_bytes / 2) {
+            list_remove(&vm->in_program);
+            list_prepend(&program->vms, &vm->in_program);
+            return vm;
+        }
+    }
+    vm = vm_create(program->rt, program, err);
+    if (vm != NULL)
+        list_prepend(&program->vms, &vm->in_program);
+    return vm;
+}

@@ -1,0 +1,77 @@
+/*
+ * program -- an entry's code in this worker: its units, and the VMs that run them.
+ *
+ * Units come from the supervisor (@code.get) as bytecode that the compile worker made.
+ * An entry's imports are flattened into a list of bindings, dependencies first: unit,
+ * alias. Everything is fetched before the first VM is made; who wants the program in
+ * the meantime waits.
+ */
+#ifndef TROUPE_WORKER_PROGRAM_H
+#define TROUPE_WORKER_PROGRAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/list.h"
+#include "common/value.h"
+
+struct err;
+struct programs;
+struct runtime;
+struct vm;
+
+/* One entry as the supervisor described it. */
+struct unit {
+    char *id, *kind, *method;
+    int64_t version;
+    uint8_t *bytecode;
+    size_t bytecode_bytes;
+    bool uses_G;
+    struct value modules; /* list of text */
+    struct value imports; /* map alias → id */
+    struct value meta;
+};
+
+/* units[unit] runs with its result bound to alias (NULL: the entry itself, last). */
+struct binding {
+    struct unit *unit;
+    const char *alias;
+};
+
+struct program {
+    struct runtime *rt;
+    struct unit *unit;
+    struct binding *bindings;
+    int n_bindings;
+    bool uses_G;
+    const char **modules; /* all of its own and its libraries', no duplicates */
+    int n_modules;
+    struct list vms; /* those with room first */
+    uint32_t n_actors;
+    const char *id; /* unit->id */
+};
+
+struct programs *programs_create(struct runtime *rt);
+void programs_destroy(struct programs *programs);
+
+/* The program if it is here already, else NULL. */
+struct program *programs_find(struct programs *programs, const char *id,
+                              size_t n_bytes);
+
+/* Fetches what is missing, then calls done once (perhaps at once) with the program, or
+ * NULL and err. context is the caller's. */
+void programs_get(struct programs *programs, const char *id, size_t n_bytes,
+                  void (*done)(void *context, struct program *program,
+                               const struct err *err),
+                  void *context);
+
+/* Visits every program that is here. */
+void programs_each(struct programs *programs,
+                   void (*visit)(void *context, const struct program *program),
+                   void *context);
+
+/* A VM with room for one more actor. */
+struct vm *program_vm(struct program *program, struct err *err);
+
+#endif

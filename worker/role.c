@@ -1,0 +1,232 @@
+#include "worker/role.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/value.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "worker/actor.h"
+#include "worker/compile.h"
+#include "worker/functions.h"
+#include "worker/inspect.h"
+#include "worker/program.h"
+#include "worker/runtime.h"
+#include "worker/spawn.h"
+#include "worker/uplink.h"
+
+#define VM_ACTORS_DEFAULT         500
+#define VM_MAX_BYTES_DEFAULT      (64ll * 1024 * 1024)
+#define MAILBOX_MAX_BYTES_DEFAULT (64ll * 1024 * 1024)
+#define LINGER_MS_DEFAULT         30000
+
+/* ---- set-up -------------------------------------------------------------------------
+ */
+
+static int read_role(const char *name, enum role *role_out, struct err *err)
+{
+    static const char *const names[] = {[ROLE_POOL] = "pool",
+                                        [ROLE_HOST] = "host",
+                                        [ROLE_TERMINAL] = "terminal",
+                                        [ROLE_COMPILE] = "compile"};
+
+    for (size_t i = 0; name != NULL && i < N_ELEMENTS(names); i++)
+        if (strcmp(name, names[i]) == 0) {
+            *role_out = (enum role)i;
+            return 0;
+        }
+    return err_set(err, ERR_INVALID, "SETUP names no role that this worker has: %s",
+                   name != NULL ? name : "(none)");
+}
+
+static int read_settings(struct settings *settings, const struct value *map,
+                         struct err *err)
+{
+    const char *entry = value_get_text(map, "entry");
+
+    if (read_role(value_get_text(map, "role"), &settings->role, err) == -1)
+        return -1;
+    snprintf(settings->entry, sizeof(settings->entry), "%s",
+             entry != NULL ? entry : "");
+    settings->vm_actors = (uint32_t)value_get_int(map, "vm_actors", VM_ACTORS_DEFAULT);
+    settings->vm_max_bytes =
+        (uint64_t)value_get_int(map, "vm_max_bytes", VM_MAX_BYTES_DEFAULT);
+    settings->mailbox_max_bytes =
+        (uint64_t)value_get_int(map, "mailbox_max_bytes", MAILBOX_MAX_BYTES_DEFAULT);
+    settings->linger_ms = (uint64_t)value_get_int(map, "linger_ms", LINGER_MS_DEFAULT);
+    settings->warm_start = value_get_bool(map, "warm_start", false);
+    if (settings->vm_actors == 0)
+        settings->vm_actors = VM_ACTORS_DEFAULT;
+    return 0;
+}
+
+static void send_ready(struct runtime *rt)
+{
+    struct conn *conn = uplink_conn(rt->uplink);
+
+    frame_encode_ready(conn_out(conn), &(struct frame_ready){0});
+    conn_wrote(conn);
+}
+
+static void on_code(void *context, struct program *program, const struct err *err)
+{
+    struct runtime *rt = context;
+    struct conn *conn = uplink_conn(rt->uplink);
+    struct frame_failed frame;
+
+    if (program != NULL) {
+        send_ready(rt);
+        return;
+    }
+    buf_clear(&rt->scratch);
+    error_encode(&rt->scratch, err);
+    frame.error = buf_bytes(&rt->scratch);
+    frame_encode_failed(conn_out(conn), &frame);
+    conn_wrote(conn);
+}
+
+int role_on_setup(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct settings *settings = &rt->settings;
+    struct value map = {0};
+    struct frame_setup frame;
+    size_t used;
+    int failed;
+
+    if (rt->set_up)
+        return err_set(err, ERR_INVALID, "SETUP came twice");
+    if (frame_decode_setup(body, &frame, err) == -1 ||
+        value_decode(frame.settings.data, frame.settings.n, &used, &map, err) == -1)
+        return -1;
+    failed = read_settings(settings, &map, err);
+    value_finish(&map);
+    if (failed == -1)
+        return -1;
+    settings->index = frame.index;
+    slots_init(&rt->slots, frame.index, rt->liveness);
+    rt->set_up = true;
+    if (settings->role == ROLE_POOL && settings->entry[0] != '\0')
+        programs_get(rt->programs, settings->entry, strlen(settings->entry), on_code,
+                     rt);
+    else
+        send_ready(rt);
+    return 0;
+}
+
+/* ---- heartbeat
+ * ----------------------------------------------------------------------- */
+
+int role_on_ping(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct value figures = value_map();
+    struct frame_ping ping;
+    struct frame_pong pong;
+
+    if (frame_decode_ping(body, &ping, err) == -1)
+        return -1;
+    value_put(&figures, "actors", value_int(rt->slots.n_live));
+    value_put(&figures, "calls", value_int(functions_n_busy(rt->functions)));
+    value_put(&figures, "heap_bytes", value_int(inspect_heap_bytes(rt)));
+    value_put(&figures, "slices", value_int((int64_t)rt->sched.n_slices));
+    buf_clear(&rt->scratch);
+    value_encode(&rt->scratch, &figures);
+    value_finish(&figures);
+    pong = (struct frame_pong){.seq = ping.seq, .figures = buf_bytes(&rt->scratch)};
+    frame_encode_pong(conn_out(uplink_conn(rt->uplink)), &pong);
+    conn_wrote(uplink_conn(rt->uplink));
+    return 0;
+}
+
+/* ---- drain
+ * --------------------------------------------------------------------------- */
+
+/* PH-4: every process gets CANCEL from the zero pid. */
+static void cancel_all(struct runtime *rt)
+{
+    static const uint8_t reason[] = "\xb2scheduler shutdown";
+
+    for (uint32_t slot = 1; slot < rt->slots.n_used; slot++) {
+        struct actor *actor = rt->slots.slots[slot].actor;
+
+        if (actor != NULL && !actor->is_function)
+            spawn_deliver_cancel(actor, 0, (struct bytes){NULL, 0},
+                                 (struct bytes){reason, sizeof(reason) - 1});
+    }
+}
+
+int role_on_drain(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct frame_drain frame;
+
+    if (frame_decode_drain(body, &frame, err) == -1)
+        return -1;
+    rt->draining = true;
+    if (rt->settings.role == ROLE_HOST || rt->settings.role == ROLE_TERMINAL)
+        cancel_all(rt);
+    return 0;
+}
+
+void role_check_drained(struct runtime *rt)
+{
+    bool hosts = rt->settings.role == ROLE_HOST || rt->settings.role == ROLE_TERMINAL;
+
+    if (rt->draining && !sched_has_work(&rt->sched) &&
+        (hosts ? rt->slots.n_live == 0 : functions_n_busy(rt->functions) == 0))
+        rt->stop = true;
+}
+
+/* ---- calls to the worker itself
+ * ------------------------------------------------------- */
+
+static const struct {
+    const char *target;
+    /* Fills result; -1 and err when it can't be done. */
+    int (*answer)(struct runtime *rt, const struct value *args, struct value *result,
+                  struct err *err);
+} targets[] = {
+    {"@actors.inspect", inspect_actor},
+    {"@actors.list", inspect_actors},
+    {"@compile", compile_source},
+};
+
+static int answer(struct runtime *rt, const struct frame_call *frame,
+                  struct value *result, struct err *err)
+{
+    struct value args = {0};
+    int failed;
+
+    for (size_t i = 0; i < N_ELEMENTS(targets); i++) {
+        if (!bytes_equal_text(frame->target, targets[i].target))
+            continue;
+        if (payload_decode(frame->args, &args, err) == -1)
+            return -1;
+        failed = targets[i].answer(rt, &args, result, err);
+        value_finish(&args);
+        return failed;
+    }
+    return err_set(err, ERR_NOT_FOUND, "a worker has no target %.*s",
+                   (int)frame->target.n, (const char *)frame->target.data);
+}
+
+int role_on_system_call(struct runtime *rt, const struct frame_call *frame,
+                        struct err *err)
+{
+    struct value result = {0};
+    struct err mine;
+    bool failed = answer(rt, frame, &result, &mine) == -1;
+
+    (void)err;
+    buf_clear(&rt->scratch);
+    if (!failed)
+        payload_encode(&rt->scratch, &result, 1);
+    else if (result.type == VALUE_MAP)
+        error_encode_value(&rt->scratch, &result);
+    else
+        error_encode(&rt->scratch, &mine);
+    value_finish(&result);
+    uplink_reply(rt->uplink, frame->call, failed ? REPLY_ERROR : REPLY_OK,
+                 buf_bytes(&rt->scratch));
+    return 0;
+}

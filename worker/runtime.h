@@ -1,0 +1,47 @@
+/*
+ * runtime -- everything a worker process has; main.c makes it and hands it on.
+ */
+#ifndef TROUPE_WORKER_RUNTIME_H
+#define TROUPE_WORKER_RUNTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ev.h>
+
+#include "proto/conn.h"
+#include "worker/sched.h"
+#include "worker/slots.h"
+
+enum role { ROLE_POOL, ROLE_HOST, ROLE_TERMINAL, ROLE_COMPILE };
+
+/* From SETUP; see proto/frames.def. */
+struct settings {
+    enum role role;
+    char entry[256]; /* the pool's function or the host */
+    uint32_t index;
+    uint32_t vm_actors;    /* actors sharing one lua_State */
+    uint64_t vm_max_bytes; /* soft ceiling of one lua_State */
+    uint64_t mailbox_max_bytes;
+    uint64_t linger_ms;
+    bool warm_start;
+};
+
+struct runtime {
+    struct ev_loop *loop;
+    struct conn_set conns;
+    struct uplink *uplink;
+    struct sched sched;
+    struct slots slots;
+    liveness_word *liveness; /* this worker's own table */
+    struct programs *programs;
+    struct peers *peers; /* liveness tables of other workers */
+    struct functions *functions;
+    struct subscriptions *subscriptions; /* of the event bus */
+    struct settings settings;
+    bool set_up, draining, stop;
+    int exit_status;
+    struct buf scratch; /* for one encoding at a time, never across a yield */
+};
+
+#endif

@@ -1,0 +1,301 @@
+#include "worker/sched.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <lauxlib.h>
+
+#include "common/clock.h"
+#include "worker/actor.h"
+#include "worker/runtime.h"
+#include "worker/vm.h"
+
+#define SLICE_MS           4
+#define TASKS_PER_TURN     256 /* of one actor, before the next one's turn */
+#define RETRY_INSTRUCTIONS 100 /* where the code can't yield right now */
+
+/*
+ * What the timer's signal handler touches. lua_sethook() may be called from a signal
+ * handler (Lua's own interpreter does it); nothing else of Lua may.
+ */
+static lua_State *volatile running;
+static volatile sig_atomic_t slice;      /* names the slice under way */
+static volatile sig_atomic_t tick_slice; /* the one that the last tick saw */
+static volatile sig_atomic_t slice_over; /* a tick found the same slice again */
+static volatile sig_atomic_t n_idle_ticks;
+static volatile sig_atomic_t timer_armed;
+static timer_t timer;
+
+static void hook(lua_State *L, lua_Debug *ar);
+
+static void set_timer(int ms)
+{
+    struct timespec period = {.tv_nsec = ms * 1000000L};
+    struct itimerspec spec = {period, period};
+
+    timer_armed = ms != 0;
+    timer_settime(timer, 0, &spec, NULL);
+}
+
+/* Ticks come while there is work; two in a row without any end them. */
+static void on_tick(int signal)
+{
+    int saved_errno = errno;
+    lua_State *L = running;
+
+    (void)signal;
+    if (L == NULL) {
+        if (++n_idle_ticks >= 2)
+            set_timer(0);
+    } else if (tick_slice == slice) {
+        slice_over = 1;
+        lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+    }
+    tick_slice = slice;
+    errno = saved_errno;
+}
+
+static void hook(lua_State *L, lua_Debug *ar)
+{
+    struct task *task = task_current(L);
+
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    if (vm_of(L)->over)
+        vm_check_ceiling(L);
+    if (!slice_over || task == NULL)
+        return;
+    if (!lua_isyieldable(L)) {
+        lua_sethook(L, hook, LUA_MASKCOUNT, RETRY_INSTRUCTIONS);
+        return;
+    }
+    task->blocked = L;
+    task->n_values = 0;
+    task->to_scheduler = true;
+    lua_yield(L, 0);
+}
+
+void sched_interrupt_running(void)
+{
+    if (running != NULL)
+        lua_sethook(running, hook, LUA_MASKCOUNT, 1);
+}
+
+void sched_init(struct sched *sched, struct runtime *rt)
+{
+    struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+
+    *sched = (struct sched){.rt = rt};
+    list_init(&sched->ready);
+    list_init(&sched->doomed);
+    list_init(&sched->graveyard);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGALRM, &action, NULL);
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == -1)
+        abort(); /* only for want of memory at the very start */
+}
+
+void sched_finish(struct sched *sched)
+{
+    (void)sched;
+    set_timer(0);
+    timer_delete(timer);
+}
+
+lua_State *sched_enter(lua_State *L)
+{
+    lua_State *previous = running;
+
+    running = L;
+    return previous;
+}
+
+void sched_leave(lua_State *previous)
+{
+    running = previous;
+}
+
+int sched_resume(lua_State *co, lua_State *from, int n_args, int *n_results)
+{
+    lua_State *previous = sched_enter(co);
+    int status = lua_resume(co, from, n_args, n_results);
+
+    sched_leave(previous);
+    return status;
+}
+
+struct task *task_current(lua_State *L)
+{
+    return vm_of(L)->rt->sched.current;
+}
+
+/* ---- queues ------------------------------------------------------------------------
+ */
+
+static void queue_actor(struct actor *actor)
+{
+    if (list_empty(&actor->in_ready) && !actor->is_doomed)
+        list_append(&actor->rt->sched.ready, &actor->in_ready);
+}
+
+void task_make_ready(struct task *task)
+{
+    assert(list_empty(&task->ready));
+    task->state = TASK_READY;
+    list_append(&task->actor->ready, &task->ready);
+    queue_actor(task->actor);
+}
+
+void task_make_ready_first(struct task *task)
+{
+    assert(list_empty(&task->ready));
+    task->state = TASK_READY;
+    list_prepend(&task->actor->ready, &task->ready);
+    queue_actor(task->actor);
+}
+
+void task_wake(struct task *task, enum wake wake, int n_values)
+{
+    assert(task->state == TASK_BLOCKED);
+    task->wake = wake;
+    task->n_values = (int16_t)n_values;
+    task->withdraw = NULL;
+    task_make_ready(task);
+}
+
+struct task *task_begin_block(lua_State *L)
+{
+    struct task *task = task_current(L);
+
+    if (task == NULL || task->actor->stage == ACTOR_LOADING)
+        luaL_error(L, "attempt to block at file level: only functions that run after "
+                      "the file was loaded may wait");
+    if (!lua_isyieldable(L))
+        luaL_error(L, "attempt to yield across a C-call boundary");
+    return task;
+}
+
+int task_block(lua_State *L, lua_KContext ctx, lua_KFunction k)
+{
+    struct task *task = task_current(L);
+
+    task->state = TASK_BLOCKED;
+    task->blocked = L;
+    task->n_values = 0;
+    task->to_scheduler = true;
+    return lua_yieldk(L, 0, ctx, k);
+}
+
+int task_pause(lua_State *L, lua_KContext ctx, lua_KFunction k)
+{
+    struct task *task = task_current(L);
+
+    task->blocked = L;
+    task->n_values = 0;
+    task->to_scheduler = true;
+    return lua_yieldk(L, 0, ctx, k);
+}
+
+/* ---- running -----------------------------------------------------------------------
+ */
+
+/* After a yield that nobody blocked for: preempted, paused, or the app's own yield with
+ * no resumer above it, which lets others run (CO-5). */
+static void yielded(struct task *task, int n_results)
+{
+    bool to_scheduler = task->to_scheduler;
+
+    task->to_scheduler = false;
+    if (to_scheduler && task->state != TASK_RUNNING)
+        return; /* it is blocked, or woken already */
+    if (!to_scheduler) {
+        lua_pop(task->co, n_results);
+        task->blocked = task->co;
+        task->n_values = 0;
+    }
+    task_make_ready(task);
+}
+
+static void run_task(struct sched *sched, struct task *task)
+{
+    int n_results, n = task->blocked == task->co ? task->n_values : 0, status;
+    struct task *previous = sched->current;
+
+    task->state = TASK_RUNNING;
+    sched->current = task;
+    task->actor->n_running++;
+    status = sched_resume(task->co, NULL, n, &n_results);
+    task->actor->n_running--;
+    sched->current = previous;
+    if (status == LUA_YIELD)
+        yielded(task, n_results);
+    else
+        actor_task_ended(task, status, n_results);
+}
+
+void task_run_now(struct task *task)
+{
+    struct sched *sched = &task->actor->rt->sched;
+
+    list_remove(&task->ready);
+    run_task(sched, task);
+}
+
+static void begin_slice(struct sched *sched)
+{
+    sched->n_slices++;
+    slice = (sig_atomic_t)(sched->n_slices & 0x7fffffff);
+    slice_over = 0;
+}
+
+/* One actor's turn. The actor may end in it; then nothing of it is touched any more. */
+static void run_actor(struct sched *sched, struct actor *actor)
+{
+    uint64_t pid = actor->pid;
+
+    begin_slice(sched);
+    for (int n = 0; n < TASKS_PER_TURN && !slice_over; n++) {
+        struct list *node = list_take_first(&actor->ready);
+
+        if (node == NULL)
+            return;
+        actor->n_steps++;
+        run_task(sched, container_of(node, struct task, ready));
+        if (actor->pid != pid || actor->is_doomed)
+            return;
+    }
+    if (!list_empty(&actor->ready))
+        queue_actor(actor);
+}
+
+void sched_settle(struct sched *sched)
+{
+    struct list *node;
+
+    while ((node = list_take_first(&sched->doomed)) != NULL)
+        actor_end_doomed(container_of(node, struct actor, in_ready));
+    while ((node = list_take_first(&sched->graveyard)) != NULL)
+        actor_bury(container_of(node, struct actor, in_vm));
+}
+
+void sched_run(struct sched *sched, int64_t budget_ns)
+{
+    int64_t end_ns = clock_monotonic_ns() + budget_ns;
+    struct list *node;
+
+    n_idle_ticks = 0;
+    if (!timer_armed)
+        set_timer(SLICE_MS);
+    sched_settle(sched);
+    for (unsigned n = 1; (node = list_take_first(&sched->ready)) != NULL; n++) {
+        run_actor(sched, container_of(node, struct actor, in_ready));
+        sched_settle(sched);
+        if ((slice_over || n % 16 == 0) && clock_monotonic_ns() >= end_ns)
+            break;
+    }
+}

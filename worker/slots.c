@@ -1,0 +1,93 @@
+#include "worker/slots.h"
+
+#include <stdlib.h>
+
+#include "common/mem.h"
+
+void slots_init(struct slots *slots, uint32_t index, liveness_word *table)
+{
+    uint32_t n_used = atomic_load(&table[LIVENESS_USED_SLOT]);
+
+    *slots = (struct slots){.index = index, .liveness = table, .n_used = 1};
+    /* A predecessor's slots are used again only after fresh ones: the generations of
+     * both go on where its table stopped. */
+    slots->n_size = 256;
+    slots->slots = xcalloc(slots->n_size, sizeof(*slots->slots));
+    if (n_used == 0)
+        atomic_store(&table[LIVENESS_USED_SLOT], 1);
+}
+
+void slots_finish(struct slots *slots)
+{
+    free(slots->slots);
+    slots->slots = NULL;
+}
+
+static uint32_t take_fresh(struct slots *slots)
+{
+    uint32_t slot = slots->n_used;
+
+    if (slot == PID_MAX_SLOTS)
+        return 0;
+    if (slot == slots->n_size) {
+        slots->n_size *= 2;
+        slots->slots = xrealloc(slots->slots, slots->n_size * sizeof(*slots->slots));
+    }
+    slots->n_used++;
+    if (atomic_load(&slots->liveness[LIVENESS_USED_SLOT]) < slots->n_used)
+        atomic_store(&slots->liveness[LIVENESS_USED_SLOT], slots->n_used);
+    return slot;
+}
+
+static uint32_t take_used(struct slots *slots)
+{
+    uint32_t slot = slots->first_free;
+
+    slots->first_free = slots->slots[slot].next_free;
+    slots->n_free--;
+    return slot;
+}
+
+uint64_t slots_enter(struct slots *slots, struct actor *actor)
+{
+    uint32_t slot = 0, word, generation;
+
+    if (slots->n_free < SLOTS_COOL_DOWN)
+        slot = take_fresh(slots);
+    if (slot == 0 && slots->n_free != 0)
+        slot = take_used(slots);
+    if (slot == 0)
+        return 0;
+    word = atomic_load_explicit(&slots->liveness[slot], memory_order_relaxed);
+    generation = ((word >> 1) | 1) == word >> 1 ? (word >> 1) + 2 : (word >> 1) + 1;
+    generation &= 0x7fffffff;
+    atomic_store_explicit(&slots->liveness[slot], generation << 1,
+                          memory_order_release);
+    slots->slots[slot].actor = actor;
+    slots->n_live++;
+    return pid_make(slots->index, generation, slot);
+}
+
+void slots_leave(struct slots *slots, uint64_t pid)
+{
+    uint32_t slot = pid_slot(pid);
+
+    atomic_store_explicit(&slots->liveness[slot],
+                          ((pid_generation(pid) + 1) & 0x7fffffff) << 1,
+                          memory_order_release);
+    slots->slots[slot].actor = NULL;
+    slots->slots[slot].next_free = 0;
+    if (slots->n_free++ == 0)
+        slots->first_free = slot;
+    else
+        slots->slots[slots->last_free].next_free = slot;
+    slots->last_free = slot;
+    slots->n_live--;
+}
+
+void slots_set_full(struct slots *slots, uint64_t pid, bool full)
+{
+    atomic_store_explicit(&slots->liveness[pid_slot(pid)],
+                          pid_generation(pid) << 1 | (full ? 1u : 0u),
+                          memory_order_release);
+}

@@ -1,0 +1,179 @@
+#include "worker/spawn.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "proto/frame.h"
+#include "worker/actor.h"
+#include "worker/codec.h"
+#include "worker/program.h"
+#include "worker/relations.h"
+#include "worker/runtime.h"
+#include "worker/uplink.h"
+#include "worker/vm.h"
+
+/* A spawn between its request and the end of loading; owns copies of the bytes. */
+struct birth {
+    struct runtime *rt;
+    uint64_t parent;
+    uint8_t flags;
+    bool is_known;
+    struct context *context;
+    uint8_t *args, *messages;
+    uint32_t args_bytes, messages_bytes;
+    void (*done)(void *context, struct actor *actor, const struct err *err);
+    void *done_context;
+};
+
+static uint8_t *copy(struct bytes bytes, uint32_t *n_out)
+{
+    uint8_t *data = bytes.n != 0 ? malloc(bytes.n) : NULL;
+
+    if (data != NULL)
+        memcpy(data, bytes.data, bytes.n);
+    *n_out = data != NULL ? (uint32_t)bytes.n : 0;
+    return data;
+}
+
+static void finish(struct birth *birth, struct actor *actor, const struct err *err)
+{
+    birth->done(birth->done_context, actor, err);
+    context_unref(birth->context);
+    free(birth->args);
+    free(birth->messages);
+    free(birth);
+}
+
+/* One [topic, args] pair; the args become a payload of their own. */
+static int deliver_first(struct actor *actor, bool graph, struct bytes topic,
+                         struct bytes args)
+{
+    struct buf *scratch = &actor->rt->scratch;
+    struct message *message;
+    uint8_t flag = graph;
+    size_t head = topic.n != 0 && topic.data[0] == 0xd9   ? 2
+                  : topic.n != 0 && topic.data[0] == 0xda ? 3
+                  : topic.n != 0 && topic.data[0] == 0xdb ? 5
+                                                          : 1;
+
+    if (topic.n < head)
+        return -1;
+    buf_clear(scratch);
+    if (!buf_append(scratch, &flag, 1) || !buf_append(scratch, args.data, args.n))
+        return -1;
+    message = message_create(MSG_USER, 0, (struct bytes){NULL, 0},
+                             (struct bytes){topic.data + head, topic.n - head},
+                             buf_bytes(scratch));
+    return message != NULL ? actor_deliver(actor, message) : -1;
+}
+
+/* SP-7: queued in order before the pid is handed out. */
+static void deliver_messages(struct actor *actor, struct bytes messages)
+{
+    struct bytes rest, topic, args;
+    struct err err;
+    uint32_t n;
+    bool graph;
+
+    if (messages.n == 0 || codec_open_args(messages, &graph, &n, &rest, &err) == -1)
+        return;
+    for (uint32_t i = 0; i + 1 < n; i += 2)
+        if (codec_take_value(&rest, &topic, &err) == -1 ||
+            codec_take_value(&rest, &args, &err) == -1 ||
+            deliver_first(actor, graph, topic, args) == -1)
+            return;
+}
+
+static void relate(struct actor *actor, uint64_t parent_pid, enum relation relation)
+{
+    struct actor *parent = slots_find(&actor->rt->slots, parent_pid);
+
+    if (parent != NULL) {
+        relations_join(parent, actor, relation);
+        return;
+    }
+    relations_add_watcher(actor, parent_pid, relation);
+    if (relation == RELATION_LINK)
+        relations_add_watched(actor, parent_pid, relation);
+    actor->is_known = true;
+}
+
+static void on_loaded(void *context, struct actor *actor, const struct err *err)
+{
+    struct birth *birth = context;
+
+    actor->on_loaded = NULL;
+    if (err != NULL) {
+        finish(birth, NULL, err);
+        return;
+    }
+    if ((birth->flags & SPAWN_MONITOR) != 0)
+        relate(actor, birth->parent, RELATION_MONITOR);
+    if ((birth->flags & SPAWN_LINK) != 0)
+        relate(actor, birth->parent, RELATION_LINK);
+    deliver_messages(actor, (struct bytes){birth->messages, birth->messages_bytes});
+    finish(birth, actor, NULL);
+}
+
+static void on_program(void *context, struct program *program, const struct err *err)
+{
+    struct birth *birth = context;
+    struct err mine;
+    struct vm *vm;
+    struct actor *actor;
+    uint8_t *args = birth->args;
+
+    if (program == NULL) {
+        finish(birth, NULL, err);
+        return;
+    }
+    vm = program_vm(program, &mine);
+    if (vm == NULL) {
+        finish(birth, NULL, &mine);
+        return;
+    }
+    actor = actor_create(vm, birth->rt->settings.entry);
+    actor->context = context_ref(birth->context);
+    actor->is_known = birth->is_known;
+    actor->parent = birth->parent;
+    actor->on_loaded = on_loaded;
+    actor->on_loaded_context = birth;
+    birth->args = NULL;
+    if (actor_start(actor, args, birth->args_bytes, &mine) == -1)
+        finish(birth, NULL, &mine);
+}
+
+void spawn_local(struct runtime *rt, const struct spawn_request *request,
+                 void (*done)(void *context, struct actor *actor,
+                              const struct err *err),
+                 void *context)
+{
+    struct birth *birth = xcalloc(1, sizeof(*birth));
+
+    birth->rt = rt;
+    birth->parent = request->parent;
+    birth->flags = request->flags;
+    birth->is_known = request->is_known;
+    birth->context = request->inherited != NULL ? context_ref(request->inherited)
+                                                : context_create(request->context);
+    birth->args = copy(request->args, &birth->args_bytes);
+    birth->messages = copy(request->messages, &birth->messages_bytes);
+    birth->done = done;
+    birth->done_context = context;
+    programs_get(rt->programs, (const char *)request->entry.data, request->entry.n,
+                 on_program, birth);
+}
+
+void spawn_deliver_cancel(struct actor *actor, uint64_t from, struct bytes from_host,
+                          struct bytes reason)
+{
+    struct message *message =
+        message_create(MSG_CANCEL, from, from_host, (struct bytes){NULL, 0}, reason);
+
+    if (message == NULL)
+        return;
+    message->at_ns = clock_wall_ns();
+    actor_deliver(actor, message);
+}

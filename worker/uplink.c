@@ -1,0 +1,354 @@
+#include "worker/uplink.h"
+
+#include <stdlib.h>
+
+#include "common/err.h"
+#include "common/list.h"
+#include "common/mem.h"
+#include "proto/conn.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "worker/actor.h"
+#include "worker/functions.h"
+#include "worker/inbound.h"
+#include "worker/peers.h"
+#include "worker/role.h"
+#include "worker/runtime.h"
+
+/* A request under way; number = generation << 32 | index. */
+struct pending {
+    uplink_done *done; /* NULL: free, or forgotten */
+    void *context;
+    uint32_t generation;
+    uint32_t next_free;
+    bool in_use;
+};
+
+/* A call that the supervisor had no place for yet: the body of its CALL frame. */
+struct held {
+    struct list node;
+    uint64_t call;
+    struct bytes target; /* points into body */
+    size_t n_bytes;
+    uint8_t body[];
+};
+
+struct uplink {
+    struct runtime *rt;
+    struct conn *conn;
+    struct pending *pending;
+    uint32_t n_pending, first_free; /* index 0 is never used */
+    struct list held;
+};
+
+struct conn *uplink_conn(struct uplink *uplink)
+{
+    return uplink->conn;
+}
+
+/* ---- requests of ours
+ * ---------------------------------------------------------------- */
+
+static void grow(struct uplink *uplink)
+{
+    uint32_t old = uplink->n_pending, n = old == 0 ? 64 : old * 2;
+
+    uplink->pending = xrealloc(uplink->pending, n * sizeof(*uplink->pending));
+    for (uint32_t i = old; i < n; i++)
+        uplink->pending[i] = (struct pending){.next_free = i + 1 < n ? i + 1 : 0};
+    uplink->n_pending = n;
+    uplink->first_free = old == 0 ? 1 : old;
+}
+
+uint64_t uplink_expect(struct uplink *uplink, uplink_done *done, void *context)
+{
+    struct pending *pending;
+    uint32_t index;
+
+    if (uplink->first_free == 0)
+        grow(uplink);
+    index = uplink->first_free;
+    pending = &uplink->pending[index];
+    uplink->first_free = pending->next_free;
+    pending->done = done;
+    pending->context = context;
+    pending->in_use = true;
+    pending->generation++;
+    return (uint64_t)pending->generation << 32 | index;
+}
+
+static struct pending *find_pending(struct uplink *uplink, uint64_t call)
+{
+    uint32_t index = (uint32_t)call;
+
+    if (index == 0 || index >= uplink->n_pending ||
+        uplink->pending[index].generation != call >> 32 ||
+        !uplink->pending[index].in_use)
+        return NULL;
+    return &uplink->pending[index];
+}
+
+static void release(struct uplink *uplink, struct pending *pending)
+{
+    pending->in_use = false;
+    pending->done = NULL;
+    pending->next_free = uplink->first_free;
+    uplink->first_free = (uint32_t)(pending - uplink->pending);
+}
+
+void uplink_unexpect(struct uplink *uplink, uint64_t call)
+{
+    struct pending *pending = find_pending(uplink, call);
+
+    if (pending != NULL)
+        release(uplink, pending);
+}
+
+static struct held *find_held(struct uplink *uplink, uint64_t call)
+{
+    LIST_FOREACH (node, &uplink->held) {
+        struct held *held = container_of(node, struct held, node);
+
+        if (held->call == call)
+            return held;
+    }
+    return NULL;
+}
+
+void uplink_forget(struct uplink *uplink, uint64_t call, bool cancel)
+{
+    struct pending *pending = find_pending(uplink, call);
+    struct held *held = find_held(uplink, call);
+
+    if (pending == NULL)
+        return;
+    if (held != NULL) { /* the supervisor doesn't know it any more */
+        list_remove(&held->node);
+        free(held);
+        release(uplink, pending);
+        return;
+    }
+    pending->done = NULL;
+    if (cancel) {
+        frame_encode_cancel(conn_out(uplink->conn),
+                            &(struct frame_cancel){.call = call});
+        conn_wrote(uplink->conn);
+    }
+}
+
+static void wake_with_reply(void *context, uint8_t status, struct bytes result)
+{
+    struct task *task = context;
+
+    task->reply = malloc(result.n + 1);
+    task->reply_bytes = task->reply != NULL ? (uint32_t)result.n : 0;
+    task->reply_status = task->reply != NULL ? status : REPLY_ERROR;
+    if (result.n != 0 && task->reply != NULL)
+        memcpy(task->reply, result.data, result.n);
+    task_wake(task, WAKE_REPLY, 0);
+}
+
+static void withdraw_request(struct task *task)
+{
+    uint64_t call = (uint64_t)(uintptr_t)task->withdraw_state;
+
+    uplink_forget(task->actor->rt->uplink, call, true);
+}
+
+uint64_t uplink_expect_for(struct uplink *uplink, struct task *task)
+{
+    uint64_t call = uplink_expect(uplink, wake_with_reply, task);
+
+    task->withdraw = withdraw_request;
+    task->withdraw_state = (void *)(uintptr_t)call;
+    return call;
+}
+
+void uplink_ask(struct uplink *uplink, const char *target, const struct value *items,
+                size_t n_items, uplink_done *done, void *context)
+{
+    struct buf args;
+    struct frame_call frame = {.target = bytes_of_text(target)};
+
+    buf_init(&args, 0);
+    payload_encode(&args, items, n_items);
+    frame.call = uplink_expect(uplink, done, context);
+    frame.args = buf_bytes(&args);
+    frame_encode_call(conn_out(uplink->conn), &frame);
+    conn_wrote(uplink->conn);
+    buf_finish(&args);
+}
+
+void uplink_end_frame(struct uplink *uplink, size_t at)
+{
+    struct buf *out = conn_out(uplink->conn);
+    uint32_t big =
+        __builtin_bswap32((uint32_t)(buf_len(out) - at - FRAME_HEADER_BYTES));
+
+    memcpy(buf_head(out) + at + 1, &big, 4);
+    conn_wrote(uplink->conn);
+}
+
+void uplink_drop_frame(struct uplink *uplink, size_t at)
+{
+    struct buf *out = conn_out(uplink->conn);
+
+    out->end = out->start + at;
+    conn_wrote(uplink->conn);
+}
+
+void uplink_reply(struct uplink *uplink, uint64_t call, uint8_t status,
+                  struct bytes result)
+{
+    struct frame_reply frame = {.call = call, .status = status, .result = result};
+
+    frame_encode_reply(conn_out(uplink->conn), &frame);
+    conn_wrote(uplink->conn);
+}
+
+void uplink_send_exit(struct uplink *uplink, const struct frame_exit *frame)
+{
+    frame_encode_exit(conn_out(uplink->conn), frame);
+    conn_wrote(uplink->conn);
+}
+
+void uplink_send_gone(struct uplink *uplink, uint64_t pid)
+{
+    frame_encode_gone(conn_out(uplink->conn), &(struct frame_gone){.pid = pid});
+    conn_wrote(uplink->conn);
+}
+
+/* ---- frames that come in
+ * ------------------------------------------------------------- */
+
+static int on_reply(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct frame_reply frame;
+    struct pending *pending;
+    uplink_done *done;
+    void *context;
+
+    if (frame_decode_reply(body, &frame, err) == -1)
+        return -1;
+    pending = find_pending(rt->uplink, frame.call);
+    if (pending == NULL)
+        return err_set(err, ERR_INVALID, "REPLY to a call that was never made");
+    done = pending->done;
+    context = pending->context;
+    release(rt->uplink, pending);
+    if (done != NULL)
+        done(context, frame.status & REPLY_ERROR, frame.result);
+    return 0;
+}
+
+static int on_hold(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct frame_hold frame;
+    struct held *held;
+
+    if (frame_decode_hold(body, &frame, err) == -1)
+        return -1;
+    if (find_pending(rt->uplink, frame.call) == NULL)
+        return err_set(err, ERR_INVALID, "HOLD of a call that was never made");
+    held = malloc(sizeof(*held) + body.n);
+    if (held == NULL)
+        return err_set(err, ERR_UNAVAILABLE, "no memory for a held call");
+    memcpy(held->body, body.data, body.n);
+    held->n_bytes = body.n;
+    held->call = frame.call;
+    held->target =
+        (struct bytes){held->body + (frame.target.data - body.data), frame.target.n};
+    list_append(&rt->uplink->held, &held->node);
+    return 0;
+}
+
+static void resend(struct uplink *uplink, struct held *held)
+{
+    struct pending *pending = find_pending(uplink, held->call);
+
+    list_remove(&held->node);
+    if (pending != NULL && pending->done == NULL)
+        release(uplink, pending);
+    else
+        conn_forward(uplink->conn, FRAME_CALL,
+                     (struct bytes){held->body, held->n_bytes});
+    free(held);
+}
+
+static int on_resume(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct frame_resume frame;
+    uint32_t n = 0;
+
+    if (frame_decode_resume(body, &frame, err) == -1)
+        return -1;
+    LIST_FOREACH_SAFE (node, &rt->uplink->held) {
+        struct held *held = container_of(node, struct held, node);
+
+        if (n == frame.n)
+            break;
+        if (held->target.n == frame.target.n &&
+            memcmp(held->target.data, frame.target.data, frame.target.n) == 0) {
+            resend(rt->uplink, held);
+            n++;
+        }
+    }
+    return 0;
+}
+
+typedef int frame_handler(struct runtime *rt, struct bytes body, struct err *err);
+
+static frame_handler *const handlers[256] = {
+    [FRAME_SETUP] = role_on_setup,        [FRAME_PING] = role_on_ping,
+    [FRAME_DRAIN] = role_on_drain,        [FRAME_MAPPED] = peers_on_mapped,
+    [FRAME_CALL] = functions_on_call,     [FRAME_REPLY] = on_reply,
+    [FRAME_CANCEL] = functions_on_cancel, [FRAME_HOLD] = on_hold,
+    [FRAME_RESUME] = on_resume,           [FRAME_SEND] = inbound_on_send,
+    [FRAME_SPAWN] = inbound_on_spawn,     [FRAME_WATCH] = inbound_on_watch,
+    [FRAME_EXIT] = inbound_on_exit,       [FRAME_SIGNAL] = inbound_on_signal,
+    [FRAME_EVENT] = inbound_on_event,
+};
+
+static int on_frame(void *context, uint8_t type, struct bytes body, struct err *err)
+{
+    struct runtime *rt = context;
+
+    if (handlers[type] == NULL)
+        return err_set(err, ERR_INVALID, "frame %s (%u) is not for a worker",
+                       frame_name(type), type);
+    return handlers[type](rt, body, err);
+}
+
+static void on_closed(void *context, const struct err *reason)
+{
+    struct runtime *rt = context;
+
+    (void)reason;
+    rt->stop = true;
+}
+
+struct uplink *uplink_create(struct runtime *rt, int fd)
+{
+    static const struct conn_callbacks callbacks = {on_frame, on_closed};
+    struct conn_limits limits = conn_limits_default;
+    struct uplink *uplink = xcalloc(1, sizeof(*uplink));
+
+    limits.out_max_bytes = 0; /* bounded by what the app has: each call waits for one */
+    uplink->rt = rt;
+    list_init(&uplink->held);
+    uplink->conn = conn_create(&rt->conns, fd, &limits, &callbacks, rt);
+    return uplink;
+}
+
+void uplink_destroy(struct uplink *uplink)
+{
+    struct list *node;
+
+    if (uplink == NULL)
+        return;
+    while ((node = list_take_first(&uplink->held)) != NULL)
+        free(container_of(node, struct held, node));
+    conn_destroy(uplink->conn);
+    free(uplink->pending);
+    free(uplink);
+}

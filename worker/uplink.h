@@ -1,0 +1,59 @@
+/*
+ * uplink -- this worker's conversation with its supervisor.
+ *
+ * Requests that expect a REPLY get a number and a callback here; frames that come in go
+ * to whoever they concern (functions, inbound, peers). The uplink's end is the
+ * worker's: without a supervisor it has no reason to live.
+ */
+#ifndef TROUPE_WORKER_UPLINK_H
+#define TROUPE_WORKER_UPLINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+struct conn;
+struct frame_exit;
+struct frame_reply;
+struct runtime;
+struct task;
+struct value;
+
+struct uplink *uplink_create(struct runtime *rt, int fd); /* takes fd */
+void uplink_destroy(struct uplink *uplink);
+struct conn *uplink_conn(struct uplink *uplink);
+
+/* result is borrowed; status as in REPLY without REPLY_LINGERS. Called once. */
+typedef void uplink_done(void *context, uint8_t status, struct bytes result);
+
+/* A number for a request that is about to be sent. */
+uint64_t uplink_expect(struct uplink *uplink, uplink_done *done, void *context);
+
+/* Its REPLY will be dropped. With cancel, the supervisor hears that nobody wants it. */
+void uplink_forget(struct uplink *uplink, uint64_t call, bool cancel);
+
+/* The request of call sent nothing: there will be no REPLY. */
+void uplink_unexpect(struct uplink *uplink, uint64_t call);
+
+/* Calls @target with n_items arguments from C. */
+void uplink_ask(struct uplink *uplink, const char *target, const struct value *items,
+                size_t n_items, uplink_done *done, void *context);
+
+/* The task will be woken (WAKE_REPLY) by the REPLY to the number returned; if it is
+ * dropped before, the request is cancelled. For use before task_block(). */
+uint64_t uplink_expect_for(struct uplink *uplink, struct task *task);
+
+void uplink_reply(struct uplink *uplink, uint64_t call, uint8_t status,
+                  struct bytes result);
+void uplink_send_exit(struct uplink *uplink, const struct frame_exit *frame);
+void uplink_send_gone(struct uplink *uplink, uint64_t pid);
+
+/* A frame header whose REST is appended next to conn_out(); end() patches its length.
+ * begin() = frame_encode_x with an empty REST, at_out = buf_len before it. */
+void uplink_end_frame(struct uplink *uplink, size_t at);
+
+/* Takes a frame back that end_frame() has not seen yet. */
+void uplink_drop_frame(struct uplink *uplink, size_t at);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * vm -- one lua_State with the actors of one entry.
+ *
+ * Two entries never share a Lua heap. The entry's chunks (its libraries', then its own)
+ * are loaded once per VM and instantiated per actor with the actor's own _ENV as their
+ * argument. The allocator counts; above the soft ceiling the running actor gets an
+ * error at its next instruction, above the hard one allocation fails (hazards L8: the
+ * soft one comes first because a failing allocation can crash stock Lua 5.4.4).
+ */
+#ifndef TROUPE_WORKER_VM_H
+#define TROUPE_WORKER_VM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+#include "common/list.h"
+
+struct err;
+struct program;
+struct runtime;
+
+struct vm {
+    struct runtime *rt;
+    struct program *program;
+    lua_State *L; /* runs nothing of the app's; holds what is shared */
+    struct list in_program;
+    size_t used_bytes, soft_bytes, hard_bytes;
+    bool over;          /* the soft ceiling was passed */
+    uint32_t n_trusted; /* > 0: our own code allocates, which must not fail halfway */
+    int ref_actors;     /* table: vm_index → actor userdata */
+    int ref_env_meta;   /* the metatable of every _ENV */
+    int ref_chunks;     /* table: unit number → chunk function */
+    uint32_t n_actors, n_max_actors;
+    uint32_t *free_indices; /* of ref_actors, a stack */
+    uint32_t n_free_indices, n_indices, free_size;
+    struct list idle; /* ended actors whose userdata and coroutine are used again */
+    uint32_t n_idle;
+};
+
+/* Loads every chunk of program. NULL and err when that fails. */
+struct vm *vm_create(struct runtime *rt, struct program *program, struct err *err);
+void vm_destroy(struct vm *vm);
+
+/* Bit 0 of a coroutine's extra space says that it is on the way between a blocked
+ * innermost coroutine and the scheduler: nobody else may resume it. */
+#define VM_TAG_BLOCKED ((uintptr_t)1)
+
+static inline struct vm *vm_of(lua_State *L)
+{
+    return (struct vm *)(*(uintptr_t *)lua_getextraspace(L) & ~VM_TAG_BLOCKED);
+}
+
+static inline bool vm_is_tagged(lua_State *L)
+{
+    return (*(uintptr_t *)lua_getextraspace(L) & VM_TAG_BLOCKED) != 0;
+}
+
+static inline void vm_tag(lua_State *L, bool blocked)
+{
+    uintptr_t *space = lua_getextraspace(L);
+
+    *space = (*space & ~VM_TAG_BLOCKED) | (blocked ? VM_TAG_BLOCKED : 0);
+}
+
+/* Pushes a new _ENV for an actor of this VM. */
+void vm_push_env(struct vm *vm, lua_State *L);
+
+/* Called by the hook: collects; raises in L when the VM is still over its ceiling. */
+void vm_check_ceiling(lua_State *L);
+
+#endif
