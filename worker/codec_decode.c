@@ -8,6 +8,9 @@
 /* No table is made larger than this on the word of a count; it grows as values come. */
 #define PRESIZE_MAX 4096
 
+/* So many open tables fit into the stack slots that every C function has. */
+#define DEPTH_FREE 3
+
 struct cursor {
     const uint8_t *at, *end;
 };
@@ -40,6 +43,7 @@ struct frame {
     uint32_t index;
     bool is_map;
     bool has_key; /* a key is on the stack, its value comes */
+    bool bad_key; /* and it is one that Lua can't hold */
 };
 
 /* ---- heads -------------------------------------------------------------------------
@@ -279,9 +283,12 @@ int codec_decode_error(lua_State *L, const uint8_t *data, size_t n_bytes,
 /* ---- values ------------------------------------------------------------------------
  */
 
+enum pushed { PUSHED_VALUE, PUSHED_NIL, PUSHED_NAN, PUSHED_NOTHING };
+
 /* refs is the stack index of the table that holds all tables so far in their order (so
  * the one with number 0 is its first), 0 for none. */
-static int push_ext(lua_State *L, struct cursor *c, const struct head *head, int refs)
+static enum pushed push_ext(lua_State *L, struct cursor *c, const struct head *head,
+                            int refs)
 {
     struct bytes body = {c->at, head->n};
     struct error_view view;
@@ -291,70 +298,46 @@ static int push_ext(lua_State *L, struct cursor *c, const struct head *head, int
     switch (head->ext_type) {
     case EXT_ERROR:
         if (!read_error(body, &view))
-            return -1;
+            return PUSHED_NOTHING;
         errors_push_view(L, &view);
-        return 0;
+        return PUSHED_VALUE;
     case EXT_REF:
         if (refs == 0 || body.n != 4)
-            return -1;
+            return PUSHED_NOTHING;
         memcpy(&number, body.data, 4);
-        if (lua_rawgeti(L, refs, (lua_Integer)__builtin_bswap32(number) + 1) ==
-            LUA_TTABLE)
-            return 0;
-        return -1;
+        number = __builtin_bswap32(number);
+        if (lua_rawgeti(L, refs, (lua_Integer)number + 1) == LUA_TTABLE)
+            return PUSHED_VALUE;
+        return PUSHED_NOTHING;
     default:
         lua_pushnil(L); /* somebody's own type */
-        return 0;
+        return PUSHED_NIL;
     }
 }
 
-static inline int push_scalar(lua_State *L, struct cursor *c, const struct head *head,
-                              int refs)
+static inline enum pushed push_scalar(lua_State *L, struct cursor *c,
+                                      const struct head *head, int refs)
 {
     switch (head->token) {
     case TOKEN_NIL:
         lua_pushnil(L);
-        return 0;
+        return PUSHED_NIL;
     case TOKEN_BOOLEAN:
         lua_pushboolean(L, head->as.boolean);
-        return 0;
+        return PUSHED_VALUE;
     case TOKEN_INTEGER:
         lua_pushinteger(L, head->as.integer);
-        return 0;
+        return PUSHED_VALUE;
     case TOKEN_FLOAT:
         lua_pushnumber(L, head->as.number);
-        return 0;
+        return head->as.number == head->as.number ? PUSHED_VALUE : PUSHED_NAN;
     case TOKEN_STRING:
         lua_pushlstring(L, (const char *)c->at, head->n);
         c->at += head->n;
-        return 0;
+        return PUSHED_VALUE;
     default:
         return push_ext(L, c, head, refs);
     }
-}
-
-static inline bool is_key(lua_State *L, int idx)
-{
-    int type = lua_type(L, idx);
-    double number;
-
-    if (type == LUA_TSTRING)
-        return true;
-    if (type == LUA_TNUMBER && !lua_isinteger(L, idx)) {
-        number = lua_tonumberx(L, idx, NULL);
-        return number == number; /* NaN is no key */
-    }
-    return type != LUA_TNIL;
-}
-
-/* Puts the key and value on top into the table under them. What Lua can't hold (no key,
- * no value) is left out. */
-static inline void store_pair(lua_State *L)
-{
-    if (lua_type(L, -1) != LUA_TNIL && is_key(L, -2))
-        lua_rawset(L, -3);
-    else
-        lua_pop(L, 2);
 }
 
 static void open_table(lua_State *L, const struct head *head, int refs)
@@ -372,24 +355,30 @@ static void open_table(lua_State *L, const struct head *head, int refs)
 /* Gives the value on top to the innermost open table, and every table that is complete
  * by that to the one around it. Returns the new depth; 0: the value on top is the
  * whole. */
-static inline int attach_value(lua_State *L, struct frame *frames, int depth)
+static inline int attach_value(lua_State *L, enum pushed pushed, struct frame *frames,
+                               int depth)
 {
     while (depth > 0) {
         struct frame *frame = &frames[depth - 1];
 
         if (!frame->is_map) {
             frame->index++;
-            if (lua_type(L, -1) == LUA_TNIL)
+            if (pushed == PUSHED_NIL)
                 lua_pop(L, 1);
             else
                 lua_rawseti(L, -2, frame->index);
         } else if (!frame->has_key) {
             frame->has_key = true;
+            frame->bad_key = pushed != PUSHED_VALUE;
             return depth;
         } else {
             frame->has_key = false;
-            store_pair(L);
+            if (pushed == PUSHED_NIL || frame->bad_key)
+                lua_pop(L, 2); /* no key or no value: left out */
+            else
+                lua_rawset(L, -3);
         }
+        pushed = PUSHED_VALUE;
         if (--frame->left != 0)
             return depth;
         depth--;
@@ -401,6 +390,7 @@ static inline int attach_value(lua_State *L, struct frame *frames, int depth)
 static int decode_value(lua_State *L, struct cursor *c, int refs, struct err *err)
 {
     struct frame frames[CODEC_MAX_DEPTH];
+    enum pushed pushed;
     struct head head;
     int depth = 0;
 
@@ -412,9 +402,10 @@ static int decode_value(lua_State *L, struct cursor *c, int refs, struct err *er
                 return err_set(err, ERR_INVALID,
                                "data nested too deeply (more than %d levels)",
                                CODEC_MAX_DEPTH);
-            if (!lua_checkstack(L, 10))
+            if (depth >= DEPTH_FREE && !lua_checkstack(L, 10))
                 return err_set(err, ERR_UNAVAILABLE, "no memory for the stack");
             open_table(L, &head, refs);
+            pushed = PUSHED_VALUE;
             if (head.n != 0) {
                 frames[depth++] = (struct frame){
                     .left = head.n,
@@ -422,10 +413,12 @@ static int decode_value(lua_State *L, struct cursor *c, int refs, struct err *er
                 };
                 continue;
             }
-        } else if (push_scalar(L, c, &head, refs) == -1) {
-            return fail_malformed(err);
+        } else {
+            pushed = push_scalar(L, c, &head, refs);
+            if (pushed == PUSHED_NOTHING)
+                return fail_malformed(err);
         }
-        depth = attach_value(L, frames, depth);
+        depth = attach_value(L, pushed, frames, depth);
     } while (depth > 0);
     return 0;
 }

@@ -12,6 +12,7 @@
 #define N_FEW 16 /* so many tables are looked for one by one, more by hash */
 
 #define CONTAINER_HEADER_BYTES 5
+#define DEPTH_FREE             3 /* so many open tables fit into the slots every C function has */
 #define ARRAY32                0xdd
 #define MAP32                  0xdf
 
@@ -393,7 +394,7 @@ static enum step open_table(struct encoder *e, bool *opened_out)
     }
     if (e->depth == CODEC_MAX_DEPTH)
         return fail_depth(e);
-    if (!lua_checkstack(L, 8))
+    if (e->depth >= DEPTH_FREE && !lua_checkstack(L, 8))
         return fail_size(e);
     if (frozen_push_contents(L, -1))
         lua_replace(L, -2);
@@ -426,14 +427,14 @@ static inline bool is_sendable(lua_State *L, int idx, int type)
 
 /* Writes the key under the value on top. A table as key is left on top, opened_out says
  * so; a pair that can't travel is popped and *skip_out true. */
-static enum step write_key(struct encoder *e, struct frame *frame, bool *skip_out,
-                           bool *opened_out)
+static inline enum step write_key(struct encoder *e, struct frame *frame,
+                                  int value_type, bool *skip_out, bool *opened_out)
 {
     lua_State *L = e->L;
     int type = lua_type(L, -2);
 
     *skip_out = *opened_out = false;
-    if (!is_sendable(L, -1, lua_type(L, -1)) || !is_sendable(L, -2, type)) {
+    if (!is_sendable(L, -1, value_type) || !is_sendable(L, -2, type)) {
         lua_pop(L, 1);
         *skip_out = true;
         return STEP_OK;
@@ -455,10 +456,8 @@ static inline bool take_index(lua_State *L, struct frame *frame)
 }
 
 /* Writes the value on top and pops it; a table stays and is opened. */
-static inline enum step write_value(struct encoder *e, bool *opened_out)
+static inline enum step write_value(struct encoder *e, int type, bool *opened_out)
 {
-    int type = lua_type(e->L, -1);
-
     *opened_out = false;
     if (type == LUA_TTABLE)
         return open_table(e, opened_out);
@@ -491,7 +490,7 @@ static enum step take_item(struct encoder *e, struct frame *frame)
     }
     if (!e->careful && !take_index(e->L, frame))
         return STEP_RETRY;
-    return write_value(e, &opened);
+    return write_value(e, lua_type(e->L, -1), &opened);
 }
 
 /* One turn: the next pair of the innermost table, or its end, or the value whose key
@@ -502,12 +501,13 @@ static enum step take_turn(struct encoder *e)
     lua_State *L = e->L;
     bool skip, opened;
     enum step step;
+    int type;
 
     if (buf_len(e->out) > e->max_bytes)
         return fail_size(e);
     if (frame->in_key) {
         frame->in_key = false;
-        return write_value(e, &opened);
+        return write_value(e, lua_type(L, -1), &opened);
     }
     if (!frame->is_map)
         return take_item(e, frame);
@@ -515,10 +515,11 @@ static enum step take_turn(struct encoder *e)
         close_table(e);
         return STEP_OK;
     }
-    step = write_key(e, frame, &skip, &opened);
+    type = lua_type(L, -1);
+    step = write_key(e, frame, type, &skip, &opened);
     if (step != STEP_OK || skip || frame->in_key)
         return step;
-    return write_value(e, &opened);
+    return write_value(e, type, &opened);
 }
 
 static enum step encode_table(struct encoder *e)
@@ -550,22 +551,25 @@ static int encode_tree(lua_State *L, int idx, struct buf *out, bool *graph_out,
     e.seen.size = 0;
     e.base = lua_gettop(L);
     idx = lua_absindex(L, idx);
-    do {
+    e.depth = 0;
+    e.found_ref = false;
+    seen_clear(&e.seen);
+    lua_pushvalue(L, idx);
+    while ((step = encode_table(&e)) == STEP_RETRY) {
         out->end = out->start + mark;
+        e.careful = true;
         e.depth = 0;
         e.found_ref = false;
         seen_clear(&e.seen);
         lua_settop(L, e.base);
         lua_pushvalue(L, idx);
-        step = encode_table(&e);
-        e.careful = true;
-    } while (step == STEP_RETRY);
+    }
     seen_clear(&e.seen);
-    lua_settop(L, e.base);
     if (step == STEP_OK && buf_len(out) > e.max_bytes)
         step = fail_size(&e);
     if (step != STEP_OK) {
         out->end = out->start + mark;
+        lua_settop(L, e.base);
         return -1;
     }
     if (e.found_ref)
