@@ -486,6 +486,8 @@ static uint32_t first_processes(const struct pool *pool)
     return min_u32(pool->n_slots, pool->spec.n_processes);
 }
 
+static void take_next_spec(struct pool *pool);
+
 void pool_start(struct pool *pool, void (*done)(void *context, const struct err *err),
                 void *context)
 {
@@ -498,6 +500,7 @@ void pool_start(struct pool *pool, void (*done)(void *context, const struct err 
             done(context, &err);
         return;
     }
+    take_next_spec(pool);
     pool->state = POOL_RUNNING;
     pool->started = done;
     pool->started_context = context;
@@ -670,16 +673,40 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 /* ---- stop --------------------------------------------------------------------------
  */
 
+struct stop_waiter {
+    struct list link;
+    void (*done)(void *context);
+    void *context;
+};
+
+static void await_stop(struct pool *pool, void (*done)(void *context), void *context)
+{
+    struct stop_waiter *waiter;
+
+    if (done == NULL)
+        return;
+    waiter = xmalloc(sizeof(*waiter));
+    waiter->done = done;
+    waiter->context = context;
+    list_append(&pool->stop_waiters, &waiter->link);
+}
+
 static void tell_stopped(struct pool *pool)
 {
-    void (*stopped)(void *) = pool->stopped;
-    void *context = pool->stopped_context;
+    struct list waiters, *node;
 
     ev_timer_stop(pool->pools->sup->loop, &pool->stop_timer);
     pool->state = POOL_STOPPED;
-    pool->stopped = NULL;
-    if (stopped != NULL)
-        stopped(context);
+    /* A waiter may start the pool again, and stop it again. */
+    list_init(&waiters);
+    while ((node = list_take_first(&pool->stop_waiters)) != NULL)
+        list_append(&waiters, node);
+    while ((node = list_take_first(&waiters)) != NULL) {
+        struct stop_waiter *waiter = container_of(node, struct stop_waiter, link);
+
+        waiter->done(waiter->context);
+        free(waiter);
+    }
     pools_on_stopped(pool);
 }
 
@@ -716,15 +743,12 @@ void pool_stop(struct pool *pool, uint64_t deadline_at_ns, void (*done)(void *co
 
     if (pool->hidden != NULL)
         pool_stop(pool->hidden, deadline_at_ns, NULL, NULL);
+    await_stop(pool, done, context);
     if (pool->state == POOL_STOPPED) {
-        if (done != NULL)
-            done(context);
-        pools_on_stopped(pool);
+        tell_stopped(pool);
         return;
     }
     pool->state = POOL_STOPPING;
-    pool->stopped = done;
-    pool->stopped_context = context;
     pool->stop_at_ns = deadline_at_ns;
     err_set(&err, ERR_UNAVAILABLE, "%s",
             is_host(pool) ? "host is shutting down" : "pool is closed");
@@ -743,17 +767,54 @@ void pool_stop(struct pool *pool, uint64_t deadline_at_ns, void (*done)(void *co
 /* ---- life and figures --------------------------------------------------------------
  */
 
+/* The copy owns its settings; entry is the caller's business. */
+static struct pool_spec copy_spec(const struct pool_spec *spec)
+{
+    struct pool_spec copy = *spec;
+    uint8_t *settings = xmalloc(spec->settings.n + 1);
+
+    if (spec->settings.n != 0)
+        memcpy(settings, spec->settings.data, spec->settings.n);
+    copy.settings.data = settings;
+    return copy;
+}
+
+static void free_settings(struct pool_spec *spec)
+{
+    free((void *)(uintptr_t)spec->settings.data);
+}
+
+void pool_set_next_spec(struct pool *pool, const struct pool_spec *spec)
+{
+    if (pool->next_spec != NULL)
+        free_settings(pool->next_spec);
+    else
+        pool->next_spec = xmalloc(sizeof(*pool->next_spec));
+    *pool->next_spec = copy_spec(spec);
+}
+
+static void take_next_spec(struct pool *pool)
+{
+    const char *entry = pool->spec.entry;
+
+    if (pool->next_spec == NULL || !list_empty(&pool->workers))
+        return;
+    free_settings(&pool->spec);
+    pool->spec = *pool->next_spec;
+    pool->spec.entry = entry;
+    free(pool->next_spec);
+    pool->next_spec = NULL;
+}
+
 struct pool *pool_create(struct pools *pools, const struct pool_spec *spec)
 {
     struct pool *pool = xcalloc(1, sizeof(*pool));
-    uint8_t *settings = xmalloc(spec->settings.n + 1);
 
-    memcpy(settings, spec->settings.data, spec->settings.n);
     pool->pools = pools;
-    pool->spec = *spec;
+    pool->spec = copy_spec(spec);
     pool->spec.entry = xstrdup(spec->entry);
-    pool->spec.settings.data = settings;
     list_init(&pool->workers);
+    list_init(&pool->stop_waiters);
     pool_queue_init(&pool->queue, pool->spec.entry, spec->buffer);
     ev_timer_init(&pool->retry, on_retry, 0., 0.);
     ev_timer_init(&pool->unclog, on_unclog, 0., 0.);
@@ -766,14 +827,20 @@ struct pool *pool_create(struct pools *pools, const struct pool_spec *spec)
 void pool_destroy(struct pool *pool)
 {
     struct ev_loop *loop = pool->pools->sup->loop;
+    struct list *node;
 
     ev_timer_stop(loop, &pool->retry);
     ev_timer_stop(loop, &pool->unclog);
     ev_timer_stop(loop, &pool->tick);
     ev_timer_stop(loop, &pool->stop_timer);
+    while ((node = list_take_first(&pool->stop_waiters)) != NULL)
+        free(container_of(node, struct stop_waiter, link));
     pool_queue_finish(&pool->queue);
     list_remove(&pool->link);
-    free((void *)(uintptr_t)pool->spec.settings.data);
+    if (pool->next_spec != NULL)
+        free_settings(pool->next_spec);
+    free(pool->next_spec);
+    free_settings(&pool->spec);
     free((void *)(uintptr_t)pool->spec.entry);
     free(pool);
 }

@@ -66,9 +66,10 @@ void pools_destroy(struct pools *pools);
 /* The pool that calls to (or spawns on) this entry go to; NULL if none. */
 struct pool *pools_find(const struct pools *pools, const void *entry, size_t n_bytes);
 
-/* Makes one pool (STOPPED) and shows it under its entry. A pool that was there is
- * drained in the background. Functions' pools run at once (pool_start is called here).
- */
+/* Makes one pool and shows it under its entry. A function's starts at once; if there
+ * was one before, that serves until the new one works and then drains in the
+ * background. A host's waits for pool_start(); one that exists already takes spec at
+ * its next start. */
 struct pool *pools_add(struct pools *pools, const struct pool_spec *spec);
 void pools_remove(struct pools *pools, const char *entry);
 

@@ -27,6 +27,8 @@ struct pool {
     struct list link; /* in pools->all */
     struct pools *pools;
     struct pool_spec spec; /* owns entry and settings */
+    struct pool_spec
+        *next_spec; /* hosts: what counts from the next start on, or NULL */
     enum pool_state state;
     bool visible;        /* in by_entry */
     bool removed;        /* freed as soon as it is stopped */
@@ -51,14 +53,15 @@ struct pool {
 
     void (*started)(void *context, const struct err *err);
     void *started_context;
-    void (*stopped)(void *context);
-    void *stopped_context;
+    struct list stop_waiters; /* struct stop_waiter of pool.c */
     uint64_t stop_at_ns;
     ev_timer stop_timer;
 };
 
 /* pool.c, for pools.c */
 struct pool *pool_create(struct pools *pools, const struct pool_spec *spec);
+/* A host that runs goes on as it is: spec (copied) counts from its next start on. */
+void pool_set_next_spec(struct pool *pool, const struct pool_spec *spec);
 void pool_destroy(
     struct pool *pool); /* its workers are gone or going with everything */
 

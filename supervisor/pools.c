@@ -11,6 +11,7 @@
 #define RESTART_TOKENS     100.0 /* restarts at once, of all pools together */
 #define RESTARTS_PER_S     50.0
 #define RETIRE_DEADLINE_MS 600000u /* accepted calls of a replaced pool */
+#define HOST_DEADLINE_MS   10000u  /* the actors of a removed host */
 
 static uint64_t now_ns(void)
 {
@@ -64,13 +65,21 @@ static void show(struct pool *pool)
     pool->visible = true;
 }
 
+static bool is_service(enum pool_kind kind)
+{
+    return kind == POOL_KIND_HOST || kind == POOL_KIND_TERMINAL;
+}
+
 static void retire(struct pool *pool)
 {
+    uint64_t deadline_ms;
+
     hide(pool);
     pool->removed = true;
     if (pool->hidden != NULL)
         pool->hidden->removed = true;
-    pool_stop(pool, now_ns() + (uint64_t)RETIRE_DEADLINE_MS * 1000000, NULL, NULL);
+    deadline_ms = is_service(pool->spec.kind) ? HOST_DEADLINE_MS : RETIRE_DEADLINE_MS;
+    pool_stop(pool, now_ns() + deadline_ms * 1000000, NULL, NULL);
 }
 
 /* ---- replacing ---------------------------------------------------------------------
@@ -96,11 +105,6 @@ static void on_replacement_started(void *context, const struct err *err)
     show(pool);
 }
 
-static bool is_service(enum pool_kind kind)
-{
-    return kind == POOL_KIND_HOST || kind == POOL_KIND_TERMINAL;
-}
-
 /* A replacement that never came to be shown. */
 static void retire_unseen(struct pools *pools, const char *entry)
 {
@@ -118,6 +122,10 @@ struct pool *pools_add(struct pools *pools, const struct pool_spec *spec)
     struct pool *pool;
 
     retire_unseen(pools, spec->entry);
+    if (old != NULL && is_service(spec->kind) && is_service(old->spec.kind)) {
+        pool_set_next_spec(old, spec);
+        return old;
+    }
     pool = pool_create(pools, spec);
     if (is_service(spec->kind)) { /* service.c starts and stops it */
         if (old != NULL)
@@ -202,7 +210,7 @@ void pools_stop(struct pools *pools, uint64_t deadline_at_ns,
         struct pool *pool = container_of(node, struct pool, link);
 
         if (pool->state != POOL_STOPPED)
-            pool_stop(pool, deadline_at_ns, pool->stopped, pool->stopped_context);
+            pool_stop(pool, deadline_at_ns, NULL, NULL);
     }
     if (all_stopped(pools)) {
         done(context);

@@ -1,0 +1,678 @@
+#include "supervisor/pool.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include "tests/unit/floor.h"
+#include "tests/unit/unit.h"
+
+/* ---- calls and answers -------------------------------------------------------------
+ */
+
+START_TEST(pool_static_answers_calls)
+{
+    struct asked asked[100];
+    struct pool *pool;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 8, 2, 512);
+    for (int i = 0; i < 100; i++)
+        floor_ask(&asked[i], "app:f", "echo", value_int(i), 0);
+    FLOOR_UNTIL(asked[99].n_answers != 0);
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq(asked[i].n_answers, 1);
+        ck_assert_int_eq(floor_first(&asked[i])->as.integer, i);
+        value_finish(&asked[i].list);
+    }
+    ck_assert_uint_eq(floor_n_ready(pool), 2);
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_lazy_starts_on_demand_and_reaps)
+{
+    struct pool_figures figures;
+    struct asked asked;
+    struct pool *pool;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_LAZY, 4, 2, 256);
+    ck_assert_ptr_null(floor_worker(pool, 0));
+    floor_ask(&asked, "app:f", "echo", value_int(7), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_int_eq(floor_first(&asked)->as.integer, 7);
+    value_finish(&asked.list);
+    pool_get_figures(pool, &figures);
+    ck_assert_uint_eq(figures.n_processes, 1);
+    floor_close();
+
+    floor_open();
+    {
+        static const uint8_t empty_map[] = {0x80};
+        struct pool_spec spec = {.entry = "app:short",
+                                 .kind = POOL_KIND_LAZY,
+                                 .n_slots_max = 4,
+                                 .n_processes = 2,
+                                 .buffer = 8,
+                                 .idle_timeout_ms = 50,
+                                 .settings = {empty_map, 1}};
+
+        pool = pools_add(sup.pools, &spec);
+    }
+    floor_ask(&asked, "app:short", "echo", value_int(7), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    value_finish(&asked.list);
+    FLOOR_UNTIL(floor_worker(pool, 0) == NULL);
+    floor_ask(&asked, "app:short", "echo", value_int(8), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_int_eq(floor_first(&asked)->as.integer, 8);
+    value_finish(&asked.list);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_spreads_calls_over_its_processes)
+{
+    struct asked asked[4];
+    struct pool *pool;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 4, 2, 64);
+    FLOOR_UNTIL(floor_n_ready(pool) == 2);
+    for (int i = 0; i < 4; i++)
+        floor_ask(&asked[i], "app:f", "nothing", value_int(0), 0);
+    ck_assert_uint_eq(floor_worker(pool, 0)->n_busy, 2);
+    ck_assert_uint_eq(floor_worker(pool, 1)->n_busy, 2);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_queue_full_refuses_the_supervisors_own)
+{
+    struct pool_figures figures;
+    struct asked asked[4];
+    struct pool *pool;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 2);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    for (int i = 0; i < 4; i++)
+        floor_ask(&asked[i], "app:f", "nothing", value_int(0), 0);
+    pool_get_figures(pool, &figures);
+    ck_assert_uint_eq(figures.n_queued, 2);
+    ck_assert_int_eq(asked[3].n_answers, 1);
+    ck_assert_int_eq(asked[3].err.kind, ERR_RATE_LIMITED);
+    ck_assert_int_eq(asked[2].n_answers, 0);
+    floor_close();
+}
+END_TEST
+
+static struct value call_request(const char *target, int64_t n)
+{
+    struct value map = value_map();
+
+    value_put(&map, "target", value_string(target));
+    value_put(&map, "n", value_int(n));
+    return map;
+}
+
+/* F-48: a full queue makes the caller's worker wait; nobody gets an error. */
+START_TEST(pool_holds_and_resumes_workers)
+{
+    struct asked asked;
+    struct pool_figures figures;
+    struct pool *pool;
+    struct worker *caller;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 2, 1, 4);
+    caller = floor_worker(floor_add_pool("app:caller", POOL_KIND_STATIC, 1, 1, 4), 0);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1 && caller->state == WORKER_READY);
+    floor_ask(&asked, "app:caller", "call", call_request("app:f", 10), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    value_finish(&asked.list);
+    pool_get_figures(pool, &figures);
+    ck_assert_uint_eq(figures.n_busy, 2);
+    ck_assert_uint_eq(figures.n_queued, 4);
+    ck_assert_uint_eq(figures.n_held, 4);
+    /* The two that run and two of the queue end: two places are half of the queue. */
+    for (int i = 0; i < 2; i++) {
+        struct origin origin = {
+            .type = ORIGIN_WORKER, .call = 1002 + (uint64_t)i, .who.worker = caller};
+
+        ck_assert(calls_cancel(sup.calls, &origin));
+    }
+    pool_get_figures(pool, &figures);
+    ck_assert_uint_eq(figures.n_queued, 2);
+    ck_assert_uint_eq(figures.n_held, 2);
+    floor_ask(&asked, "app:caller", "held", value_int(0), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_int_eq(value_get_int(floor_first(&asked), "held", 0), 4);
+    ck_assert_int_eq(value_get_int(floor_first(&asked), "resumed", 0), 2);
+    value_finish(&asked.list);
+    /* Its death ends everything that it wanted. */
+    worker_kill(caller, "was killed by the test");
+    FLOOR_UNTIL((pool_get_figures(pool, &figures), figures.n_busy == 0));
+    ck_assert_uint_eq(figures.n_queued, 0);
+    ck_assert_uint_eq(figures.n_held, 0);
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_lingering_slot_stays_busy)
+{
+    struct asked asked;
+    struct pool *pool;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 2, 1, 4);
+    floor_ask(&asked, "app:f", "linger", value_int(1), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    value_finish(&asked.list);
+    ck_assert_uint_eq(floor_worker(pool, 0)->n_busy, 1);
+    floor_ask(&asked, "app:f", "free", value_int(1), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    value_finish(&asked.list);
+    FLOOR_UNTIL(floor_worker(pool, 0)->n_busy == 0);
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    floor_close();
+}
+END_TEST
+
+/* ---- deadlines and cancellation ----------------------------------------------------
+ */
+
+START_TEST(pool_call_times_out)
+{
+    struct asked asked;
+    struct pool *pool;
+    uint64_t start;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 4);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    start = (uint64_t)clock_monotonic_ns();
+    floor_ask(&asked, "app:f", "nothing", value_int(0), start + 50000000);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_int_eq(asked.err.kind, ERR_TIMEOUT);
+    ck_assert_int_eq(asked.err.retryable, RETRY_YES);
+    ck_assert_str_eq(asked.err.text, "function execution timed out after 50ms");
+    ck_assert_uint_ge(asked.answered_at_ns - start, 50000000);
+    FLOOR_UNTIL(calls_n_open(sup.calls) == 0); /* it answers CANCEL */
+    ck_assert_int_eq(asked.n_answers, 1);
+    ck_assert_uint_eq(floor_worker(pool, 0)->n_busy, 0);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_deadline_covers_the_queue)
+{
+    struct asked first, second;
+    struct pool *pool;
+    uint64_t start;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 4);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    floor_ask(&first, "app:f", "nothing", value_int(0), 0);
+    start = (uint64_t)clock_monotonic_ns();
+    floor_ask(&second, "app:f", "echo", value_int(0), start + 20000000);
+    FLOOR_UNTIL(second.n_answers != 0);
+    ck_assert_int_eq(second.err.kind, ERR_TIMEOUT);
+    ck_assert_uint_eq(calls_n_open(sup.calls), 1);
+    ck_assert_int_eq(first.n_answers, 0);
+    floor_close();
+}
+END_TEST
+
+/* L6: what doesn't end when cancelled ends with its process, and only that. */
+START_TEST(pool_deaf_callee_is_killed_after_grace)
+{
+    struct asked asked, next;
+    struct pool *pool;
+    pid_t old;
+
+    floor_open();
+    calls_set_grace_ms(sup.calls, 50);
+    pool = floor_add_pool("app:deaf", POOL_KIND_STATIC, 1, 1, 4);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    old = floor_worker(pool, 0)->os_pid;
+    floor_ask(&asked, "app:deaf", "freeze", value_int(0),
+              (uint64_t)clock_monotonic_ns() + 10000000);
+    floor_ask(&next, "app:deaf", "echo", value_int(5), 0);
+    FLOOR_UNTIL(next.n_answers != 0);
+    ck_assert_int_eq(asked.err.kind, ERR_TIMEOUT);
+    ck_assert_int_eq(floor_first(&next)->as.integer, 5);
+    ck_assert_int_ne(floor_worker(pool, 0)->os_pid, old);
+    value_finish(&next.list);
+    floor_close();
+}
+END_TEST
+
+/* ---- deaths ------------------------------------------------------------------------
+ */
+
+START_TEST(pool_death_answers_and_replaces)
+{
+    struct asked asked, next;
+    struct pool *pool;
+    uint64_t killed_at;
+    pid_t old;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 2, 1, 4);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    floor_ask(&asked, "app:f", "nothing", value_int(0), 0);
+    ev_run(sup.loop, EVRUN_NOWAIT);
+    old = floor_worker(pool, 0)->os_pid;
+    killed_at = (uint64_t)clock_monotonic_ns();
+    kill(old, SIGKILL);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_int_eq(asked.err.kind, ERR_UNAVAILABLE);
+    ck_assert_int_eq(asked.err.retryable, RETRY_YES);
+    ck_assert_str_eq(asked.err.text,
+                     "worker of app:f was killed by signal 9 (SIGKILL)");
+    floor_ask(&next, "app:f", "pid", value_int(0), 0);
+    FLOOR_UNTIL(next.n_answers != 0);
+    ck_assert_int_ne(floor_first(&next)->as.integer, old);
+    ck_assert_uint_lt(next.answered_at_ns - killed_at, 1000000000);
+    value_finish(&next.list);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_frames_before_death_count)
+{
+    struct asked asked;
+
+    floor_open();
+    floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 4);
+    floor_ask(&asked, "app:f", "reply and die", value_int(42), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_int_eq(floor_first(&asked)->as.integer, 42);
+    value_finish(&asked.list);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_exit_status_is_named)
+{
+    struct asked asked;
+
+    floor_open();
+    floor_add_pool("app:f", POOL_KIND_LAZY, 1, 1, 4);
+    floor_ask(&asked, "app:f", "exit", value_int(0), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_str_eq(asked.err.text, "worker of app:f exited with status 3");
+    floor_close();
+}
+END_TEST
+
+/* Back-off begins with the second quick death; a call doesn't wait for ever. */
+START_TEST(pool_crash_loop_is_throttled)
+{
+    static const char *const entries[] = {"app:dies_early", "app:dies_ready"};
+    struct pool_figures figures;
+    struct asked asked;
+    struct pool *pool;
+
+    floor_open();
+    pool = floor_add_pool(entries[_i], POOL_KIND_STATIC, 1, 1, 4);
+    FLOOR_UNTIL((pool_get_figures(pool, &figures), figures.n_deaths == 2));
+    ck_assert_uint_ne(figures.next_try_at_ns, 0);
+    ck_assert_uint_gt(figures.next_try_at_ns,
+                      (uint64_t)clock_monotonic_ns() + 100000000);
+    FLOOR_UNTIL((pool_get_figures(pool, &figures), figures.n_deaths == 4));
+    ck_assert_uint_gt(figures.next_try_at_ns,
+                      (uint64_t)clock_monotonic_ns() + 800000000);
+    floor_ask(&asked, entries[_i], "echo", value_int(0),
+              (uint64_t)clock_monotonic_ns() + 10000000000);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_int_eq(asked.status, REPLY_ERROR);
+    ck_assert_int_eq(asked.err.kind, ERR_UNAVAILABLE);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_failed_setup_fails_the_call)
+{
+    struct asked asked;
+
+    floor_open();
+    floor_add_pool("app:fails", POOL_KIND_LAZY, 1, 1, 4);
+    floor_ask(&asked, "app:fails", "echo", value_int(0), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_str_eq(asked.err.text, "not in the mood");
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_kills_what_is_not_ready_in_time)
+{
+    static const char *const entries[] = {"app:mute", "app:never_ready"};
+    struct worker_times times = {
+        .ready_timeout_ms = 50, .ping_every_ms = 5000, .pong_timeout_ms = 15000};
+    struct pool_figures figures;
+    struct pool *pool;
+
+    floor_open();
+    workers_set_times(sup.workers, &times);
+    pool = floor_add_pool(entries[_i], POOL_KIND_STATIC, 1, 1, 4);
+    FLOOR_UNTIL((pool_get_figures(pool, &figures), figures.n_deaths == 1));
+    floor_close();
+}
+END_TEST
+
+/* M1, M3, M4: it costs the worker its life and nobody else anything. */
+START_TEST(pool_hostile_worker_dies_alone)
+{
+    static const char *const deeds[] = {
+        "forge reply",  "forge generation", "reply twice",        "forge sender",
+        "forge caller", "unknown frame",    "supervisor's frame", "size bomb",
+        "short frame",  "hello again"};
+    struct asked asked, other, bystander;
+    struct pool *pool, *good;
+    pid_t old, good_pid;
+
+    floor_open();
+    pool = floor_add_pool("app:bad", POOL_KIND_STATIC, 2, 1, 4);
+    good = floor_add_pool("app:good", POOL_KIND_STATIC, 2, 1, 4);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1 && floor_n_ready(good) == 1);
+    old = floor_worker(pool, 0)->os_pid;
+    good_pid = floor_worker(good, 0)->os_pid;
+    floor_ask(&bystander, "app:good", "nothing", value_int(0), 0);
+    floor_ask(&other, "app:bad", "nothing", value_int(0), 0);
+    floor_ask(&asked, "app:bad", deeds[_i], value_int(0), 0);
+    FLOOR_UNTIL(other.n_answers != 0);
+    ck_assert_int_eq(other.err.kind, ERR_UNAVAILABLE);
+    ck_assert_msg(strstr(other.err.text, "worker of app:bad was killed: ") != NULL,
+                  "%s: %s", deeds[_i], other.err.text);
+    FLOOR_UNTIL(floor_worker(pool, 0) != NULL &&
+                floor_worker(pool, 0)->state == WORKER_READY);
+    ck_assert_int_ne(floor_worker(pool, 0)->os_pid, old);
+    ck_assert_int_eq(floor_worker(good, 0)->os_pid, good_pid);
+    ck_assert_int_eq(asked.n_answers, 1);
+    ck_assert_int_eq(bystander.n_answers, 0);
+    if (asked.status == REPLY_OK)
+        value_finish(&asked.list);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_silent_worker_is_killed)
+{
+    struct worker_times times = {
+        .ready_timeout_ms = 10000, .ping_every_ms = 20, .pong_timeout_ms = 60};
+    struct asked asked;
+    struct pool *pool;
+
+    floor_open();
+    workers_set_times(sup.workers, &times);
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 4);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    floor_ask(&asked, "app:f", "freeze", value_int(0), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_int_eq(asked.err.kind, ERR_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(asked.err.text, "heartbeat"));
+    floor_close();
+}
+END_TEST
+
+/* F4: somebody who stops a worker from outside doesn't kill it. */
+START_TEST(pool_stopped_worker_is_spared)
+{
+    struct worker_times times = {
+        .ready_timeout_ms = 10000, .ping_every_ms = 10, .pong_timeout_ms = 30};
+    struct asked asked;
+    struct pool *pool;
+    uint64_t start;
+    pid_t pid;
+
+    floor_open();
+    workers_set_times(sup.workers, &times);
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 4);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    pid = floor_worker(pool, 0)->os_pid;
+    kill(pid, SIGSTOP);
+    start = clock_monotonic_ms();
+    FLOOR_UNTIL(clock_monotonic_ms() > start + 200);
+    kill(pid, SIGCONT);
+    floor_ask(&asked, "app:f", "pid", value_int(0), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_int_eq(floor_first(&asked)->as.integer, pid);
+    value_finish(&asked.list);
+    floor_close();
+}
+END_TEST
+
+/* ---- stop and replacement ----------------------------------------------------------
+ */
+
+static void count_done(void *context)
+{
+    ++*(int *)context;
+}
+
+START_TEST(pool_stop_runs_the_queue_first)
+{
+    struct asked asked[6], late;
+    struct pool *pool;
+    int n_stopped = 0;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 8);
+    for (int i = 0; i < 6; i++)
+        floor_ask(&asked[i], "app:f", "echo", value_int(i), 0);
+    pool_stop(pool, (uint64_t)clock_monotonic_ns() + 10000000000, count_done,
+              &n_stopped);
+    floor_ask(&late, "app:f", "echo", value_int(0), 0);
+    ck_assert_str_eq(late.err.text, "pool is closed");
+    ck_assert_int_eq(late.err.retryable, RETRY_NO);
+    FLOOR_UNTIL(n_stopped == 1);
+    for (int i = 0; i < 6; i++) {
+        ck_assert_int_eq(floor_first(&asked[i])->as.integer, i);
+        value_finish(&asked[i].list);
+    }
+    ck_assert_ptr_null(floor_worker(pool, 0));
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_stop_kills_at_the_deadline)
+{
+    struct asked running, queued;
+    struct pool *pool;
+    int n_stopped = 0;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 8);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    floor_ask(&running, "app:f", "freeze", value_int(0), 0);
+    floor_ask(&queued, "app:f", "echo", value_int(0), 0);
+    pool_stop(pool, (uint64_t)clock_monotonic_ns() + 50000000, count_done, &n_stopped);
+    FLOOR_UNTIL(n_stopped == 1);
+    ck_assert_int_eq(running.n_answers, 1);
+    ck_assert_int_eq(running.err.kind, ERR_UNAVAILABLE);
+    ck_assert_str_eq(queued.err.text, "pool is closed");
+    floor_close();
+}
+END_TEST
+
+/* F-5 */
+START_TEST(pool_replacement_takes_over_when_it_works)
+{
+    struct asked old_call, new_call;
+    struct pool *old, *new;
+    pid_t old_pid;
+
+    floor_open();
+    old = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 8);
+    FLOOR_UNTIL(floor_n_ready(old) == 1);
+    old_pid = floor_worker(old, 0)->os_pid;
+    floor_ask(&old_call, "app:f", "pid", value_int(0), 0);
+    new = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 8);
+    ck_assert_ptr_eq(pools_find(sup.pools, "app:f", 5), old);
+    FLOOR_UNTIL(pools_find(sup.pools, "app:f", 5) == new);
+    floor_ask(&new_call, "app:f", "pid", value_int(0), 0);
+    FLOOR_UNTIL(old_call.n_answers != 0 && new_call.n_answers != 0);
+    ck_assert_int_eq(floor_first(&old_call)->as.integer, old_pid);
+    ck_assert_int_ne(floor_first(&new_call)->as.integer, old_pid);
+    value_finish(&old_call.list);
+    value_finish(&new_call.list);
+    FLOOR_UNTIL(workers_count(sup.workers) == 1);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_unknown_target_is_not_found)
+{
+    struct asked asked;
+
+    floor_open();
+    floor_ask(&asked, "app:none", "echo", value_int(0), 0);
+    ck_assert_int_eq(asked.err.kind, ERR_NOT_FOUND);
+    ck_assert_str_eq(asked.err.text, "no handler registered for target");
+    ck_assert_int_eq(asked.err.retryable, RETRY_NO);
+    floor_close();
+}
+END_TEST
+
+START_TEST(pool_inline_serves_non_workers_in_a_hidden_slot)
+{
+    struct asked asked;
+
+    floor_open();
+    floor_add_pool("app:f", POOL_KIND_INLINE, 1, 1, 8);
+    floor_ask(&asked, "app:f", "echo", value_int(3), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    ck_assert_int_eq(floor_first(&asked)->as.integer, 3);
+    value_finish(&asked.list);
+    floor_close();
+}
+END_TEST
+
+/* ---- processes ---------------------------------------------------------------------
+ */
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* P2, P4, P5, S3: what a worker inherits. */
+START_TEST(spawn_hands_down_nothing_else)
+{
+    const struct value *map, *fds, *names;
+    struct asked asked;
+    sigset_t mask;
+
+    setenv("SECRET_TOKEN", "planted", 1);
+    setenv("TROUPE_TEST", "yes", 1);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    ck_assert_int_ne(dup2(0, 200), -1); /* not close-on-exec */
+    floor_open();
+    floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 8);
+    floor_ask(&asked, "app:f", "inherited", value_int(3), 0);
+    FLOOR_UNTIL(asked.n_answers != 0);
+    map = floor_first(&asked);
+    fds = value_get(map, "fds");
+    for (size_t i = 0; i < fds->as.list.n; i++)
+        ck_assert_int_le(fds->as.list.items[i].as.integer, 4);
+    ck_assert_uint_eq(fds->as.list.n, 5);
+    names = value_get(map, "env");
+    for (size_t i = 0; i < names->as.list.n; i++) {
+        const char *name = value_text(&names->as.list.items[i]);
+
+        ck_assert_msg(strstr(name, "planted") == NULL, "%s", name);
+        ck_assert_msg(starts_with(name, "TROUPE_") || starts_with(name, "TZ=") ||
+                          starts_with(name, "L") || strstr(name, "SAN_OPTIONS="),
+                      "%s", name);
+    }
+    ck_assert_int_eq(value_get_int(map, "blocked", -1), 0);
+    ck_assert_int_eq(value_get_int(map, "death_signal", -1), SIGKILL);
+    ck_assert_int_eq(value_get_int(map, "no_new_privs", -1), 1);
+    value_finish(&asked.list);
+    floor_close();
+}
+END_TEST
+
+static unsigned count_fds(void)
+{
+    unsigned n = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) != -1;
+    return n;
+}
+
+/* P2: the supervisor's own descriptors stay flat over restarts. */
+START_TEST(worker_restarts_leak_nothing)
+{
+    struct asked asked;
+    struct pool *pool;
+    unsigned n_fds;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 8);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    n_fds = count_fds();
+    for (int i = 0; i < 30; i++) {
+        floor_ask(&asked, "app:f", "exit", value_int(0), 0);
+        FLOOR_UNTIL(asked.n_answers != 0);
+        FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    }
+    ck_assert_uint_eq(count_fds(), n_fds);
+    floor_close();
+}
+END_TEST
+
+START_TEST(worker_many_start_quickly)
+{
+    struct pool *pool;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 100, 100, 8);
+    FLOOR_UNTIL(floor_n_ready(pool) == 100);
+    floor_close();
+}
+END_TEST
+
+static void fill(TCase *tc)
+{
+    tcase_add_test(tc, pool_static_answers_calls);
+    tcase_add_test(tc, pool_lazy_starts_on_demand_and_reaps);
+    tcase_add_test(tc, pool_spreads_calls_over_its_processes);
+    tcase_add_test(tc, pool_queue_full_refuses_the_supervisors_own);
+    tcase_add_test(tc, pool_holds_and_resumes_workers);
+    tcase_add_test(tc, pool_lingering_slot_stays_busy);
+    tcase_add_test(tc, pool_call_times_out);
+    tcase_add_test(tc, pool_deadline_covers_the_queue);
+    tcase_add_test(tc, pool_deaf_callee_is_killed_after_grace);
+    tcase_add_test(tc, pool_death_answers_and_replaces);
+    tcase_add_test(tc, pool_frames_before_death_count);
+    tcase_add_test(tc, pool_exit_status_is_named);
+    tcase_add_loop_test(tc, pool_crash_loop_is_throttled, 0, 2);
+    tcase_add_test(tc, pool_failed_setup_fails_the_call);
+    tcase_add_loop_test(tc, pool_kills_what_is_not_ready_in_time, 0, 2);
+    tcase_add_loop_test(tc, pool_hostile_worker_dies_alone, 0, 10);
+    tcase_add_test(tc, pool_silent_worker_is_killed);
+    tcase_add_test(tc, pool_stopped_worker_is_spared);
+    tcase_add_test(tc, pool_stop_runs_the_queue_first);
+    tcase_add_test(tc, pool_stop_kills_at_the_deadline);
+    tcase_add_test(tc, pool_replacement_takes_over_when_it_works);
+    tcase_add_test(tc, pool_unknown_target_is_not_found);
+    tcase_add_test(tc, pool_inline_serves_non_workers_in_a_hidden_slot);
+    tcase_add_test(tc, spawn_hands_down_nothing_else);
+    tcase_add_test(tc, worker_restarts_leak_nothing);
+    tcase_add_test(tc, worker_many_start_quickly);
+}
+
+int main(void)
+{
+    return unit_main("pool", fill);
+}
