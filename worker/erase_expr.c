@@ -104,13 +104,12 @@ void erase_step_operand(struct parser *p, struct goal goal)
     (void)goal;
     switch (p->tok.kind) {
     case TK_DOTS:
-        casts.mode = VALUE_DOTS;
-        /* fall through */
     case TK_NUMBER:
     case TK_STRING:
     case TK_NIL:
     case TK_TRUE:
     case TK_FALSE:
+        casts.mode = p->tok.kind == TK_DOTS ? VALUE_DOTS : VALUE_ANY;
         erase_advance(p);
         erase_step_casts(p, casts);
         break;
@@ -202,6 +201,12 @@ static void plan_call(struct parser *p)
     plan_type_arguments(p); /* on top of the stack: these come first */
 }
 
+static bool at_arguments(struct parser *p)
+{
+    return p->tok.kind == '(' || p->tok.kind == '{' || p->tok.kind == TK_STRING ||
+           (p->tok.kind == TK_DBCOLON && erase_peek(p, 1)->kind == '<');
+}
+
 /* What is before is a goal.mode. */
 void erase_step_suffixes(struct parser *p, struct goal goal)
 {
@@ -212,30 +217,17 @@ void erase_step_suffixes(struct parser *p, struct goal goal)
         goal.mode = VALUE_VARIABLE;
     }
     line = p->tok.line;
-    switch (p->tok.kind) {
-    case '[':
-        erase_advance(p);
+    if (erase_accept(p, '[')) {
         erase_plan(p, GOAL(EXPR), CLOSE(']', '[', line),
                    GOAL(SUFFIXES, .mode = VALUE_VARIABLE));
-        return;
-    case ':':
-        erase_advance(p);
+    } else if (erase_accept(p, ':')) {
         erase_expect(p, TK_NAME);
         plan_call(p);
-        return;
-    case TK_DBCOLON:
-        if (erase_peek(p, 1)->kind != '<')
-            break;
-        /* fall through */
-    case '(':
-    case '{':
-    case TK_STRING:
+    } else if (at_arguments(p)) {
         plan_call(p);
-        return;
-    default:
-        break;
+    } else {
+        p->value = goal.mode;
     }
-    p->value = goal.mode;
 }
 
 void erase_step_args(struct parser *p, struct goal goal)

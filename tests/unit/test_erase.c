@@ -591,7 +591,8 @@ START_TEST(eraser_takes_linear_time)
 {
     const struct repeated *row = &large[_i];
     size_t n_piece = strlen(row->piece), n_head = strlen(row->head);
-    size_t n_tail = strlen(row->tail), n_bytes = 10u << 20, at = n_head;
+    size_t n_tail = strlen(row->tail), at = n_head;
+    size_t n_bytes = (_i < 2 ? 10u : 3u) << 20;
     char *source = xmalloc(n_bytes);
     struct erased erased = {0};
     struct err err = {0};
@@ -607,7 +608,7 @@ START_TEST(eraser_takes_linear_time)
     at += n_tail;
     start = clock();
     rc = erase_types(source, at, "c", &erased, &err);
-    /* Half a second is usual for the slowest; a quadratic pass would take hours. */
+    /* A tenth of a second is usual; a quadratic pass would take hours. */
     ck_assert_msg(clock() - start < 20 * CLOCKS_PER_SEC, "slow: %s", row->piece);
     ck_assert_msg((rc == 0) == (row->error == NULL), "%s: %s", row->piece, err.text);
     if (row->error != NULL)
