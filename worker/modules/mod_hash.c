@@ -1,0 +1,118 @@
+#include "worker/modules/mod_hash.h"
+
+#include <limits.h>
+#include <stdint.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+
+#include "worker/modules/errors.h"
+
+static const struct row {
+    const char *name;
+    const EVP_MD *(*digest)(void);
+    bool has_secret;
+} rows[] = {
+    {"md5", EVP_md5, false},           {"sha1", EVP_sha1, false},
+    {"sha256", EVP_sha256, false},     {"sha512", EVP_sha512, false},
+    {"hmac_md5", EVP_md5, true},       {"hmac_sha1", EVP_sha1, true},
+    {"hmac_sha256", EVP_sha256, true}, {"hmac_sha512", EVP_sha512, true},
+};
+
+static void push_hex(lua_State *L, const uint8_t *data, size_t n)
+{
+    static const char hex[] = "0123456789abcdef";
+    char text[2 * EVP_MAX_MD_SIZE];
+
+    for (size_t i = 0; i < n; i++) {
+        text[2 * i] = hex[data[i] >> 4];
+        text[2 * i + 1] = hex[data[i] & 15];
+    }
+    lua_pushlstring(L, text, 2 * n);
+}
+
+static bool compute(lua_State *L, const struct row *row, uint8_t out[EVP_MAX_MD_SIZE],
+                    unsigned *n_out)
+{
+    size_t n_data, n_secret;
+    const char *data = lua_tolstring(L, 1, &n_data), *secret;
+
+    if (!row->has_secret)
+        return EVP_Digest(data, n_data, out, n_out, row->digest(), NULL) == 1;
+    secret = lua_tolstring(L, 2, &n_secret);
+    return n_secret <= INT_MAX &&
+           HMAC(row->digest(), secret, (int)n_secret, (const uint8_t *)data, n_data,
+                out, n_out) != NULL;
+}
+
+/* All of rows; the upvalue is the row. */
+static int mod_digest(lua_State *L)
+{
+    const struct row *row = lua_touserdata(L, lua_upvalueindex(1));
+    uint8_t out[EVP_MAX_MD_SIZE];
+    unsigned n;
+
+    lua_settop(L, 3);
+    if (lua_type(L, 1) != LUA_TSTRING)
+        return errors_return(L, ERR_INVALID, "data must be a string");
+    if (row->has_secret && lua_type(L, 2) != LUA_TSTRING)
+        return errors_return(L, ERR_INVALID, "secret must be a string");
+    if (!compute(L, row, out, &n))
+        return errors_return(L, ERR_INTERNAL, "%s is not available here", row->name);
+    if (lua_toboolean(L, row->has_secret ? 3 : 2))
+        lua_pushlstring(L, (const char *)out, n);
+    else
+        push_hex(L, out, n);
+    return 1;
+}
+
+static int mod_fnv32(lua_State *L)
+{
+    uint32_t hash = 2166136261u;
+    const char *data;
+    size_t n;
+
+    if (lua_type(L, 1) != LUA_TSTRING)
+        return errors_return(L, ERR_INVALID, "data must be a string");
+    data = lua_tolstring(L, 1, &n);
+    for (size_t i = 0; i < n; i++)
+        hash = hash * 16777619u ^ (uint8_t)data[i];
+    lua_pushinteger(L, hash);
+    return 1;
+}
+
+/* A float, which keeps 53 of the 64 bits: apps have stored such values. */
+static int mod_fnv64(lua_State *L)
+{
+    uint64_t hash = 14695981039346656037u;
+    const char *data;
+    size_t n;
+
+    if (lua_type(L, 1) != LUA_TSTRING)
+        return errors_return(L, ERR_INVALID, "data must be a string");
+    data = lua_tolstring(L, 1, &n);
+    for (size_t i = 0; i < n; i++)
+        hash = hash * 1099511628211u ^ (uint8_t)data[i];
+    lua_pushnumber(L, (lua_Number)hash);
+    return 1;
+}
+
+int hash_open(lua_State *L)
+{
+    lua_createtable(L, 0, N_ELEMENTS(rows) + 2);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        lua_pushlightuserdata(L, (void *)&rows[i]);
+        lua_pushcclosure(L, mod_digest, 1);
+        lua_setfield(L, -2, rows[i].name);
+    }
+    lua_pushcfunction(L, mod_fnv32);
+    lua_setfield(L, -2, "fnv32");
+    lua_pushcfunction(L, mod_fnv64);
+    lua_setfield(L, -2, "fnv64");
+    return 1;
+}
