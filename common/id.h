@@ -19,11 +19,11 @@
 #define PID_TEXT_MAX 300 /* longest text that pid_format writes, NUL included */
 #define ID_MAX_BYTES 255 /* longest entry id accepted anywhere */
 
-/* Layout: generation in the high bits, then index, then slot, so that the first pids of
- * a runtime are short in text. */
-static inline uint64_t pid_make(uint32_t index, uint32_t generation, uint32_t slot)
+/* life says how often the slot was used before; it is in the high bits, then index, then
+ * slot, so that the first pids of a runtime are short in text. */
+static inline uint64_t pid_make(uint32_t index, uint32_t life, uint32_t slot)
 {
-    return (uint64_t)generation << 32 | (uint64_t)index << PID_SLOT_BITS | slot;
+    return (uint64_t)life << 32 | (uint64_t)index << PID_SLOT_BITS | slot;
 }
 
 static inline uint32_t pid_index(uint64_t pid)
@@ -36,9 +36,15 @@ static inline uint32_t pid_slot(uint64_t pid)
     return (uint32_t)pid & (PID_MAX_SLOTS - 1);
 }
 
-static inline uint32_t pid_generation(uint64_t pid)
+static inline uint32_t pid_life(uint64_t pid)
 {
     return (uint32_t)(pid >> 32);
+}
+
+/* What the liveness table says of the slot while that actor lives: always odd. */
+static inline uint32_t pid_generation(uint64_t pid)
+{
+    return (pid_life(pid) << 1 | 1) & 0x7fffffff;
 }
 
 /* Writes "{host|0x00007}" (at least 5 hex digits, then 6, 8, 16) and returns its length.

@@ -31,9 +31,8 @@ void liveness_unmap(liveness_word *table);
 static inline bool liveness_is_alive(const liveness_word *table, uint64_t pid)
 {
     uint32_t word = atomic_load_explicit(&table[pid_slot(pid)], memory_order_acquire);
-    uint32_t generation = pid_generation(pid);
 
-    return (generation & 1) != 0 && word >> 1 == (generation & 0x7fffffff);
+    return word >> 1 == pid_generation(pid);
 }
 
 static inline bool liveness_is_full(const liveness_word *table, uint64_t pid)

@@ -65,7 +65,7 @@ uint64_t slots_enter(struct slots *slots, struct actor *actor)
                           memory_order_release);
     slots->slots[slot].actor = actor;
     slots->n_live++;
-    return pid_make(slots->index, generation, slot);
+    return pid_make(slots->index, generation >> 1, slot);
 }
 
 void slots_leave(struct slots *slots, uint64_t pid)

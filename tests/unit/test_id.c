@@ -67,7 +67,8 @@ START_TEST(pid_parts_do_not_touch)
     uint64_t pid = pid_make(PID_MAX_WORKERS - 1, UINT32_MAX, 5);
 
     ck_assert_uint_eq(pid_index(pid), PID_MAX_WORKERS - 1);
-    ck_assert_uint_eq(pid_generation(pid), UINT32_MAX);
+    ck_assert_uint_eq(pid_life(pid), UINT32_MAX);
+    ck_assert_uint_eq(pid_generation(pid), 0x7fffffff);
     ck_assert_uint_eq(pid_slot(pid), 5);
 }
 END_TEST
