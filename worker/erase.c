@@ -54,7 +54,7 @@ int erase_types_at(const char *source, size_t n_bytes, struct erased *out,
     int rc = -1;
 
     if (n_bytes > ERASE_MAX_BYTES)
-        return refuse(error, ERR_INVALID, "source larger than 256 MiB");
+        return refuse(error, ERR_INVALID, "source larger than 64 MiB");
     p = calloc(1, sizeof(*p));
     if (p == NULL || !edits_init(&p->edits, source, (uint32_t)n_bytes)) {
         free(p);

@@ -23,7 +23,7 @@
 struct buf;
 
 #define ERASE_MAX_DEPTH 200 /* brackets, blocks, functions inside each other */
-#define ERASE_MAX_BYTES (256ul << 20) /* of one source */
+#define ERASE_MAX_BYTES (64ul << 20) /* of one source */
 
 struct erased {
     char *text; /* plain Lua 5.4; a NUL follows that n_bytes doesn't count */

@@ -64,12 +64,17 @@ static int hex_value(int c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+static bool is_utf8_tail(int c)
+{
+    return c != END_OF_TEXT && (c & 0xC0) == 0x80;
+}
+
 static bool is_newline(int c)
 {
     return c == '\n' || c == '\r';
 }
 
-/* The byte k places ahead. A NUL is a byte like any other. */
+/* The byte at that offset. A NUL is one like any other. */
 static int ahead(const struct lexer *lx, uint32_t at)
 {
     return at < lx->n_bytes ? (unsigned char)lx->text[at] : END_OF_TEXT;
@@ -140,6 +145,9 @@ const char *erase_token_text(const struct lexer *lx, const struct token *token,
 
     if (token->kind == TK_EOF)
         return "<eof>";
+    while (n_shown < n && n_shown > 0 &&
+           is_utf8_tail(ahead(lx, token->start + n_shown)))
+        n_shown--;
     *to++ = '\'';
     for (uint32_t i = 0; i < n_shown; i++) {
         unsigned char c = (unsigned char)lx->text[token->start + i];
@@ -520,8 +528,11 @@ static bool lex_operator(struct lexer *lx, struct token *token)
         }
     }
     lx->at++;
-    if (c == 0 || strchr(single_bytes, c) == NULL)
+    if (c == 0 || strchr(single_bytes, c) == NULL) {
+        while (c >= 0x80 && is_utf8_tail(current(lx)))
+            lx->at++; /* blame the whole letter */
         return refuse(lx, token, "unexpected symbol");
+    }
     token->kind = (uint16_t)c;
     return true;
 }

@@ -378,7 +378,10 @@ static const struct row refused[] = {
     {"x = 1e", "c:1:5: malformed number near '1e'"},
     {"x = $", "c:1:5: unexpected symbol near '$'"},
     {"x = a $ b", "c:1:7: unexpected symbol near '$'"},
-    {"x = \xC3\xA9", "c:1:5: unexpected symbol near '\xC3'"},
+    {"x = \xC3\xA9y", "c:1:5: unexpected symbol near '\xC3\xA9'"},
+    {"x = \"123456789012345678901234567890123456789012345678901234\xC3\xA9",
+     "c:1:5: unfinished string near "
+     "'\"123456789012345678901234567890123456789012345678901234...'"},
     {"x = a ? b", "c:1:7: unexpected symbol near '?'"},
     {"return 1 return 2", "c:1:10: <eof> expected near 'return'"},
     {"goto 1", "c:1:6: <name> expected near '1'"},
@@ -455,7 +458,7 @@ static const struct {
                              "3 | local = 5\n"
                              "  |       ^\n"},
     {"\r\n\n\r\r\r\n\r\n\n\n\n\n\tf(\xC3\xA9\x01)",
-     "error: unexpected symbol near '\xC3'\n"
+     "error: unexpected symbol near '\xC3\xA9'\n"
      "  --> app:hello:10:4\n"
      "   |\n"
      "10 | \tf(\xC3\xA9?)\n"
@@ -690,7 +693,7 @@ START_TEST(eraser_refuses_what_is_too_large)
     struct err err;
 
     ck_assert_int_eq(erase_types("", ERASE_MAX_BYTES + 1, "c", &erased, &err), -1);
-    ck_assert_str_eq(err.text, "c: source larger than 256 MiB");
+    ck_assert_str_eq(err.text, "c: source larger than 64 MiB");
 }
 END_TEST
 
