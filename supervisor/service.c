@@ -344,6 +344,9 @@ struct value service_describe(const struct service *service)
     value_put(&record, "retry_count", value_int(machine->n_failures));
     value_put(&record, "restarts", value_int(machine->n_restarts));
     value_put(&record, "started_at", value_int(service->started_at_wall_ns));
+    if (machine->state == MS_RUNNING)
+        value_put(&record, "uptime_ms",
+                  value_int((int64_t)(env_now_ms() - machine->running_since_ms)));
     value_put(&record, "last_update", value_int(service->changed_at_wall_ns));
     if (machine->next_try_at_ms != 0)
         value_put(&record, "next_try_at",

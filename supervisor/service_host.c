@@ -14,54 +14,34 @@
 #define HOST_STOP_GRACE_MS 5000
 
 /*
- * One order to a pool. Its answer may come when the service has long moved on: then
- * `service` is NULL and the answer is nobody's.
+ * A host's pool takes its time over both of its orders, and may be asked to start while
+ * it still stops. Whoever no longer waits for an answer clears its `wanted`.
  */
-struct errand {
-    struct service *service;
+struct host {
+    struct service *service; /* NULL: forgotten, to be freed with the last answer */
+    bool starting, stopping; /* the pool owes an answer */
+    bool start_wanted, stop_wanted;
 };
 
-static struct errand *errand_create(struct service *service)
+static struct host *get_host(struct service *service)
 {
-    struct errand *errand = xcalloc(1, sizeof(*errand)), *old;
+    struct host *host = service_backend_state(service);
 
-    old = service_backend_state(service);
-    if (old != NULL)
-        old->service = NULL;
-    errand->service = service;
-    service_set_backend_state(service, errand);
-    return errand;
+    if (host == NULL) {
+        host = xcalloc(1, sizeof(*host));
+        host->service = service;
+        service_set_backend_state(service, host);
+    }
+    return host;
 }
 
-/* Its service, if that still waits for this errand; frees it. */
-static struct service *errand_finish(struct errand *errand)
+static bool free_if_forgotten(struct host *host)
 {
-    struct service *service = errand->service;
-
-    if (service != NULL)
-        service_set_backend_state(service, NULL);
-    free(errand);
-    return service;
-}
-
-static void on_pool_started(void *context, const struct err *err)
-{
-    struct service *service = errand_finish(context);
-
-    if (service == NULL)
-        return;
-    if (err != NULL)
-        service_on_start_failed(service, err);
-    else
-        service_on_started(service);
-}
-
-static void on_pool_stopped(void *context)
-{
-    struct service *service = errand_finish(context);
-
-    if (service != NULL)
-        service_on_ended(service, NULL);
+    if (host->service != NULL)
+        return false;
+    if (!host->starting && !host->stopping)
+        free(host);
+    return true;
 }
 
 static struct pool *find_pool(const struct service *service)
@@ -70,48 +50,104 @@ static struct pool *find_pool(const struct service *service)
                       strlen(service->id));
 }
 
-static void host_start(struct service *service)
+static void on_pool_started(void *context, const struct err *err)
 {
-    struct pool *pool = find_pool(service);
+    struct host *host = context;
+
+    host->starting = false;
+    if (free_if_forgotten(host) || !host->start_wanted)
+        return;
+    host->start_wanted = false;
+    if (err != NULL)
+        service_on_start_failed(host->service, err);
+    else
+        service_on_started(host->service);
+}
+
+static void start_pool(struct host *host)
+{
+    struct pool *pool = find_pool(host->service);
     struct err err = {0};
 
     if (pool != NULL) {
-        pool_start(pool, on_pool_started, errand_create(service));
+        host->starting = true;
+        pool_start(pool, on_pool_started, host);
         return;
     }
-    err_set(&err, ERR_NOT_FOUND, "host not found: %s", service->id);
-    service_on_start_failed(service, &err);
+    host->start_wanted = false;
+    err_set(&err, ERR_NOT_FOUND, "host not found: %s", host->service->id);
+    service_on_start_failed(host->service, &err);
 }
 
-static void stop_within(struct service *service, uint64_t timeout_ms)
+static void on_pool_stopped(void *context)
 {
-    struct pool *pool = find_pool(service);
+    struct host *host = context;
 
+    host->stopping = false;
+    if (free_if_forgotten(host))
+        return;
+    if (host->stop_wanted) {
+        host->stop_wanted = false;
+        service_on_ended(host->service, NULL);
+    } else if (host->start_wanted) {
+        start_pool(host);
+    }
+}
+
+static void host_start(struct service *service)
+{
+    struct host *host = get_host(service);
+
+    host->start_wanted = true;
+    host->stop_wanted = false;
+    if (!host->stopping)
+        start_pool(host);
+}
+
+/* pool_stop() forgets the answer that it owed before, so there is only ever one. */
+static void stop_pool(struct host *host, uint64_t timeout_ms)
+{
+    struct pool *pool = find_pool(host->service);
+    bool owed = host->stopping;
+
+    host->stopping = true;
     if (pool != NULL)
         pool_stop(pool, (uint64_t)clock_monotonic_ns() + timeout_ms * 1000000,
-                  on_pool_stopped, errand_create(service));
-    else
-        service_on_ended(service, NULL);
+                  on_pool_stopped, host);
+    else if (!owed)
+        on_pool_stopped(host);
 }
 
-/* The machine has moved on before this is called, so the end that follows is ignored.
- */
+static void host_stop(struct service *service, uint64_t timeout_ms)
+{
+    struct host *host = get_host(service);
+
+    host->start_wanted = false;
+    host->stop_wanted = true;
+    stop_pool(host, timeout_ms);
+}
+
 static void host_kill(struct service *service)
 {
-    stop_within(service, 0);
+    struct host *host = get_host(service);
+
+    host->start_wanted = host->stop_wanted = false;
+    stop_pool(host, 0);
 }
 
 static void host_forget(struct service *service)
 {
-    struct errand *errand = service_backend_state(service);
+    struct host *host = service_backend_state(service);
 
-    if (errand != NULL)
-        errand->service = NULL;
+    if (host == NULL)
+        return;
+    host->service = NULL;
+    free_if_forgotten(host);
 }
 
 #define HOST_BACKEND(name)                                                             \
     {                                                                                  \
-        .kind = (name), .start = host_start, .stop = stop_within, .kill = host_kill,   \
+        .kind = (name), .start = host_start, .stop = host_stop, .kill = host_kill,     \
         .forget = host_forget, .stop_grace_ms = HOST_STOP_GRACE_MS,                    \
     }
 

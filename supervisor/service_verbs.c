@@ -136,14 +136,11 @@ static void try_stop(struct service *service)
         machine_step(&service->machine, ME_STOP, NULL);
 }
 
-/* A restart goes up again from below: first what is needed. */
+/* The way up of a restart; judge_need() sees to it that it begins from below. */
 static void try_again(struct service *service)
 {
     if (is_active(service))
         return;
-    for (size_t i = 0; i < service->n_needs; i++)
-        if (service->needs[i]->again)
-            return;
     service->again = false;
     service->wanted = true;
     service->start_due = true;
