@@ -7,11 +7,14 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/mem.h"
+#include "common/nearest.h"
 
 #include "supervisor/registry.h"
 #include "supervisor/registry_config.h"
 #include "supervisor/registry_imports.h"
 #include "supervisor/registry_kinds.h"
+
+#define NEAREST_CANDIDATES 1000 /* ids that a missing one is compared with */
 
 /* ---- fields by kind ----------------------------------------------------------------
  */
@@ -61,25 +64,22 @@ static const struct value *find_field(const struct entry *entry, const char *pat
     return value_get_path(&entry->data, path);
 }
 
-static const char *nearest_of_kind(const struct snapshot *state, const char *kind,
-                                   const char *id)
+const char *nearest_entry(const struct snapshot *state, const char *kind_prefix,
+                          const char *id)
 {
-    size_t best = 8;
-    const char *nearest = NULL;
+    const char *ids[NEAREST_CANDIDATES];
+    size_t n = 0, n_id = strlen(id);
 
-    for (size_t i = 0; i < state->n && i < 20000 && best > 0; i++) {
+    for (size_t i = 0; i < state->n && n < NEAREST_CANDIDATES; i++) {
         const struct entry *entry = state->entries[i];
-        size_t distance;
+        size_t n_entry = strlen(entry->id);
 
-        if (kind != NULL && strncmp(entry->kind, kind, strlen(kind)) != 0)
-            continue;
-        distance = edit_distance(id, entry->id, best - 1);
-        if (distance < best) {
-            best = distance;
-            nearest = entry->id;
-        }
+        if ((n_id > n_entry ? n_id - n_entry : n_entry - n_id) <= n_id / 3 + 1 &&
+            (kind_prefix == NULL ||
+             strncmp(entry->kind, kind_prefix, strlen(kind_prefix)) == 0))
+            ids[n++] = entry->id;
     }
-    return nearest;
+    return nearest_find(id, ids, n);
 }
 
 static void check_target(const struct entry *entry, const struct rule *rule,
@@ -103,7 +103,8 @@ static void check_target(const struct entry *entry, const struct rule *rule,
                      target->kind);
         return;
     }
-    nearest = nearest_of_kind(state, rule->target_kind, id);
+    nearest = problems->n == PROBLEMS_MAX ? NULL
+                                          : nearest_entry(state, rule->target_kind, id);
     if (nearest != NULL)
         snprintf(hint, sizeof(hint), "did you mean %s?", nearest);
     else

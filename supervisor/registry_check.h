@@ -10,9 +10,15 @@
 
 struct changeset;
 struct problems;
+struct snapshot;
 
 /* Checks what changeset creates and updates against changeset->result, and what its
  * deletions leave behind; fills the bindings of Lua entries and changeset->affected. */
 void registry_check(struct changeset *changeset, struct problems *problems);
+
+/* The id of state that id was probably meant to be; only kinds that start with
+ * kind_prefix (NULL: all). NULL if none is near, or state is too large to look. */
+const char *nearest_entry(const struct snapshot *state, const char *kind_prefix,
+                          const char *id);
 
 #endif

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 
 #include "supervisor/registry.h"
+#include "supervisor/registry_check.h"
 #include "supervisor/registry_kinds.h"
 
 /* Entries that one entry may import, directly or not. */
@@ -200,33 +201,14 @@ static void bind_name(struct search *search, const struct entry_binding *binding
         "alias '%s' collision: %s and %s", binding->name, target, binding->target);
 }
 
-static const char *nearest_id(const struct snapshot *state, const char *id)
-{
-    size_t best = 6;
-    const char *nearest = NULL;
-
-    for (size_t i = 0; i < state->n && i < 20000; i++) {
-        const struct entry *entry = state->entries[i];
-        size_t distance;
-
-        if (entry->type == NULL || (entry->type->flags & KIND_LUA) == 0)
-            continue;
-        distance = edit_distance(id, entry->id, best - 1);
-        if (distance < best) {
-            best = distance;
-            nearest = entry->id;
-        }
-        if (best == 0)
-            break;
-    }
-    return nearest;
-}
-
 static void report_missing(struct search *search, const struct entry *entry,
                            const struct entry_binding *binding)
 {
     struct problem_at at = import_at(entry, binding->name);
-    const char *nearest = nearest_id(search->set->result, binding->target);
+    const char *nearest =
+        search->problems->n == PROBLEMS_MAX
+            ? NULL
+            : nearest_entry(search->set->result, NULL, binding->target);
     char hint[400];
 
     snprintf(hint, sizeof(hint), "did you mean %s?", nearest == NULL ? "" : nearest);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/nearest.h"
 
 #define LUA          (KIND_SUPPORTED | KIND_LUA)
 #define LUA_FUNCTION (LUA | KIND_METHOD | KIND_CALLABLE | KIND_POOL)
@@ -108,76 +109,16 @@ bool module_is_known(const char *name)
                    compare_module) != NULL;
 }
 
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
-}
-
-size_t edit_distance(const char *a, const char *b, size_t limit)
-{
-    size_t row[64], n_a = strlen(a), n_b = strlen(b);
-
-    if (n_b >= N_ELEMENTS(row) || n_a >= N_ELEMENTS(row) ||
-        (n_a > n_b ? n_a - n_b : n_b - n_a) > limit)
-        return limit + 1;
-    for (size_t j = 0; j <= n_b; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n_a; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= n_b; j++) {
-            size_t above = row[j];
-
-            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[n_b] > limit ? limit + 1 : row[n_b];
-}
-
-/* Half of a word may be wrong, but not more: then it was something else. */
-static size_t tolerance(const char *name)
-{
-    size_t n = strlen(name);
-
-    return n < 4 ? 1 : n < 40 ? n / 2 : 20;
-}
-
 const char *kind_nearest(const char *name)
 {
-    size_t best = tolerance(name) + 1;
-    const char *nearest = NULL;
+    const char *names[N_ELEMENTS(kinds)];
 
-    for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
-        size_t distance = edit_distance(name, kinds[i].name, best - 1);
-
-        if (distance < best) {
-            best = distance;
-            nearest = kinds[i].name;
-        }
-        if (best == 0)
-            break;
-    }
-    return nearest;
+    for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
+        names[i] = kinds[i].name;
+    return nearest_find(name, names, N_ELEMENTS(kinds));
 }
 
 const char *module_nearest(const char *name)
 {
-    size_t best = tolerance(name) + 1;
-    const char *nearest = NULL;
-
-    for (size_t i = 0; i < N_ELEMENTS(modules); i++) {
-        size_t distance = edit_distance(name, modules[i], best - 1);
-
-        if (distance < best) {
-            best = distance;
-            nearest = modules[i];
-        }
-        if (best == 0)
-            break;
-    }
-    return nearest;
+    return nearest_find(name, modules, N_ELEMENTS(modules));
 }

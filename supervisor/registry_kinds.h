@@ -37,7 +37,4 @@ const char *kind_nearest(const char *name);
 bool module_is_known(const char *name);
 const char *module_nearest(const char *name);
 
-/* The number of single-letter changes that make b of a, at most `limit` + 1. */
-size_t edit_distance(const char *a, const char *b, size_t limit);
-
 #endif

@@ -581,6 +581,7 @@ struct yaml_document *yaml_parse(const char *file, const char *text, size_t n_by
     }
     if (b.document->root == NULL) {
         b.document->root = allocate(b.document, sizeof(*b.document->root));
+        b.document->root->line = b.document->root->column = 1;
         b.document->root->n_all = 1;
         b.document->root->text = "";
     }
@@ -610,7 +611,13 @@ const struct yaml_pair *yaml_find(const struct yaml_node *node, const char *key)
     return NULL;
 }
 
-static struct value value_of_node(const struct yaml_node *node)
+struct converter {
+    struct value (*text)(void *context, const struct yaml_node *node);
+    void *context;
+};
+
+static struct value value_of_node(const struct converter *converter,
+                                  const struct yaml_node *node)
 {
     switch (node->type) {
     case VALUE_BOOL:
@@ -620,7 +627,7 @@ static struct value value_of_node(const struct yaml_node *node)
     case VALUE_FLOAT:
         return value_float(node->as.real);
     case VALUE_STRING:
-        return value_bytes(node->text, node->n_text);
+        return converter->text(converter->context, node);
     case VALUE_LIST:
         return value_list();
     case VALUE_MAP:
@@ -636,9 +643,24 @@ struct copying {
     size_t next;
 };
 
+static struct value own_text(void *context, const struct yaml_node *node)
+{
+    (void)context;
+    return value_bytes(node->text, node->n_text);
+}
+
 struct value yaml_to_value(const struct yaml_node *node)
 {
-    struct value value = value_of_node(node);
+    return yaml_to_value_with(node, own_text, NULL);
+}
+
+struct value yaml_to_value_with(const struct yaml_node *node,
+                                struct value (*text)(void *context,
+                                                     const struct yaml_node *node),
+                                void *context)
+{
+    struct converter converter = {.text = text, .context = context};
+    struct value value = value_of_node(&converter, node);
     struct copying levels[VALUE_MAX_DEPTH] = {{.node = node, .place = &value}};
     size_t n = 1;
 
@@ -653,10 +675,10 @@ struct value yaml_to_value(const struct yaml_node *node)
         }
         pair = &level->node->pairs[level->next++];
         if (pair->key == NULL)
-            place = value_append(level->place, value_of_node(pair->node));
+            place = value_append(level->place, value_of_node(&converter, pair->node));
         else
             place = value_add_n(level->place, pair->key->text, pair->key->n_text,
-                                value_of_node(pair->node));
+                                value_of_node(&converter, pair->node));
         if (pair->node->n != 0)
             levels[n++] = (struct copying){.node = pair->node, .place = place};
     }

@@ -68,4 +68,10 @@ const struct yaml_pair *yaml_find(const struct yaml_node *node, const char *key)
 /* A copy as plain data. */
 struct value yaml_to_value(const struct yaml_node *node);
 
+/* The same, but text() makes the value of every VALUE_STRING node. */
+struct value yaml_to_value_with(const struct yaml_node *node,
+                                struct value (*text)(void *context,
+                                                     const struct yaml_node *node),
+                                void *context);
+
 #endif

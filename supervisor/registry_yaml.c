@@ -1,0 +1,433 @@
+#include "supervisor/registry_yaml.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/id.h"
+#include "common/mem.h"
+
+#include "supervisor/entry.h"
+#include "supervisor/registry_files.h"
+#include "supervisor/registry_kinds.h"
+#include "supervisor/yaml_tree.h"
+
+#define MAX_PLACES      300 /* that one entry remembers */
+#define MAX_PLACE_DEPTH 3   /* data.lifecycle.restart.max_delay */
+#define FILE_SCHEME     "file://"
+
+struct reader {
+    const struct load_file *file;
+    struct load_budget *budget;
+    struct problems *problems;
+    char *path;   /* of the file, as a person would name it */
+    char *folder; /* of the file, relative to the root */
+    const char *namespace;
+    const struct yaml_node *meta;
+    struct entry_list *entries;
+    const struct yaml_node *source; /* the `source` of the entry being made, or NULL */
+    char *source_file;              /* what it names */
+};
+
+void entry_list_add(struct entry_list *list, struct entry *entry)
+{
+    if (list->n == list->size) {
+        list->size = list->size == 0 ? 64 : list->size * 2;
+        list->items = xrealloc(list->items, list->size * sizeof(struct entry *));
+    }
+    list->items[list->n++] = entry;
+}
+
+void entry_list_finish(struct entry_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        entry_unref(list->items[i]);
+    free(list->items);
+    *list = (struct entry_list){0};
+}
+
+static bool complain(const struct reader *reader, const struct yaml_node *node,
+                     const char *hint, const char *text)
+{
+    struct problem_at at = {.file = reader->path,
+                            .line = node == NULL ? 1 : node->line,
+                            .column = node == NULL ? 1 : node->column};
+
+    problems_add(reader->problems, SEVERITY_ERROR, ERR_INVALID, &at, hint, "%s", text);
+    return false;
+}
+
+/* ---- file:// -----------------------------------------------------------------------
+ */
+
+/* The path below the root that a file:// text means; NULL after a complaint. */
+static char *resolve_file(const struct reader *reader, const struct yaml_node *node)
+{
+    const char *path = node->text + strlen(FILE_SCHEME);
+    char text[400], *resolved = NULL;
+
+    if (strlen(node->text) != node->n_text)
+        complain(reader, node, NULL, "the path of a file:// text holds a NUL byte");
+    else if (path[0] == '\0' || strcmp(path, "/") == 0)
+        complain(reader, node, "write file://name.lua",
+                 "empty file path in file:// URL");
+    else if (path[0] == '/')
+        resolved = path_resolve("", path);
+    else
+        resolved = path_resolve(reader->folder, path);
+    if (resolved == NULL && path[0] != '\0' && strlen(node->text) == node->n_text &&
+        strcmp(path, "/") != 0) {
+        snprintf(text, sizeof(text), "path traversal detected in file path: %s", path);
+        complain(reader, node, "keep it inside the source folder", text);
+    }
+    return resolved;
+}
+
+static bool spend_source_bytes(const struct reader *reader,
+                               const struct yaml_node *node, size_t n)
+{
+    if (n <= reader->budget->n_source_bytes_left) {
+        reader->budget->n_source_bytes_left -= n;
+        return true;
+    }
+    return complain(reader, node, NULL,
+                    "the files named by file:// are too large all together");
+}
+
+/* A text of the file as a value: what file:// names, or the text itself. */
+static struct value read_text(void *context, const struct yaml_node *node)
+{
+    struct reader *reader = context;
+    struct value value = value_bytes(node->text, node->n_text);
+    struct err err;
+    char *name, *text = NULL;
+    size_t n = 0;
+
+    if (strncmp(node->text, FILE_SCHEME, strlen(FILE_SCHEME)) != 0)
+        return value;
+    name = resolve_file(reader, node);
+    if (name == NULL)
+        return value; /* nobody shall miss a source on top of it */
+    if (file_read_beneath(reader->file->root_fd, name, reader->budget->max_source_bytes,
+                          &text, &n, &err) == -1)
+        complain(reader, node, "the path counts from the folder of this file",
+                 err.text);
+    else if (spend_source_bytes(reader, node, n)) {
+        value_finish(&value);
+        value = value_bytes(text, n);
+    }
+    if (node == reader->source)
+        reader->source_file = xasprintf("%s%s", reader->file->label, name);
+    free(text);
+    free(name);
+    return value;
+}
+
+/* ---- places ------------------------------------------------------------------------
+ */
+
+struct place_level {
+    const struct yaml_node *node;
+    size_t next, n_path; /* length of the path of node itself */
+};
+
+static void add_place(struct entry_origin *origin, const char *path,
+                      const struct yaml_node *at)
+{
+    struct entry_place *place = &origin->places[origin->n_places++];
+
+    *place = (struct entry_place){
+        .path = xstrdup(path), .line = at->line, .column = at->column};
+}
+
+/* Writes the path of a pair behind that of its container; 0 when it gets too long. */
+static size_t write_path(char *path, size_t size, size_t n,
+                         const struct yaml_pair *pair, size_t index)
+{
+    int wrote;
+
+    if (pair->key == NULL)
+        wrote = snprintf(path + n, size - n, "[%zu]", index);
+    else
+        wrote =
+            snprintf(path + n, size - n, "%s%s", n == 0 ? "" : ".", pair->key->text);
+    return wrote < 0 || n + (size_t)wrote >= size ? 0 : n + (size_t)wrote;
+}
+
+/* Remembers where the keys below node stand; prefix is the path of node itself. */
+static void note_places(struct entry_origin *origin, const struct yaml_node *node,
+                        const char *prefix)
+{
+    struct place_level levels[MAX_PLACE_DEPTH] = {
+        {.node = node, .n_path = strlen(prefix)}};
+    char path[256];
+    size_t depth = 1;
+
+    snprintf(path, sizeof(path), "%s", prefix);
+    while (depth > 0 && origin->n_places < MAX_PLACES) {
+        struct place_level *level = &levels[depth - 1];
+        const struct yaml_pair *pair;
+        size_t n;
+
+        if (level->next == level->node->n) {
+            depth--;
+            continue;
+        }
+        pair = &level->node->pairs[level->next++];
+        n = write_path(path, sizeof(path), level->n_path, pair, level->next - 1);
+        if (n == 0)
+            continue;
+        add_place(origin, path, pair->key == NULL ? pair->node : pair->key);
+        if (pair->node->n != 0 && depth < MAX_PLACE_DEPTH)
+            levels[depth++] = (struct place_level){.node = pair->node, .n_path = n};
+    }
+}
+
+/* Plain data is looked up by its top keys only: 10,000 of them should be cheap. */
+static void note_entry_places(struct entry *entry, const struct yaml_node *node)
+{
+    bool plain = entry->type != NULL && (entry->type->flags & KIND_PLAIN) != 0;
+    const struct yaml_pair *data = yaml_find(node, "data");
+    struct entry_place *places = xcalloc(MAX_PLACES, sizeof(*places));
+
+    entry->origin.places = places;
+    if (plain) {
+        for (size_t i = 0; i < node->n && i < MAX_PLACES; i++)
+            add_place(&entry->origin, node->pairs[i].key->text, node->pairs[i].key);
+    } else {
+        note_places(&entry->origin, node, "");
+        if (data != NULL)
+            note_places(&entry->origin, data->node, "");
+    }
+    entry->origin.places =
+        xrealloc(places, (entry->origin.n_places + 1) * sizeof(*places));
+}
+
+/* ---- entries -----------------------------------------------------------------------
+ */
+
+static bool is_structural(const char *key, bool single)
+{
+    static const char *const keys[] = {"name", "kind", "meta"};
+    static const char *const single_keys[] = {"namespace", "version", "requirements",
+                                              "entries"};
+
+    for (size_t i = 0; i < N_ELEMENTS(keys); i++)
+        if (strcmp(key, keys[i]) == 0)
+            return true;
+    for (size_t i = 0; single && i < N_ELEMENTS(single_keys); i++)
+        if (strcmp(key, single_keys[i]) == 0)
+            return true;
+    return false;
+}
+
+static struct value read_data(struct reader *reader, const struct yaml_node *node,
+                              bool single)
+{
+    const struct yaml_pair *data = yaml_find(node, "data"), *source;
+    struct value map;
+
+    source = yaml_find(data == NULL ? node : data->node, "source");
+    reader->source = source == NULL ? NULL : source->node;
+    if (data != NULL)
+        return yaml_to_value_with(data->node, read_text, reader);
+    map = value_map();
+    for (size_t i = 0; i < node->n; i++) {
+        const struct yaml_pair *pair = &node->pairs[i];
+
+        if (!is_structural(pair->key->text, single))
+            value_add_n(&map, pair->key->text, pair->key->n_text,
+                        yaml_to_value_with(pair->node, read_text, reader));
+    }
+    return map;
+}
+
+/* The entry's own meta over the file's. */
+static struct value read_meta(struct reader *reader, const struct yaml_node *node)
+{
+    const struct yaml_pair *own = yaml_find(node, "meta");
+    struct value meta = value_map();
+
+    if (own != NULL && own->node->type == VALUE_MAP)
+        meta = yaml_to_value_with(own->node, read_text, reader);
+    for (size_t i = 0; reader->meta != NULL && i < reader->meta->n; i++) {
+        const struct yaml_pair *pair = &reader->meta->pairs[i];
+
+        if (value_get(&meta, pair->key->text) == NULL)
+            value_add_n(&meta, pair->key->text, pair->key->n_text,
+                        yaml_to_value_with(pair->node, read_text, reader));
+    }
+    return meta;
+}
+
+/* A required text of an entry; NULL after a complaint. N counts from 0 (REG-04). */
+static const char *read_name(struct reader *reader, const struct yaml_node *node,
+                             const char *key, size_t index)
+{
+    const struct yaml_pair *pair = yaml_find(node, key);
+    char text[120];
+
+    if (pair != NULL && pair->node->type == VALUE_STRING && pair->node->n_text != 0 &&
+        strlen(pair->node->text) == pair->node->n_text)
+        return pair->node->text;
+    snprintf(text, sizeof(text),
+             "entry[%zu].%s: %s is required and must be a non-empty string", index, key,
+             key);
+    complain(reader, pair == NULL ? node : pair->node,
+             pair == NULL ? NULL : "put it into quotes if it looks like a number",
+             text);
+    return NULL;
+}
+
+static void read_entry(struct reader *reader, const struct yaml_node *node,
+                       size_t index, bool single)
+{
+    const char *name, *kind;
+    struct entry *entry;
+    char *id;
+
+    if (node->type != VALUE_MAP) {
+        complain(reader, node, "an entry starts with - name: ...",
+                 "an entry must be a map");
+        return;
+    }
+    name = read_name(reader, node, "name", index);
+    kind = read_name(reader, node, "kind", index);
+    if (name == NULL || kind == NULL)
+        return;
+    id = xasprintf("%s:%s", reader->namespace, name);
+    entry = entry_create(id, strlen(id), kind, read_meta(reader, node),
+                         read_data(reader, node, single));
+    free(id);
+    entry->origin.file = xstrdup(reader->path);
+    entry->origin.line = node->line;
+    entry->origin.column = node->column;
+    entry->origin.source_file = reader->source_file;
+    reader->source_file = NULL;
+    reader->source = NULL;
+    note_entry_places(entry, node);
+    entry_list_add(reader->entries, entry);
+}
+
+static bool read_entries(struct reader *reader, const struct yaml_node *root)
+{
+    const struct yaml_pair *list = yaml_find(root, "entries");
+
+    if (list == NULL && yaml_find(root, "name") == NULL &&
+        yaml_find(root, "kind") == NULL)
+        return complain(reader, root, "write entries: and a list of them",
+                        "either entries array or single entry (name/kind) must be "
+                        "provided");
+    if (list == NULL)
+        read_entry(reader, root, 0, true);
+    if (list == NULL || list->node->type == VALUE_NIL)
+        return true;
+    if (list->node->type != VALUE_LIST)
+        return complain(reader, list->node, "start each entry with - name: ...",
+                        "entries must be a list");
+    for (size_t i = 0; i < list->node->n; i++)
+        read_entry(reader, list->node->pairs[i].node, i, false);
+    return true;
+}
+
+/* ---- the file ----------------------------------------------------------------------
+ */
+
+static bool is_blank(const struct yaml_node *node)
+{
+    return node->type == VALUE_NIL || (node->type == VALUE_STRING &&
+                                       strspn(node->text, " \t\r\n") == node->n_text);
+}
+
+static bool read_root(struct reader *reader, const struct yaml_node *root)
+{
+    const struct yaml_pair *namespace = yaml_find(root, "namespace");
+    const struct yaml_pair *meta = yaml_find(root, "meta");
+
+    if (namespace == NULL || is_blank(namespace->node))
+        return !reader->file->is_named ||
+               complain(reader, namespace == NULL ? root : namespace->node,
+                        "write namespace: app at the top", "namespace is required");
+    if (namespace->node->type != VALUE_STRING ||
+        strlen(namespace->node->text) != namespace->node->n_text)
+        return complain(reader, namespace->node, "put it into quotes",
+                        "namespace must be a text");
+    if (strchr(namespace->node->text, ':') != NULL)
+        return complain(
+            reader, namespace->node, "use dots to divide it, as in app.api",
+            "a namespace can't hold a colon, which divides it from the name");
+    reader->namespace = namespace->node->text;
+    if (meta != NULL && meta->node->type == VALUE_MAP)
+        reader->meta = meta->node;
+    return read_entries(reader, root);
+}
+
+bool registry_mentions_namespace(const char *text, size_t n)
+{
+    static const char word[] = "namespace";
+    size_t n_word = sizeof(word) - 1;
+
+    for (size_t i = 0; i + n_word < n; i++) {
+        bool quoted = i > 0 && (text[i - 1] == '"' || text[i - 1] == '\'');
+
+        if (memcmp(text + i, word, n_word) != 0)
+            continue;
+        if ((i == 0 || text[i - 1] == '\n' || quoted ||
+             (unsigned char)text[i - 1] == 0xbf) &&
+            strchr(":\"' \t", text[i + n_word]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static char *folder_of(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+
+    return xstrndup(name, slash == NULL ? 0 : (size_t)(slash - name));
+}
+
+static bool parse_text(struct reader *reader, const char *text, size_t n)
+{
+    struct yaml_limits limits = yaml_limits_default;
+    bool ours = reader->file->is_named || registry_mentions_namespace(text, n);
+    struct problems none, *problems = ours ? reader->problems : &none;
+    struct yaml_document *document;
+    bool ok;
+
+    limits.max_bytes = reader->budget->max_file_bytes;
+    if (limits.max_nodes > reader->budget->n_nodes_left)
+        limits.max_nodes = reader->budget->n_nodes_left;
+    problems_init(&none);
+    document = yaml_parse(reader->path, text, n, &limits, problems);
+    problems_finish(&none);
+    if (document == NULL)
+        return !ours;
+    reader->budget->n_nodes_left -=
+        yaml_node_count(document) < reader->budget->n_nodes_left
+            ? yaml_node_count(document)
+            : reader->budget->n_nodes_left;
+    ok = read_root(reader, yaml_root(document));
+    yaml_destroy(document);
+    return ok;
+}
+
+bool registry_read_text(const struct load_file *file, const char *text, size_t n_bytes,
+                        struct load_budget *budget, struct entry_list *entries,
+                        struct problems *problems)
+{
+    struct reader reader = {.file = file,
+                            .budget = budget,
+                            .problems = problems,
+                            .path = xasprintf("%s%s", file->label, file->name),
+                            .folder = folder_of(file->name),
+                            .entries = entries};
+    bool ok = parse_text(&reader, text, n_bytes);
+
+    free(reader.source_file);
+    free(reader.path);
+    free(reader.folder);
+    return ok;
+}

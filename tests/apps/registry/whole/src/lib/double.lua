@@ -1,0 +1,4 @@
+local function main(n)
+  return 2 * n
+end
+return { main = main }
