@@ -4,6 +4,7 @@
 
 #include "common/err.h"
 #include "common/list.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "proto/conn.h"
 #include "proto/frame.h"
@@ -323,7 +324,12 @@ static void on_closed(void *context, const struct err *reason)
 {
     struct runtime *rt = context;
 
-    (void)reason;
+    /* Its own end is no news; anything else is a bug worth a line before we go. */
+    if (reason->kind != ERR_UNAVAILABLE) {
+        log_error("bad frame from the supervisor, worker ends", "reason=%s",
+                  reason->text);
+        rt->exit_status = EXIT_FAILURE;
+    }
     rt->stop = true;
 }
 
