@@ -34,7 +34,7 @@ struct error_view;
 #define CODEC_MAX_DEPTH 64 /* tables within tables */
 
 /* Values larger than this are refused when the buffer has no bound of its own. */
-#define CODEC_MAX_BYTES (64u * 1024 * 1024)
+#define CODEC_MAX_BYTES ((size_t)64 * 1024 * 1024)
 
 /* ---- a payload: graph flag and array of values --------------------------------------
  */

@@ -493,8 +493,8 @@ int codec_decode_args(lua_State *L, const uint8_t *data, size_t n_bytes, int max
 {
     struct cursor c = {data, data + n_bytes};
     int top = lua_gettop(L);
-    uint32_t n;
-    bool graph;
+    uint32_t n = 0;
+    bool graph = false;
 
     if (open_args(&c, &graph, &n, err) == -1)
         return -1;

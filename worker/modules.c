@@ -53,6 +53,7 @@ static int require(lua_State *L)
 
 void modules_open(lua_State *L, const char *const *names, int n_names)
 {
+    json_add_transcoder(L);
     sandbox_push_globals(L);
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         if (!rows[i].always && !is_wanted(rows[i].name, names, n_names))

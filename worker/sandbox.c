@@ -12,7 +12,7 @@
 #include "worker/modules/payload.h"
 #include "worker/sandbox_lib.h"
 
-#define STRING_BYTES_DEFAULT (64u * 1024 * 1024)
+#define STRING_BYTES_DEFAULT ((size_t)64 * 1024 * 1024)
 
 /* Their addresses are the keys of the registry. */
 static const char globals_key, env_metatable_key, limits_key;

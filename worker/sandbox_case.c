@@ -6,26 +6,30 @@
 
 #include <lauxlib.h>
 
-static int free_locale(lua_State *L)
-{
-    locale_t *locale = lua_touserdata(L, 1);
+/* A locale that knows the letters of Unicode; 0 where the system has none. */
+struct letters {
+    locale_t locale;
+};
 
-    if (*locale != (locale_t)0)
-        freelocale(*locale);
+static int free_letters(lua_State *L)
+{
+    struct letters *letters = lua_touserdata(L, 1);
+
+    if (letters->locale != (locale_t)0)
+        freelocale(letters->locale);
     return 0;
 }
 
-/* A locale that knows the letters of Unicode; 0 where the system has none. */
-static void push_locale(lua_State *L)
+static void push_letters(lua_State *L)
 {
-    locale_t *locale = lua_newuserdatauv(L, sizeof(*locale), 0);
+    struct letters *letters = lua_newuserdatauv(L, sizeof(*letters), 0);
 
-    *locale = (locale_t)0;
+    letters->locale = (locale_t)0;
     lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, free_locale);
+    lua_pushcfunction(L, free_letters);
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
-    *locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    letters->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 }
 
 static bool is_ascii(const char *text, size_t n)
@@ -72,7 +76,7 @@ static size_t encode_char(char *text, wint_t c)
 
 static int change_case(lua_State *L, wint_t (*change)(wint_t, locale_t))
 {
-    const locale_t *locale = lua_touserdata(L, lua_upvalueindex(2));
+    const struct letters *letters = lua_touserdata(L, lua_upvalueindex(2));
     const char *text;
     luaL_Buffer buffer;
     size_t n, length;
@@ -80,7 +84,7 @@ static int change_case(lua_State *L, wint_t (*change)(wint_t, locale_t))
 
     sandbox_text(L, 1);
     text = luaL_checklstring(L, 1, &n);
-    if (*locale == (locale_t)0 || is_ascii(text, n))
+    if (letters->locale == (locale_t)0 || is_ascii(text, n))
         return sandbox_call_stock(L);
     luaL_buffinitsize(L, &buffer, n);
     for (; n != 0; text += length, n -= length) {
@@ -89,7 +93,7 @@ static int change_case(lua_State *L, wint_t (*change)(wint_t, locale_t))
             luaL_addchar(&buffer, *text); /* not UTF-8: stays as it is */
         else
             luaL_addsize(&buffer, encode_char(luaL_prepbuffsize(&buffer, 4),
-                                              change(c, *locale)));
+                                              change(c, letters->locale)));
     }
     luaL_pushresult(&buffer);
     return 1;
@@ -107,6 +111,6 @@ static int string_upper(lua_State *L)
 
 void sandbox_wrap_case(lua_State *L, bool upper)
 {
-    push_locale(L);
+    push_letters(L);
     lua_pushcclosure(L, upper ? string_upper : string_lower, 2);
 }

@@ -500,6 +500,66 @@ START_TEST(L9_codec_bounds_what_repeated_strings_grow_to)
 }
 END_TEST
 
+/* Fails the n-th allocation from now on and every later one. */
+static void *failing_alloc(void *left, void *ptr, size_t old_n, size_t n)
+{
+    int *n_left = left;
+
+    (void)old_n;
+    if (n == 0) {
+        free(ptr);
+        return NULL;
+    }
+    if (*n_left == 0)
+        return NULL;
+    --*n_left;
+    return realloc(ptr, n);
+}
+
+/* 1: the value to send, 2: a buffer outside of this state's memory. */
+static int copy_in_buffer(lua_State *L)
+{
+    struct buf *buf = lua_touserdata(L, 2);
+    struct err err;
+
+    if (codec_encode_args(L, 1, 1, buf, &err) == -1 ||
+        codec_decode_args(L, buf_head(buf), buf_len(buf), 1, &err) == -1)
+        return luaL_error(L, "%s", err.text);
+    errors_push_raised(L, -1);
+    return 0;
+}
+
+START_TEST(L8_codec_survives_lack_of_memory)
+{
+    static const char source[] =
+        "local s = {}; for i = 1, 40 do s[i] = {i, s, x = {y = 'long' .. i}} end\n"
+        "return {s, s, errors.new{message = 'm', details = {1}}}";
+    int status = LUA_ERRMEM, n_left;
+
+    for (int n = 0; status != LUA_OK; n++) {
+        lua_State *L;
+        struct buf buf;
+
+        n_left = 1 << 30;
+        L = lua_newstate(failing_alloc, &n_left);
+        luaL_openlibs(L);
+        errors_open(L);
+        lua_setglobal(L, "errors");
+        buf_init(&buf, 0);
+        lua_pushcfunction(L, copy_in_buffer);
+        check_lua(L, source);
+        lua_pushlightuserdata(L, &buf);
+        n_left = n;
+        status = lua_pcall(L, 2, 0, 0);
+        ck_assert(status == LUA_OK || status == LUA_ERRMEM || status == LUA_ERRRUN);
+        n_left = 1 << 30;
+        buf_finish(&buf);
+        lua_close(L);
+        ck_assert_int_lt(n, 10000);
+    }
+}
+END_TEST
+
 START_TEST(codec_pushes_results_as_value_and_error)
 {
     lua_State *L = open_state();
@@ -543,6 +603,7 @@ static void fill(TCase *tc)
                         3);
     tcase_add_test(tc, codec_without_references_repeats_tables_and_refuses_cycles);
     tcase_add_test(tc, L9_codec_bounds_what_repeated_strings_grow_to);
+    tcase_add_test(tc, L8_codec_survives_lack_of_memory);
     tcase_add_test(tc, codec_pushes_results_as_value_and_error);
 }
 

@@ -6,6 +6,7 @@
 
 #include "worker/codec.h"
 #include "worker/frozen.h"
+#include "worker/modules/mod_json.h"
 #include "worker/modules/payload.h"
 
 #include "unit.h"
@@ -556,23 +557,6 @@ END_TEST
 /* ---- payloads -----------------------------------------------------------------------
  */
 
-static int encode_upper(lua_State *L)
-{
-    lua_pushfstring(L, "<%s>", luaL_checkstring(L, 1));
-    return 1;
-}
-
-static int decode_upper(lua_State *L)
-{
-    size_t n;
-    const char *text = luaL_checklstring(L, 1, &n);
-
-    if (n < 2)
-        return luaL_error(L, "too short");
-    lua_pushlstring(L, text + 1, n - 2);
-    return 1;
-}
-
 static const char *const payload_scripts[] = {
     "local t = {1, x = {}}\n"
     "local p = payload.new(t)\n"
@@ -597,15 +581,25 @@ static const char *const payload_scripts[] = {
     "==\n"
     "  'x')",
 
-    "local p = payload.new('t'):transcode('json/plain')\n"
-    "assert(p:data() == 't' and p:transcode('application/octet-stream'):data() == 't')",
+    "local p = payload.new({1, {a = 'b'}}):transcode('json/plain')\n"
+    "assert(tostring(p) == 'payload{format=json/plain}' and p:data()[2].a == 'b')\n"
+    "assert(p:transcode('lua/any'):data()[1] == 1)\n"
+    "local p, err = payload.new({1, x = 2}):transcode('json/plain')\n"
+    "assert(p == nil and err:kind() == 'Internal' and tostring(err):find('mixed.key'))",
+
+    "local t = table.freeze({1, table.freeze({a = 'b'})})\n"
+    "assert(json.encode(t) == '[1,{\"a\":\"b\"}]')",
 };
 
 START_TEST(payload_behaves)
 {
     lua_State *L = open_sandbox();
 
-    payload_add_transcoder(L, PAYLOAD_JSON, encode_upper, decode_upper);
+    json_add_transcoder(L);
+    sandbox_push_globals(L);
+    json_open(L);
+    lua_setfield(L, -2, "json");
+    lua_settop(L, 0);
     check(L, payload_scripts[_i]);
     lua_close(L);
 }

@@ -49,7 +49,7 @@ int errors_return_struct(lua_State *L, const struct err *err);
 /* Pushes the Error that a raised value at idx becomes for whoever is outside (LUA-54).
  * Raises nothing but lack of memory, whatever the value's __tostring does; messages of
  * other values than Errors are cut at ERRORS_RAISED_MAX_BYTES. */
-#define ERRORS_RAISED_MAX_BYTES (16 * 1024)
+#define ERRORS_RAISED_MAX_BYTES ((size_t)16 * 1024)
 void errors_push_raised(lua_State *L, int idx);
 
 /* Is the value at idx an Error? */

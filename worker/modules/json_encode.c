@@ -10,6 +10,7 @@
 
 #include "common/err.h"
 
+#include "worker/frozen.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/json_decode.h"
 #include "worker/modules/json_text.h"
@@ -231,6 +232,8 @@ static bool enter_table(struct encoder *e)
             return fail(e, "cannot encode recursively nested tables to JSON");
     if (e->depth == JSON_MAX_DEPTH)
         return fail(e, "exceeded maximum nesting depth for JSON encoding");
+    if (frozen_push_contents(e->L, -1))
+        lua_replace(e->L, -2);
     level = &e->levels[e->depth];
     *level = (struct level){.identity = identity, .table_idx = lua_gettop(e->L)};
     if (!read_shape(e, level))

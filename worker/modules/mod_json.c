@@ -6,6 +6,7 @@
 #include "worker/modules/errors.h"
 #include "worker/modules/json_decode.h"
 #include "worker/modules/json_encode.h"
+#include "worker/modules/payload.h"
 
 static int mod_encode(lua_State *L)
 {
@@ -34,4 +35,9 @@ int json_open(lua_State *L)
 {
     luaL_newlib(L, functions);
     return 1;
+}
+
+void json_add_transcoder(lua_State *L)
+{
+    payload_add_transcoder(L, PAYLOAD_JSON, mod_encode, mod_decode);
 }
