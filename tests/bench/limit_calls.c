@@ -80,6 +80,7 @@ static void call_make_template(uint8_t *frame)
         frame[FRAME_HEADER_BYTES + i * 9] = 0xcf;
     frame[CALL_AT_TARGET] = 0xda;
     frame[CALL_AT_TARGET + 2] = N_TARGET;
+    /* The wire has no NUL. NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
     memcpy(frame + CALL_AT_TARGET + 3, call_target, N_TARGET);
     memcpy(frame + CALL_AT_CONTEXT, call_context, sizeof(call_context));
     memcpy(frame + CALL_AT_ARGS, call_args, sizeof(call_args));
