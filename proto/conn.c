@@ -43,6 +43,7 @@ struct conn {
     uint64_t n_written; /* bytes of the stream */
     int fd;
     bool closed, closing, handling, destroyed;
+    bool deaf; /* the peer takes nothing more */
     struct err reason;
 };
 
@@ -87,6 +88,17 @@ static void close_because(struct conn *conn, const char *what)
     if (!conn->closed)
         err_set(&conn->reason, ERR_UNAVAILABLE, "%s", what);
     mark_closed(conn);
+}
+
+/* The peer reads no more, but what it sent before is still to be read: its end comes as
+ * the end of the input. */
+static void stop_writing(struct conn *conn)
+{
+    conn->deaf = true;
+    ev_io_stop(conn->set->loop, &conn->writable);
+    list_remove(&conn->dirty);
+    close_all_fds(&conn->fds_out);
+    buf_clear(&conn->out);
 }
 
 /* ---- writing -----------------------------------------------------------------------
@@ -147,10 +159,12 @@ static void write_out(struct conn *conn)
             ev_io_start(conn->set->loop, &conn->writable);
             return;
         }
+        if (n == -1 && (errno == EPIPE || errno == ECONNRESET) && !conn->closing) {
+            stop_writing(conn);
+            return;
+        }
         if (n == -1) {
-            close_because(conn, errno == EPIPE || errno == ECONNRESET
-                                    ? "the peer closed the connection"
-                                    : strerror(errno));
+            close_because(conn, strerror(errno));
             return;
         }
         conn->n_written += (uint64_t)n;
@@ -172,7 +186,7 @@ static void on_writable(struct ev_loop *loop, ev_io *io, int revents)
 
 void conn_flush(struct conn *conn)
 {
-    if (conn->closed)
+    if (conn->closed || conn->deaf)
         return;
     list_remove(&conn->dirty);
     write_out(conn);
@@ -193,7 +207,7 @@ struct buf *conn_out(struct conn *conn)
 
 void conn_wrote(struct conn *conn)
 {
-    if (conn->closed)
+    if (conn->closed || conn->deaf)
         buf_clear(&conn->out);
     else if (list_empty(&conn->dirty) && !ev_is_active(&conn->writable))
         list_append(&conn->set->dirty, &conn->dirty);
@@ -204,7 +218,7 @@ bool conn_forward(struct conn *conn, uint8_t type, struct bytes body)
     uint8_t *at;
     uint32_t big = __builtin_bswap32((uint32_t)body.n);
 
-    if (conn->closed || conn->closing)
+    if (conn->closed || conn->closing || conn->deaf)
         return false;
     at = buf_reserve(&conn->out, FRAME_HEADER_BYTES + body.n);
     if (at == NULL) {
@@ -225,7 +239,7 @@ bool conn_attach_fd(struct conn *conn, int fd)
 {
     int copy;
 
-    if (conn->closed || conn->fds_out.n == MAX_FDS)
+    if (conn->closed || conn->deaf || conn->fds_out.n == MAX_FDS)
         return false;
     copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy == -1)
@@ -436,7 +450,7 @@ bool conn_is_congested(const struct conn *conn)
 
 bool conn_is_closed(const struct conn *conn)
 {
-    return conn->closed || conn->closing;
+    return conn->closed || conn->closing || conn->deaf;
 }
 
 size_t conn_pending_bytes(const struct conn *conn)

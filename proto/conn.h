@@ -68,6 +68,7 @@ bool conn_attach_fd(struct conn *conn, int fd);
 int conn_take_fd(struct conn *conn);
 
 bool conn_is_congested(const struct conn *conn);
+/* It takes no more frames. What its peer sent before its end may still be read. */
 bool conn_is_closed(const struct conn *conn);
 size_t conn_pending_bytes(const struct conn *conn); /* waiting to be written */
 

@@ -196,9 +196,8 @@ static void act_drained_too_long(struct worker *w)
 static void act_last_frames(struct worker *w)
 {
     ev_timer_stop(w->sup->loop, &w->deadline);
-    for (int i = 0; i < MAX_POLLS_AT_END && !conn_is_closed(w->conn); i++)
-        if (conn_poll(w->conn) == 0)
-            break;
+    for (int i = 0; i < MAX_POLLS_AT_END && conn_poll(w->conn) != 0; i++)
+        ;
     bury(w);
 }
 

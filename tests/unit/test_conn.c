@@ -115,6 +115,32 @@ START_TEST(conn_hands_out_what_came_before_the_end)
 }
 END_TEST
 
+/* A write that fails says nothing about what is still to be read. */
+START_TEST(conn_reads_on_when_the_peer_takes_nothing)
+{
+    struct fixture f;
+    struct buf buf;
+
+    begin(&f, NULL);
+    buf_init(&buf, 0);
+    encode_ping(&buf, 1);
+    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)),
+                     (ssize_t)buf_len(&buf));
+    close(f.peer_fd);
+    f.peer_fd = -1;
+    ck_assert(conn_forward(f.conn, FRAME_READY, (struct bytes){0}));
+    conn_flush(f.conn);
+    ck_assert(conn_is_closed(f.conn));
+    ck_assert(!conn_forward(f.conn, FRAME_READY, (struct bytes){0}));
+    turn(&f);
+    ck_assert_int_eq(f.n_frames, 1);
+    ck_assert_int_eq(f.n_closed, 1);
+    ck_assert_uint_eq(conn_pending_bytes(f.conn), 0);
+    buf_finish(&buf);
+    end(&f);
+}
+END_TEST
+
 START_TEST(conn_coalesces_and_writes_at_the_end_of_the_turn)
 {
     uint8_t bytes[4096];
@@ -242,6 +268,7 @@ static void fill(TCase *tc)
 {
     tcase_add_test(tc, conn_reads_frames_in_any_slices);
     tcase_add_test(tc, conn_hands_out_what_came_before_the_end);
+    tcase_add_test(tc, conn_reads_on_when_the_peer_takes_nothing);
     tcase_add_test(tc, conn_coalesces_and_writes_at_the_end_of_the_turn);
     tcase_add_test(tc, conn_closes_on_garbage_and_on_refused_frames);
     tcase_add_test(tc, conn_bounds_what_waits_for_a_slow_peer);
