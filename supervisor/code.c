@@ -500,6 +500,7 @@ static void on_get(struct request *request)
 {
     const char *id = NULL;
     const struct entry *entry = NULL;
+    struct code *code = request->sup->code; /* the request may be gone soon */
     struct err err;
 
     if (request->args.as.list.n != 0)
@@ -512,8 +513,8 @@ static void on_get(struct request *request)
         return;
     }
     request->on_cancel = never_cancelled;
-    want(request->sup->code, entry, make_waiter(on_request_chunk, request));
-    send_pending(request->sup->code);
+    want(code, entry, make_waiter(on_request_chunk, request));
+    send_pending(code);
 }
 
 static const struct system_target targets[] = {{"code.get", on_get, ALLOW_WORKER}};
