@@ -1,0 +1,19 @@
+local function add(a, b)
+    return (tonumber(a) or 0) + (tonumber(b) or 0)
+end
+
+local function primes(n)
+    local count, sieve = 0, {}
+    n = math.min(tonumber(n) or 10000, 1000000)
+    for i = 2, n - 1 do
+        if not sieve[i] then
+            count = count + 1
+            for j = i * i, n - 1, i do
+                sieve[j] = true
+            end
+        end
+    end
+    return {below = n, count = count}
+end
+
+return {add = add, primes = primes}
