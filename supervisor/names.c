@@ -27,8 +27,7 @@ struct name {
     struct owner *owner; /* NULL while a spawn has it reserved */
     struct list of_owner;
     struct list waiters; /* spawns that wait for the reservation's end */
-    char *host;
-    size_t host_bytes;
+    struct bytes host;   /* owned */
 };
 
 struct names {
@@ -44,7 +43,7 @@ static void free_name(struct names *names, struct name *name)
 {
     map_remove(&names->by_text, name->text, name->n_bytes);
     list_remove(&name->of_owner);
-    free(name->host);
+    free((void *)(uintptr_t)name->host.data);
     free(name->text);
     free(name);
 }
@@ -115,13 +114,8 @@ static void set_owner(struct names *names, struct name *name, uint64_t pid,
     }
     name->owner = owner;
     list_append(&owner->names, &name->of_owner);
-    name->host = xstrndup((const char *)host.data, host.n);
-    name->host_bytes = host.n;
-}
-
-static struct bytes host_of(const struct name *name)
-{
-    return (struct bytes){(const uint8_t *)name->host, name->host_bytes};
+    name->host =
+        (struct bytes){(uint8_t *)xstrndup((const char *)host.data, host.n), host.n};
 }
 
 static int check_name(struct bytes name, struct err *err)
@@ -143,7 +137,7 @@ uint64_t names_find(const struct names *names, struct bytes name,
         !actors_alive(names->sup, found->owner->pid))
         return 0;
     if (host_out != NULL)
-        *host_out = host_of(found);
+        *host_out = found->host;
     return found->owner->pid;
 }
 
@@ -182,7 +176,7 @@ enum name_claim names_claim_for_spawn(struct names *names, struct bytes text,
         return NAME_WAIT;
     }
     *pid_out = name->owner->pid;
-    *host_out = host_of(name);
+    *host_out = name->host;
     return NAME_TAKEN;
 }
 
@@ -371,7 +365,7 @@ static void handle_list(struct request *request)
 
         if (name->owner == NULL || !actors_alive(names->sup, name->owner->pid))
             continue;
-        pid_format(text, name->host, name->host_bytes, name->owner->pid);
+        pid_format(text, (const char *)name->host.data, name->host.n, name->owner->pid);
         item = value_append(&list, value_map());
         value_put(item, "name", value_bytes(name->text, name->n_bytes));
         value_put(item, "pid", value_string(text));

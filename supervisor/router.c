@@ -14,6 +14,7 @@
 #include "supervisor/calls.h"
 #include "supervisor/code.h"
 #include "supervisor/core.h"
+#include "supervisor/logs.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_queue.h"
 #include "supervisor/router_spawn.h"
@@ -228,6 +229,16 @@ static int on_event(struct supervisor *sup, struct worker *from, struct bytes bo
     return bus_on_event(sup, from, &frame, body, err);
 }
 
+static int on_log(struct supervisor *sup, struct worker *from, struct bytes body,
+                  struct err *err)
+{
+    struct frame_log frame;
+
+    if (frame_decode_log(body, &frame, err) == -1)
+        return -1;
+    return logs_on_frame(sup, from, &frame, err);
+}
+
 /* ---- the table ---------------------------------------------------------------------
  */
 
@@ -238,7 +249,7 @@ static int (*const routes[UINT8_MAX + 1])(struct supervisor *sup, struct worker 
     [FRAME_SEND] = on_send,     [FRAME_SPAWN] = on_spawn,
     [FRAME_WATCH] = on_watch,   [FRAME_EXIT] = on_exit_frame,
     [FRAME_GONE] = on_gone,     [FRAME_SIGNAL] = on_signal,
-    [FRAME_EVENT] = on_event,
+    [FRAME_EVENT] = on_event,   [FRAME_LOG] = on_log,
 };
 
 int router_on_worker_frame(struct supervisor *sup, struct worker *from, uint8_t type,

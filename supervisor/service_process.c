@@ -211,8 +211,11 @@ void services_on_exit(struct supervisor *sup, const struct frame_exit *frame)
     struct service *service;
     struct err why = {0};
 
-    if (run == NULL)
+    if (run == NULL) {
+        if (sup->on_exit != NULL)
+            sup->on_exit(sup, frame);
         return;
+    }
     service = run_detach(run);
     run_destroy(run);
     if (service != NULL)

@@ -23,9 +23,9 @@ static void print_list(const struct supctl *ctl, const struct value *list,
 static int run_ps(struct supctl *ctl)
 {
     static const struct column columns[] = {
-        {"PID", "pid", COLUMN_TEXT},        {"ENTRY", "entry", COLUMN_TEXT},
-        {"STATE", "state", COLUMN_STATE},   {"MAILBOX", "mailbox", COLUMN_NUMBER},
-        {"UPTIME", "uptime_ms", COLUMN_MS}, {"NAMES", "names", COLUMN_TEXT},
+        {"PID", "pid", COLUMN_TEXT},       {"SOURCE", "source", COLUMN_TEXT},
+        {"STATE", "state", COLUMN_STATE},  {"MAILBOX", "mailbox", COLUMN_NUMBER},
+        {"STEPS", "steps", COLUMN_NUMBER},
     };
     struct value actors;
     int code = supctl_ask(ctl, "@actors.list", value_list(), ASK_TIMEOUT_MS, &actors);

@@ -55,12 +55,35 @@ static void print_record(const struct supctl *ctl, const struct value *record)
         supctl_record_print(stdout, record);
 }
 
+static bool is_running(const struct value *service)
+{
+    const char *state = value_get_text(service, "state");
+
+    return state != NULL && strcmp(state, "running") == 0;
+}
+
+/* People want to know how long it has been running. */
+static void add_uptimes(struct value *services)
+{
+    for (size_t i = 0;
+         services != NULL && services->type == VALUE_LIST && i < services->as.list.n;
+         i++) {
+        struct value *service = &services->as.list.items[i];
+        int64_t started_ns = value_get_int(service, "started_at", 0);
+
+        if (started_ns != 0 && is_running(service))
+            value_put(service, "uptime_ms",
+                      value_int((clock_wall_ns() - started_ns) / 1000000));
+    }
+}
+
 static int list_of(struct supctl *ctl, const char *target, const struct column *columns,
                    unsigned n_columns, const char *none)
 {
     struct value list;
     int code = supctl_ask(ctl, target, value_list(), ASK_TIMEOUT_MS, &list);
 
+    add_uptimes(&list);
     if (code == EXIT_OK)
         print_list(ctl, &list, columns, n_columns, none);
     value_finish(&list);
@@ -69,13 +92,6 @@ static int list_of(struct supctl *ctl, const char *target, const struct column *
 
 /* ---- status -------------------------------------------------------------------------
  */
-
-static bool is_running(const struct value *service)
-{
-    const char *state = value_get_text(service, "state");
-
-    return state != NULL && strcmp(state, "running") == 0;
-}
 
 /* The record of one service; EXIT_NO_SUCH_NAME (said) when there is none. */
 static int ask_service(struct supctl *ctl, const char *id, struct value *out)
@@ -129,6 +145,7 @@ static int run_status(struct supctl *ctl)
     if (ctl->n_args == 1)
         return status_of_one(ctl);
     code = supctl_ask(ctl, "@system.status", value_list(), ASK_TIMEOUT_MS, &status);
+    add_uptimes(value_get(&status, "services"));
     if (code == EXIT_OK && ctl->json) {
         supctl_print_json(&status, false);
     } else if (code == EXIT_OK) {
@@ -188,18 +205,28 @@ static int run_reset_failed(struct supctl *ctl)
     return service_verb(ctl, "@services.reset_failed");
 }
 
+/* Without --no-wait the end of the connection is the answer: it has ended. */
 static int stop_supervisor(struct supctl *ctl)
 {
-    struct value options = value_map(), args = value_list(), result;
-    int code;
+    struct value options = value_map(), args = value_list(), result = {0};
+    struct supctl_error error = {0};
+    const struct value done = value_bool(true);
+    int code = EXIT_OK;
 
     value_put(&options, "now", value_bool(ctl->now));
     value_put(&options, "no_wait", value_bool(ctl->no_wait));
     value_append(&args, options);
-    code = supctl_ask(ctl, "@system.stop", args, 0, &result);
-    if (code == EXIT_OK && ctl->json)
-        supctl_print_json(&result, false);
+    ctl->client = supctl_client_connect(ctl->control, &error);
+    if (ctl->client == NULL ||
+        (supctl_client_call(ctl->client, "@system.stop", &args, NULL, ctl->timeout_ms,
+                            NULL, NULL, &result, &error) != 0 &&
+         (!error.unreachable || ctl->no_wait)))
+        code = supctl_fail(ctl, &error);
+    else if (ctl->json)
+        supctl_print_json(&done, false);
+    value_finish(&args);
     value_finish(&result);
+    supctl_error_finish(&error);
     return code;
 }
 

@@ -1,0 +1,334 @@
+#include "supervisor/actor_targets.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/id.h"
+#include "common/mem.h"
+#include "common/value.h"
+
+#include "proto/conn.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+
+#include "supervisor/actors.h"
+#include "supervisor/calls.h"
+#include "supervisor/core.h"
+#include "supervisor/names.h"
+#include "supervisor/system.h"
+#include "supervisor/worker.h"
+
+#define ASK_TIMEOUT_NS (2 * (uint64_t)1000000000) /* a worker that is busy elsewhere   \
+                                                   */
+#define LIST_MAX       50000                      /* actors in one answer */
+#define OPERATOR_HOST  "node:operator"
+
+/* ---- asking a worker
+ * -------------------------------------------------------------------- */
+
+/* done comes exactly once, perhaps before this returns. args are borrowed. */
+static void ask_worker(struct worker *worker, const char *target,
+                       const struct value *args, size_t n_args,
+                       void (*done)(void *context, uint8_t status, struct bytes result),
+                       void *context)
+{
+    struct supervisor *sup = worker->sup;
+    struct origin origin = {.type = ORIGIN_INTERNAL, .who.internal = {done, context}};
+    struct frame_call frame = {.target = bytes_of_text(target)};
+    struct call *call;
+    struct buf body, payload;
+    struct err err = {0};
+
+    frame.deadline_at_ns = (uint64_t)clock_monotonic_ns() + ASK_TIMEOUT_NS;
+    buf_init(&body, 0);
+    buf_init(&payload, 0);
+    if (!payload_encode(&payload, args, n_args)) {
+        err_set(&err, ERR_INVALID, "the request is too large");
+        origin_fail(&origin, &err);
+    } else if ((call = calls_open(sup->calls, &origin, FRAME_CALL, frame.deadline_at_ns,
+                                  &err)) == NULL) {
+        origin_fail(&origin, &err);
+    } else {
+        frame.args = buf_bytes(&payload);
+        frame_encode_call(&body, &frame);
+        call_send(sup->calls, call, worker,
+                  (struct bytes){buf_head(&body) + FRAME_HEADER_BYTES,
+                                 buf_len(&body) - FRAME_HEADER_BYTES});
+    }
+    buf_finish(&body);
+    buf_finish(&payload);
+}
+
+/* The one answer of a worker becomes the request's own. */
+static void pass_on(void *context, uint8_t status, struct bytes result)
+{
+    struct request *request = context;
+    struct err err = {0}, bad = {0};
+
+    if ((status & ~REPLY_LINGERS) == REPLY_OK) {
+        request_reply_raw(request, result);
+        return;
+    }
+    if (error_decode(result, &err, &bad) != 0)
+        err = bad;
+    request_fail(request, &err);
+}
+
+static const struct value *arg(const struct request *request, size_t i)
+{
+    return i < request->args.as.list.n ? &request->args.as.list.items[i] : NULL;
+}
+
+/* The pid that the first argument means and its worker; NULL = answered. */
+static struct worker *find_actor(struct request *request, uint64_t *pid_out)
+{
+    const struct value *name = arg(request, 0);
+    struct worker *worker = NULL;
+    struct err err = {0};
+
+    if (value_text(name) == NULL) {
+        err_set(&err, ERR_INVALID, "PID or name required");
+        request_fail(request, &err);
+        return NULL;
+    }
+    if (pid_parse(name->as.string.data, name->as.string.n, pid_out, NULL, NULL) !=
+        PID_OK)
+        *pid_out = names_find(
+            request->sup->names,
+            (struct bytes){(const uint8_t *)name->as.string.data, name->as.string.n},
+            NULL);
+    if (*pid_out != 0 && actors_alive(request->sup, *pid_out))
+        worker = workers_find(request->sup->workers, pid_index(*pid_out));
+    if (worker == NULL) {
+        err_set(&err, ERR_NOT_FOUND, "process not found: %.200s", value_text(name));
+        request_fail(request, &err);
+    }
+    return worker;
+}
+
+/* ---- list
+ * -------------------------------------------------------------------------------- */
+
+struct gathering {
+    struct request *request;
+    struct value list;
+    unsigned n_pending;
+};
+
+static void end_gathering(struct gathering *gathering)
+{
+    if (--gathering->n_pending != 0)
+        return;
+    request_reply(gathering->request, &gathering->list);
+    value_finish(&gathering->list);
+    free(gathering);
+}
+
+/* A worker that can't answer in time is left out: the others are worth showing. */
+static void on_actors(void *context, uint8_t status, struct bytes result)
+{
+    struct gathering *gathering = context;
+    struct value payload, *found;
+    struct err err = {0};
+
+    if ((status & ~REPLY_LINGERS) == REPLY_OK &&
+        payload_decode(result, &payload, &err) == 0) {
+        found = payload.as.list.n > 0 ? &payload.as.list.items[0] : NULL;
+        for (size_t i = 0;
+             found != NULL && found->type == VALUE_LIST && i < found->as.list.n; i++) {
+            value_append(&gathering->list, found->as.list.items[i]);
+            found->as.list.items[i] = (struct value){0};
+        }
+        value_finish(&payload);
+    }
+    end_gathering(gathering);
+}
+
+static bool has_actors(const struct worker *worker)
+{
+    return worker->state == WORKER_READY && strcmp(worker_role(worker), "compile") != 0;
+}
+
+static void handle_list(struct request *request)
+{
+    struct supervisor *sup = request->sup;
+    struct gathering *gathering = xcalloc(1, sizeof(*gathering));
+    uint32_t n_workers = workers_count(sup->workers);
+    struct value limit = value_int(LIST_MAX / (n_workers > 0 ? n_workers : 1));
+
+    gathering->request = request;
+    gathering->list = value_list();
+    gathering->n_pending = 1; /* this loop */
+    WORKERS_FOREACH(worker, sup->workers)
+    {
+        if (!has_actors(worker))
+            continue;
+        gathering->n_pending++;
+        ask_worker(worker, "@actors.list", &limit, 1, on_actors, gathering);
+    }
+    end_gathering(gathering);
+}
+
+static void handle_inspect(struct request *request)
+{
+    struct worker *worker;
+    struct value pid;
+    uint64_t number;
+
+    worker = find_actor(request, &number);
+    if (worker == NULL)
+        return;
+    pid = value_int((int64_t)number);
+    ask_worker(worker, "@actors.inspect", &pid, 1, pass_on, request);
+}
+
+/* ---- signals
+ * ----------------------------------------------------------------------------- */
+
+static void send_signal(struct request *request, uint8_t op, const char *reason)
+{
+    struct origin origin = {.type = ORIGIN_INTERNAL,
+                            .who.internal = {pass_on, request}};
+    struct value text = value_string(reason);
+    struct frame_signal frame = {.op = op, .from_host = bytes_of_text(OPERATOR_HOST)};
+    struct worker *worker;
+    struct buf body, rest;
+
+    worker = find_actor(request, &frame.to);
+    if (worker != NULL) {
+        buf_init(&body, 0);
+        buf_init(&rest, 0);
+        value_encode(&rest, &text);
+        frame.reason = buf_bytes(&rest);
+        frame_encode_signal(&body, &frame);
+        calls_forward(request->sup->calls, &origin, FRAME_SIGNAL, worker,
+                      (struct bytes){buf_head(&body) + FRAME_HEADER_BYTES,
+                                     buf_len(&body) - FRAME_HEADER_BYTES});
+        buf_finish(&body);
+        buf_finish(&rest);
+    }
+    value_finish(&text);
+}
+
+static void handle_cancel(struct request *request)
+{
+    const char *reason = value_text(arg(request, 1));
+
+    send_signal(request, SIGNAL_CANCEL,
+                reason != NULL ? reason : "cancelled by the operator");
+}
+
+static void handle_terminate(struct request *request)
+{
+    send_signal(request, SIGNAL_TERMINATE, "terminated by the operator");
+}
+
+/* ---- send and spawn
+ * ---------------------------------------------------------------------- */
+
+static void handle_send(struct request *request)
+{
+    const struct value done = value_bool(true), *topic = arg(request, 1);
+    struct frame_send frame = {.from_host = bytes_of_text(OPERATOR_HOST)};
+    struct err err = {0};
+    struct worker *worker;
+    struct buf payload;
+    bool sent;
+
+    if (value_text(topic) == NULL || topic->as.string.n == 0 ||
+        topic->as.string.n > STR_MAX_BYTES) {
+        err_set(&err, ERR_INVALID, "topic required");
+        request_fail(request, &err);
+        return;
+    }
+    worker = find_actor(request, &frame.to);
+    if (worker == NULL)
+        return;
+    frame.topic =
+        (struct bytes){(const uint8_t *)topic->as.string.data, topic->as.string.n};
+    buf_init(&payload, 0);
+    sent = payload_encode(&payload, request->args.as.list.items + 2,
+                          request->args.as.list.n - 2);
+    frame.payload = buf_bytes(&payload);
+    sent = sent && frame_encode_send(conn_out(worker->conn), &frame);
+    if (sent)
+        conn_wrote(worker->conn);
+    buf_finish(&payload);
+    if (sent) {
+        request_reply(request, &done);
+    } else {
+        err_set(&err, ERR_UNAVAILABLE, "the actor's worker takes no more for now");
+        request_fail(request, &err);
+    }
+}
+
+/* [pid, host] becomes the pid's text. */
+static void on_spawned(void *context, uint8_t status, struct bytes result)
+{
+    struct request *request = context;
+    struct value payload, pid, *pair;
+    char text[PID_TEXT_MAX];
+    struct err err = {0};
+    const char *host;
+
+    if ((status & ~REPLY_LINGERS) != REPLY_OK) {
+        pass_on(request, status, result);
+        return;
+    }
+    if (payload_decode(result, &payload, &err) != 0) {
+        request_fail(request, &err);
+        return;
+    }
+    pair = &payload;
+    if (pair->as.list.n == 1 && pair->as.list.items[0].type == VALUE_LIST)
+        pair = &pair->as.list.items[0];
+    host = pair->as.list.n > 1 ? value_text(&pair->as.list.items[1]) : NULL;
+    if (host == NULL || pair->as.list.items[0].type != VALUE_INT) {
+        err_set(&err, ERR_INTERNAL, "the host's answer to a spawn is malformed");
+        request_fail(request, &err);
+    } else {
+        pid_format(text, host, strlen(host),
+                   (uint64_t)pair->as.list.items[0].as.integer);
+        pid = value_string(text);
+        request_reply(request, &pid);
+        value_finish(&pid);
+    }
+    value_finish(&payload);
+}
+
+static void handle_spawn(struct request *request)
+{
+    struct origin origin = {.type = ORIGIN_INTERNAL,
+                            .who.internal = {on_spawned, request}};
+    const char *entry = value_text(arg(request, 0)),
+               *host = value_text(arg(request, 1));
+    const char *name = value_text(arg(request, 3));
+    const struct value none = value_list(), *args = arg(request, 2);
+    struct err err = {0};
+
+    if (entry == NULL || host == NULL) {
+        err_set(&err, ERR_INVALID, "entry and host required");
+        request_fail(request, &err);
+        return;
+    }
+    calls_spawn_internal(request->sup, &origin, entry, host, name != NULL ? name : "",
+                         args != NULL && args->type == VALUE_LIST ? args : &none,
+                         (struct bytes){NULL, 0}, 0);
+}
+
+static const struct system_target targets[] = {
+    {"actors.cancel", handle_cancel, ALLOW_CLIENT},
+    {"actors.inspect", handle_inspect, ALLOW_CLIENT},
+    {"actors.list", handle_list, ALLOW_CLIENT},
+    {"actors.send", handle_send, ALLOW_CLIENT},
+    {"actors.spawn", handle_spawn, ALLOW_CLIENT},
+    {"actors.terminate", handle_terminate, ALLOW_CLIENT},
+};
+
+void actor_targets_add(struct supervisor *sup)
+{
+    system_add_targets(sup->system, targets, N_ELEMENTS(targets));
+}

@@ -1,0 +1,306 @@
+#include "supervisor/registry_targets.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/value.h"
+
+#include "supervisor/code.h"
+#include "supervisor/core.h"
+#include "supervisor/entry.h"
+#include "supervisor/registry.h"
+#include "supervisor/system.h"
+
+static const struct value *arg(const struct request *request, size_t i)
+{
+    return i < request->args.as.list.n ? &request->args.as.list.items[i] : NULL;
+}
+
+static void reply_taken(struct request *request, struct value result)
+{
+    request_reply(request, &result);
+    value_finish(&result);
+}
+
+/* ---- reading
+ * ------------------------------------------------------------------------------ */
+
+static void handle_get(struct request *request)
+{
+    const char *id = value_text(arg(request, 0));
+    const struct entry *entry = NULL;
+    struct err err = {0};
+
+    if (id != NULL)
+        entry = registry_find(request->sup->registry, id, strlen(id));
+    if (entry != NULL) {
+        reply_taken(request, entry_to_value(entry));
+        return;
+    }
+    if (id == NULL)
+        err_set(&err, ERR_INVALID, "entry ID required");
+    else
+        err_set(&err, ERR_NOT_FOUND, "entry not found: %.255s", id);
+    request_fail(request, &err);
+}
+
+static struct value entries_to_value(const struct snapshot *state, const char *space)
+{
+    struct value list = value_list();
+
+    for (size_t i = 0; i < state->n; i++) {
+        const struct entry *entry = state->entries[i];
+
+        if (space != NULL && (strlen(space) != entry->namespace_bytes ||
+                              memcmp(space, entry->id, entry->namespace_bytes) != 0))
+            continue;
+        value_append(&list, entry_to_value(entry));
+    }
+    return list;
+}
+
+static void handle_list(struct request *request)
+{
+    reply_taken(request, entries_to_value(registry_state(request->sup->registry),
+                                          value_text(arg(request, 0))));
+}
+
+static struct value describe_version(const struct version *version)
+{
+    struct value record = value_map();
+
+    value_put(&record, "id", value_int((int64_t)version->id));
+    value_put(&record, "parent", value_int((int64_t)version->parent));
+    value_put(&record, "at", value_int(version->at_ns));
+    value_put(&record, "n_changes", value_int((int64_t)version->n));
+    return record;
+}
+
+static void handle_version(struct request *request)
+{
+    struct registry *registry = request->sup->registry;
+
+    reply_taken(request, describe_version(registry_find_version(
+                             registry, registry_version(registry))));
+}
+
+static void handle_versions(struct request *request)
+{
+    struct registry *registry = request->sup->registry;
+    const struct version *version = NULL;
+    struct value list = value_list();
+
+    while ((version = registry_next_version(registry, version)) != NULL)
+        value_append(&list, describe_version(version));
+    reply_taken(request, list);
+}
+
+/* {version, parent, entries} of a version, of the present one without an argument. */
+static void handle_snapshot(struct request *request)
+{
+    struct registry *registry = request->sup->registry;
+    const struct value *wanted = arg(request, 0);
+    struct value result;
+    struct snapshot *state;
+    struct err err = {0};
+
+    if (wanted != NULL && wanted->type == VALUE_INT)
+        state = registry_snapshot_at(registry, (uint64_t)wanted->as.integer, &err);
+    else
+        state = registry_snapshot(registry);
+    if (state == NULL) {
+        request_fail(request, &err);
+        return;
+    }
+    result = describe_version(registry_find_version(registry, state->version));
+    value_put(&result, "entries", entries_to_value(state, NULL));
+    snapshot_unref(state);
+    reply_taken(request, result);
+}
+
+/* ---- changing
+ * ----------------------------------------------------------------------------- */
+
+/* One change on its way: prepared, waiting for the compiler. */
+struct apply {
+    struct request *request;
+    struct changeset *changeset;
+    struct err why; /* of the first source that doesn't compile */
+};
+
+/* What apps see of any failure but a conflict is Internal with the whole chain
+ * (REG-34).
+ */
+static void fail_apply(struct request *request, struct err *why)
+{
+    static const char prefix[] = "failed to apply changes: ";
+    struct err err = {0};
+
+    if (why->kind == ERR_CONFLICT && why->retryable == RETRY_YES) {
+        request_fail(request, why);
+        return;
+    }
+    err_set(&err, ERR_INTERNAL, "%s%s",
+            strncmp(why->text, prefix, strlen(prefix)) == 0 ? "" : prefix, why->text);
+    request_fail(request, &err);
+}
+
+static void on_problem(void *context, const struct entry *entry, const struct err *err,
+                       const struct value *details)
+{
+    struct apply *apply = context;
+
+    (void)details;
+    if (apply->why.text[0] == '\0')
+        err_set(&apply->why, err->kind, "operation failed for entry %s: %s", entry->id,
+                err->text);
+}
+
+static void forget_code(const struct apply *apply)
+{
+    for (size_t i = 0; i < apply->changeset->n; i++) {
+        if (apply->changeset->changes[i].after != NULL)
+            code_forget(apply->request->sup->code, apply->changeset->changes[i].after);
+    }
+}
+
+static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
+{
+    struct apply *apply = context;
+    struct registry *registry = apply->request->sup->registry;
+    uint64_t version;
+    struct err err = apply->why;
+
+    (void)n_compiled;
+    if (n_failed > 0) {
+        forget_code(apply);
+        changeset_destroy(apply->changeset);
+        fail_apply(apply->request, &err);
+    } else if (registry_commit(registry, apply->changeset, &version, &err) != 0) {
+        fail_apply(apply->request, &err);
+    } else {
+        reply_taken(apply->request,
+                    describe_version(registry_find_version(registry, version)));
+    }
+    free(apply);
+}
+
+/* Takes changeset. */
+static void compile_and_commit(struct request *request, struct changeset *changeset)
+{
+    struct apply *apply = xcalloc(1, sizeof(*apply));
+    struct entry **entries =
+        xcalloc(changeset->n > 0 ? changeset->n : 1, sizeof(entries[0]));
+    size_t n = 0;
+
+    apply->request = request;
+    apply->changeset = changeset;
+    for (size_t i = 0; i < changeset->n; i++) {
+        if (changeset->changes[i].after != NULL)
+            entries[n++] = changeset->changes[i].after;
+    }
+    code_compile(request->sup->code, entries, n, on_problem, on_compiled, apply);
+    free(entries);
+}
+
+static int read_op(const char *text, enum change_op *op_out, struct err *err)
+{
+    static const enum change_op ops[] = {CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE};
+
+    for (unsigned i = 0; text != NULL && i < N_ELEMENTS(ops); i++) {
+        if (strcmp(change_op_name(ops[i]), text) == 0) {
+            *op_out = ops[i];
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INVALID, "invalid operation kind: %.60s",
+                   text != NULL ? text : "none");
+}
+
+/* {kind, entry}; the operation's entry is counted for the caller. */
+static int read_operation(const struct value *value, struct operation *out,
+                          struct err *err)
+{
+    const struct value *entry = value_get(value, "entry");
+    const struct value *id = entry;
+
+    if (read_op(value_get_text(value, "kind"), &out->op, err) != 0)
+        return -1;
+    if (out->op != CHANGE_DELETE)
+        return entry_of_value(entry, &out->entry, err);
+    if (value_get(entry, "id") != NULL)
+        id = value_get(entry, "id");
+    out->id = entry_resolve(NULL, id);
+    return out->id != NULL
+               ? 0
+               : err_set(err, ERR_INVALID, "entry must have valid id field");
+}
+
+static void free_operations(struct operation *operations, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        entry_unref(operations[i].entry);
+        free((char *)operations[i].id);
+    }
+    free(operations);
+}
+
+static void handle_apply(struct request *request)
+{
+    const struct value *list = arg(request, 0);
+    struct changeset *changeset = NULL;
+    struct operation *operations;
+    struct err err = {0};
+    size_t n = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+    int rc = 0;
+
+    if (n == 0) {
+        err_set(&err, ERR_INVALID, "no changes to apply");
+        request_fail(request, &err);
+        return;
+    }
+    operations = xcalloc(n, sizeof(*operations));
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = read_operation(&list->as.list.items[i], &operations[i], &err);
+    if (rc == 0)
+        changeset = registry_prepare(request->sup->registry, operations, n, NULL, &err);
+    free_operations(operations, n);
+    if (changeset == NULL)
+        fail_apply(request, &err);
+    else
+        compile_and_commit(request, changeset);
+}
+
+static void handle_apply_version(struct request *request)
+{
+    const struct value *wanted = arg(request, 0);
+    struct changeset *changeset = NULL;
+    struct err err = {0};
+
+    if (wanted == NULL || wanted->type != VALUE_INT || wanted->as.integer < 0)
+        err_set(&err, ERR_INVALID, "invalid version ID");
+    else
+        changeset = registry_prepare_version(request->sup->registry,
+                                             (uint64_t)wanted->as.integer, &err);
+    if (changeset == NULL)
+        request_fail(request, &err);
+    else
+        compile_and_commit(request, changeset);
+}
+
+static const struct system_target targets[] = {
+    {"registry.apply", handle_apply, ALLOW_ANY},
+    {"registry.apply_version", handle_apply_version, ALLOW_ANY},
+    {"registry.get", handle_get, ALLOW_ANY},
+    {"registry.list", handle_list, ALLOW_ANY},
+    {"registry.snapshot", handle_snapshot, ALLOW_ANY},
+    {"registry.version", handle_version, ALLOW_ANY},
+    {"registry.versions", handle_versions, ALLOW_ANY},
+};
+
+void registry_targets_add(struct supervisor *sup)
+{
+    system_add_targets(sup->system, targets, N_ELEMENTS(targets));
+}

@@ -1,0 +1,18 @@
+/*
+ * registry_targets -- the registry for apps and operators.
+ *
+ * A change is prepared, its sources are compiled, then it is committed; only then is it
+ * answered. Another commit in between makes it a Conflict.
+ *
+ * System targets: @registry.list [namespace], @registry.get [id], @registry.find
+ * [filter], @registry.snapshot [version], @registry.version, @registry.versions,
+ * @registry.apply [list of {kind, entry}], @registry.apply_version [n].
+ */
+#ifndef TROUPE_SUPERVISOR_REGISTRY_TARGETS_H
+#define TROUPE_SUPERVISOR_REGISTRY_TARGETS_H
+
+struct supervisor;
+
+void registry_targets_add(struct supervisor *sup);
+
+#endif

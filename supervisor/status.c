@@ -1,0 +1,464 @@
+#include "supervisor/status.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ev.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/list.h"
+#include "common/map.h"
+#include "common/mem.h"
+#include "common/value.h"
+
+#include "supervisor/calls.h"
+#include "supervisor/config.h"
+#include "supervisor/control.h"
+#include "supervisor/core.h"
+#include "supervisor/entry.h"
+#include "supervisor/pool.h"
+#include "supervisor/pool_setup.h"
+#include "supervisor/registry.h"
+#include "supervisor/service.h"
+#include "supervisor/system.h"
+#include "supervisor/worker.h"
+
+#define MAX_SLOTS 10000
+
+/* How many calls a pool has done in the last second. */
+struct rate {
+    char *entry;
+    uint64_t n_calls_done;
+    int64_t per_second;
+};
+
+struct status {
+    struct supervisor *sup;
+    const char *phase;
+    uint64_t started_at_ns;
+    struct map rates; /* entry -> struct rate */
+    struct ev_timer tick;
+};
+
+/* ---- rates
+ * ---------------------------------------------------------------------------- */
+
+static void sample(struct status *status, const struct pool *pool)
+{
+    const char *entry = pool_entry(pool);
+    struct rate *rate = map_find(&status->rates, entry, strlen(entry));
+    struct pool_figures figures;
+
+    pool_get_figures(pool, &figures);
+    if (rate == NULL) {
+        rate = xcalloc(1, sizeof(*rate));
+        rate->entry = xstrdup(entry);
+        rate->n_calls_done = figures.n_calls_done;
+        map_put(&status->rates, rate->entry, strlen(rate->entry), rate);
+    }
+    /* a pool that took over counts from zero again */
+    rate->per_second = figures.n_calls_done >= rate->n_calls_done
+                           ? (int64_t)(figures.n_calls_done - rate->n_calls_done)
+                           : 0;
+    rate->n_calls_done = figures.n_calls_done;
+}
+
+static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    struct status *status = container_of(timer, struct status, tick);
+
+    (void)loop, (void)revents;
+    POOLS_FOREACH(pool, status->sup->pools)
+    sample(status, pool);
+}
+
+static int64_t rate_of(const struct status *status, const char *entry)
+{
+    const struct rate *rate = map_find(&status->rates, entry, strlen(entry));
+
+    return rate != NULL ? rate->per_second : 0;
+}
+
+/* ---- processes
+ * ------------------------------------------------------------------------ */
+
+/* Resident memory, 0 when /proc doesn't say. */
+static int64_t rss_bytes(pid_t os_pid)
+{
+    char path[48];
+    long long n_pages = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/statm", (int)os_pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*d %lld", &n_pages) != 1)
+        n_pages = 0;
+    fclose(file);
+    return n_pages * sysconf(_SC_PAGESIZE);
+}
+
+static int64_t count_fds(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    int64_t n = -3; /* ".", ".." and the folder itself */
+
+    if (folder == NULL)
+        return 0;
+    while (readdir(folder) != NULL)
+        n++;
+    closedir(folder);
+    return n;
+}
+
+static int64_t ms_since(uint64_t at_ns)
+{
+    return at_ns == 0 ? 0
+                      : (int64_t)(((uint64_t)clock_monotonic_ns() - at_ns) / 1000000);
+}
+
+/* ---- records
+ * -------------------------------------------------------------------------- */
+
+static struct value describe_worker(const struct worker *worker)
+{
+    struct value record = value_map();
+
+    value_put(&record, "index", value_int(worker->index));
+    value_put(&record, "os_pid", value_int(worker->os_pid));
+    value_put(&record, "role", value_string(worker_role(worker)));
+    value_put(&record, "pool", value_string(worker_entry(worker)));
+    value_put(&record, "state", value_string(worker_state_name(worker->state)));
+    value_put(&record, "uptime_ms", value_int(ms_since(worker->started_at_ns)));
+    value_put(&record, "n_slots", value_int(worker->n_slots));
+    value_put(&record, "n_busy", value_int(worker->n_busy));
+    value_put(&record, "n_actors", value_int(worker->n_actors));
+    value_put(&record, "n_calls_done", value_int((int64_t)worker->n_calls_done));
+    value_put(&record, "rss_bytes", value_int(rss_bytes(worker->os_pid)));
+    if (worker->figures != NULL)
+        value_put(&record, "figures", value_copy(worker->figures));
+    return record;
+}
+
+static struct value describe_workers(const struct supervisor *sup)
+{
+    struct value list = value_list();
+
+    WORKERS_FOREACH(worker, sup->workers)
+    value_append(&list, describe_worker(worker));
+    return list;
+}
+
+static const char *pool_kind_name(enum pool_kind kind)
+{
+    static const char *const names[] = {"inline",   "static", "lazy",
+                                        "adaptive", "host",   "terminal"};
+
+    return names[kind];
+}
+
+static const char *pool_state_name(const struct pool *pool,
+                                   const struct pool_figures *figures)
+{
+    switch (pool_state(pool)) {
+    case POOL_STOPPED:
+        return "stopped";
+    case POOL_STOPPING:
+        return "stopping";
+    default:
+        return figures->next_try_at_ns != 0 ? "failed" : "running";
+    }
+}
+
+static struct value describe_pool(const struct status *status, const struct pool *pool)
+{
+    struct value record = value_map();
+    struct pool_figures figures;
+
+    pool_get_figures(pool, &figures);
+    value_put(&record, "entry", value_string(pool_entry(pool)));
+    value_put(&record, "kind", value_string(pool_kind_name(pool_kind(pool))));
+    value_put(&record, "state", value_string(pool_state_name(pool, &figures)));
+    value_put(&record, "n_processes", value_int(figures.n_processes));
+    value_put(&record, "n_ready", value_int(figures.n_ready));
+    if (pool_kind(pool) < POOL_KIND_HOST)
+        value_put(&record, "n_slots", value_int(figures.n_slots));
+    value_put(&record, "n_busy", value_int(figures.n_busy));
+    value_put(&record, "n_queued", value_int(figures.n_queued));
+    value_put(&record, "n_held", value_int(figures.n_held));
+    value_put(&record, "n_actors", value_int(figures.n_actors));
+    value_put(&record, "n_calls_done", value_int((int64_t)figures.n_calls_done));
+    value_put(&record, "n_deaths", value_int((int64_t)figures.n_deaths));
+    value_put(&record, "rate", value_int(rate_of(status, pool_entry(pool))));
+    if (figures.next_try_at_ns != 0)
+        value_put(&record, "next_try_in_ms",
+                  value_int(-ms_since(figures.next_try_at_ns)));
+    return record;
+}
+
+static struct value describe_pools(const struct status *status)
+{
+    struct value list = value_list();
+
+    POOLS_FOREACH(pool, status->sup->pools)
+    value_append(&list, describe_pool(status, pool));
+    return list;
+}
+
+static struct value describe_supervisor(const struct status *status)
+{
+    const struct supervisor *sup = status->sup;
+    struct value record = value_map();
+
+    value_put(&record, "app", value_string(sup->config->app));
+    value_put(&record, "pid", value_int(getpid()));
+    value_put(&record, "version", value_string(TROUPE_VERSION));
+    value_put(&record, "state", value_string(status->phase));
+    value_put(&record, "uptime_ms", value_int(ms_since(status->started_at_ns)));
+    value_put(&record, "root", value_string(sup->config->root));
+    value_put(&record, "state_dir", value_string(sup->config->state_dir));
+    value_put(&record, "control", value_string(sup->config->control_path));
+    value_put(&record, "rss_bytes", value_int(rss_bytes(getpid())));
+    value_put(&record, "n_fds", value_int(count_fds()));
+    value_put(&record, "n_entries",
+              value_int((int64_t)registry_state(sup->registry)->n));
+    value_put(&record, "registry_version",
+              value_int((int64_t)registry_version(sup->registry)));
+    value_put(&record, "calls_open", value_int(calls_n_open(sup->calls)));
+    value_put(
+        &record, "n_clients",
+        value_int(sup->control != NULL ? control_count_clients(sup->control) : 0));
+    return record;
+}
+
+/* ---- targets
+ * --------------------------------------------------------------------------- */
+
+static void reply_taken(struct request *request, struct value result)
+{
+    request_reply(request, &result);
+    value_finish(&result);
+}
+
+static void handle_ping(struct request *request)
+{
+    struct value result = value_map();
+
+    value_put(&result, "pid", value_int(getpid()));
+    value_put(&result, "version", value_string(TROUPE_VERSION));
+    reply_taken(request, result);
+}
+
+static void handle_status(struct request *request)
+{
+    const struct status *status = request->sup->status;
+    struct value result = value_map();
+
+    value_put(&result, "supervisor", describe_supervisor(status));
+    value_put(&result, "services", services_describe(request->sup));
+    value_put(&result, "pools", describe_pools(status));
+    value_put(&result, "workers", describe_workers(request->sup));
+    reply_taken(request, result);
+}
+
+static const struct value *arg(const struct request *request, size_t i)
+{
+    return i < request->args.as.list.n ? &request->args.as.list.items[i] : NULL;
+}
+
+/* With no_wait it is answered now; otherwise the end of the connection is the answer.
+ */
+static void handle_stop(struct request *request)
+{
+    struct supervisor *sup = request->sup;
+    bool now = value_get_bool(arg(request, 0), "now", false);
+
+    if (value_get_bool(arg(request, 0), "no_wait", false))
+        reply_taken(request, value_bool(true));
+    if (sup->stop != NULL)
+        sup->stop(sup, 0, now);
+}
+
+static void handle_exit(struct request *request)
+{
+    struct supervisor *sup = request->sup;
+    const struct value *code = arg(request, 0);
+
+    if (sup->stop != NULL)
+        sup->stop(sup,
+                  code != NULL && code->type == VALUE_INT ? (int)code->as.integer : 0,
+                  false);
+    reply_taken(request, value_bool(true));
+}
+
+static void handle_workers_list(struct request *request)
+{
+    reply_taken(request, describe_workers(request->sup));
+}
+
+static void handle_pools_list(struct request *request)
+{
+    reply_taken(request, describe_pools(request->sup->status));
+}
+
+/* The pool that the first argument names; NULL = answered. */
+static struct pool *get_pool(struct request *request)
+{
+    const char *id = value_text(arg(request, 0));
+    struct pool *pool = NULL;
+    struct err err = {0};
+
+    if (id == NULL)
+        err_set(&err, ERR_INVALID, "pool ID required");
+    else if ((pool = pools_find(request->sup->pools, id, strlen(id))) == NULL)
+        err_set(&err, ERR_NOT_FOUND, "no such pool: %s", id);
+    if (pool == NULL)
+        request_fail(request, &err);
+    return pool;
+}
+
+static void handle_pools_get(struct request *request)
+{
+    struct pool *pool = get_pool(request);
+    struct value record, workers = value_list();
+
+    if (pool == NULL) {
+        value_finish(&workers);
+        return;
+    }
+    record = describe_pool(request->sup->status, pool);
+    LIST_FOREACH (node, pool_workers(pool))
+        value_append(&workers,
+                     describe_worker(container_of(node, struct worker, in_pool)));
+    value_put(&record, "workers", workers);
+    reply_taken(request, record);
+}
+
+/* A copy of the entry that asks for n slots. */
+static struct entry *entry_with_slots(const struct entry *entry, enum pool_kind kind,
+                                      int64_t n)
+{
+    struct value data = value_copy(&entry->data);
+    const struct value *old = value_get(&data, "pool");
+    struct value block =
+        old != NULL && old->type == VALUE_MAP ? value_copy(old) : value_map();
+
+    if (kind == POOL_KIND_STATIC) {
+        value_put(&block, "type", value_string("static"));
+        value_put(&block, "workers", value_int(n));
+        value_put(&block, "size", value_int(n));
+    } else {
+        value_put(&block, "max_size", value_int(n));
+    }
+    value_put(&data, "pool", block);
+    return entry_create(entry->id, strlen(entry->id), entry->kind,
+                        value_copy(&entry->meta), data);
+}
+
+/* The pool is replaced by one of the new size that takes over once it works; it lasts
+ * until the entry changes or the supervisor ends. */
+static void handle_pools_scale(struct request *request)
+{
+    struct supervisor *sup = request->sup;
+    const struct value *n = arg(request, 1);
+    struct pool *pool = get_pool(request);
+    const struct entry *entry;
+    struct entry *changed;
+    struct pool_spec spec;
+    struct buf settings;
+    struct err err = {0};
+
+    if (pool == NULL)
+        return;
+    entry = registry_find(sup->registry, pool_entry(pool), strlen(pool_entry(pool)));
+    if (n == NULL || n->type != VALUE_INT || n->as.integer < 1 ||
+        n->as.integer > MAX_SLOTS)
+        err_set(&err, ERR_INVALID, "a pool has 1 to %d slots", MAX_SLOTS);
+    else if (pool_kind(pool) == POOL_KIND_INLINE || pool_kind(pool) >= POOL_KIND_HOST ||
+             entry == NULL)
+        err_set(&err, ERR_INVALID, "%s has no slots of its own to scale",
+                pool_entry(pool));
+    if (err.text[0] != '\0') {
+        request_fail(request, &err);
+        return;
+    }
+    changed = entry_with_slots(entry, pool_kind(pool), n->as.integer);
+    changed->type = entry->type;
+    buf_init(&settings, 0);
+    if (pool_spec_of_entry(changed, &spec, &settings))
+        pool = pools_add(sup->pools, &spec);
+    buf_finish(&settings);
+    entry_unref(changed);
+    reply_taken(request, describe_pool(sup->status, pool));
+}
+
+static const struct system_target targets[] = {
+    {"pools.get", handle_pools_get, ALLOW_CLIENT},
+    {"pools.list", handle_pools_list, ALLOW_CLIENT},
+    {"pools.scale", handle_pools_scale, ALLOW_CLIENT},
+    {"system.exit", handle_exit, ALLOW_WORKER},
+    {"system.ping", handle_ping, ALLOW_ANY},
+    {"system.status", handle_status, ALLOW_CLIENT},
+    {"system.stop", handle_stop, ALLOW_CLIENT},
+    {"workers.list", handle_workers_list, ALLOW_CLIENT},
+};
+
+/* ---- life
+ * ------------------------------------------------------------------------------ */
+
+struct status *status_create(struct supervisor *sup)
+{
+    struct status *status = xcalloc(1, sizeof(*status));
+
+    status->sup = sup;
+    status->phase = "starting";
+    status->started_at_ns = (uint64_t)clock_monotonic_ns();
+    map_init(&status->rates);
+    ev_timer_init(&status->tick, on_tick, 1, 1);
+    ev_timer_start(sup->loop, &status->tick);
+    system_add_targets(sup->system, targets, N_ELEMENTS(targets));
+    return status;
+}
+
+void status_destroy(struct status *status)
+{
+    if (status == NULL)
+        return;
+    ev_timer_stop(status->sup->loop, &status->tick);
+    MAP_FOREACH (row, &status->rates) {
+        struct rate *rate = row->value;
+
+        free(rate->entry);
+        free(rate);
+    }
+    map_finish(&status->rates);
+    free(status);
+}
+
+void status_set_phase(struct status *status, const char *phase)
+{
+    status->phase = phase;
+}
+
+void status_line(const struct status *status, char *out, size_t out_bytes)
+{
+    const struct supervisor *sup = status->sup;
+    struct value services = services_describe(sup);
+    unsigned n_running = 0;
+
+    for (size_t i = 0; i < services.as.list.n; i++) {
+        const char *state = value_get_text(&services.as.list.items[i], "state");
+
+        n_running += state != NULL && strcmp(state, "running") == 0;
+    }
+    snprintf(out, out_bytes,
+             "%s: %u of %zu services running, %u workers, %u calls open", status->phase,
+             n_running, services.as.list.n, (unsigned)workers_count(sup->workers),
+             (unsigned)calls_n_open(sup->calls));
+    value_finish(&services);
+}

@@ -1,0 +1,26 @@
+/*
+ * status -- figures about everything that runs, for supctl and for systemd.
+ *
+ * System targets: @system.ping, @system.status, @system.stop [{now, no_wait}],
+ * @system.exit [code] (workers), @workers.list, @pools.list, @pools.get [id],
+ * @pools.scale [id, n].
+ */
+#ifndef TROUPE_SUPERVISOR_STATUS_H
+#define TROUPE_SUPERVISOR_STATUS_H
+
+#include <stddef.h>
+
+struct status;
+struct supervisor;
+
+/* Adds its targets to sup->system. */
+struct status *status_create(struct supervisor *sup);
+void status_destroy(struct status *status); /* NULL is fine */
+
+/* "starting", "running", "stopping": a constant. */
+void status_set_phase(struct status *status, const char *phase);
+
+/* One line, for STATUS= of systemd. */
+void status_line(const struct status *status, char *out, size_t out_bytes);
+
+#endif
