@@ -154,7 +154,7 @@ static struct actor *push_new(struct vm *vm, lua_State *L)
 {
     struct actor *actor = lua_newuserdatauv(L, sizeof(*actor), ACTOR_N_UV);
 
-    *actor = (struct actor){.rt = vm->rt, .vm = vm};
+    *actor = (struct actor){.vm = vm};
     actor->vm_index = take_index(vm);
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref_actors);
     lua_pushvalue(L, -2);
@@ -176,32 +176,40 @@ static struct actor *take_idle(struct vm *vm)
 
     if (node != NULL)
         vm->n_idle--;
-    return node != NULL ? container_of(node, struct actor, in_vm) : NULL;
+    return node != NULL ? container_of(node, struct actor, in_ready) : NULL;
 }
 
-/* Everything but what outlives a run: rt, vm, vm_index, main.co, fn_ref. */
+/* Everything but what outlives a run. */
 static void reset(struct actor *actor, const char *host)
 {
-    struct actor clean = {.rt = actor->rt,
-                          .vm = actor->vm,
+    struct actor clean = {.vm = actor->vm,
                           .vm_index = actor->vm_index,
                           .fn_ref = actor->fn_ref,
-                          .is_function = actor->is_function,
-                          .is_instance = actor->is_instance,
-                          .owner = actor->owner,
-                          .on_ended = actor->on_ended};
+                          .instance = actor->instance,
+                          .host = host};
     lua_State *co = actor->main.co;
 
     *actor = clean;
-    actor->host = host;
     task_init(&actor->main, actor, co);
     list_init(&actor->in_ready);
-    list_init(&actor->in_vm);
     list_init(&actor->ready);
     list_init(&actor->queues);
-    list_init(&actor->tasks);
-    list_init(&actor->resources);
     msgq_init(&actor->mailbox);
+}
+
+struct belongings *actor_belongings(struct actor *actor)
+{
+    if (actor->belongings == NULL) {
+        actor->belongings = xcalloc(1, sizeof(*actor->belongings));
+        list_init(&actor->belongings->tasks);
+        list_init(&actor->belongings->resources);
+    }
+    return actor->belongings;
+}
+
+void actor_add_resource(struct actor *actor, struct resource *resource)
+{
+    list_append(&actor_belongings(actor)->resources, &resource->node);
 }
 
 struct actor *actor_create(struct vm *vm, const char *host)
@@ -217,9 +225,7 @@ struct actor *actor_create(struct vm *vm, const char *host)
         lua_pop(L, 1);
     }
     actor->fn_ref = LUA_NOREF;
-    actor->is_function = actor->is_instance = false;
-    actor->owner = NULL;
-    actor->on_ended = NULL;
+    actor->instance = NULL;
     reset(actor, host);
     vm->n_actors++;
     vm->program->n_actors++;
@@ -231,6 +237,14 @@ struct actor *actor_create(struct vm *vm, const char *host)
  */
 
 static int run_method(lua_State *L, int status, lua_KContext ctx);
+
+static void start_destroy(struct start *start)
+{
+    if (start == NULL)
+        return;
+    free(start->args);
+    free(start);
+}
 
 /* The result of a library is a global of its alias; the entry's own stays on top. */
 static void bind_result(lua_State *L, const struct binding *binding)
@@ -256,13 +270,15 @@ static void find_method(lua_State *L, const struct unit *unit)
 
 static void loaded(lua_State *L, struct actor *actor)
 {
-    if (actor->is_instance) {
+    struct start *start = actor->start;
+
+    if (actor->instance != NULL) {
         lua_pushvalue(L, -1);
         actor->fn_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     }
     actor->stage = ACTOR_RUNNING;
-    if (actor->on_loaded != NULL)
-        actor->on_loaded(actor->on_loaded_context, actor, NULL);
+    if (start->on_loaded != NULL)
+        start->on_loaded(start->context, actor, NULL);
 }
 
 /* ctx = the binding whose chunk has just returned, 1-based. */
@@ -276,7 +292,7 @@ static int load_next(lua_State *L, int status, lua_KContext ctx)
     if (i > 0)
         bind_result(L, &program->bindings[i - 1]);
     while (i < program->n_bindings) {
-        actor->load_at = (uint32_t)i++;
+        actor->start->load_at = (uint32_t)i++;
         lua_rawgeti(L, LUA_REGISTRYINDEX, actor->vm->ref_chunks);
         lua_rawgeti(L, -1, i);
         lua_replace(L, -2);
@@ -286,7 +302,8 @@ static int load_next(lua_State *L, int status, lua_KContext ctx)
     }
     find_method(L, program->unit);
     loaded(L, actor);
-    return actor->is_instance ? run_method(L, LUA_OK, 0) : task_pause(L, 0, run_method);
+    return actor->instance != NULL ? run_method(L, LUA_OK, 0)
+                                   : task_pause(L, 0, run_method);
 }
 
 static int main_body(lua_State *L)
@@ -309,16 +326,15 @@ static int method_ended(lua_State *L, int status, lua_KContext ctx)
 static int run_method(lua_State *L, int status, lua_KContext ctx)
 {
     struct actor *actor = actor_current(L);
-    uint8_t *args = actor->args;
+    struct start *start = actor->start;
     struct err err;
     int n = 0;
 
     (void)status, (void)ctx;
-    if (args != NULL) {
-        n = codec_decode_args(L, args, actor->args_bytes, MAX_ARGS, &err);
-        actor->args = NULL;
-        free(args);
-    }
+    if (start->args != NULL)
+        n = codec_decode_args(L, start->args, start->args_bytes, MAX_ARGS, &err);
+    actor->start = NULL;
+    start_destroy(start);
     if (n == -1) {
         errors_push_struct(L, &err);
         return lua_error(L);
@@ -335,36 +351,34 @@ static int instance_body(lua_State *L)
     return run_method(L, LUA_OK, 0);
 }
 
-static int enter(struct actor *actor, lua_CFunction body, uint8_t *args,
-                 uint32_t args_bytes, struct err *err)
+static int enter(struct actor *actor, lua_CFunction body, const struct start *start,
+                 struct err *err)
 {
-    actor->pid = slots_enter(&actor->rt->slots, actor);
+    actor->pid = slots_enter(&actor->vm->rt->slots, actor);
     if (actor->pid == 0) {
-        free(args);
+        free(start->args);
         return err_set(err, ERR_LIMIT_EXCEEDED, "max processes limit exceeded");
     }
-    actor->args = args;
-    actor->args_bytes = args_bytes;
+    actor->start = xmalloc(sizeof(*start));
+    *actor->start = *start;
     actor->started_at_ns = clock_wall_ns();
     lua_pushcfunction(actor->main.co, body);
     task_make_ready(&actor->main);
     return 0;
 }
 
-int actor_start(struct actor *actor, uint8_t *args, uint32_t args_bytes,
-                struct err *err)
+int actor_start(struct actor *actor, const struct start *start, struct err *err)
 {
-    if (enter(actor, main_body, args, args_bytes, err) == -1)
+    if (enter(actor, main_body, start, err) == -1)
         return -1;
     task_run_now(&actor->main);
     return 0;
 }
 
-int actor_restart(struct actor *actor, uint8_t *args, uint32_t args_bytes,
-                  struct err *err)
+int actor_restart(struct actor *actor, const struct start *start, struct err *err)
 {
     reset(actor, actor->host);
-    if (enter(actor, instance_body, args, args_bytes, err) == -1)
+    if (enter(actor, instance_body, start, err) == -1)
         return -1;
     actor->stage = ACTOR_RUNNING;
     return 0;
@@ -386,8 +400,8 @@ struct task *actor_spawn_task(struct actor *actor, lua_State *L)
     actor_push_anchored(actor, L, extra); /* the caller gets the thread */
     lua_getiuservalue(L, -1, 1);
     lua_remove(L, -2);
-    list_append(&actor->tasks, &extra->node);
-    actor->n_tasks++;
+    list_append(&actor_belongings(actor)->tasks, &extra->node);
+    actor->belongings->n_tasks++;
     task_make_ready(&extra->task);
     return &extra->task;
 }
@@ -413,43 +427,56 @@ static void drop_task(struct task *task)
     task->state = TASK_DONE;
 }
 
+static void drop_belongings(struct actor *actor)
+{
+    struct belongings *belongings = actor->belongings;
+    struct list *node;
+
+    if (belongings == NULL)
+        return;
+    while ((node = list_take_first(&belongings->tasks)) != NULL)
+        drop_task(&container_of(node, struct extra_task, node)->task);
+    while ((node = list_take_first(&belongings->resources)) != NULL) {
+        struct resource *resource = container_of(node, struct resource, node);
+
+        resource->withdraw(resource);
+    }
+    actor->belongings = NULL;
+    free(belongings);
+}
+
 static void drop_all(struct actor *actor)
 {
     struct list *node;
 
     drop_task(&actor->main);
-    while ((node = list_take_first(&actor->tasks)) != NULL)
-        drop_task(&container_of(node, struct extra_task, node)->task);
-    while ((node = list_take_first(&actor->resources)) != NULL) {
-        struct resource *resource = container_of(node, struct resource, node);
-
-        resource->withdraw(resource);
-    }
+    drop_belongings(actor);
     while ((node = list_take_first(&actor->queues)) != NULL)
         channel_abandon(container_of(node, struct channel, in_actor));
     msgq_clear(&actor->mailbox);
-    free(actor->args);
-    actor->args = NULL;
+    start_destroy(actor->start);
+    actor->start = NULL;
 }
 
 void actor_end(struct actor *actor, const struct outcome *outcome)
 {
+    struct runtime *rt = actor->vm->rt;
     uint64_t pid = actor->pid;
 
     assert(pid != 0);
     actor->stage = ACTOR_ENDED;
     list_remove(&actor->in_ready);
     drop_all(actor);
-    if (actor->on_ended != NULL)
-        actor->on_ended(actor, outcome);
+    if (actor->instance != NULL)
+        functions_ended(actor, outcome);
     if (actor->is_known)
-        uplink_send_gone(actor->rt->uplink, pid);
-    slots_leave(&actor->rt->slots, pid);
+        uplink_send_gone(rt->uplink, pid);
+    slots_leave(&rt->slots, pid);
     actor->pid = 0;
     relations_end(actor, pid, outcome);
     context_unref(actor->context);
     actor->context = NULL;
-    list_append(&actor->rt->sched.graveyard, &actor->in_vm);
+    list_append(&rt->sched.graveyard, &actor->in_ready);
 }
 
 /* A coroutine that ended well is ready for another run; any other one is replaced, its
@@ -467,7 +494,7 @@ static void renew_main(struct actor *actor, lua_State *L)
 static void clear_uservalues(struct actor *actor, lua_State *L)
 {
     actor_push(actor, L);
-    if (!actor->is_instance) {
+    if (actor->instance == NULL) {
         lua_pushnil(L);
         lua_setiuservalue(L, -2, ACTOR_UV_ENV);
     }
@@ -495,7 +522,7 @@ void actor_bury(struct actor *actor)
 
     vm->n_trusted++;
     clear_uservalues(actor, vm->L);
-    if (actor->is_instance) {
+    if (actor->instance != NULL) {
         renew_main(actor, vm->L);
         functions_instance_free(actor);
     } else {
@@ -503,7 +530,7 @@ void actor_bury(struct actor *actor)
         vm->program->n_actors--;
         if (vm->n_idle < IDLE_MAX) {
             renew_main(actor, vm->L);
-            list_prepend(&vm->idle, &actor->in_vm);
+            list_prepend(&vm->idle, &actor->in_ready);
             vm->n_idle++;
         } else {
             forget(actor, vm->L);
@@ -546,7 +573,8 @@ static void encode_outcome(lua_State *L, bool raised, int n_results, struct buf 
 static void loading_failed(struct actor *actor, lua_State *L)
 {
     const struct program *program = actor->vm->program;
-    const struct binding *binding = &program->bindings[actor->load_at];
+    struct start *start = actor->start;
+    const struct binding *binding = &program->bindings[start->load_at];
     struct err err;
 
     errors_push_raised(L, lua_gettop(L));
@@ -559,13 +587,8 @@ static void loading_failed(struct actor *actor, lua_State *L)
         else
             err_wrap(&err, "failed to execute script");
     }
-    if (actor->is_instance) {
-        actor_fail(actor, &err);
-        return;
-    }
-    if (actor->on_loaded != NULL)
-        actor->on_loaded(actor->on_loaded_context, actor, &err);
-    actor->on_ended = NULL;
+    if (start->on_loaded != NULL)
+        start->on_loaded(start->context, actor, &err);
     actor_fail(actor, &err);
 }
 
@@ -581,7 +604,7 @@ static void task_failed(struct task *task)
     if (actor->stage == ACTOR_LOADING) {
         loading_failed(actor, L);
     } else {
-        encode_outcome(L, true, 1, &actor->rt->scratch, &outcome);
+        encode_outcome(L, true, 1, &actor->vm->rt->scratch, &outcome);
         actor_end(actor, &outcome);
     }
     lua_settop(L, 0);
@@ -593,7 +616,7 @@ static void extra_ended(struct actor *actor, struct task *task)
     struct extra_task *extra = container_of(task, struct extra_task, task);
 
     list_remove(&extra->node);
-    actor->n_tasks--;
+    actor->belongings->n_tasks--;
     actor->vm->n_trusted++;
     actor_release(actor, actor->vm->L, extra);
     actor->vm->n_trusted--;
@@ -613,7 +636,7 @@ void actor_task_ended(struct task *task, int status, int n_results)
     } else {
         actor->keeps_main = true;
         actor->vm->n_trusted++;
-        encode_outcome(task->co, false, n_results, &actor->rt->scratch, &outcome);
+        encode_outcome(task->co, false, n_results, &actor->vm->rt->scratch, &outcome);
         actor->vm->n_trusted--;
         if (!functions_lingers(actor, &outcome))
             actor_end(actor, &outcome);
@@ -622,7 +645,7 @@ void actor_task_ended(struct task *task, int status, int n_results)
 
 void actor_fail(struct actor *actor, const struct err *err)
 {
-    struct buf *out = &actor->rt->scratch;
+    struct buf *out = &actor->vm->rt->scratch;
     struct outcome outcome = {.failed = true};
 
     buf_clear(out);
@@ -631,26 +654,33 @@ void actor_fail(struct actor *actor, const struct err *err)
     actor_end(actor, &outcome);
 }
 
-void actor_doom(struct actor *actor, enum err_kind kind, const char *message)
+void actor_doom(struct actor *actor, enum doom doom)
 {
-    if (actor->is_doomed || actor->stage == ACTOR_ENDED)
+    if (actor->doom != DOOM_NONE || actor->stage == ACTOR_ENDED)
         return;
-    actor->is_doomed = true;
-    actor->doom = message;
-    actor->doom_kind = kind;
+    actor->doom = doom;
     list_remove(&actor->in_ready);
-    list_append(&actor->rt->sched.doomed, &actor->in_ready);
+    list_append(&actor->vm->rt->sched.doomed, &actor->in_ready);
 }
 
 void actor_end_doomed(struct actor *actor)
 {
+    static const struct {
+        enum err_kind kind;
+        enum err_retry retryable;
+        const char *text;
+    } rows[] = {
+        [DOOM_TERMINATED] = {ERR_INTERNAL, RETRY_UNKNOWN, "process terminated"},
+        [DOOM_LINK] = {ERR_INTERNAL, RETRY_UNKNOWN, "linked process failed"},
+        [DOOM_CANCELED] = {ERR_CANCELED, RETRY_NO, "context canceled"},
+        [DOOM_LINGER] = {ERR_TIMEOUT, RETRY_NO, "linger time is over"},
+    };
     struct err err;
 
     if (actor->stage == ACTOR_ENDED)
         return;
-    err_set(&err, actor->doom_kind, "%s", actor->doom);
-    if (err.kind == ERR_INTERNAL)
-        err.retryable = RETRY_UNKNOWN;
+    err_set(&err, rows[actor->doom].kind, "%s", rows[actor->doom].text);
+    err.retryable = rows[actor->doom].retryable;
     actor_fail(actor, &err);
 }
 
@@ -663,9 +693,9 @@ static void count_in(struct actor *actor, struct message *message)
     actor->mailbox_bytes += message_size(message);
     actor->mailbox_n++;
     if (!actor->is_full && actor->mailbox_n > MAILBOX_MIN_MESSAGES &&
-        actor->mailbox_bytes > actor->rt->settings.mailbox_max_bytes) {
+        actor->mailbox_bytes > actor->vm->rt->settings.mailbox_max_bytes) {
         actor->is_full = true;
-        slots_set_full(&actor->rt->slots, actor->pid, true);
+        slots_set_full(&actor->vm->rt->slots, actor->pid, true);
     }
 }
 
@@ -677,16 +707,10 @@ void actor_consumed(struct actor *actor, const struct message *message)
     actor->mailbox_n--;
     if (actor->is_full &&
         (actor->mailbox_n <= MAILBOX_MIN_MESSAGES ||
-         actor->mailbox_bytes < actor->rt->settings.mailbox_max_bytes / 4 * 3)) {
+         actor->mailbox_bytes < actor->vm->rt->settings.mailbox_max_bytes / 4 * 3)) {
         actor->is_full = false;
-        slots_set_full(&actor->rt->slots, actor->pid, false);
+        slots_set_full(&actor->vm->rt->slots, actor->pid, false);
     }
-}
-
-static bool takes_topic(const struct channel *channel, const struct message *message)
-{
-    return channel->topic != NULL && channel->topic_bytes == message->topic_bytes &&
-           memcmp(channel->topic, message_topic(message), message->topic_bytes) == 0;
 }
 
 /* MB-2: the topic's own listener, else the inbox, else nobody yet. */
@@ -697,7 +721,7 @@ static struct channel *taker(struct actor *actor, const struct message *message)
     LIST_FOREACH (node, &actor->queues) {
         struct channel *channel = container_of(node, struct channel, in_actor);
 
-        if (takes_topic(channel, message))
+        if (channel_has_topic(channel, message_topic(message), message->topic_bytes))
             return channel;
     }
     return message_topic(message)[0] != '@' ? actor->inbox : NULL;
@@ -709,7 +733,7 @@ int actor_deliver(struct actor *actor, struct message *message)
 
     if (message->kind == MSG_DOWN && !actor->trap_links) {
         message_destroy(message);
-        actor_doom(actor, ERR_INTERNAL, "linked process failed");
+        actor_doom(actor, DOOM_LINK);
         return 0;
     }
     if (message->kind == MSG_USER && actor->is_full) {

@@ -45,7 +45,7 @@ void context_unref(struct context *context);
 
 /* What must be withdrawn when its actor ends: timers, futures, subscriptions. */
 struct resource {
-    struct list node; /* in actor->resources */
+    struct list node; /* in belongings->resources */
     void (*withdraw)(struct resource *resource);
 };
 
@@ -55,56 +55,62 @@ struct outcome {
     struct bytes result;
 };
 
+/* What an actor needs only until its method runs. */
+struct start {
+    uint8_t *args; /* payload of main's arguments, malloc'ed */
+    uint32_t args_bytes;
+    uint32_t load_at; /* the binding that loads */
+    /* Told when loading has ended: with err NULL, or why it failed. May be NULL. */
+    void (*on_loaded)(void *context, struct actor *actor, const struct err *err);
+    void *context;
+};
+
+/* Why an actor is doomed. */
+enum doom { DOOM_NONE, DOOM_TERMINATED, DOOM_LINK, DOOM_CANCELED, DOOM_LINGER };
+
 struct actor {
-    struct list in_ready; /* in sched->ready */
-    struct list in_vm;    /* vm->idle, or sched->graveyard once it has ended */
-    struct runtime *rt;
+    struct list in_ready; /* sched->ready or doomed; once ended: graveyard, vm->idle */
     struct vm *vm;
     const char *host;  /* host part of its pid's text; lives as long as the worker */
     uint64_t pid;      /* 0 = none */
     struct list ready; /* tasks */
     struct task main;
-    uint32_t vm_index; /* in the VM's table of actors */
-    enum actor_stage stage : 8;
-    bool trap_links : 1;
-    bool has_inbox : 1;
-    bool is_function : 1;
-    bool is_known : 1;      /* the supervisor must hear of its end (GONE) */
-    bool is_full : 1;       /* the liveness table says so */
-    bool is_instance : 1;   /* belongs to functions.c, which uses it again */
-    bool is_doomed : 1;     /* in sched->doomed */
-    bool keeps_main : 1;    /* its coroutine ended well and may run again */
-    int fn_ref;             /* instances: the method, LUA_NOREF before it is loaded */
-    uint32_t n_tasks;       /* spawned and alive, main not counted */
+    struct start *start;    /* NULL once its method runs */
     struct msgq mailbox;    /* what has no taker yet */
     uint64_t mailbox_bytes; /* of it and of all queue channels */
     uint32_t mailbox_n;
+    uint32_t vm_index; /* in the VM's table of actors */
     struct channel *inbox, *events;
-    struct list queues;    /* channels that are fed by topic or source */
-    struct list tasks;     /* struct extra_task */
-    struct list resources; /* struct resource */
+    struct list queues;            /* channels that are fed by topic or source */
+    struct belongings *belongings; /* NULL while it has none */
     struct relations *relations;
     struct context *context;
-    uint8_t *args; /* payload of main's arguments, until it starts */
-    uint32_t args_bytes;
-    uint32_t load_at;      /* the binding that loads */
-    uint16_t n_running;    /* on the C stack that often */
+    struct instance
+        *instance;         /* of functions.c, when it runs calls; NULL = a process */
     int64_t started_at_ns; /* wall clock */
     uint64_t n_steps;
-    uint64_t parent;
-    /* Told when loading has ended: 0, or -1 and err. May be NULL. */
-    void (*on_loaded)(void *context, struct actor *actor, const struct err *err);
-    void *on_loaded_context;
-    /* Told when it has ended, before anybody else. May be NULL. */
-    void (*on_ended)(struct actor *actor, const struct outcome *outcome);
-    void *owner;      /* of on_ended */
-    const char *doom; /* why it is doomed, a literal */
-    enum err_kind doom_kind;
+    int fn_ref;         /* instances: the method, LUA_NOREF before it is loaded */
+    uint16_t n_running; /* on the C stack that often */
+    enum actor_stage stage : 8;
+    enum doom doom : 8;
+    bool trap_links : 1;
+    bool is_known : 1;   /* the supervisor must hear of its end (GONE) */
+    bool is_full : 1;    /* the liveness table says so */
+    bool keeps_main : 1; /* its coroutine ended well and may run again */
 };
+
+/* Spawned tasks, timers, futures, subscriptions. */
+struct belongings {
+    struct list tasks; /* struct extra_task */
+    uint32_t n_tasks;
+    struct list resources; /* struct resource */
+};
+struct belongings *actor_belongings(struct actor *actor); /* makes them */
+void actor_add_resource(struct actor *actor, struct resource *resource);
 
 /* A task made by coroutine.spawn, userdata. */
 struct extra_task {
-    struct list node; /* in actor->tasks */
+    struct list node; /* in belongings->tasks */
     struct task task;
 };
 
@@ -125,14 +131,12 @@ enum actor_uservalue {
 bool actor_push_global(struct actor *actor, lua_State *L, const char *name);
 
 /* Gives it a pid and starts it: loads at once (nested in whatever runs) and answers
- * on_loaded as soon as that is over; its method is ready to run then. Takes args
- * (malloc'ed payload or NULL). -1: no pid to be had, on_loaded is not called. */
-int actor_start(struct actor *actor, uint8_t *args, uint32_t args_bytes,
-                struct err *err);
+ * start->on_loaded as soon as that is over; its method is ready to run then. Copies
+ * start and takes its args. -1: no pid to be had, on_loaded is not called. */
+int actor_start(struct actor *actor, const struct start *start, struct err *err);
 
-/* Starts an instance that is loaded already: the method runs with args. */
-int actor_restart(struct actor *actor, uint8_t *args, uint32_t args_bytes,
-                  struct err *err);
+/* Starts an instance that is loaded already: the method runs with the args. */
+int actor_restart(struct actor *actor, const struct start *start, struct err *err);
 
 /* Pushes the actor's userdata, or one of its uservalues, onto L (of the same VM). */
 void actor_push(struct actor *actor, lua_State *L);
@@ -160,7 +164,7 @@ void actor_fail(struct actor *actor, const struct err *err);
 
 /* Ends it with err before it runs again; right away unless it (or what it started) is
  * running. Cascades of any length cost no C stack: the scheduler ends the doomed. */
-void actor_doom(struct actor *actor, enum err_kind kind, const char *message);
+void actor_doom(struct actor *actor, enum doom doom);
 void actor_end_doomed(struct actor *actor);
 
 /* Frees what ended actors leave; the scheduler calls it when none of them is running.

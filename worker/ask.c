@@ -9,12 +9,13 @@
 #include "worker/modules/errors.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
+#include "worker/vm.h"
 
 int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext ctx,
                lua_KFunction k)
 {
     struct task *task = task_begin_block(L);
-    struct runtime *rt = task->actor->rt;
+    struct runtime *rt = task->actor->vm->rt;
     struct buf *out = conn_out(uplink_conn(rt->uplink));
     struct frame_call frame = {.caller = task->actor->pid,
                                .target = bytes_of_text(target)};

@@ -1,6 +1,7 @@
 #include "worker/channel.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
@@ -37,10 +38,19 @@ static struct channel *push_channel(lua_State *L, struct actor *actor)
     *channel = (struct channel){.actor = actor};
     list_init(&channel->receivers);
     list_init(&channel->senders);
-    list_init(&channel->in_actor);
-    msgq_init(&channel->queue);
     luaL_setmetatable(L, CHANNEL_NAME);
     return channel;
+}
+
+void channel_make_queue(struct channel *channel,
+                        void (*decode)(lua_State *L, struct channel *channel,
+                                       struct message *message))
+{
+    channel->is_queue = true;
+    msgq_init(&channel->queue);
+    channel->topic = NULL;
+    channel->decode = decode;
+    list_append(&channel->actor->queues, &channel->in_actor);
 }
 
 struct channel *channel_push_queue(lua_State *L, struct actor *actor,
@@ -49,10 +59,21 @@ struct channel *channel_push_queue(lua_State *L, struct actor *actor,
 {
     struct channel *channel = push_channel(L, actor);
 
-    channel->is_queue = true;
-    channel->decode = decode;
-    list_append(&actor->queues, &channel->in_actor);
+    channel_make_queue(channel, decode);
     return channel;
+}
+
+void channel_set_topic(struct channel *channel, const char *text, size_t n_bytes)
+{
+    channel->topic = xmalloc(sizeof(*channel->topic) + n_bytes);
+    channel->topic->n_bytes = n_bytes;
+    memcpy(channel->topic->text, text, n_bytes);
+}
+
+bool channel_has_topic(const struct channel *channel, const char *text, size_t n_bytes)
+{
+    return channel->topic != NULL && channel->topic->n_bytes == n_bytes &&
+           memcmp(channel->topic->text, text, n_bytes) == 0;
 }
 
 /* ---- waiting tasks -----------------------------------------------------------------
@@ -319,7 +340,8 @@ void channel_close(struct channel *channel)
         return;
     channel->closed = true;
     wake_all_closed(&channel->receivers);
-    wake_all_closed(&channel->senders);
+    if (!channel->is_queue)
+        wake_all_closed(&channel->senders);
 }
 
 static int channel_close_method(lua_State *L)
@@ -358,7 +380,6 @@ void channel_abandon(struct channel *channel)
     channel->topic = NULL;
     list_remove(&channel->in_actor);
     list_init(&channel->receivers);
-    list_init(&channel->senders);
 }
 
 /* ---- select -------------------------------------------------------------------------
@@ -416,7 +437,7 @@ static int try_case(lua_State *L, struct channel_case *one)
 
     lua_getiuservalue(L, idx, 1);
     if (one->sends) {
-        if (channel->closed)
+        if (channel->closed || channel->is_queue)
             return 0;
         lua_getiuservalue(L, idx, 2);
         lua_pushvalue(L, -1);
@@ -472,7 +493,8 @@ static int block_on_cases(lua_State *L, int n)
         lua_rawgeti(L, 1, i + 1);
         one = luaL_testudata(L, -1, CASE_NAME);
         lua_setiuservalue(L, 2, i + 1);
-        if (one == NULL || (one->sends && one->channel->closed))
+        if (one == NULL ||
+            (one->sends && (one->channel->closed || one->channel->is_queue)))
             continue;
         wait_in(one->sends ? &one->channel->senders : &one->channel->receivers,
                 &waiters[i], task, one->channel, i + 1);

@@ -22,23 +22,42 @@ struct waiter;
 
 struct channel {
     struct actor *actor;
-    struct list receivers, senders; /* struct waiter */
+    struct list receivers; /* struct waiter */
+    union {
+        struct list senders;  /* plain: struct waiter */
+        struct list in_actor; /* queue: in actor->queues */
+    };
     bool closed;
     bool is_queue;
     bool close_when_empty; /* time.after, futures: one value, then closed */
-    /* plain */
-    uint32_t size, head, n_buffered; /* the ring lies in uservalue 1 */
-    /* queue */
-    struct list in_actor; /* actor->queues */
-    struct msgq queue;
-    uint32_t queue_max; /* more are dropped (tickers); 0 = the mailbox's bound */
-    char *topic; /* listen, subscribe: owned, malloc'ed; NULL for other sources */
-    size_t topic_bytes;
-    bool wants_message; /* listen{message = true} */
-    /* Pushes the one value that message stands for; doesn't free it. */
-    void (*decode)(lua_State *L, struct channel *channel, struct message *message);
-    void *source; /* of the queue's owner */
+    bool wants_message;    /* listen{message = true} */
+    uint32_t queue_max;    /* more are dropped (tickers); 0 = the mailbox's bound */
+    union {
+        struct { /* the ring lies in uservalue 1 */
+            uint32_t size, head, n_buffered;
+        };
+        struct {
+            struct msgq queue;
+            struct topic *topic; /* listen, subscribe: owned; NULL for other sources */
+            /* Pushes the one value that message stands for; doesn't free it. */
+            void (*decode)(lua_State *L, struct channel *channel,
+                           struct message *message);
+        };
+    };
 };
+
+/* The topic that a channel is tied to. */
+struct topic {
+    size_t n_bytes;
+    char text[];
+};
+void channel_set_topic(struct channel *channel, const char *text, size_t n_bytes);
+bool channel_has_topic(const struct channel *channel, const char *text, size_t n_bytes);
+
+/* A plain channel that was never used becomes a queue of its actor. */
+void channel_make_queue(struct channel *channel,
+                        void (*decode)(lua_State *L, struct channel *channel,
+                                       struct message *message));
 
 /* Pushes the module table `channel`; makes the metatables. */
 int channel_open(lua_State *L);

@@ -22,7 +22,7 @@
 
 struct buf;
 
-#define ERASE_MAX_DEPTH 200 /* brackets, blocks, functions inside each other */
+#define ERASE_MAX_DEPTH 200          /* brackets, blocks, functions inside each other */
 #define ERASE_MAX_BYTES (64ul << 20) /* of one source */
 
 struct erased {

@@ -129,7 +129,7 @@ static void unsubscribe(struct subscription *one)
     struct value patterns[2] = {value_string(one->system), value_string(one->kind)};
 
     list_remove(&one->node);
-    uplink_ask(one->actor->rt->uplink, "@events.unsubscribe", patterns, 2,
+    uplink_ask(one->actor->vm->rt->uplink, "@events.unsubscribe", patterns, 2,
                ignore_answer, NULL);
     value_finish(&patterns[0]);
     value_finish(&patterns[1]);
@@ -178,8 +178,8 @@ static int events_subscribe(lua_State *L)
     one->channel = channel_push_queue(L, actor, decode);
     lua_setiuservalue(L, 3, 1);
     one->resource.withdraw = withdraw;
-    list_append(&actor->resources, &one->resource.node);
-    list_append(&actor->rt->subscriptions->all, &one->node);
+    actor_add_resource(actor, &one->resource);
+    list_append(&actor->vm->rt->subscriptions->all, &one->node);
     actor_anchor(actor, L, one);
     return ask_system(L, "@events.subscribe", 1, 2, 0, subscribed);
 }
@@ -188,7 +188,7 @@ static int events_send(lua_State *L)
 {
     static const char *const names[] = {"system", "kind", "path"};
     struct actor *actor = actor_current(L);
-    struct uplink *uplink = actor->rt->uplink;
+    struct uplink *uplink = actor->vm->rt->uplink;
     struct buf *out = conn_out(uplink_conn(uplink));
     struct bytes texts[3];
     struct frame_event frame = {0};

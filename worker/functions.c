@@ -126,21 +126,22 @@ static void send_free(struct runtime *rt, uint64_t call)
     conn_wrote(conn);
 }
 
-static void on_ended(struct actor *actor, const struct outcome *outcome)
+void functions_ended(struct actor *actor, const struct outcome *outcome)
 {
-    struct instance *instance = actor->owner;
+    struct instance *instance = actor->instance;
+    struct runtime *rt = actor->vm->rt;
 
-    ev_timer_stop(actor->rt->loop, &instance->linger);
+    ev_timer_stop(rt->loop, &instance->linger);
     if (instance->lingers)
-        send_free(actor->rt, instance->call);
+        send_free(rt, instance->call);
     else
-        uplink_reply(actor->rt->uplink, instance->call,
+        uplink_reply(rt->uplink, instance->call,
                      outcome->failed ? REPLY_ERROR : REPLY_OK, outcome->result);
 }
 
 void functions_instance_free(struct actor *actor)
 {
-    struct instance *instance = actor->owner;
+    struct instance *instance = actor->instance;
 
     list_remove(&instance->node);
     list_prepend(&instance->function->idle, &instance->node);
@@ -180,19 +181,19 @@ static void on_linger_over(struct ev_loop *loop, ev_timer *timer, int revents)
     struct instance *instance = container_of(timer, struct instance, linger);
 
     (void)loop, (void)revents;
-    actor_doom(instance->actor, ERR_TIMEOUT, "linger time is over");
+    actor_doom(instance->actor, DOOM_LINGER);
 }
 
 bool functions_lingers(struct actor *actor, const struct outcome *outcome)
 {
-    struct instance *instance = actor->owner;
-    struct runtime *rt = actor->rt;
+    struct instance *instance = actor->instance;
+    struct runtime *rt = actor->vm->rt;
     uint32_t n_alive = 0;
 
-    if (!actor->is_instance || outcome->failed || actor->n_tasks == 0 ||
+    if (instance == NULL || outcome->failed || actor->belongings == NULL ||
         rt->settings.linger_ms == 0 || rt->draining)
         return false;
-    LIST_FOREACH (node, &actor->tasks)
+    LIST_FOREACH (node, &actor->belongings->tasks)
         n_alive +=
             !waits_in_vain(actor, &container_of(node, struct extra_task, node)->task);
     if (n_alive == 0)
@@ -206,10 +207,10 @@ bool functions_lingers(struct actor *actor, const struct outcome *outcome)
 
 void functions_task_ended(struct actor *actor)
 {
-    struct instance *instance = actor->is_instance ? actor->owner : NULL;
+    struct instance *instance = actor->instance;
     struct outcome outcome = {0};
 
-    if (instance != NULL && instance->lingers && actor->n_tasks == 0)
+    if (instance != NULL && instance->lingers && actor->belongings->n_tasks == 0)
         actor_end(actor, &outcome);
 }
 
@@ -230,10 +231,7 @@ static struct instance *new_instance(struct functions *functions,
     list_init(&instance->node);
     ev_timer_init(&instance->linger, on_linger_over, 0., 0.);
     instance->actor = actor_create(vm, function->id);
-    instance->actor->is_instance = true;
-    instance->actor->is_function = true;
-    instance->actor->owner = instance;
-    instance->actor->on_ended = on_ended;
+    instance->actor->instance = instance;
     return instance;
 }
 
@@ -255,6 +253,7 @@ static void start_call(struct functions *functions, struct function *function,
                        uint32_t args_bytes)
 {
     struct runtime *rt = functions->rt;
+    struct start start = {.args = args, .args_bytes = args_bytes};
     struct err err;
     struct instance *instance = take_instance(functions, function, &err);
     struct actor *actor;
@@ -273,9 +272,9 @@ static void start_call(struct functions *functions, struct function *function,
     functions->n_busy++;
     if (actor->fn_ref == LUA_NOREF) {
         actor->context = context;
-        failed = actor_start(actor, args, args_bytes, &err);
+        failed = actor_start(actor, &start, &err);
     } else {
-        failed = actor_restart(actor, args, args_bytes, &err);
+        failed = actor_restart(actor, &start, &err);
         actor->context = context;
     }
     if (failed == -1) {
@@ -351,7 +350,7 @@ int functions_on_cancel(struct runtime *rt, struct bytes body, struct err *err)
         struct instance *instance = container_of(node, struct instance, node);
 
         if (instance->call == frame.call && !instance->lingers) {
-            actor_doom(instance->actor, ERR_CANCELED, "context canceled");
+            actor_doom(instance->actor, DOOM_CANCELED);
             break;
         }
     }

@@ -30,6 +30,9 @@ int functions_on_cancel(struct runtime *rt, struct bytes body, struct err *err);
 /* Calls under way, lingering ones included. */
 uint32_t functions_n_busy(const struct functions *functions);
 
+/* The call's actor has ended: answers it. */
+void functions_ended(struct actor *actor, const struct outcome *outcome);
+
 /* Its main has returned: true when the call is answered now but tasks of it run on. */
 bool functions_lingers(struct actor *actor, const struct outcome *outcome);
 

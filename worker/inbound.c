@@ -208,14 +208,14 @@ int inbound_on_signal(struct runtime *rt, struct bytes body, struct err *err)
     if (frame.op != SIGNAL_CANCEL && frame.op != SIGNAL_TERMINATE)
         return err_set(err, ERR_INVALID, "SIGNAL with op %u", frame.op);
     actor = slots_find(&rt->slots, frame.to);
-    if (actor == NULL || actor->is_doomed) {
+    if (actor == NULL || actor->doom != DOOM_NONE) {
         reply_not_found(rt, frame.call, "process not found");
         return 0;
     }
     if (frame.op == SIGNAL_CANCEL)
         spawn_deliver_cancel(actor, frame.from, frame.from_host, frame.reason);
     else
-        actor_doom(actor, ERR_INTERNAL, "process terminated");
+        actor_doom(actor, DOOM_TERMINATED);
     reply_true(rt, frame.call);
     return 0;
 }

@@ -53,7 +53,10 @@ static struct value describe(const struct actor *actor)
     value_put(&map, "started_at", value_int(actor->started_at_ns));
     value_put(&map, "mailbox", value_int(actor->mailbox_n));
     value_put(&map, "mailbox_bytes", value_int((int64_t)actor->mailbox_bytes));
-    value_put(&map, "threads", value_int(1 + (int64_t)actor->n_tasks));
+    value_put(
+        &map, "threads",
+        value_int(
+            1 + (actor->belongings != NULL ? (int64_t)actor->belongings->n_tasks : 0)));
     return map;
 }
 

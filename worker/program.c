@@ -12,8 +12,9 @@
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
-#define MAX_BINDINGS 1000 /* of one program: every library that it reaches, by alias   \
-                           */
+#define MAX_BINDINGS                                                                   \
+    1000 /* of one program: every library that it reaches, by alias                    \
+          */
 
 /* Somebody who waits for a program. */
 struct want {

@@ -9,6 +9,7 @@
 #include "worker/actor.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
+#include "worker/vm.h"
 
 /* pid → bits of enum relation, as the pointer's value */
 struct relations {
@@ -117,14 +118,14 @@ static void tell_far(struct actor *dead, uint64_t pid, uint64_t watcher, uint8_t
                                .failed = outcome->failed,
                                .result = outcome->result};
 
-    uplink_send_exit(dead->rt->uplink, &frame);
+    uplink_send_exit(dead->vm->rt->uplink, &frame);
 }
 
 /* EX-1: a success ends links in silence; a process that has both gets EXIT first. */
 static void tell_watcher(struct actor *dead, uint64_t pid, uint64_t watcher_pid,
                          uintptr_t bits, const struct outcome *outcome)
 {
-    struct slots *slots = &dead->rt->slots;
+    struct slots *slots = &dead->vm->rt->slots;
     struct actor *watcher;
     bool down = (bits & RELATION_LINK) != 0 && outcome->failed;
     bool exit = (bits & RELATION_MONITOR) != 0;
@@ -155,7 +156,7 @@ void relations_end(struct actor *actor, uint64_t pid, const struct outcome *outc
         return;
     actor->relations = NULL;
     MAP_FOREACH (row, &relations->watched) {
-        struct actor *target = slots_find(&actor->rt->slots, row->number);
+        struct actor *target = slots_find(&actor->vm->rt->slots, row->number);
 
         if (target != NULL)
             take(&relations_of(target)->watchers, pid, (uintptr_t)row->value);

@@ -150,7 +150,7 @@ static void cancel_all(struct runtime *rt)
     for (uint32_t slot = 1; slot < rt->slots.n_used; slot++) {
         struct actor *actor = rt->slots.slots[slot].actor;
 
-        if (actor != NULL && !actor->is_function)
+        if (actor != NULL && actor->instance == NULL)
             spawn_deliver_cancel(actor, 0, (struct bytes){NULL, 0},
                                  (struct bytes){reason, sizeof(reason) - 1});
     }

@@ -139,8 +139,8 @@ struct task *task_current(lua_State *L)
 
 static void queue_actor(struct actor *actor)
 {
-    if (list_empty(&actor->in_ready) && !actor->is_doomed)
-        list_append(&actor->rt->sched.ready, &actor->in_ready);
+    if (list_empty(&actor->in_ready) && actor->doom == DOOM_NONE)
+        list_append(&actor->vm->rt->sched.ready, &actor->in_ready);
 }
 
 void task_make_ready(struct task *task)
@@ -240,7 +240,7 @@ static void run_task(struct sched *sched, struct task *task)
 
 void task_run_now(struct task *task)
 {
-    struct sched *sched = &task->actor->rt->sched;
+    struct sched *sched = &task->actor->vm->rt->sched;
 
     list_remove(&task->ready);
     run_task(sched, task);
@@ -266,7 +266,7 @@ static void run_actor(struct sched *sched, struct actor *actor)
             return;
         actor->n_steps++;
         run_task(sched, container_of(node, struct task, ready));
-        if (actor->pid != pid || actor->is_doomed)
+        if (actor->pid != pid || actor->doom != DOOM_NONE)
             return;
     }
     if (!list_empty(&actor->ready))
@@ -280,7 +280,7 @@ void sched_settle(struct sched *sched)
     while ((node = list_take_first(&sched->doomed)) != NULL)
         actor_end_doomed(container_of(node, struct actor, in_ready));
     while ((node = list_take_first(&sched->graveyard)) != NULL)
-        actor_bury(container_of(node, struct actor, in_vm));
+        actor_bury(container_of(node, struct actor, in_ready));
 }
 
 void sched_run(struct sched *sched, int64_t budget_ns)

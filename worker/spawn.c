@@ -50,7 +50,7 @@ static void finish(struct birth *birth, struct actor *actor, const struct err *e
 static int deliver_first(struct actor *actor, bool graph, struct bytes topic,
                          struct bytes args)
 {
-    struct buf *scratch = &actor->rt->scratch;
+    struct buf *scratch = &actor->vm->rt->scratch;
     struct message *message;
     uint8_t flag = graph;
     size_t head = topic.n != 0 && topic.data[0] == 0xd9   ? 2
@@ -88,7 +88,7 @@ static void deliver_messages(struct actor *actor, struct bytes messages)
 
 static void relate(struct actor *actor, uint64_t parent_pid, enum relation relation)
 {
-    struct actor *parent = slots_find(&actor->rt->slots, parent_pid);
+    struct actor *parent = slots_find(&actor->vm->rt->slots, parent_pid);
 
     if (parent != NULL) {
         relations_join(parent, actor, relation);
@@ -104,7 +104,6 @@ static void on_loaded(void *context, struct actor *actor, const struct err *err)
 {
     struct birth *birth = context;
 
-    actor->on_loaded = NULL;
     if (err != NULL) {
         finish(birth, NULL, err);
         return;
@@ -123,7 +122,10 @@ static void on_program(void *context, struct program *program, const struct err 
     struct err mine;
     struct vm *vm;
     struct actor *actor;
-    uint8_t *args = birth->args;
+    struct start start = {.args = birth->args,
+                          .args_bytes = birth->args_bytes,
+                          .on_loaded = on_loaded,
+                          .context = birth};
 
     if (program == NULL) {
         finish(birth, NULL, err);
@@ -137,11 +139,8 @@ static void on_program(void *context, struct program *program, const struct err 
     actor = actor_create(vm, birth->rt->settings.entry);
     actor->context = context_ref(birth->context);
     actor->is_known = birth->is_known;
-    actor->parent = birth->parent;
-    actor->on_loaded = on_loaded;
-    actor->on_loaded_context = birth;
     birth->args = NULL;
-    if (actor_start(actor, args, birth->args_bytes, &mine) == -1)
+    if (actor_start(actor, &start, &mine) == -1)
         finish(birth, NULL, &mine);
 }
 

@@ -1,4 +1,5 @@
 #include "worker/uplink.h"
+#include "worker/vm.h"
 
 #include <stdlib.h>
 
@@ -153,7 +154,7 @@ static void withdraw_request(struct task *task)
 {
     uint64_t call = (uint64_t)(uintptr_t)task->withdraw_state;
 
-    uplink_forget(task->actor->rt->uplink, call, true);
+    uplink_forget(task->actor->vm->rt->uplink, call, true);
 }
 
 uint64_t uplink_expect_for(struct uplink *uplink, struct task *task)

@@ -12,6 +12,7 @@
 #include "worker/modules/payload.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
+#include "worker/vm.h"
 
 #define FUTURE_NAME "funcs.Future"
 
@@ -29,10 +30,10 @@ struct future {
 static void withdraw(struct resource *resource)
 {
     struct future *future = container_of(resource, struct future, resource);
-    bool dies = future->actor->is_doomed;
+    bool dies = future->actor->doom != DOOM_NONE;
 
     if (!future->complete && !future->canceled)
-        uplink_forget(future->actor->rt->uplink, future->call, dies);
+        uplink_forget(future->actor->vm->rt->uplink, future->call, dies);
     free(future->result);
     future->result = NULL;
 }
@@ -79,7 +80,7 @@ struct future *future_push(lua_State *L)
     future->channel->close_when_empty = true;
     lua_setiuservalue(L, -2, 1);
     future->resource.withdraw = withdraw;
-    list_append(&actor->resources, &future->resource.node);
+    actor_add_resource(actor, &future->resource);
     actor_anchor(actor, L, future);
     return future;
 }
@@ -187,7 +188,7 @@ static int future_cancel(lua_State *L)
     struct future *future = check(L);
 
     if (!future->complete && !future->canceled)
-        uplink_forget(future->actor->rt->uplink, future->call, true);
+        uplink_forget(future->actor->vm->rt->uplink, future->call, true);
     future->canceled = true;
     channel_close(future->channel);
     lua_pushboolean(L, 1);

@@ -15,6 +15,7 @@
 #include "worker/modules/errors.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
+#include "worker/vm.h"
 
 #define EXECUTOR_NAME "funcs.Executor"
 
@@ -68,8 +69,8 @@ static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
                      struct err *err)
 {
     struct actor *self = actor_current(L);
-    struct uplink *uplink = self->rt->uplink;
-    struct buf *out = conn_out(uplink_conn(uplink)), *scratch = &self->rt->scratch;
+    struct uplink *uplink = self->vm->rt->uplink;
+    struct buf *out = conn_out(uplink_conn(uplink)), *scratch = &self->vm->rt->scratch;
     struct frame_call frame = {
         .call = call, .deadline_at_ns = plan->deadline_at_ns, .caller = self->pid};
     size_t at;
@@ -95,7 +96,7 @@ static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
 static int call_sync(lua_State *L, const struct call_plan *plan)
 {
     struct task *task = task_begin_block(L);
-    struct uplink *uplink = task->actor->rt->uplink;
+    struct uplink *uplink = task->actor->vm->rt->uplink;
     uint64_t call = uplink_expect_for(uplink, task);
     struct err err;
 
@@ -108,7 +109,7 @@ static int call_sync(lua_State *L, const struct call_plan *plan)
 
 static int call_async(lua_State *L, const struct call_plan *plan)
 {
-    struct uplink *uplink = actor_current(L)->rt->uplink;
+    struct uplink *uplink = actor_current(L)->vm->rt->uplink;
     struct future *future = future_push(L);
     uint64_t call = uplink_expect(uplink, future_done, future);
     struct err err;

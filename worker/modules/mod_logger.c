@@ -78,7 +78,7 @@ static void send_record(lua_State *L, int level, const char *logger, int idx,
                         int fields)
 {
     struct actor *actor = actor_current(L);
-    struct buf *out = conn_out(uplink_conn(actor->rt->uplink));
+    struct buf *out = conn_out(uplink_conn(actor->vm->rt->uplink));
     struct frame_log frame = {.level = (uint8_t)level,
                               .at_ns = (uint64_t)clock_wall_ns(),
                               .logger = bytes_of_text(logger)};
@@ -87,12 +87,12 @@ static void send_record(lua_State *L, int level, const char *logger, int idx,
 
     if (!frame_encode_log(out, &frame) ||
         codec_encode_value(L, idx, out, NULL, &err) == -1) {
-        uplink_drop_frame(actor->rt->uplink, at);
+        uplink_drop_frame(actor->vm->rt->uplink, at);
         return;
     }
     if (codec_encode_value(L, fields, out, NULL, &err) == -1)
         buf_append(out, "\x80", 1); /* no fields rather than no record */
-    uplink_end_frame(actor->rt->uplink, at);
+    uplink_end_frame(actor->vm->rt->uplink, at);
 }
 
 static int log_at(lua_State *L, int level)

@@ -89,14 +89,14 @@ static int send_again(lua_State *L, int status, lua_KContext ctx)
     uint64_t pid = (uint64_t)ctx;
 
     (void)status;
-    if (peers_check(actor_current(L)->rt, pid) == PEER_UNMAPPED)
+    if (peers_check(actor_current(L)->vm->rt, pid) == PEER_UNMAPPED)
         return errors_return(L, ERR_NOT_FOUND, "host not found");
     return send_to(L, pid);
 }
 
 static int send_far(lua_State *L, struct actor *self, uint64_t pid)
 {
-    struct uplink *uplink = self->rt->uplink;
+    struct uplink *uplink = self->vm->rt->uplink;
     struct buf *out = conn_out(uplink_conn(uplink));
     struct frame_send frame = {
         .to = pid, .from = self->pid, .from_host = bytes_of_text(self->host)};
@@ -117,7 +117,7 @@ static int send_far(lua_State *L, struct actor *self, uint64_t pid)
 
 static int send_near(lua_State *L, struct actor *self, struct actor *target)
 {
-    struct buf *scratch = &self->rt->scratch;
+    struct buf *scratch = &self->vm->rt->scratch;
     struct message *message;
     struct bytes topic;
     struct err err;
@@ -144,10 +144,10 @@ static int send_near(lua_State *L, struct actor *self, struct actor *target)
 static int send_to(lua_State *L, uint64_t pid)
 {
     struct actor *self = actor_current(L);
-    struct runtime *rt = self->rt;
+    struct runtime *rt = self->vm->rt;
     struct actor *target = slots_find(&rt->slots, pid);
 
-    if (target != NULL && !target->is_doomed)
+    if (target != NULL && target->doom == DOOM_NONE)
         return send_near(L, self, target);
     switch (target != NULL ? PEER_DEAD : peers_check(rt, pid)) {
     case PEER_ALIVE:
@@ -249,7 +249,7 @@ static struct bytes text_at(lua_State *L, int idx)
 
 static int spawn_near(lua_State *L, struct actor *self, uint8_t flags)
 {
-    struct buf *scratch = &self->rt->scratch;
+    struct buf *scratch = &self->vm->rt->scratch;
     struct spawn_request request = {.entry = text_at(L, 1),
                                     .parent = self->pid,
                                     .flags = flags,
@@ -268,7 +268,7 @@ static int spawn_near(lua_State *L, struct actor *self, uint8_t flags)
     wait->task = NULL;
     wait->done = wait->abandoned = false;
     wait->pid = 0;
-    spawn_local(self->rt, &request, on_spawned, wait);
+    spawn_local(self->vm->rt, &request, on_spawned, wait);
     if (wait->done)
         return push_spawned(L, wait);
     wait->task = task;
@@ -311,7 +311,7 @@ static int spawned_far(lua_State *L, int status, lua_KContext ctx)
 
 static int spawn_far(lua_State *L, struct actor *self, uint8_t flags)
 {
-    struct uplink *uplink = self->rt->uplink;
+    struct uplink *uplink = self->vm->rt->uplink;
     struct buf *out = conn_out(uplink_conn(uplink));
     struct task *task = task_begin_block(L);
     struct frame_spawn frame = {.parent = self->pid,
@@ -342,14 +342,14 @@ static int spawn_far(lua_State *L, struct actor *self, uint8_t flags)
 static int spawn(lua_State *L, const char *name, uint8_t flags)
 {
     struct actor *self = actor_current(L);
-    const struct settings *settings = &self->rt->settings;
+    const struct settings *settings = &self->vm->rt->settings;
 
     if (lua_gettop(L) < 2)
         return errors_return(L, ERR_INVALID,
                              "%s requires at least id and host arguments", name);
     luaL_checkstring(L, 1);
     luaL_checkstring(L, 2);
-    if (settings->role == ROLE_HOST && !self->rt->draining &&
+    if (settings->role == ROLE_HOST && !self->vm->rt->draining &&
         strcmp(lua_tostring(L, 2), settings->entry) == 0)
         return spawn_near(L, self, flags);
     return spawn_far(L, self, flags);

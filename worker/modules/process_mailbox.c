@@ -224,17 +224,10 @@ static struct channel *find_listener(struct actor *actor, const char *topic, siz
     LIST_FOREACH (node, &actor->queues) {
         struct channel *channel = container_of(node, struct channel, in_actor);
 
-        if (channel->topic != NULL && channel->topic_bytes == n &&
-            memcmp(channel->topic, topic, n) == 0)
+        if (channel_has_topic(channel, topic, n))
             return channel;
     }
     return NULL;
-}
-
-static void set_topic(struct channel *channel, const char *topic, size_t n)
-{
-    channel->topic = xstrndup(topic, n);
-    channel->topic_bytes = n;
 }
 
 static int process_listen(lua_State *L)
@@ -258,7 +251,7 @@ static int process_listen(lua_State *L)
         lua_getfield(L, 2, "message");
     channel = channel_push_queue(L, actor, decode_raw);
     channel->wants_message = lua_gettop(L) == 4 && lua_toboolean(L, 3);
-    set_topic(channel, topic, n);
+    channel_set_topic(channel, topic, n);
     actor_anchor(actor, L, channel);
     actor_reroute(actor, channel);
     return 1;
@@ -276,7 +269,7 @@ static int process_unlisten(lua_State *L)
 {
     struct channel *channel = channel_test(L, 1);
 
-    if (channel == NULL || channel->topic == NULL)
+    if (channel == NULL || !channel->is_queue || channel->topic == NULL)
         return refuse_channel(L);
     free(channel->topic);
     channel->topic = NULL;
@@ -306,13 +299,12 @@ static int subscribe(lua_State *L)
         return errors_return(L, ERR_ALREADY_EXISTS, "topic \"%s\" already subscribed",
                              topic);
     if (other == NULL) {
-        if (channel->topic != NULL || channel->n_buffered != 0 || channel->closed)
+        if (channel->is_queue || channel->n_buffered != 0 || channel->closed ||
+            !list_empty(&channel->senders))
             return errors_return(L, ERR_INVALID_STATE,
                                  "the channel must be open, empty and not subscribed");
-        channel->is_queue = true;
-        channel->decode = decode_raw;
-        list_append(&actor->queues, &channel->in_actor);
-        set_topic(channel, topic, n);
+        channel_make_queue(channel, decode_raw);
+        channel_set_topic(channel, topic, n);
         lua_pushvalue(L, 2);
         actor_anchor(actor, L, channel);
         actor_reroute(actor, channel);

@@ -11,6 +11,7 @@
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
 #include "worker/runtime.h"
+#include "worker/vm.h"
 
 enum scope { SCOPE_LOCAL, SCOPE_EVENTUAL, SCOPE_CONSISTENT, SCOPE_STRONG };
 
@@ -47,7 +48,7 @@ static int prepare_register(lua_State *L, struct actor *self)
         if (pid_parse(lua_tolstring(L, 2, &n), n, &pid, &host, &host_bytes) != PID_OK)
             return errors_return(L, ERR_INVALID, "invalid pid format: %s",
                                  lua_tostring(L, 2));
-        owner = slots_find(&self->rt->slots, pid);
+        owner = slots_find(&self->vm->rt->slots, pid);
     }
     if (owner != NULL)
         owner->is_known = true;

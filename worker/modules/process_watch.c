@@ -18,6 +18,7 @@
 #include "worker/runtime.h"
 #include "worker/spawn.h"
 #include "worker/uplink.h"
+#include "worker/vm.h"
 
 /* ---- monitor and link
  * ------------------------------------------------------------------ */
@@ -28,7 +29,7 @@ static int not_registered(lua_State *L, const char *operation)
     struct error_view view = {.kind = bytes_of_text("NotFound"),
                               .message = bytes_of_text("pid not registered"),
                               .retryable = RETRY_NO};
-    struct buf *scratch = &actor_current(L)->rt->scratch;
+    struct buf *scratch = &actor_current(L)->vm->rt->scratch;
 
     value_put(&details, "pid", value_string(lua_tostring(L, 1)));
     value_put(&details, "operation", value_string(operation));
@@ -44,7 +45,7 @@ static int not_registered(lua_State *L, const char *operation)
 static void send_watch(lua_State *L, uint64_t call, uint64_t pid, enum watch_op op)
 {
     struct actor *self = actor_current(L);
-    struct conn *conn = uplink_conn(self->rt->uplink);
+    struct conn *conn = uplink_conn(self->vm->rt->uplink);
     struct frame_watch frame = {.call = call,
                                 .watcher = self->pid,
                                 .target = pid,
@@ -76,23 +77,23 @@ static int watched_far(lua_State *L, int status, lua_KContext ctx)
 static int watch(lua_State *L, uint64_t pid, enum relation relation)
 {
     struct actor *self = actor_current(L);
-    struct actor *target = slots_find(&self->rt->slots, pid);
+    struct actor *target = slots_find(&self->vm->rt->slots, pid);
     bool links = relation == RELATION_LINK;
     struct task *task;
 
     if (relations_has_watched(self, pid, relation) && !links)
         return errors_return(L, ERR_ALREADY_EXISTS, "already monitoring pid");
-    if (target != NULL && !target->is_doomed) {
+    if (target != NULL && target->doom == DOOM_NONE) {
         relations_join(self, target, relation);
         lua_pushboolean(L, 1);
         return 1;
     }
-    if (pid_index(pid) == self->rt->slots.index)
+    if (pid_index(pid) == self->vm->rt->slots.index)
         return not_registered(L, links ? "link" : "monitor");
     task = task_begin_block(L);
     self->is_known = true;
     lua_pushinteger(L, (lua_Integer)pid);
-    send_watch(L, uplink_expect_for(self->rt->uplink, task), pid,
+    send_watch(L, uplink_expect_for(self->vm->rt->uplink, task), pid,
                links ? WATCH_LINK : WATCH_MONITOR);
     return task_block(L, relation, watched_far);
 }
@@ -100,7 +101,7 @@ static int watch(lua_State *L, uint64_t pid, enum relation relation)
 static int unwatch(lua_State *L, uint64_t pid, enum relation relation)
 {
     struct actor *self = actor_current(L);
-    struct actor *target = slots_find(&self->rt->slots, pid);
+    struct actor *target = slots_find(&self->vm->rt->slots, pid);
     bool links = relation == RELATION_LINK;
     bool had = relations_has_watched(self, pid, relation);
 
@@ -111,7 +112,7 @@ static int unwatch(lua_State *L, uint64_t pid, enum relation relation)
         relations_remove_watcher(target, self->pid, relation);
         if (links)
             relations_remove_watched(target, self->pid, relation);
-    } else if (had && pid_index(pid) != self->rt->slots.index) {
+    } else if (had && pid_index(pid) != self->vm->rt->slots.index) {
         send_watch(L, 0, pid, links ? WATCH_UNLINK : WATCH_UNMONITOR);
     }
     lua_pushboolean(L, 1);
@@ -185,7 +186,7 @@ static bool append_reason(lua_State *L, struct buf *out)
 static int signal_far(lua_State *L, uint64_t pid, enum signal_op op)
 {
     struct actor *self = actor_current(L);
-    struct uplink *uplink = self->rt->uplink;
+    struct uplink *uplink = self->vm->rt->uplink;
     struct buf *out = conn_out(uplink_conn(uplink));
     struct frame_signal frame = {.to = pid,
                                  .from = self->pid,
@@ -203,10 +204,10 @@ static int signal_far(lua_State *L, uint64_t pid, enum signal_op op)
 static int signal_near(lua_State *L, struct actor *target, enum signal_op op)
 {
     struct actor *self = actor_current(L);
-    struct buf *scratch = &self->rt->scratch;
+    struct buf *scratch = &self->vm->rt->scratch;
 
     if (op == SIGNAL_TERMINATE) {
-        actor_doom(target, ERR_INTERNAL, "process terminated");
+        actor_doom(target, DOOM_TERMINATED);
     } else {
         buf_clear(scratch);
         append_reason(L, scratch);
@@ -219,10 +220,10 @@ static int signal_near(lua_State *L, struct actor *target, enum signal_op op)
 
 static int signal_pid(lua_State *L, uint64_t pid, enum signal_op op)
 {
-    struct runtime *rt = actor_current(L)->rt;
+    struct runtime *rt = actor_current(L)->vm->rt;
     struct actor *target = slots_find(&rt->slots, pid);
 
-    if (target != NULL && !target->is_doomed)
+    if (target != NULL && target->doom == DOOM_NONE)
         return signal_near(L, target, op);
     if (pid_index(pid) == rt->slots.index)
         return errors_return(L, ERR_NOT_FOUND, "process not found");

@@ -36,7 +36,7 @@ static void sleep_withdraw(struct task *task)
 {
     struct sleeper *sleeper = task->withdraw_state;
 
-    ev_timer_stop(task->actor->rt->loop, &sleeper->timer);
+    ev_timer_stop(task->actor->vm->rt->loop, &sleeper->timer);
     free(sleeper);
 }
 
@@ -70,9 +70,9 @@ static int time_sleep(lua_State *L)
     sleeper = xcalloc(1, sizeof(*sleeper));
     sleeper->task = task;
     ev_timer_init(&sleeper->timer, on_slept, 0., 0.);
-    ev_now_update(task->actor->rt->loop); /* the slice may have lasted a while */
+    ev_now_update(task->actor->vm->rt->loop); /* the slice may have lasted a while */
     ev_timer_set(&sleeper->timer, seconds(ns), 0.);
-    ev_timer_start(task->actor->rt->loop, &sleeper->timer);
+    ev_timer_start(task->actor->vm->rt->loop, &sleeper->timer);
     task->withdraw = sleep_withdraw;
     task->withdraw_state = sleeper;
     return task_block(L, 0, slept);
@@ -94,7 +94,7 @@ static void withdraw(struct resource *resource)
 {
     struct timer *timer = container_of(resource, struct timer, resource);
 
-    ev_timer_stop(timer->actor->rt->loop, &timer->timer);
+    ev_timer_stop(timer->actor->vm->rt->loop, &timer->timer);
 }
 
 static void decode_tick(lua_State *L, struct channel *channel, struct message *message)
@@ -109,7 +109,7 @@ static void retire(struct timer *timer)
 {
     struct actor *actor = timer->actor;
 
-    ev_timer_stop(actor->rt->loop, &timer->timer);
+    ev_timer_stop(actor->vm->rt->loop, &timer->timer);
     list_remove(&timer->resource.node);
     actor->vm->n_trusted++;
     actor_release(actor, actor->vm->L, timer);
@@ -146,10 +146,10 @@ static struct timer *push_timer(lua_State *L, const char *name, int64_t ns,
     lua_setiuservalue(L, -2, 1);
     luaL_setmetatable(L, name);
     actor_anchor(actor, L, timer);
-    list_append(&actor->resources, &timer->resource.node);
-    ev_now_update(actor->rt->loop);
+    actor_add_resource(actor, &timer->resource);
+    ev_now_update(actor->vm->rt->loop);
     ev_timer_init(&timer->timer, on_due, seconds(ns), repeats ? seconds(ns) : 0.);
-    ev_timer_start(actor->rt->loop, &timer->timer);
+    ev_timer_start(actor->vm->rt->loop, &timer->timer);
     return timer;
 }
 
@@ -233,10 +233,10 @@ static int timer_reset(lua_State *L)
         return luaL_error(L, "timer:reset: duration must be > 0");
     lua_pushboolean(L, ev_is_active(&timer->timer));
     if (ev_is_active(&timer->timer)) {
-        ev_now_update(timer->actor->rt->loop);
-        ev_timer_stop(timer->actor->rt->loop, &timer->timer);
+        ev_now_update(timer->actor->vm->rt->loop);
+        ev_timer_stop(timer->actor->vm->rt->loop, &timer->timer);
         ev_timer_set(&timer->timer, seconds(ns), 0.);
-        ev_timer_start(timer->actor->rt->loop, &timer->timer);
+        ev_timer_start(timer->actor->vm->rt->loop, &timer->timer);
     }
     return 1;
 }
