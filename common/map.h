@@ -39,7 +39,8 @@ void *map_remove_number(struct map *map, uint64_t number);
 
 /* Visits every row; the body must not add to or remove from this map. */
 #define MAP_FOREACH(row, map)                                                          \
-    for (struct map_row *row = (map)->rows; row != (map)->rows + (map)->size; row++)   \
+    for (struct map_row *row = (map)->rows;                                            \
+         row != NULL && row != (map)->rows + (map)->size; row++)                       \
         if (row->hash != 0)
 
 #endif
