@@ -189,7 +189,7 @@ static void add_chunk(struct calls *calls)
     struct call *chunk = xcalloc(CALLS_PER_CHUNK, sizeof(*chunk));
 
     calls->chunks =
-        xrealloc(calls->chunks, (calls->n_chunks + 1) * sizeof(*calls->chunks));
+        xrealloc(calls->chunks, (calls->n_chunks + 1) * sizeof(struct call *));
     calls->chunks[calls->n_chunks++] = chunk;
     for (uint32_t i = CALLS_PER_CHUNK; i-- != 0;) {
         chunk[i].number = (uint64_t)1 << 32 | (calls->n_slots + i);

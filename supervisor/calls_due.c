@@ -53,7 +53,7 @@ void due_add(struct due_heap *heap, struct call *call)
 {
     if (heap->n + 1 >= heap->size) {
         heap->size = heap->size != 0 ? heap->size * 2 : 64;
-        heap->items = xrealloc(heap->items, heap->size * sizeof(*heap->items));
+        heap->items = xrealloc(heap->items, heap->size * sizeof(struct call *));
     }
     heap->n++;
     sift_up(heap, heap->n, call);

@@ -498,6 +498,7 @@ static bool never_cancelled(struct request *request)
 
 static void on_get(struct request *request)
 {
+    struct supervisor *sup = request->sup;
     const char *id = NULL;
     const struct entry *entry = NULL;
     struct code *code = request->sup->code; /* the request may be gone soon */
@@ -506,15 +507,20 @@ static void on_get(struct request *request)
     if (request->args.as.list.n != 0)
         id = value_text(&request->args.as.list.items[0]);
     if (id != NULL)
-        entry = registry_find(request->sup->registry, id, strlen(id));
+        entry = registry_find(sup->registry, id, strlen(id));
     if (entry == NULL || source_of(entry) == NULL) {
         err_set(&err, ERR_NOT_FOUND, "no code for entry %s", id != NULL ? id : "?");
         request_fail(request, &err);
         return;
     }
     request->on_cancel = never_cancelled;
+<<<<<<< HEAD
     want(code, entry, make_waiter(on_request_chunk, request));
     send_pending(code);
+=======
+    want(sup->code, entry, make_waiter(on_request_chunk, request));
+    send_pending(sup->code);
+>>>>>>> f7e0911 (pool: Keep processes apart from calls)
 }
 
 static const struct system_target targets[] = {{"code.get", on_get, ALLOW_WORKER}};

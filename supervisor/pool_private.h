@@ -1,15 +1,19 @@
-/* pool_private -- what pool.c and pools.c share. */
+/* pool_private -- what pool.c, pool_processes.c and pools.c share. */
 #ifndef TROUPE_SUPERVISOR_POOL_PRIVATE_H
 #define TROUPE_SUPERVISOR_POOL_PRIVATE_H
 
 #include <ev.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/list.h"
 #include "common/map.h"
+#include "common/mem.h"
+#include "supervisor/core.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_adaptive.h"
 #include "supervisor/pool_queue.h"
+#include "supervisor/worker.h"
 
 struct pools {
     struct supervisor *sup;
@@ -26,9 +30,11 @@ struct pools {
 struct pool {
     struct list link; /* in pools->all */
     struct pools *pools;
-    struct pool_spec spec; /* owns entry and settings */
-    struct pool_spec
-        *next_spec; /* hosts: what counts from the next start on, or NULL */
+    struct pool_spec spec; /* its entry and settings are the two below */
+    char *entry;
+    uint8_t *settings;
+    struct pool_spec next_spec; /* hosts: what counts from the next start on */
+    uint8_t *next_settings;     /* of next_spec; NULL = there is none */
     enum pool_state state;
     bool visible;        /* in by_entry */
     bool removed;        /* freed as soon as it is stopped */
@@ -65,9 +71,50 @@ void pool_set_next_spec(struct pool *pool, const struct pool_spec *spec);
 void pool_destroy(
     struct pool *pool); /* its workers are gone or going with everything */
 
-/* pools.c, for pool.c */
+void pool_tell_started(struct pool *pool, const struct err *err);
+void pool_go_on_stopping(struct pool *pool);
+void pool_dispatch(struct pool *pool);
+void pool_fail_queue(struct pool *pool, const struct err *err);
+bool pool_can_take(const struct worker *worker);
+/* No process, and none soon: waiting would only hide it. */
+bool pool_is_broken(const struct pool *pool);
+uint32_t pool_count_busy(const struct pool *pool);
+
+/* pool_processes.c: which there are, and what becomes of them */
+uint32_t pool_first_processes(const struct pool *pool);
+void pool_ensure_processes(struct pool *pool);
+void pool_grow_on_demand(struct pool *pool);
+void pool_drain_worker(struct pool *pool, struct worker *worker, uint64_t deadline_ns);
+void pool_drain_surplus(struct pool *pool);
+void pool_start_ticking(struct pool *pool);
+void pool_on_retry(struct ev_loop *loop, ev_timer *timer, int revents);
+void pool_on_tick(struct ev_loop *loop, ev_timer *timer, int revents);
+
+static inline bool pool_is_host(const struct pool *pool)
+{
+    return pool->spec.kind == POOL_KIND_HOST || pool->spec.kind == POOL_KIND_TERMINAL;
+}
+
+static inline struct worker *pool_worker_at(struct list *node)
+{
+    return container_of(node, struct worker, in_pool);
+}
+
+static inline uint64_t pool_now_ns(void)
+{
+    return (uint64_t)clock_monotonic_ns();
+}
+
+static inline void pool_arm(struct pool *pool, ev_timer *timer, uint64_t delay_ms)
+{
+    ev_timer_stop(pool->pools->sup->loop, timer);
+    ev_timer_set(timer, (double)delay_ms / 1e3, 0.);
+    ev_timer_start(pool->pools->sup->loop, timer);
+}
+
+/* pools.c */
 bool pools_take_restart_token(struct pools *pools);
-double pools_random(void *pools);         /* uniform in [0, 1) */
+double pools_random(void *context);       /* uniform in [0, 1) */
 void pools_on_stopped(struct pool *pool); /* a removed one is freed later */
 
 #endif

@@ -158,7 +158,7 @@ void pool_queue_resume(struct pool_queue *queue)
 
     if (queue->n > queue->max / 2)
         return;
-    while (queue->n_held != 0 && n_free != 0)
+    while (!list_empty(&queue->holders) && queue->n_held != 0 && n_free != 0)
         n_free = share_out(queue, n_free);
 }
 

@@ -23,7 +23,7 @@ struct call;
 struct origin;
 struct worker;
 
-#define POOL_QUEUE_MAX_BYTES (64u * 1024 * 1024)
+#define POOL_QUEUE_MAX_BYTES ((size_t)64 * 1024 * 1024)
 
 struct pool_queue {
     struct list calls; /* struct call, by `to` */

@@ -1,6 +1,7 @@
 #include "supervisor/pool_setup.h"
 
 #include <sched.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "common/value.h"
@@ -13,8 +14,8 @@
 
 #define HOST_QUEUE         65536u /* spawns that wait for a process to be ready */
 #define VM_ACTORS          500
-#define VM_MAX_BYTES       (64 * 1024 * 1024)
-#define MAILBOX_MAX_BYTES  (64 * 1024 * 1024)
+#define VM_MAX_BYTES       (INT64_C(64) * 1024 * 1024)
+#define MAILBOX_MAX_BYTES  (INT64_C(64) * 1024 * 1024)
 #define MAX_PROCESSES      512u /* of one pool, of the 1023 there can be */
 #define POOL_BUFFER_FACTOR 64u  /* places in the queue for each slot */
 

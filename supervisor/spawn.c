@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -27,7 +26,7 @@
  * our memory and may call nothing but the kernel. */
 struct plan {
     const struct spawn_spec *spec;
-    char *argv[4];
+    const char *argv[4];
     char *envp[MAX_ENVIRONMENT + 1];
     pid_t parent;
     volatile int error; /* why exec failed; written by the child */
@@ -113,7 +112,7 @@ static void __attribute__((noreturn)) run_child(struct plan *plan)
     if (getppid() != plan->parent) /* died before the signal was asked for */
         _exit(127);
     reset_signals();
-    execve(plan->spec->path, plan->argv, plan->envp);
+    execve(plan->spec->path, (char *const *)plan->argv, plan->envp);
 fail:
     plan->error = errno;
     _exit(127);
@@ -140,9 +139,9 @@ int spawn_worker(const struct spawn_spec *spec, pid_t *pid_out, int *pidfd_out,
     int saved_errno;
     pid_t pid;
 
-    plan.argv[0] = (char *)(uintptr_t) "troupe-worker";
-    plan.argv[1] = (char *)(uintptr_t)spec->role;
-    plan.argv[2] = (char *)(uintptr_t)spec->entry;
+    plan.argv[0] = "troupe-worker";
+    plan.argv[1] = spec->role;
+    plan.argv[2] = spec->entry;
     choose_environment(&plan);
     /* No handler of ours may run in the child while it shares our memory. */
     sigfillset(&all);

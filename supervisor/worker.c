@@ -338,7 +338,8 @@ static void on_conn_closed(void *context, const struct err *reason)
 
     /* An ordinary end is told by its exit status; anything else was its fault. */
     if (reason->kind == ERR_INVALID && w->priv->why[0] == '\0') {
-        snprintf(w->priv->why, sizeof(w->priv->why), "was killed: %.200s", reason->text);
+        snprintf(w->priv->why, sizeof(w->priv->why), "was killed: %.200s",
+                 reason->text);
         log_error("worker broke the protocol, killing it",
                   "role=%s entry=%s pid=%d why=%s", w->priv->role, w->priv->entry,
                   (int)w->os_pid, reason->text);
