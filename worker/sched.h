@@ -83,7 +83,8 @@ void sched_finish(struct sched *sched);
 
 static inline bool sched_has_work(const struct sched *sched)
 {
-    return !list_empty(&sched->ready) || !list_empty(&sched->doomed);
+    return !list_empty(&sched->ready) || !list_empty(&sched->doomed) ||
+           !list_empty(&sched->graveyard);
 }
 
 /* Runs ready actors, oldest first, until none is left or budget_ns has passed. */
