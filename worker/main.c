@@ -78,6 +78,8 @@ static void run(struct runtime *rt)
         ev_run(rt->loop, sched_has_work(&rt->sched) ? EVRUN_NOWAIT : EVRUN_ONCE);
         if (sched_has_work(&rt->sched))
             sched_run(&rt->sched, BUDGET_NS);
+        else
+            sched_settle(&rt->sched); /* calls that ended while frames came in */
         if (rt->draining)
             role_check_drained(rt);
     }
