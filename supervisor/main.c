@@ -65,6 +65,7 @@ struct program {
     struct supervisor sup;
     struct options options;
     struct problems problems;
+    struct entry_list broken; /* read by a load that failed: their sources count too */
     struct notify notify;
     struct terminal_run *terminal; /* run -x, run NAME, test; else NULL */
     int lock_fd, log_fd;           /* -1 = none */
@@ -363,8 +364,11 @@ static void on_problem(void *context, const struct entry *entry, const struct er
     const char *message = value_get_text(details, "message");
     struct problem_at at = entry_source_at(entry, line, column);
 
-    problems_add(&program->problems, SEVERITY_ERROR, err->kind, &at, NULL, "%s",
-                 message != NULL ? message : err->text);
+    if (message == NULL)
+        message = err->text;
+    /* What follows its first line draws the place that `at` names. */
+    problems_add(&program->problems, SEVERITY_ERROR, err->kind, &at, NULL, "%.*s",
+                 (int)strcspn(message, "\n"), message);
 }
 
 static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
@@ -373,7 +377,8 @@ static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
 
     if (program->stopping)
         return;
-    if (n_failed > 0 || program->options.command == COMMAND_CHECK) {
+    if (n_failed > 0 || program->problems.n_errors > 0 ||
+        program->options.command == COMMAND_CHECK) {
         give_up(program, print_problems(program), NULL);
         return;
     }
@@ -394,7 +399,8 @@ static bool load_registry(struct program *program)
         .disable = config->disable.type == VALUE_MAP ? &config->disable : NULL};
     struct err err = {0};
     struct changeset *changeset =
-        registry_load(program->sup.registry, &load, &program->problems, &err);
+        registry_load(program->sup.registry, &load, &program->broken,
+                      &program->problems, &err);
 
     if (changeset != NULL &&
         registry_commit(program->sup.registry, changeset, NULL, &err) == 0)
@@ -402,7 +408,6 @@ static bool load_registry(struct program *program)
     if (program->problems.n_errors == 0)
         problems_add(&program->problems, SEVERITY_ERROR, err.kind,
                      &(struct problem_at){0}, NULL, "%s", err.text);
-    program->exit_code = print_problems(program);
     return false;
 }
 
@@ -546,7 +551,11 @@ static void serve(struct program *program)
     create_modules(program);
     apply_settings(program);
     start_watchers(program);
-    if (prepare_terminal(program)) {
+    if (program->problems.n_errors > 0) {
+        code_compile(sup->code, program->broken.items, program->broken.n, on_problem,
+                     on_compiled, program);
+        ev_run(sup->loop, 0);
+    } else if (prepare_terminal(program)) {
         if (program->options.command != COMMAND_CHECK)
             log_warnings(program);
         code_compile_all(sup->code, on_problem, on_compiled, program);
@@ -576,7 +585,10 @@ static void run(struct program *program)
             program->exit_code = code;
         else if (take_state(program))
             serve(program);
+    } else {
+        serve(program); /* only to compile, so that all problems are told at once */
     }
+    entry_list_finish(&program->broken);
     registry_destroy(sup->registry);
     notify_finish(&program->notify);
 }

@@ -422,8 +422,20 @@ static void move_problems(struct problems *to, const struct problems *from,
     }
 }
 
+/* Passes on what can be looked at further: not those whose source isn't there. */
+static void keep_readable(const struct entry_list *entries, struct entry_list *out)
+{
+    for (size_t i = 0; i < entries->n; i++) {
+        const char *source = value_get_text(&entries->items[i]->data, "source");
+
+        if (source == NULL || strncmp(source, "file://", 7) != 0)
+            entry_list_add(out, entry_ref(entries->items[i]));
+    }
+}
+
 struct changeset *registry_load(struct registry *registry,
                                 const struct load_options *options,
+                                struct entry_list *entries_out,
                                 struct problems *problems, struct err *err)
 {
     struct entry_list entries = {0};
@@ -436,6 +448,8 @@ struct changeset *registry_load(struct registry *registry,
     set = registry_prepare_reload(registry, entries.items, entries.n, &found, err);
     move_problems(problems, &found, incomplete);
     problems_finish(&found);
+    if (problems->n_errors != 0 && entries_out != NULL)
+        keep_readable(&entries, entries_out);
     entry_list_finish(&entries);
     if (problems->n_errors == 0)
         return set;

@@ -36,10 +36,12 @@ void registry_read(const struct load_options *options, struct entry_list *entrie
                    bool *incomplete_out, struct problems *problems);
 
 /* Reads and prepares the change to what was read: v0 of a new registry, a reload of
- * another. NULL when problems has an error. What a commit then needs is up to the
- * caller. */
+ * another. NULL when problems has an error; entries_out (may be NULL) then gets those
+ * that could be read with the texts they name, so that their sources can be looked at
+ * too. The caller finishes it. */
 struct changeset *registry_load(struct registry *registry,
                                 const struct load_options *options,
+                                struct entry_list *entries_out,
                                 struct problems *problems, struct err *err);
 
 #endif

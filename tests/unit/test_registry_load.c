@@ -57,7 +57,7 @@ static char *load(const struct load_options *options, struct registry **registry
     char *lines;
 
     problems_init(&problems);
-    set = registry_load(registry, options, &problems, &err);
+    set = registry_load(registry, options, NULL, &problems, &err);
     buf_init(&buf, 0);
     problems_format(&buf, &problems);
     lines = xstrndup((char *)buf_head(&buf), buf_len(&buf));
