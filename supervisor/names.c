@@ -27,7 +27,8 @@ struct name {
     struct owner *owner; /* NULL while a spawn has it reserved */
     struct list of_owner;
     struct list waiters; /* spawns that wait for the reservation's end */
-    struct bytes host;   /* owned */
+    char *host;
+    size_t host_bytes;
 };
 
 struct names {
@@ -43,7 +44,7 @@ static void free_name(struct names *names, struct name *name)
 {
     map_remove(&names->by_text, name->text, name->n_bytes);
     list_remove(&name->of_owner);
-    free((void *)(uintptr_t)name->host.data);
+    free(name->host);
     free(name->text);
     free(name);
 }
@@ -114,8 +115,13 @@ static void set_owner(struct names *names, struct name *name, uint64_t pid,
     }
     name->owner = owner;
     list_append(&owner->names, &name->of_owner);
-    name->host =
-        (struct bytes){(uint8_t *)xstrndup((const char *)host.data, host.n), host.n};
+    name->host = xstrndup((const char *)host.data, host.n);
+    name->host_bytes = host.n;
+}
+
+static struct bytes host_of(const struct name *name)
+{
+    return (struct bytes){(const uint8_t *)name->host, name->host_bytes};
 }
 
 static int check_name(struct bytes name, struct err *err)
@@ -137,7 +143,7 @@ uint64_t names_find(const struct names *names, struct bytes name,
         !actors_alive(names->sup, found->owner->pid))
         return 0;
     if (host_out != NULL)
-        *host_out = found->host;
+        *host_out = host_of(found);
     return found->owner->pid;
 }
 
@@ -176,7 +182,7 @@ enum name_claim names_claim_for_spawn(struct names *names, struct bytes text,
         return NAME_WAIT;
     }
     *pid_out = name->owner->pid;
-    *host_out = name->host;
+    *host_out = host_of(name);
     return NAME_TAKEN;
 }
 
@@ -365,7 +371,7 @@ static void handle_list(struct request *request)
 
         if (name->owner == NULL || !actors_alive(names->sup, name->owner->pid))
             continue;
-        pid_format(text, (const char *)name->host.data, name->host.n, name->owner->pid);
+        pid_format(text, name->host, name->host_bytes, name->owner->pid);
         item = value_append(&list, value_map());
         value_put(item, "name", value_bytes(name->text, name->n_bytes));
         value_put(item, "pid", value_string(text));

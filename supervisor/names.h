@@ -48,13 +48,13 @@ enum name_claim {
     NAME_WAIT,    /* another spawn is at it: waiter is queued */
     NAME_REFUSED, /* not a possible name, or too many: err */
 };
-enum name_claim names_claim_for_spawn(struct names *names, struct bytes name,
+enum name_claim names_claim_for_spawn(struct names *names, struct bytes text,
                                       struct name_waiter *waiter, uint64_t *pid_out,
                                       struct bytes *host_out, struct err *err);
 /* Call it before the REPLY of SPAWN is passed on. */
-void names_claim_succeed(struct names *names, struct bytes name, uint64_t pid,
+void names_claim_succeed(struct names *names, struct bytes text, uint64_t pid,
                          struct bytes host);
-void names_claim_fail(struct names *names, struct bytes name);
+void names_claim_fail(struct names *names, struct bytes text);
 void names_stop_waiting(struct name_waiter *waiter);
 
 /* Called by actors.c. */

@@ -53,8 +53,8 @@ struct machine_policy {
 };
 
 struct machine_ops {
-    uint64_t (*now_ms)(const struct machine *machine);             /* monotonic */
-    double (*random)(const struct machine *machine);               /* [0, 1) */
+    uint64_t (*now_ms)(struct machine *machine);                   /* monotonic */
+    double (*random)(struct machine *machine);                     /* [0, 1) */
     void (*set_timer)(struct machine *machine, uint64_t after_ms); /* ME_TIMEOUT then */
     void (*clear_timer)(struct machine *machine);
     /* As in struct service_backend; may step the machine from inside. */

@@ -37,20 +37,14 @@ static void op_clear_timer(struct machine *machine)
     service->services->env->clear_timer(service);
 }
 
-static uint64_t op_now_ms(const struct machine *machine)
+static uint64_t op_now_ms(struct machine *machine)
 {
-    const struct service *service =
-        container_of((struct machine *)(uintptr_t)machine, struct service, machine);
-
-    return service->services->env->now_ms();
+    return service_of(machine)->services->env->now_ms();
 }
 
-static double op_random(const struct machine *machine)
+static double op_random(struct machine *machine)
 {
-    const struct service *service =
-        container_of((struct machine *)(uintptr_t)machine, struct service, machine);
-
-    return service->services->env->random();
+    return service_of(machine)->services->env->random();
 }
 
 static void op_start(struct machine *machine)
@@ -128,14 +122,21 @@ static int compare_ids(const void *a, const void *b)
     return strcmp((*left)->id, (*right)->id);
 }
 
+static int compare_with_id(const void *id, const void *item)
+{
+    const struct service *const *service = item;
+
+    return strcmp(id, (*service)->id);
+}
+
 struct service *services_find(const struct services *services, const char *id)
 {
-    struct service probe = {.id = (char *)(uintptr_t)id}, *key = &probe, **found;
+    struct service **found;
 
     if (services->n == 0)
         return NULL;
-    found = bsearch(&key, services->items, services->n, sizeof(services->items[0]),
-                    compare_ids);
+    found = bsearch(id, services->items, services->n, sizeof(services->items[0]),
+                    compare_with_id);
     return found != NULL ? *found : NULL;
 }
 

@@ -10,27 +10,42 @@
 #include "worker/channel.h"
 #include "worker/events.h"
 #include "worker/modules/errors.h"
+#include "worker/modules/mod_base64.h"
 #include "worker/modules/mod_ctx.h"
+#include "worker/modules/mod_env.h"
 #include "worker/modules/mod_funcs.h"
+#include "worker/modules/mod_hash.h"
 #include "worker/modules/mod_json.h"
 #include "worker/modules/mod_logger.h"
 #include "worker/modules/mod_process.h"
 #include "worker/modules/mod_time.h"
+#include "worker/modules/mod_uuid.h"
 #include "worker/modules/payload.h"
 #include "worker/sandbox.h"
 #include "worker/vm.h"
 
+// clang-format off
 static const struct {
     const char *name;
     lua_CFunction open; /* pushes the module's table (or object) */
     bool always;
 } rows[] = {
-    {"channel", channel_open, true},     {"ctx", mod_ctx_open, false},
-    {"errors", errors_open, true},       {"events", events_open, false},
-    {"funcs", mod_funcs_open, false},    {"json", json_open, false},
-    {"logger", mod_logger_open, false},  {"payload", payload_open, true},
-    {"process", mod_process_open, true}, {"time", mod_time_open, false},
+    {"base64",  base64_open,      false},
+    {"channel", channel_open,     true},
+    {"ctx",     mod_ctx_open,     false},
+    {"env",     mod_env_open,     false},
+    {"errors",  errors_open,      true},
+    {"events",  events_open,      false},
+    {"funcs",   mod_funcs_open,   false},
+    {"hash",    hash_open,        false},
+    {"json",    json_open,        false},
+    {"logger",  mod_logger_open,  false},
+    {"payload", payload_open,     true},
+    {"process", mod_process_open, true},
+    {"time",    mod_time_open,    false},
+    {"uuid",    uuid_open,        false},
 };
+// clang-format on
 
 static bool is_wanted(const char *name, const char *const *names, int n_names)
 {

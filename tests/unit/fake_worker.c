@@ -18,19 +18,21 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/id.h"
+#include "common/liveness.h"
 #include "common/mem.h"
 #include "common/value.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 
 #define SOCKET_FD   3
-#define MAX_WAITING 64
+#define LIVENESS_FD 4
 
 static struct buf in, out;
 static uint32_t my_index;
 static const char *my_entry;
 static uint64_t lingering;
 static uint64_t n_spawned;
+static liveness_word *liveness;
 
 static void flush(void)
 {
@@ -356,10 +358,13 @@ static void on_spawn(struct bytes body)
     struct frame_spawn frame;
     struct frame_reply reply = {.status = REPLY_OK};
     struct buf result;
+    uint64_t pid;
 
     frame_decode_spawn(body, &frame, NULL);
     buf_init(&result, 0);
-    items[0] = value_int((int64_t)pid_make(my_index, 1, (uint32_t)++n_spawned));
+    pid = pid_make(my_index, 0, (uint32_t)++n_spawned);
+    atomic_store(&liveness[pid_slot(pid)], pid_generation(pid) << 1);
+    items[0] = value_int((int64_t)pid);
     items[1] = value_bytes(frame.host.data, frame.host.n);
     payload_encode(&result, items, 2);
     reply.call = frame.call;
@@ -480,6 +485,7 @@ int main(int argc, char **argv)
     if (argc != 3 || strstr(argv[2], "dies_early") != NULL)
         return 2;
     my_entry = argv[2];
+    liveness = liveness_map(LIVENESS_FD, true);
     buf_init(&in, 0);
     buf_init(&out, 0);
     if (strstr(my_entry, "mute") == NULL)

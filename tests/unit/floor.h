@@ -131,8 +131,8 @@ static struct origin floor_origin(struct asked *asked)
         .type = ORIGIN_INTERNAL, .call = 1, .who.internal = {floor_answer, asked}};
 }
 
-static void floor_ask(struct asked *asked, const char *target, const char *deed,
-                      struct value arg, uint64_t deadline_at_ns)
+static inline void floor_ask(struct asked *asked, const char *target, const char *deed,
+                             struct value arg, uint64_t deadline_at_ns)
 {
     struct origin origin = floor_origin(asked);
     struct value args[2] = {value_string(deed), arg};
@@ -147,7 +147,7 @@ static void floor_ask(struct asked *asked, const char *target, const char *deed,
     value_finish(&args[1]);
 }
 
-static const struct value *floor_first(const struct asked *asked)
+static inline const struct value *floor_first(const struct asked *asked)
 {
     ck_assert_msg(asked->status == REPLY_OK, "%s", asked->err.text);
     ck_assert_uint_ge(asked->list.as.list.n, 1);
@@ -155,9 +155,9 @@ static const struct value *floor_first(const struct asked *asked)
 }
 
 /* A pool of fake workers. */
-static struct pool *floor_add_pool(const char *entry, enum pool_kind kind,
-                                   uint32_t n_slots, uint32_t n_processes,
-                                   uint32_t buffer)
+static inline struct pool *floor_add_pool(const char *entry, enum pool_kind kind,
+                                          uint32_t n_slots, uint32_t n_processes,
+                                          uint32_t buffer)
 {
     static const uint8_t empty_map[] = {0x80};
     struct pool_spec spec = {.entry = entry,

@@ -1,0 +1,148 @@
+#include "supervisor/bus.h"
+
+#include <string.h>
+
+#include "common/err.h"
+#include "common/value.h"
+
+#include "supervisor/system.h"
+
+#include "tests/unit/topology_fake.h"
+#include "tests/unit/unit.h"
+
+#define ck_received(index, want) ck_assert_str_eq(fake_received(index), (want))
+
+static const struct {
+    const char *pattern, *text;
+    bool matches;
+} patterns[] = {
+    {"*", "anything", true},    {"", "anything", true},    {"*", "", true},
+    {"test.*", "test.a", true}, {"test.*", "test", false}, {"test.*", "test.a.b", true},
+    {"test.*", "test.", true},  {"a", "a", true},          {"a", "ab", false},
+    {"ab", "a", false},         {"a*b", "axb", false},     {"a*b", "a*b", true},
+    {"a**", "a*x", true},       {"a**", "axx", false},
+};
+
+START_TEST(ev3_pattern)
+{
+    ck_assert(bus_pattern_matches(bytes_of_text(patterns[_i].pattern),
+                                  bytes_of_text(patterns[_i].text)) ==
+              patterns[_i].matches);
+}
+END_TEST
+
+static int send_event(uint32_t from, const char *system, const char *kind,
+                      const char *path)
+{
+    struct frame_event event = {.system = bytes_of_text(system),
+                                .kind = bytes_of_text(kind),
+                                .path = bytes_of_text(path)};
+    struct bytes body;
+    struct err err = {0};
+    struct buf buf;
+    int result;
+
+    buf_init(&buf, 0);
+    frame_encode_event(&buf, &event);
+    body = buf_bytes(&buf);
+    body.data += FRAME_HEADER_BYTES;
+    body.n -= FRAME_HEADER_BYTES;
+    result = bus_on_event(&fake_sup, fake_worker(from), &event, body, &err);
+    buf_finish(&buf);
+    return result;
+}
+
+static void subscribe(uint32_t index, const char *args)
+{
+    fake_call(index, 1, "@events.subscribe", args);
+    ck_received(index, "REPLY 1 null\n");
+}
+
+START_TEST(ev6_all_see_one_order_and_each_event_once)
+{
+    subscribe(1, "[\"orders\"]");
+    subscribe(1, "[\"or*\",\"new\"]");
+    subscribe(2, "[\"*\",\"new\"]");
+    send_event(1, "orders", "new", "/1");
+    send_event(3, "orders", "old", "/2");
+    send_event(2, "orders", "new", "/3");
+    ck_received(1, "EVENT orders new /1\nEVENT orders old /2\nEVENT orders new /3\n");
+    ck_received(2, "EVENT orders new /1\nEVENT orders new /3\n");
+    ck_received(3, "");
+}
+END_TEST
+
+START_TEST(ev4_patterns_are_counted)
+{
+    subscribe(1, "[\"s\"]");
+    subscribe(1, "[\"s\",\"\"]");
+    fake_call(1, 2, "@events.unsubscribe", "[\"s\",null]");
+    send_event(2, "s", "k", "/1");
+    fake_call(1, 3, "@events.unsubscribe", "[\"s\"]");
+    send_event(2, "s", "k", "/2");
+    fake_call(1, 4, "@events.unsubscribe", "[\"s\"]");
+    ck_received(1, "REPLY 2 null\nEVENT s k /1\nREPLY 3 null\nREPLY 4 null\n");
+}
+END_TEST
+
+START_TEST(ev2_refuses)
+{
+    fake_call(1, 1, "@events.subscribe", "[]");
+    fake_call(1, 2, "@events.subscribe", "[\"\"]");
+    fake_call(1, 3, "@events.subscribe", "[\"s\",7]");
+    ck_received(1, "REPLY 1 Invalid: system pattern is required\n"
+                   "REPLY 2 Invalid: system pattern is required\n"
+                   "REPLY 3 Invalid: kind pattern must be a string\n");
+    ck_assert_int_eq(send_event(1, "", "k", "p"), -1);
+    ck_assert_int_eq(send_event(1, "s", "k", ""), -1);
+}
+END_TEST
+
+START_TEST(a_dead_worker_is_forgotten)
+{
+    subscribe(1, "[\"s\"]");
+    fake_kill(1);
+    send_event(2, "s", "k", "/1");
+    ck_received(1, "");
+}
+END_TEST
+
+START_TEST(ev7_the_runtime_speaks_and_clients_follow)
+{
+    struct value data = value_map();
+    struct origin client = {.type = ORIGIN_CLIENT, .call = 7};
+
+    value_put(&data, "state", value_string("running"));
+    fake_call(0, 7, "@events.follow", "[\"supervisor\",\"service.*\"]");
+    subscribe(1, "[\"supervisor\"]");
+    bus_publish(&fake_sup, "supervisor", "service.update", "app:a", &data);
+    bus_publish(&fake_sup, "registry", "entry.create", "app:a", NULL);
+    bus_publish(&fake_sup, "supervisor", "service.stop", "app:a", NULL);
+    ck_received(0, "ITEM 7 {\"system\":\"supervisor\",\"kind\":\"service.update\","
+                   "\"path\":\"app:a\",\"data\":{\"state\":\"running\"}}\n"
+                   "ITEM 7 {\"system\":\"supervisor\",\"kind\":\"service.stop\","
+                   "\"path\":\"app:a\"}\n");
+    ck_received(1, "EVENT supervisor service.update app:a\n"
+                   "EVENT supervisor service.stop app:a\n");
+    system_cancel(fake_sup.system, &client);
+    bus_publish(&fake_sup, "supervisor", "service.stop", "app:a", NULL);
+    ck_received(0, "REPLY 7 Canceled: @events.follow was cancelled\n");
+    value_finish(&data);
+}
+END_TEST
+
+static void fill(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
+    tcase_add_loop_test(tc, ev3_pattern, 0, (int)N_ELEMENTS(patterns));
+    tcase_add_test(tc, ev6_all_see_one_order_and_each_event_once);
+    tcase_add_test(tc, ev4_patterns_are_counted);
+    tcase_add_test(tc, ev2_refuses);
+    tcase_add_test(tc, a_dead_worker_is_forgotten);
+    tcase_add_test(tc, ev7_the_runtime_speaks_and_clients_follow);
+}
+
+int main(void)
+{
+    return unit_main("bus", fill);
+}
