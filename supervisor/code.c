@@ -514,13 +514,8 @@ static void on_get(struct request *request)
         return;
     }
     request->on_cancel = never_cancelled;
-<<<<<<< HEAD
     want(code, entry, make_waiter(on_request_chunk, request));
     send_pending(code);
-=======
-    want(sup->code, entry, make_waiter(on_request_chunk, request));
-    send_pending(sup->code);
->>>>>>> f7e0911 (pool: Keep processes apart from calls)
 }
 
 static const struct system_target targets[] = {{"code.get", on_get, ALLOW_WORKER}};
