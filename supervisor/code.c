@@ -300,7 +300,7 @@ static void on_dead(void *context, struct worker *worker, const char *reason)
         return; /* it was drained */
     code->worker = NULL;
     ev_timer_stop(code->sup->loop, &code->idle);
-    log_warn("compile worker died", "pid=%d reason=\"%s\"", (int)worker->os_pid,
+    log_warn("compile worker died", "pid=%d reason=%s", (int)worker->os_pid,
              reason);
     if (worker->ready_at_ns == 0) {
         err_set(&err, ERR_UNAVAILABLE, "the compiler can't start: its worker %s",

@@ -287,7 +287,7 @@ static void on_unexpected_death(struct pool *pool, const struct worker *worker,
     log_warn(pool->state == POOL_RUNNING && pool->n_wanted > pool->n_workers
                  ? "worker died, restarting"
                  : "worker died",
-             "entry=%s pid=%d reason=\"%s\" uptime_ms=%llu restart_in_ms=%llu",
+             "entry=%s pid=%d reason=%s uptime_ms=%llu restart_in_ms=%llu",
              pool->spec.entry, (int)worker->os_pid, reason,
              (unsigned long long)(pool_now_ns() - worker->started_at_ns) / 1000000,
              (unsigned long long)delay_ms);
