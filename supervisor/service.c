@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <ev.h>
 
@@ -28,10 +29,14 @@ static uint64_t env_now_ms(void)
     return clock_monotonic_ms();
 }
 
-/* Only spreads restarts; nobody gains from guessing it. */
+/* Spreads restarts: two supervisors that failed together must not agree. */
 static double env_random(void)
 {
-    return drand48();
+    uint32_t bits;
+
+    if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != sizeof(bits))
+        return 0.5;
+    return bits / (UINT32_MAX + 1.0);
 }
 
 static void on_service_timer(struct ev_loop *loop, struct ev_timer *timer, int revents)

@@ -18,7 +18,8 @@
  *
  * System targets: @services.list, @services.get [id], @services.start|stop|restart
  * [id, no_wait], @services.reset_failed [id]. Records: {id, kind, state, desired,
- * details, retry_count, restarts, started_at, next_try_at, pid}.
+ * details, auto_start, retry_count, restarts, started_at, last_update (wall ns),
+ * uptime_ms while it runs, next_try_at (wall ns) while it waits, pid}.
  */
 #ifndef TROUPE_SUPERVISOR_SERVICE_H
 #define TROUPE_SUPERVISOR_SERVICE_H
