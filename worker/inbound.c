@@ -13,6 +13,7 @@
 #include "worker/relations.h"
 #include "worker/runtime.h"
 #include "worker/spawn.h"
+#include "worker/terminal.h"
 #include "worker/uplink.h"
 
 static const struct bytes nothing = {NULL, 0};
@@ -99,6 +100,8 @@ int inbound_on_spawn(struct runtime *rt, struct bytes body, struct err *err)
 
     if (frame_decode_spawn(body, &frame, err) == -1)
         return -1;
+    if (rt->terminal != NULL)
+        terminal_keep_args(rt->terminal, frame.args);
     arrival = xcalloc(1, sizeof(*arrival));
     arrival->rt = rt;
     arrival->call = frame.call;

@@ -22,6 +22,7 @@
 #include "worker/program.h"
 #include "worker/role.h"
 #include "worker/runtime.h"
+#include "worker/terminal.h"
 #include "worker/uplink.h"
 
 #define SOCKET_FD   3
@@ -89,6 +90,7 @@ static void run(struct runtime *rt)
 static void tear_down(struct runtime *rt)
 {
     sched_finish(&rt->sched);
+    terminal_destroy(rt->terminal);
     events_destroy(rt->subscriptions);
     functions_destroy(rt->functions);
     programs_destroy(rt->programs);
@@ -110,6 +112,7 @@ int main(int argc, char **argv)
     set_up(&rt);
     say_hello(&rt);
     run(&rt);
+    terminal_restore(rt.terminal);
     if (getenv("TROUPE_TEAR_DOWN") !=
         NULL) /* leak checkers; else the kernel is faster */
         tear_down(&rt);

@@ -15,6 +15,7 @@
 #include "worker/modules/mod_env.h"
 #include "worker/modules/mod_funcs.h"
 #include "worker/modules/mod_hash.h"
+#include "worker/modules/mod_io.h"
 #include "worker/modules/mod_json.h"
 #include "worker/modules/mod_logger.h"
 #include "worker/modules/mod_process.h"
@@ -38,6 +39,7 @@ static const struct {
     {"events",  events_open,      false},
     {"funcs",   mod_funcs_open,   false},
     {"hash",    hash_open,        false},
+    {"io",      mod_io_open,      false},
     {"json",    json_open,        false},
     {"logger",  mod_logger_open,  false},
     {"payload", payload_open,     true},

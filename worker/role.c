@@ -15,6 +15,7 @@
 #include "worker/program.h"
 #include "worker/runtime.h"
 #include "worker/spawn.h"
+#include "worker/terminal.h"
 #include "worker/uplink.h"
 
 #define VM_ACTORS_DEFAULT         500
@@ -107,6 +108,8 @@ int role_on_setup(struct runtime *rt, struct bytes body, struct err *err)
     settings->index = frame.index;
     slots_init(&rt->slots, frame.index, rt->liveness);
     rt->set_up = true;
+    if (settings->role == ROLE_TERMINAL)
+        rt->terminal = terminal_create(rt->loop, (const int[3]){0, 1, 2});
     if (settings->role == ROLE_POOL && settings->entry[0] != '\0')
         programs_get(rt->programs, settings->entry, strlen(settings->entry), on_code,
                      rt);

@@ -38,6 +38,7 @@ struct runtime {
     struct peers *peers; /* liveness tables of other workers */
     struct functions *functions;
     struct subscriptions *subscriptions; /* of the event bus */
+    struct terminal *terminal;           /* role terminal, else NULL */
     struct settings settings;
     bool set_up, draining, stop;
     int exit_status;
