@@ -1,7 +1,7 @@
 -- Keeps a number. {reply_to = pid} on topic "next" is answered on topic "number".
-local function main()
+local function main(): integer
     local inbox, events = process.inbox(), process.events()
-    local n = 0
+    local n: integer = 0
 
     process.registry.register("counter")
     while true do

@@ -1,4 +1,4 @@
-local function greet(name)
+local function greet(name: string?): string
     return "Hello, " .. tostring(name or "world") .. "!"
 end
 

@@ -2,7 +2,7 @@ local time = require("time")
 local logger = require("logger")
 
 local function main()
-    local ticker, events = time.ticker("10s"), process.events()
+    local ticker, events = time.ticker("1m"), process.events()
     local n = 0
 
     logger:info("ticker started")
