@@ -73,6 +73,7 @@ void actor_push_uservalue(struct actor *actor, lua_State *L, int n)
 
 void actor_set_uservalue(struct actor *actor, lua_State *L, int n)
 {
+    actor->has_uservalues = actor->has_uservalues || n > ACTOR_UV_ENV;
     actor_push(actor, L);
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, n);
@@ -233,18 +234,22 @@ struct actor *actor_create(struct vm *vm, const char *host)
     return actor;
 }
 
+struct start *start_create(struct bytes args)
+{
+    struct start *start = malloc(sizeof(*start) + args.n);
+
+    if (start == NULL)
+        return NULL;
+    *start = (struct start){.args_bytes = (uint32_t)args.n};
+    if (args.n != 0)
+        memcpy(start->args, args.data, args.n);
+    return start;
+}
+
 /* ---- loading and running, inside the main coroutine ---------------------------------
  */
 
 static int run_method(lua_State *L, int status, lua_KContext ctx);
-
-static void start_destroy(struct start *start)
-{
-    if (start == NULL)
-        return;
-    free(start->args);
-    free(start);
-}
 
 /* The result of a library is a global of its alias; the entry's own stays on top. */
 static void bind_result(lua_State *L, const struct binding *binding)
@@ -331,10 +336,10 @@ static int run_method(lua_State *L, int status, lua_KContext ctx)
     int n = 0;
 
     (void)status, (void)ctx;
-    if (start->args != NULL)
+    if (start->args_bytes != 0)
         n = codec_decode_args(L, start->args, start->args_bytes, MAX_ARGS, &err);
     actor->start = NULL;
-    start_destroy(start);
+    free(start);
     if (n == -1) {
         errors_push_struct(L, &err);
         return lua_error(L);
@@ -351,23 +356,22 @@ static int instance_body(lua_State *L)
     return run_method(L, LUA_OK, 0);
 }
 
-static int enter(struct actor *actor, lua_CFunction body, const struct start *start,
+static int enter(struct actor *actor, lua_CFunction body, struct start *start,
                  struct err *err)
 {
     actor->pid = slots_enter(&actor->vm->rt->slots, actor);
     if (actor->pid == 0) {
-        free(start->args);
+        free(start);
         return err_set(err, ERR_LIMIT_EXCEEDED, "max processes limit exceeded");
     }
-    actor->start = xmalloc(sizeof(*start));
-    *actor->start = *start;
-    actor->started_at_ns = clock_wall_ns();
+    actor->start = start;
+    actor->started_at_ns = (int64_t)(ev_now(actor->vm->rt->loop) * 1e9);
     lua_pushcfunction(actor->main.co, body);
     task_make_ready(&actor->main);
     return 0;
 }
 
-int actor_start(struct actor *actor, const struct start *start, struct err *err)
+int actor_start(struct actor *actor, struct start *start, struct err *err)
 {
     if (enter(actor, main_body, start, err) == -1)
         return -1;
@@ -375,7 +379,7 @@ int actor_start(struct actor *actor, const struct start *start, struct err *err)
     return 0;
 }
 
-int actor_restart(struct actor *actor, const struct start *start, struct err *err)
+int actor_restart(struct actor *actor, struct start *start, struct err *err)
 {
     reset(actor, actor->host);
     if (enter(actor, instance_body, start, err) == -1)
@@ -454,7 +458,7 @@ static void drop_all(struct actor *actor)
     while ((node = list_take_first(&actor->queues)) != NULL)
         channel_abandon(container_of(node, struct channel, in_actor));
     msgq_clear(&actor->mailbox);
-    start_destroy(actor->start);
+    free(actor->start);
     actor->start = NULL;
 }
 
@@ -493,6 +497,8 @@ static void renew_main(struct actor *actor, lua_State *L)
 
 static void clear_uservalues(struct actor *actor, lua_State *L)
 {
+    if (actor->instance != NULL && !actor->has_uservalues)
+        return;
     actor_push(actor, L);
     if (actor->instance == NULL) {
         lua_pushnil(L);

@@ -57,13 +57,14 @@ struct outcome {
 
 /* What an actor needs only until its method runs. */
 struct start {
-    uint8_t *args; /* payload of main's arguments, malloc'ed */
-    uint32_t args_bytes;
-    uint32_t load_at; /* the binding that loads */
     /* Told when loading has ended: with err NULL, or why it failed. May be NULL. */
     void (*on_loaded)(void *context, struct actor *actor, const struct err *err);
     void *context;
+    uint32_t load_at; /* the binding that loads */
+    uint32_t args_bytes;
+    uint8_t args[]; /* payload of main's arguments; none when args_bytes is 0 */
 };
+struct start *start_create(struct bytes args); /* malloc'ed; NULL: no memory */
 
 /* Why an actor is doomed. */
 enum doom { DOOM_NONE, DOOM_TERMINATED, DOOM_LINK, DOOM_CANCELED, DOOM_LINGER };
@@ -94,9 +95,10 @@ struct actor {
     enum actor_stage stage : 8;
     enum doom doom : 8;
     bool trap_links : 1;
-    bool is_known : 1;   /* the supervisor must hear of its end (GONE) */
-    bool is_full : 1;    /* the liveness table says so */
-    bool keeps_main : 1; /* its coroutine ended well and may run again */
+    bool is_known : 1;       /* the supervisor must hear of its end (GONE) */
+    bool is_full : 1;        /* the liveness table says so */
+    bool keeps_main : 1;     /* its coroutine ended well and may run again */
+    bool has_uservalues : 1; /* others than main and _ENV were set */
 };
 
 /* Spawned tasks, timers, futures, subscriptions. */
@@ -131,12 +133,12 @@ enum actor_uservalue {
 bool actor_push_global(struct actor *actor, lua_State *L, const char *name);
 
 /* Gives it a pid and starts it: loads at once (nested in whatever runs) and answers
- * start->on_loaded as soon as that is over; its method is ready to run then. Copies
- * start and takes its args. -1: no pid to be had, on_loaded is not called. */
-int actor_start(struct actor *actor, const struct start *start, struct err *err);
+ * start->on_loaded as soon as that is over; its method is ready to run then. Takes
+ * start. -1: no pid to be had, on_loaded is not called. */
+int actor_start(struct actor *actor, struct start *start, struct err *err);
 
 /* Starts an instance that is loaded already: the method runs with the args. */
-int actor_restart(struct actor *actor, const struct start *start, struct err *err);
+int actor_restart(struct actor *actor, struct start *start, struct err *err);
 
 /* Pushes the actor's userdata, or one of its uservalues, onto L (of the same VM). */
 void actor_push(struct actor *actor, lua_State *L);

@@ -47,8 +47,7 @@ struct waiting_call {
     struct function *function;
     uint64_t call;
     struct context *context;
-    uint8_t *args;
-    uint32_t args_bytes;
+    struct start *start;
 };
 
 struct functions *functions_create(struct runtime *rt)
@@ -247,13 +246,11 @@ static struct instance *take_instance(struct functions *functions,
                         : new_instance(functions, function, err);
 }
 
-/* Takes args and context. */
+/* Takes start and context. */
 static void start_call(struct functions *functions, struct function *function,
-                       uint64_t call, struct context *context, uint8_t *args,
-                       uint32_t args_bytes)
+                       uint64_t call, struct context *context, struct start *start)
 {
     struct runtime *rt = functions->rt;
-    struct start start = {.args = args, .args_bytes = args_bytes};
     struct err err;
     struct instance *instance = take_instance(functions, function, &err);
     struct actor *actor;
@@ -261,7 +258,7 @@ static void start_call(struct functions *functions, struct function *function,
 
     if (instance == NULL) {
         context_unref(context);
-        free(args);
+        free(start);
         reply_err(rt, call, &err);
         return;
     }
@@ -272,9 +269,9 @@ static void start_call(struct functions *functions, struct function *function,
     functions->n_busy++;
     if (actor->fn_ref == LUA_NOREF) {
         actor->context = context;
-        failed = actor_start(actor, &start, &err);
+        failed = actor_start(actor, start, &err);
     } else {
-        failed = actor_restart(actor, &start, &err);
+        failed = actor_restart(actor, start, &err);
         actor->context = context;
     }
     if (failed == -1) {
@@ -292,23 +289,22 @@ static void on_program(void *context, struct program *program, const struct err 
     if (program == NULL) {
         reply_err(waiting->functions->rt, waiting->call, err);
         context_unref(waiting->context);
-        free(waiting->args);
+        free(waiting->start);
     } else {
         waiting->function->program = program;
         start_call(waiting->functions, waiting->function, waiting->call,
-                   waiting->context, waiting->args, waiting->args_bytes);
+                   waiting->context, waiting->start);
     }
     free(waiting);
 }
 
 static void wait_for_program(struct functions *functions, struct function *function,
-                             uint64_t call, struct context *context, uint8_t *args,
-                             uint32_t args_bytes)
+                             uint64_t call, struct context *context,
+                             struct start *start)
 {
     struct waiting_call *waiting = xcalloc(1, sizeof(*waiting));
 
-    *waiting =
-        (struct waiting_call){functions, function, call, context, args, args_bytes};
+    *waiting = (struct waiting_call){functions, function, call, context, start};
     programs_get(functions->rt->programs, function->id, strlen(function->id),
                  on_program, waiting);
 }
@@ -318,24 +314,21 @@ int functions_on_call(struct runtime *rt, struct bytes body, struct err *err)
     struct frame_call frame;
     struct function *function;
     struct context *context;
-    uint8_t *args;
+    struct start *start;
 
     if (frame_decode_call(body, &frame, err) == -1)
         return -1;
     if (frame.target.n != 0 && frame.target.data[0] == '@')
         return role_on_system_call(rt, &frame, err);
-    args = malloc(frame.args.n + 1);
-    if (args == NULL)
+    start = start_create(frame.args);
+    if (start == NULL)
         return err_set(err, ERR_UNAVAILABLE, "no memory for the arguments of a call");
-    memcpy(args, frame.args.data, frame.args.n);
     context = context_create(frame.context);
     function = get_function(rt->functions, frame.target);
     if (function->program != NULL)
-        start_call(rt->functions, function, frame.call, context, args,
-                   (uint32_t)frame.args.n);
+        start_call(rt->functions, function, frame.call, context, start);
     else
-        wait_for_program(rt->functions, function, frame.call, context, args,
-                         (uint32_t)frame.args.n);
+        wait_for_program(rt->functions, function, frame.call, context, start);
     return 0;
 }
 

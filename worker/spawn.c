@@ -21,8 +21,9 @@ struct birth {
     uint8_t flags;
     bool is_known;
     struct context *context;
-    uint8_t *args, *messages;
-    uint32_t args_bytes, messages_bytes;
+    struct start *start; /* NULL once the actor has it */
+    uint8_t *messages;
+    uint32_t messages_bytes;
     void (*done)(void *context, struct actor *actor, const struct err *err);
     void *done_context;
 };
@@ -41,7 +42,7 @@ static void finish(struct birth *birth, struct actor *actor, const struct err *e
 {
     birth->done(birth->done_context, actor, err);
     context_unref(birth->context);
-    free(birth->args);
+    free(birth->start);
     free(birth->messages);
     free(birth);
 }
@@ -122,10 +123,7 @@ static void on_program(void *context, struct program *program, const struct err 
     struct err mine;
     struct vm *vm;
     struct actor *actor;
-    struct start start = {.args = birth->args,
-                          .args_bytes = birth->args_bytes,
-                          .on_loaded = on_loaded,
-                          .context = birth};
+    struct start *start = birth->start;
 
     if (program == NULL) {
         finish(birth, NULL, err);
@@ -139,8 +137,10 @@ static void on_program(void *context, struct program *program, const struct err 
     actor = actor_create(vm, birth->rt->settings.entry);
     actor->context = context_ref(birth->context);
     actor->is_known = birth->is_known;
-    birth->args = NULL;
-    if (actor_start(actor, &start, &mine) == -1)
+    start->on_loaded = on_loaded;
+    start->context = birth;
+    birth->start = NULL;
+    if (actor_start(actor, start, &mine) == -1)
         finish(birth, NULL, &mine);
 }
 
@@ -150,6 +150,7 @@ void spawn_local(struct runtime *rt, const struct spawn_request *request,
                  void *context)
 {
     struct birth *birth = xcalloc(1, sizeof(*birth));
+    struct err err;
 
     birth->rt = rt;
     birth->parent = request->parent;
@@ -157,10 +158,15 @@ void spawn_local(struct runtime *rt, const struct spawn_request *request,
     birth->is_known = request->is_known;
     birth->context = request->inherited != NULL ? context_ref(request->inherited)
                                                 : context_create(request->context);
-    birth->args = copy(request->args, &birth->args_bytes);
+    birth->start = start_create(request->args);
     birth->messages = copy(request->messages, &birth->messages_bytes);
     birth->done = done;
     birth->done_context = context;
+    if (birth->start == NULL) {
+        err_set(&err, ERR_UNAVAILABLE, "no memory for a process");
+        finish(birth, NULL, &err);
+        return;
+    }
     programs_get(rt->programs, (const char *)request->entry.data, request->entry.n,
                  on_program, birth);
 }

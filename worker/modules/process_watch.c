@@ -14,6 +14,7 @@
 #include "worker/codec.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
+#include "worker/peers.h"
 #include "worker/relations.h"
 #include "worker/runtime.h"
 #include "worker/spawn.h"
@@ -67,6 +68,10 @@ static int watched_far(lua_State *L, int status, lua_KContext ctx)
     if (!ask_reply(L, &result))
         return ask_result(L);
     ask_done(L);
+    if (peers_check(self->vm->rt, pid) == PEER_DEAD) { /* its EXIT was quicker */
+        lua_pushboolean(L, 1);
+        return 1;
+    }
     relations_add_watched(self, pid, relation);
     if (relation == RELATION_LINK)
         relations_add_watcher(self, pid, relation);
