@@ -1,0 +1,77 @@
+"""Fixtures: each test boots the app it needs and must leave nothing behind."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import troupe  # noqa: E402 (found through the line above)
+
+
+def pytest_configure(config):
+    troupe.become_subreaper()
+    for program in (troupe.SUPERVISOR, troupe.SUPCTL, troupe.WORKER):
+        if not os.path.exists(program):
+            raise pytest.UsageError(f"{program} is not built (TROUPE_BUILD says where)")
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    setattr(item, f"report_{call.when}", outcome.get_result())
+
+
+def finish(supervisors, failed):
+    """Checks every supervisor's end, or after a failure just clears up."""
+    problems = []
+    try:
+        for one in supervisors:
+            if not failed:
+                try:
+                    one.check_end()
+                except AssertionError as problem:
+                    problems.append(str(problem))
+    finally:
+        for one in supervisors:
+            one.kill_remains()
+    troupe.collect_zombies()
+    orphans = [pid for pid in troupe.children_of(os.getpid())
+               if "worker" in " ".join(troupe.command_line(pid))]
+    if orphans and not failed:
+        problems.append(f"orphans: {[troupe.command_line(pid) for pid in orphans]}")
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def boot(request, tmp_path):
+    """boot(app, ...) starts a supervisor and waits until it runs; see troupe.Troupe.
+    start=False: only made, not started."""
+    supervisors = []
+
+    def make(app=None, start=True, **options):
+        folder = tmp_path / f"troupe{len(supervisors)}"
+        folder.mkdir()
+        one = troupe.Troupe(folder, app, **options)
+        supervisors.append(one)
+        return one.start() if start else one
+
+    yield make
+    report = getattr(request.node, "report_call", None)
+    finish(supervisors, report is None or report.failed)
+
+
+@pytest.fixture(scope="module")
+def boot_shared(tmp_path_factory):
+    """The same for a supervisor that all tests of a file share."""
+    supervisors = []
+
+    def make(app=None, **options):
+        folder = tmp_path_factory.mktemp("shared")
+        one = troupe.Troupe(folder, app, **options)
+        supervisors.append(one)
+        return one.start()
+
+    yield make
+    finish(supervisors, failed=False)

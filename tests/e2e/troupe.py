@@ -1,0 +1,414 @@
+"""One supervisor under test, seen as its users see it: files, processes, exit codes.
+
+Nothing here reads internals. What a test waits for is a condition with a generous limit,
+never a span of time; what it leaves behind is looked for when the supervisor has ended.
+"""
+
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+APPS = os.path.join(ROOT, "tests", "apps")
+BUILD = os.path.abspath(os.environ.get("TROUPE_BUILD", os.path.join(ROOT, "build")))
+SUPERVISOR = os.path.join(BUILD, "supervisor", "supervisor")
+SUPCTL = os.path.join(BUILD, "supervisor", "supctl")
+WORKER = os.path.join(BUILD, "worker", "worker")
+
+PATIENCE_S = 30.0  # for whatever a slow machine must get done in the end
+POLL_S = 0.005
+
+OK, FAILED, USAGE, NOT_RUNNING, NO_SUCH_NAME, REFUSED, UNREACHABLE = 0, 1, 2, 3, 4, 5, 6
+NEEDED, BUG, BAD_CONFIG = 69, 70, 78
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper():
+    """Orphans become our children: so they can't get out of sight."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def wait_for(condition, timeout=PATIENCE_S, what=None):
+    """Polls until condition() is true; returns its value."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout} s in vain for {what or condition}")
+        time.sleep(POLL_S)
+
+
+def children_of(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(text) for text in file.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def process_state(pid):
+    """The letter of /proc/PID/stat, or None when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def is_alive(pid):
+    return process_state(pid) not in (None, "Z", "X")
+
+
+def command_line(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return [arg.decode() for arg in file.read().split(b"\0")[:-1]]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def n_descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def memory_bytes(pid, field="VmRSS"):
+    with open(f"/proc/{pid}/status") as file:
+        for line in file:
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def collect_zombies():
+    """Reaps what is ours to reap: children of dead supervisors that came to us."""
+    pids = []
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return pids
+        if pid == 0:
+            return pids
+        pids.append(pid)
+
+
+class SupctlError(Exception):
+    """supctl ended with a status other than 0; error = {kind, message, ...} if it said."""
+
+    def __init__(self, code, stderr):
+        self.code = code
+        self.stderr = stderr
+        try:
+            self.error = json.loads(stderr)["error"]
+        except (ValueError, KeyError, TypeError):
+            self.error = {}
+        super().__init__(f"exit status {code}: {stderr.strip()}")
+
+    @property
+    def kind(self):
+        return self.error.get("kind")
+
+    @property
+    def message(self):
+        return self.error.get("message")
+
+
+def host(name="host", **fields):
+    return {"name": name, "kind": "process.host", "lifecycle": {"auto_start": True},
+            **fields}
+
+
+def function(name, source, **fields):
+    return {"name": name, "kind": "function.lua", "source": source, "method": "main",
+            **fields}
+
+
+def process(name, source, **fields):
+    return {"name": name, "kind": "process.lua", "source": source, "method": "main",
+            **fields}
+
+
+def library(name, source, **fields):
+    return {"name": name, "kind": "library.lua", "source": source, **fields}
+
+
+def service(name, process_id, host_id="app:host", **lifecycle):
+    return {"name": name, "kind": "process.service", "process": process_id,
+            "host": host_id, "lifecycle": {"auto_start": True, **lifecycle}}
+
+
+def terminal(name="terminal", **fields):
+    return {"name": name, "kind": "terminal.host", "lifecycle": {"auto_start": True},
+            **fields}
+
+
+def write_app(folder, app, namespace="app"):
+    """Writes an app: a list of entries (as one JSON registry), or a dict of files."""
+    if isinstance(app, (list, tuple)):
+        text = json.dumps({"version": "1.0", "namespace": namespace,
+                           "entries": list(app)}, indent=1)
+        app = {"src/_index.json": text}
+    for name, text in app.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        mode = "wb" if isinstance(text, bytes) else "w"
+        with open(path, mode) as file:
+            file.write(text)
+    return folder
+
+
+def lua_app(name):
+    """The path of an app in tests/apps."""
+    return os.path.join(APPS, name)
+
+
+class Troupe:
+    """A supervisor, its folder and what it writes."""
+
+    def __init__(self, folder, app=None, *, config=None, args=(), env=None,
+                 supervisor=SUPERVISOR, command=(), cwd=None, stdin=None, preexec=None,
+                 prefix=()):
+        self.folder = str(folder)
+        self.cwd = cwd or os.path.join(self.folder, "app")
+        self.state = os.path.join(self.folder, "state")
+        self.control = os.path.join(self.folder, "control.sock")
+        self.out_path = os.path.join(self.folder, "out")
+        self.err_path = os.path.join(self.folder, "err")
+        self.supervisor = supervisor
+        self.command = list(command)
+        self.args = list(args)
+        self.prefix = list(prefix)
+        self.env = {**os.environ, **(env or {})}
+        self.stdin = stdin
+        self.preexec = preexec
+        self.child = None
+        self.allowed = []
+        self.expected_code = OK
+        self.config = config
+        os.makedirs(self.cwd, exist_ok=True)
+        if app is not None:
+            write_app(self.cwd, app)
+
+    # ---- life
+
+    def argv(self):
+        argv = [*self.prefix, self.supervisor, *self.command]
+        if not self.command or self.config is not None:
+            argv += ["--config", self.config or os.path.join(self.cwd, "src")]
+        return argv + ["--state", self.state, "--control", self.control,
+                       "--log-format", "json", *self.args]
+
+    def spawn(self):
+        """Starts the process, waits for nothing."""
+        with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
+            self.child = subprocess.Popen(
+                self.argv(), cwd=self.cwd, env=self.env, stdout=out, stderr=err,
+                stdin=self.stdin or subprocess.DEVNULL, preexec_fn=self.preexec)
+        return self
+
+    def start(self):
+        """Starts it and waits until it says that it runs."""
+        self.spawn()
+        wait_for(self.is_running, what="the supervisor to run")
+        return self
+
+    def is_running(self):
+        if self.child.poll() is not None:
+            raise AssertionError(f"supervisor ended with {self.child.returncode}:\n"
+                                 f"{self.output()}{self.errors()}")
+        if not os.path.exists(self.control):
+            return False
+        try:
+            return self.supctl("status")["supervisor"]["state"] == "running"
+        except SupctlError:
+            return False
+
+    def is_up(self):
+        return self.child is not None and self.child.poll() is None
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def wait(self, timeout=60):
+        """Waits for the end; returns the exit status (negative: the signal)."""
+        return self.child.wait(timeout)
+
+    def stop(self, sig=signal.SIGTERM, timeout=60):
+        if self.is_up():
+            self.child.send_signal(sig)
+        return self.wait(timeout)
+
+    def expect_code(self, code):
+        """What the supervisor shall end with instead of 0."""
+        self.expected_code = code
+
+    def allow(self, *patterns):
+        """Log records of level warn or error that this test brings about."""
+        self.allowed += [re.compile(pattern) for pattern in patterns]
+
+    def check_end(self):
+        """Stops what runs and looks for what it left behind."""
+        if self.child is None:
+            return
+        workers = self.workers() if self.is_up() else []
+        try:
+            code = self.stop()
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+            raise AssertionError("the supervisor doesn't stop:\n" + self.output()) from None
+        assert code == self.expected_code, f"exit status {code}\n{self.output()}{self.errors()}"
+        wait_for(lambda: not any(is_alive(pid) for pid in workers),
+                 what=f"the end of {workers}")
+        assert not os.path.exists(self.control), "the control socket is still there"
+        assert self.errors() == ""
+        bad = self.unexpected_records()
+        assert not bad, "unexpected in the log:\n" + "\n".join(map(str, bad))
+
+    def kill_remains(self):
+        """After a failed test: so that the next one starts on an empty table."""
+        if self.child is None:
+            return
+        for pid in [*self.workers(), self.child.pid]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if self.child.poll() is None:
+            self.child.wait()
+
+    # ---- what it writes
+
+    def output(self):
+        with open(self.out_path, errors="replace") as file:
+            return file.read()
+
+    def errors(self):
+        with open(self.err_path, errors="replace") as file:
+            return file.read()
+
+    def records(self):
+        """Log records so far."""
+        records = []
+        for line in self.output().splitlines():
+            if line.startswith("{"):
+                try:
+                    records.append(json.loads(line))
+                except ValueError:
+                    pass  # its end is not written yet
+        return records
+
+    def app_records(self):
+        return [r for r in self.records() if r.get("logger") != "supervisor"]
+
+    def wait_record(self, pattern, n=1, timeout=PATIENCE_S):
+        """Waits until n records match; returns them."""
+        def found():
+            hits = [r for r in self.records() if re.search(pattern, json.dumps(r))]
+            return hits if len(hits) >= n else None
+        return wait_for(found, timeout, f"{n} log record(s) like {pattern!r}")
+
+    def unexpected_records(self):
+        return [r for r in self.records() if r.get("level") in ("warn", "error")
+                and not any(p.search(json.dumps(r)) for p in self.allowed)]
+
+    # ---- supctl
+
+    def run_supctl(self, *args, timeout=60, stdin=None):
+        """Runs supctl as typed; returns the completed process."""
+        return subprocess.run(
+            [SUPCTL, *map(str, args), "--control", self.control],
+            capture_output=True, text=True, timeout=timeout, stdin=stdin, errors="replace",
+            check=False)
+
+    def supctl(self, *args, timeout=60):
+        """Runs supctl --json; returns what it printed, or raises SupctlError."""
+        done = self.run_supctl("--json", *args, timeout=timeout)
+        if done.returncode != OK:
+            raise SupctlError(done.returncode, done.stderr)
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def call(self, target, *args, timeout=None):
+        """Calls a function with values; returns its result or raises SupctlError."""
+        options = ["--timeout", timeout] if timeout else []
+        return self.supctl("call", *options, target, *map(json.dumps, args))
+
+    def call_in_background(self, target, *args, timeout=None):
+        """The same as a child process: .communicate(), .returncode."""
+        options = ["--timeout", timeout] if timeout else []
+        return subprocess.Popen(
+            [SUPCTL, "--json", "call", *options, target, *map(json.dumps, args),
+             "--control", self.control],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def service(self, name):
+        for row in self.supctl("services"):
+            if row["id"] == name:
+                return row
+        raise AssertionError(f"no service {name}")
+
+    def wait_service(self, name, state, timeout=PATIENCE_S):
+        return wait_for(lambda: (row := self.service(name))["state"] == state and row,
+                        timeout, f"{name} to be {state}")
+
+    def pool(self, name):
+        for row in self.supctl("pools"):
+            if row["entry"] == name:
+                return row
+        raise AssertionError(f"no pool {name}")
+
+    def actors(self, source=None):
+        return [row for row in self.supctl("ps")
+                if source is None or row["source"] == source]
+
+    # ---- processes
+
+    def workers(self, entry=None):
+        """Pids of the worker processes, of all entries or of one."""
+        return [pid for pid in children_of(self.child.pid)
+                if entry is None or command_line(pid)[2:3] == [entry]]
+
+    def wait_worker(self, entry, n=1):
+        """Waits until n worker processes of entry are ready; returns their pids."""
+        def ready():
+            pids = [row["os_pid"] for row in self.supctl("workers")
+                    if row["pool"] == entry and row["state"] == "ready"]
+            return pids if len(pids) >= n else None
+        return wait_for(ready, what=f"{n} workers of {entry}")
+
+    def kill_worker(self, entry, sig=signal.SIGKILL):
+        """Kills one worker process of entry and waits until it is reaped."""
+        pid = self.wait_worker(entry)[0]
+        os.kill(pid, sig)
+        if sig == signal.SIGKILL:
+            wait_for(lambda: process_state(pid) is None, what=f"{pid} to be reaped")
+        return pid
+
+
+def lookalike(folder, worker):
+    """A folder with our supervisor and another worker program beside it."""
+    folder = os.path.join(str(folder), "bin")
+    os.makedirs(folder)
+    shutil.copy(SUPERVISOR, os.path.join(folder, "supervisor"))
+    target = os.path.join(folder, "worker")
+    shutil.copy(worker, target)
+    os.chmod(target, 0o755)
+    return os.path.join(folder, "supervisor")
+
+
+def connect(path):
+    """A raw connection to a control socket."""
+    peer = socket.socket(socket.AF_UNIX)
+    peer.settimeout(PATIENCE_S)
+    peer.connect(path)
+    return peer
