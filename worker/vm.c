@@ -31,13 +31,13 @@ static void *allocate(void *context, void *ptr, size_t osize, size_t nsize)
     void *block;
 
     if (nsize == 0) {
-        free(ptr);
+        heap_resize(&vm->heap, ptr, old_bytes, 0);
         vm->used_bytes -= old_bytes;
         return NULL;
     }
     if (is_refused(vm, old_bytes, nsize))
         return NULL;
-    block = realloc(ptr, nsize);
+    block = heap_resize(&vm->heap, ptr, old_bytes, nsize);
     if (block == NULL)
         return NULL;
     vm->used_bytes += nsize - old_bytes;
@@ -150,8 +150,10 @@ struct vm *vm_create(struct runtime *rt, struct program *program, struct err *er
     vm->n_max_actors = rt->settings.vm_actors;
     list_init(&vm->in_program);
     list_init(&vm->idle);
+    heap_init(&vm->heap);
     vm->L = lua_newstate(allocate, vm);
     if (vm->L == NULL) {
+        heap_finish(&vm->heap);
         free(vm);
         err_set(err, ERR_UNAVAILABLE, "no memory for a Lua state");
         return NULL;
@@ -176,6 +178,7 @@ void vm_destroy(struct vm *vm)
         return;
     list_remove(&vm->in_program);
     lua_close(vm->L);
+    heap_finish(&vm->heap);
     free(vm->free_indices);
     free(vm);
 }

@@ -17,6 +17,7 @@
 #include <lua.h>
 
 #include "common/list.h"
+#include "worker/heap.h"
 
 struct err;
 struct program;
@@ -27,6 +28,7 @@ struct vm {
     struct program *program;
     lua_State *L; /* runs nothing of the app's; holds what is shared */
     struct list in_program;
+    struct heap heap;
     size_t used_bytes, soft_bytes, hard_bytes;
     bool over;          /* the soft ceiling was passed */
     uint32_t n_trusted; /* > 0: our own code allocates, which must not fail halfway */
