@@ -345,11 +345,11 @@ void router_create(struct supervisor *sup, char *worker_path)
 
 void router_destroy(struct supervisor *sup)
 {
-    workers_destroy(sup->workers);
     code_destroy(sup->code);
     pools_destroy(sup->pools);
     router_spawn_destroy(sup->router);
     calls_destroy(sup->calls);
+    workers_destroy(sup->workers); /* last: lists of the others run through them */
     sup->workers = NULL;
     sup->code = NULL;
     sup->pools = NULL;

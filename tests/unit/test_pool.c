@@ -18,8 +18,8 @@ START_TEST(pool_static_answers_calls)
     pool = floor_add_pool("app:f", POOL_KIND_STATIC, 8, 2, 512);
     for (int i = 0; i < 100; i++)
         floor_ask(&asked[i], "app:f", "echo", value_int(i), 0);
-    FLOOR_UNTIL(asked[99].n_answers != 0);
     for (int i = 0; i < 100; i++) {
+        FLOOR_UNTIL(asked[i].n_answers != 0);
         ck_assert_int_eq(asked[i].n_answers, 1);
         ck_assert_int_eq(floor_first(&asked[i])->as.integer, i);
         value_finish(&asked[i].list);
@@ -447,6 +447,54 @@ START_TEST(pool_stopped_worker_is_spared)
 }
 END_TEST
 
+/* Invariant 4, with workers that die at any moment. */
+START_TEST(pool_answers_each_call_once_through_kills)
+{
+    static struct asked asked[2000];
+    static const char *const targets[] = {"app:static", "app:lazy", "app:adaptive"};
+    unsigned n_asked = 0, n_open, n_kills = 0, n_answered = 0;
+    uint64_t seed = 42;
+
+    floor_open();
+    floor_add_pool(targets[0], POOL_KIND_STATIC, 8, 2, 64);
+    floor_add_pool(targets[1], POOL_KIND_LAZY, 8, 2, 64);
+    floor_add_pool(targets[2], POOL_KIND_ADAPTIVE, 8, 2, 64);
+    do {
+        n_answered = 0;
+        for (unsigned i = 0; i < n_asked; i++)
+            n_answered += asked[i].n_answers != 0;
+        n_open = n_asked - n_answered;
+        while (n_open < 48 && n_asked < N_ELEMENTS(asked)) {
+            floor_ask(&asked[n_asked], targets[n_asked % 3], "echo", value_int(n_asked),
+                      0);
+            n_asked++;
+            n_open++;
+        }
+        if (n_asked / 50 > n_kills) {
+            unsigned nth;
+
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            nth = (unsigned)(seed >> 33) % (workers_count(sup.workers) + 1);
+            n_kills++;
+            WORKERS_FOREACH(w, sup.workers)
+            if (nth-- == 0)
+                kill(w->os_pid, SIGKILL);
+        }
+        ev_run(sup.loop, EVRUN_ONCE);
+    } while (n_answered < N_ELEMENTS(asked));
+    for (unsigned i = 0; i < n_asked; i++) {
+        ck_assert_int_eq(asked[i].n_answers, 1);
+        if (asked[i].status == REPLY_OK)
+            ck_assert_int_eq(floor_first(&asked[i])->as.integer, i);
+        else
+            ck_assert_int_eq(asked[i].err.kind, ERR_UNAVAILABLE);
+        value_finish(&asked[i].list);
+    }
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    floor_close();
+}
+END_TEST
+
 /* ---- stop and replacement ----------------------------------------------------------
  */
 
@@ -662,6 +710,7 @@ static void fill(TCase *tc)
     tcase_add_loop_test(tc, pool_hostile_worker_dies_alone, 0, 10);
     tcase_add_test(tc, pool_silent_worker_is_killed);
     tcase_add_test(tc, pool_stopped_worker_is_spared);
+    tcase_add_test(tc, pool_answers_each_call_once_through_kills);
     tcase_add_test(tc, pool_stop_runs_the_queue_first);
     tcase_add_test(tc, pool_stop_kills_at_the_deadline);
     tcase_add_test(tc, pool_replacement_takes_over_when_it_works);

@@ -1,0 +1,123 @@
+/*
+ * What a worker may send: any sequence of frames with any bodies. The supervisor must
+ * live on; what it answers goes to two processes that read it and say nothing.
+ *
+ * Input: frames as type (u8), body length (u16, big endian), body. The top bit of the
+ * type chooses the worker.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ev.h>
+
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "proto/frame.h"
+#include "supervisor/actors.h"
+#include "supervisor/bus.h"
+#include "supervisor/calls.h"
+#include "supervisor/core.h"
+#include "supervisor/names.h"
+#include "supervisor/pool.h"
+#include "supervisor/registry.h"
+#include "supervisor/router.h"
+#include "supervisor/system.h"
+#include "supervisor/worker.h"
+
+#define INPUTS_PER_LIFE 2000
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct supervisor sup;
+static struct worker *peers[2];
+static unsigned n_inputs;
+
+static char *quiet_worker(void)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    self[n > 0 ? n : 0] = '\0';
+    *strrchr(self, '/') = '\0';
+    return xasprintf("%s/../unit/fake_worker", self);
+}
+
+static void add_pool(const char *entry, enum pool_kind kind)
+{
+    static const uint8_t empty_map[] = {0x80};
+    struct pool_spec spec = {.entry = entry,
+                             .kind = kind,
+                             .n_slots_max = 2,
+                             .n_processes = 1,
+                             .buffer = 4,
+                             .idle_timeout_ms = 1000,
+                             .settings = {empty_map, 1}};
+
+    pools_add(sup.pools, &spec);
+}
+
+static void open_all(void)
+{
+    static const struct worker_owner nobody;
+    struct worker_spec spec = {.role = "pool",
+                               .entry = "app:mute",
+                               .n_slots = 2,
+                               .extra_fd = -1,
+                               .owner = &nobody};
+
+    memset(&sup, 0, sizeof(sup));
+    log_set_level(LOG_OFF);
+    sup.loop = ev_default_loop(EVFLAG_AUTO);
+    conn_set_init(&sup.conns, sup.loop);
+    sup.registry = registry_create();
+    sup.system = system_create(&sup);
+    sup.names = names_create(&sup);
+    sup.actors = actors_create(&sup);
+    sup.bus = bus_create(&sup);
+    router_create(&sup, quiet_worker());
+    add_pool("app:f", POOL_KIND_INLINE);
+    add_pool("app:l", POOL_KIND_LAZY);
+    add_pool("app:h", POOL_KIND_HOST);
+    for (size_t i = 0; i < N_ELEMENTS(peers); i++) {
+        peers[i] = worker_start(sup.workers, &spec, NULL);
+        if (peers[i] == NULL)
+            abort();
+        peers[i]->state = WORKER_READY;
+    }
+}
+
+static void close_all(void)
+{
+    router_destroy(&sup);
+    bus_destroy(sup.bus);
+    actors_destroy(sup.actors);
+    names_destroy(sup.names);
+    system_destroy(sup.system);
+    registry_destroy(sup.registry);
+    conn_set_finish(&sup.conns);
+    ev_loop_destroy(sup.loop);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct err err = {0};
+
+    if (n_inputs++ % INPUTS_PER_LIFE == 0) {
+        if (sup.loop != NULL)
+            close_all();
+        open_all();
+    }
+    while (size >= 3) {
+        size_t n = (size_t)data[1] << 8 | data[2];
+        struct bytes body = {data + 3, n < size - 3 ? n : size - 3};
+
+        router_on_worker_frame(&sup, peers[data[0] >> 7], data[0] & 0x7f, body, &err);
+        data += 3 + body.n;
+        size -= 3 + body.n;
+    }
+    conn_flush_all(&sup.conns);
+    return 0;
+}
