@@ -11,6 +11,7 @@
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/registry.h"
+#include "supervisor/registry_query.h"
 #include "supervisor/system.h"
 
 static const struct value *arg(const struct request *request, size_t i)
@@ -97,19 +98,48 @@ static void handle_versions(struct request *request)
     reply_taken(request, list);
 }
 
+/* The state at a version, the present one when wanted is none; counted. */
+static struct snapshot *state_at(struct registry *registry, const struct value *wanted,
+                                 struct err *err)
+{
+    if (wanted != NULL && wanted->type == VALUE_INT)
+        return registry_snapshot_at(registry, (uint64_t)wanted->as.integer, err);
+    return registry_snapshot(registry);
+}
+
+static void add_found(void *context, const struct entry *entry)
+{
+    value_append(context, entry_to_value(entry));
+}
+
+static void handle_find(struct request *request)
+{
+    struct value everything = value_map(), list = value_list();
+    const struct value *filter = arg(request, 0);
+    struct err err = {0};
+    struct snapshot *state = state_at(request->sup->registry, arg(request, 1), &err);
+    struct query *query;
+
+    if (state == NULL) {
+        request_fail(request, &err);
+        return;
+    }
+    query = query_create(filter != NULL && filter->type == VALUE_MAP ? filter
+                                                                     : &everything);
+    query_run(query, state, add_found, &list);
+    query_destroy(query);
+    snapshot_unref(state);
+    reply_taken(request, list);
+}
+
 /* {version, parent, entries} of a version, of the present one without an argument. */
 static void handle_snapshot(struct request *request)
 {
     struct registry *registry = request->sup->registry;
-    const struct value *wanted = arg(request, 0);
     struct value result;
-    struct snapshot *state;
     struct err err = {0};
+    struct snapshot *state = state_at(registry, arg(request, 0), &err);
 
-    if (wanted != NULL && wanted->type == VALUE_INT)
-        state = registry_snapshot_at(registry, (uint64_t)wanted->as.integer, &err);
-    else
-        state = registry_snapshot(registry);
     if (state == NULL) {
         request_fail(request, &err);
         return;
@@ -293,6 +323,7 @@ static void handle_apply_version(struct request *request)
 static const struct system_target targets[] = {
     {"registry.apply", handle_apply, ALLOW_ANY},
     {"registry.apply_version", handle_apply_version, ALLOW_ANY},
+    {"registry.find", handle_find, ALLOW_ANY},
     {"registry.get", handle_get, ALLOW_ANY},
     {"registry.list", handle_list, ALLOW_ANY},
     {"registry.snapshot", handle_snapshot, ALLOW_ANY},

@@ -5,8 +5,9 @@
  * answered. Another commit in between makes it a Conflict.
  *
  * System targets: @registry.list [namespace], @registry.get [id], @registry.find
- * [filter], @registry.snapshot [version], @registry.version, @registry.versions,
- * @registry.apply [list of {kind, entry}], @registry.apply_version [n].
+ * [filter, version], @registry.snapshot [version], @registry.version,
+ * @registry.versions, @registry.apply [list of {kind, entry}], @registry.apply_version
+ * [n]. Where a version is left out, the present one is meant.
  */
 #ifndef TROUPE_SUPERVISOR_REGISTRY_TARGETS_H
 #define TROUPE_SUPERVISOR_REGISTRY_TARGETS_H

@@ -34,6 +34,21 @@ int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext 
     return task_block(L, ctx, k);
 }
 
+int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,
+                       lua_KContext ctx, lua_KFunction k)
+{
+    struct task *task = task_begin_block(L);
+    struct uplink *uplink = task->actor->vm->rt->uplink;
+    struct frame_call frame = {.call = uplink_expect_for(uplink, task),
+                               .caller = task->actor->pid,
+                               .target = bytes_of_text(target),
+                               .args = payload};
+
+    frame_encode_call(conn_out(uplink_conn(uplink)), &frame);
+    conn_wrote(uplink_conn(uplink));
+    return task_block(L, ctx, k);
+}
+
 bool ask_reply(lua_State *L, struct bytes *result_out)
 {
     struct task *task = task_current(L);

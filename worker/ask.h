@@ -19,6 +19,10 @@ struct task;
 int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext ctx,
                lua_KFunction k);
 
+/* The same with the arguments as a payload (see frames.def). */
+int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,
+                       lua_KContext ctx, lua_KFunction k);
+
 /* In k: pushes value, nil or nil, Error; always 2. Frees the reply. */
 int ask_result(lua_State *L);
 

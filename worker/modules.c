@@ -19,6 +19,7 @@
 #include "worker/modules/mod_json.h"
 #include "worker/modules/mod_logger.h"
 #include "worker/modules/mod_process.h"
+#include "worker/modules/mod_registry.h"
 #include "worker/modules/mod_time.h"
 #include "worker/modules/mod_uuid.h"
 #include "worker/modules/payload.h"
@@ -31,21 +32,22 @@ static const struct {
     lua_CFunction open; /* pushes the module's table (or object) */
     bool always;
 } rows[] = {
-    {"base64",  base64_open,      false},
-    {"channel", channel_open,     true},
-    {"ctx",     mod_ctx_open,     false},
-    {"env",     mod_env_open,     false},
-    {"errors",  errors_open,      true},
-    {"events",  events_open,      false},
-    {"funcs",   mod_funcs_open,   false},
-    {"hash",    hash_open,        false},
-    {"io",      mod_io_open,      false},
-    {"json",    json_open,        false},
-    {"logger",  mod_logger_open,  false},
-    {"payload", payload_open,     true},
-    {"process", mod_process_open, true},
-    {"time",    mod_time_open,    false},
-    {"uuid",    uuid_open,        false},
+    {"base64",   base64_open,       false},
+    {"channel",  channel_open,      true},
+    {"ctx",      mod_ctx_open,      false},
+    {"env",      mod_env_open,      false},
+    {"errors",   errors_open,       true},
+    {"events",   events_open,       false},
+    {"funcs",    mod_funcs_open,    false},
+    {"hash",     hash_open,         false},
+    {"io",       mod_io_open,       false},
+    {"json",     json_open,         false},
+    {"logger",   mod_logger_open,   false},
+    {"payload",  payload_open,      true},
+    {"process",  mod_process_open,  true},
+    {"registry", mod_registry_open, false},
+    {"time",     mod_time_open,     false},
+    {"uuid",     uuid_open,         false},
 };
 // clang-format on
 
