@@ -29,24 +29,25 @@ def limit_calls_free(bench):
 
 
 def troupe_calls_one_core(bench):
-    return _troupe_calls(bench, OUTSTANDING, one_core())
+    return _troupe_calls(bench, OUTSTANDING, cpus=one_core())
 
 
 def troupe_calls_lone(bench):
-    return _troupe_calls(bench, 1, one_core())
+    return _troupe_calls(bench, 1, "timed", cpus=one_core())
 
 
 def troupe_calls_free(bench):
-    return _troupe_calls(bench, OUTSTANDING, None)
+    return _troupe_calls(bench, OUTSTANDING, "timed")
 
 
-def _troupe_calls(bench, outstanding, cpus):
-    args = ("-x", "bench:calls", outstanding, bench.seconds)
+def _troupe_calls(bench, outstanding, *timed, cpus=None):
+    args = ("-x", "bench:calls", outstanding, bench.seconds, *timed)
     with bench.troupe("app", *args, cpus=cpus) as program:
         program.expect("begin")
         before = _cpu_of_all(program)
         program.expect("end")
         after = _cpu_of_all(program)
+        program.say("seen")
         figures = program.result()
     used = {pid: after[pid] - before.get(pid, 0) for pid in after}
     figures["supervisor_share"] = used[program.process.pid] / sum(used.values())

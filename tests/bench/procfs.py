@@ -6,19 +6,19 @@ import os
 def children(pid):
     """The live children of a process, as {pid: argv}."""
     found = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit() and _parent(name) == pid:
-            argv = _read(f"/proc/{name}/cmdline").split("\0")[:-1]
-            if argv:  # a zombie has none
-                found[int(name)] = argv
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if _parent(name) == pid:
+                argv = _read(f"/proc/{name}/cmdline").split("\0")[:-1]
+                if argv:  # a zombie has none
+                    found[int(name)] = argv
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it ended between the two looks
     return found
 
 
 def _parent(pid):
-    try:
-        return int(_read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[1])
-    except (OSError, IndexError):
-        return None
+    return int(_read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[1])
 
 
 def cpu_ns(pid):

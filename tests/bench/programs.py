@@ -13,7 +13,7 @@ from pathlib import Path
 import procfs
 
 HERE = Path(__file__).resolve().parent
-LINE_TIMEOUT_S = 120
+LINE_TIMEOUT_S = 60
 
 
 class Missing(Exception):

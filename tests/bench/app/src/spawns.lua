@@ -3,12 +3,13 @@
 local io = require("io")
 
 local function main(host, seconds)
-    local rate, err = process.exec("bench:spawner", host, host, tonumber(seconds))
+    assert(process.spawn_monitored("bench:spawner", host, host, tonumber(seconds)))
 
-    if not rate then
-        error(err)
+    local result = process.events():receive().result
+    if result.error then
+        error(result.error)
     end
-    io.print(string.format('{"actors_per_s": %.0f}', rate))
+    io.print(string.format('{"actors_per_s": %.0f}', result.value))
     return 0
 end
 
