@@ -37,7 +37,7 @@ static int refuse_scope(lua_State *L, int idx)
 /* Leaves name, pid as integer, host text at 1, 2, 3; 2 = nil and err are on top. */
 static int prepare_register(lua_State *L, struct actor *self)
 {
-    const char *host = self->host;
+    const char *text, *host = self->host;
     size_t n, host_bytes = strlen(host);
     uint64_t pid = self->pid;
     struct actor *owner = self;
@@ -45,9 +45,9 @@ static int prepare_register(lua_State *L, struct actor *self)
     if (!lua_isnoneornil(L, 2)) {
         if (lua_type(L, 2) != LUA_TSTRING)
             return errors_return(L, ERR_INVALID, "pid must be a string");
-        if (pid_parse(lua_tolstring(L, 2, &n), n, &pid, &host, &host_bytes) != PID_OK)
-            return errors_return(L, ERR_INVALID, "invalid pid format: %s",
-                                 lua_tostring(L, 2));
+        text = lua_tolstring(L, 2, &n);
+        if (pid_parse(text, n, &pid, &host, &host_bytes) != PID_OK)
+            return errors_return(L, ERR_INVALID, "invalid pid format: %s", text);
         owner = slots_find(&self->vm->rt->slots, pid);
     }
     if (owner != NULL)
