@@ -71,6 +71,7 @@ struct program {
     int lock_fd, log_fd;           /* -1 = none */
     int exit_code;
     bool stopping;
+    bool gave_up; /* perhaps before the loop runs: ev_break says nothing to it then */
     uint64_t stop_at_ns; /* when the stop must be over */
     struct ev_signal signals[N_SIGNALS];
     struct ev_timer tick;     /* once a second */
@@ -323,6 +324,7 @@ static void give_up(struct program *program, int exit_code, const struct err *er
         fprintf(stderr, "supervisor: %s\n", err->text);
     }
     program->exit_code = exit_code;
+    program->gave_up = true;
     ev_break(program->sup.loop, EVBREAK_ALL);
 }
 
@@ -538,6 +540,12 @@ static bool take_state(struct program *program)
     return program->lock_fd != -1;
 }
 
+static void run_loop(struct program *program)
+{
+    if (!program->gave_up)
+        ev_run(program->sup.loop, 0);
+}
+
 static void serve(struct program *program)
 {
     struct supervisor *sup = &program->sup;
@@ -554,12 +562,12 @@ static void serve(struct program *program)
     if (program->problems.n_errors > 0) {
         code_compile(sup->code, program->broken.items, program->broken.n, on_problem,
                      on_compiled, program);
-        ev_run(sup->loop, 0);
+        run_loop(program);
     } else if (prepare_terminal(program)) {
         if (program->options.command != COMMAND_CHECK)
             log_warnings(program);
         code_compile_all(sup->code, on_problem, on_compiled, program);
-        ev_run(sup->loop, 0);
+        run_loop(program);
     }
     stop_watchers(program);
     destroy_modules(program);

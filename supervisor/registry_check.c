@@ -155,6 +155,17 @@ static void check_rules(const struct entry *entry, const struct snapshot *state,
             check_rule(entry, &rules[i], state, problems);
 }
 
+/* PH-5: the runtime's own host is no place for apps. */
+static void check_service(const struct entry *entry, struct problems *problems)
+{
+    const char *host = value_get_text(&entry->data, "host");
+    struct problem_at at = entry_at(entry, "host");
+
+    if (host != NULL && strcmp(host, "node:control") == 0)
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                     "name an entry of kind process.host", "invalid host: %s", host);
+}
+
 static void check_endpoint(const struct entry *entry, struct problems *problems)
 {
     static const char *const methods[] = {"GET",   "POST", "PUT",     "DELETE",
@@ -276,6 +287,8 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
     }
     if ((entry->type->flags & KIND_LUA) != 0)
         check_lua(entry, problems);
+    else if (strcmp(entry->kind, "process.service") == 0)
+        check_service(entry, problems);
     else if (strcmp(entry->kind, "http.endpoint") == 0)
         check_endpoint(entry, problems);
     else if (strcmp(entry->kind, "function.exec") == 0)

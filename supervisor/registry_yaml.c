@@ -382,6 +382,55 @@ bool registry_mentions_namespace(const char *text, size_t n)
     return false;
 }
 
+static unsigned read_hex4(const char *text)
+{
+    unsigned number = 0;
+
+    for (int i = 0; i < 4; i++) {
+        if (!isxdigit((unsigned char)text[i]))
+            return 0;
+        number = number << 4 | (unsigned)(isdigit((unsigned char)text[i])
+                                              ? text[i] - '0'
+                                              : tolower(text[i]) - 'a' + 10);
+    }
+    return number;
+}
+
+/* JSON writes what is beyond 16 bits as two escapes; YAML knows them as one of eight
+ * digits, which is shorter. Changes text, which ends with a NUL; returns its length. */
+static size_t join_surrogates(char *text, size_t n)
+{
+    size_t out = 0;
+
+    for (size_t i = 0; i < n;) {
+        unsigned high = 0, low = 0;
+
+        if (text[i] != '\\' || n - i < 2) {
+            text[out++] = text[i++];
+            continue;
+        }
+        if (text[i + 1] == 'u' && n - i >= 12 && text[i + 6] == '\\' &&
+            text[i + 7] == 'u') {
+            high = read_hex4(text + i + 2);
+            low = read_hex4(text + i + 8);
+        }
+        if ((high & 0xfc00) == 0xd800 && (low & 0xfc00) == 0xdc00) {
+            char escape[12];
+
+            snprintf(escape, sizeof(escape), "\\U%08x",
+                     0x10000 + ((high & 0x3ff) << 10 | (low & 0x3ff)));
+            memcpy(text + out, escape, 10);
+            out += 10;
+            i += 12;
+        } else {
+            text[out++] = text[i++];
+            text[out++] = text[i++];
+        }
+    }
+    text[out] = '\0';
+    return out;
+}
+
 static char *folder_of(const char *name)
 {
     const char *slash = strrchr(name, '/');
@@ -414,6 +463,22 @@ static bool parse_text(struct reader *reader, const char *text, size_t n)
     return ok;
 }
 
+static bool parse_json(struct reader *reader, const char *text, size_t n)
+{
+    char *copy = xstrndup(n == 0 ? "" : text, n);
+    bool ok = parse_text(reader, copy, join_surrogates(copy, n));
+
+    free(copy);
+    return ok;
+}
+
+static bool is_json(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n > 5 && strcmp(name + n - 5, ".json") == 0;
+}
+
 bool registry_read_text(const struct load_file *file, const char *text, size_t n_bytes,
                         struct load_budget *budget, struct entry_list *entries,
                         struct problems *problems)
@@ -424,7 +489,8 @@ bool registry_read_text(const struct load_file *file, const char *text, size_t n
                             .path = xasprintf("%s%s", file->label, file->name),
                             .folder = folder_of(file->name),
                             .entries = entries};
-    bool ok = parse_text(&reader, text, n_bytes);
+    bool ok = is_json(file->name) ? parse_json(&reader, text, n_bytes)
+                                  : parse_text(&reader, text, n_bytes);
 
     free(reader.source_file);
     free(reader.path);

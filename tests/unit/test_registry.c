@@ -450,6 +450,8 @@ static const struct {
      "{'process': 'p', 'host': 'h', 'lifecycle': {'stop_timeout': 5}}",
      "lifecycle.stop_timeout must be a duration with a unit; write for example "
      "\"500ms\", \"10s\" or \"1m30s\""},
+    {"process.service", "{'process': 'p', 'host': 'node:control'}",
+     "invalid host: node:control"},
     {"process.host", "{'host': {'workers': -2}}", "workers must be greater than 0"},
     {"http.endpoint", "{'method': 'GET', 'path': 'x', 'func': 'f'}",
      "path must start with /"},
