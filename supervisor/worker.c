@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,54 +11,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
 #include "proto/conn.h"
 #include "proto/frame.h"
-#include "proto/value_codec.h"
 #include "supervisor/core.h"
 #include "supervisor/spawn.h"
-#include "supervisor/worker_table.h"
+#include "supervisor/worker_private.h"
 
-#define REASON_BYTES     256
 #define LAST_WORDS_MS    1000 /* FAILED to exit */
 #define MAX_POLLS_AT_END 1024
 
 static const struct worker_times default_times = {
     .ready_timeout_ms = 10000, .ping_every_ms = 5000, .pong_timeout_ms = 15000};
-
-struct workers {
-    struct supervisor *sup;
-    struct worker_hooks hooks;
-    struct worker_times times;
-    char *path;
-    struct worker *by_index[PID_MAX_WORKERS];
-    struct worker_table tables[PID_MAX_WORKERS]; /* kept for ever */
-    uint32_t n;
-    ev_timer heartbeat;
-    uint64_t last_beat_at_ns, beat;
-};
-
-struct worker_private {
-    struct workers *workers;
-    const struct worker_owner *owner;
-    void *owner_context;
-    const char *role, *entry;
-    struct bytes settings;
-    int pidfd; /* -1 = none */
-    bool reaped, refused, stopped_seen;
-    int status;             /* of waitpid, once reaped */
-    char why[REASON_BYTES]; /* we killed it; "" = we didn't */
-    uint64_t drain_until_ns;
-};
-
-static uint64_t now_ns(void)
-{
-    return (uint64_t)clock_monotonic_ns();
-}
 
 const char *worker_state_name(enum worker_state state)
 {
@@ -81,18 +47,6 @@ const char *worker_entry(const struct worker *worker)
 
 /* ---- states ------------------------------------------------------------------------
  */
-
-enum worker_event {
-    WEV_HELLO,
-    WEV_READY,
-    WEV_FAILED,
-    WEV_TIMEOUT, /* of the state's own timer */
-    WEV_DRAIN,
-    WEV_KILL,
-    WEV_EOF,    /* its socket is closed */
-    WEV_REAPED, /* its process has ended */
-    WEV_N_EVENTS,
-};
 
 static void bury(struct worker *w);
 
@@ -135,7 +89,7 @@ static void act_set_up(struct worker *w)
 static void act_ready(struct worker *w)
 {
     ev_timer_stop(w->sup->loop, &w->deadline);
-    w->ready_at_ns = w->last_pong_at_ns = now_ns();
+    w->ready_at_ns = w->last_pong_at_ns = worker_now_ns();
     log_debug("worker is ready", "role=%s entry=%s pid=%d index=%u after_ms=%llu",
               w->priv->role, w->priv->entry, (int)w->os_pid, w->index,
               (unsigned long long)(w->ready_at_ns - w->started_at_ns) / 1000000);
@@ -151,7 +105,7 @@ static void act_await_end(struct worker *w)
 static void act_drain(struct worker *w)
 {
     struct frame_drain frame = {.deadline_at_ns = w->priv->drain_until_ns};
-    uint64_t now = now_ns();
+    uint64_t now = worker_now_ns();
 
     w->drained = true;
     if (frame_encode_drain(conn_out(w->conn), &frame))
@@ -253,7 +207,7 @@ static const struct {
                       [WEV_REAPED] = {act_last_frames, WORKER_DYING}},
 };
 
-static void worker_step(struct worker *w, enum worker_event event)
+void worker_step(struct worker *w, enum worker_event event)
 {
     enum worker_state old = w->state;
 
@@ -364,236 +318,7 @@ void worker_drain(struct worker *worker, uint64_t deadline_at_ns)
         worker_step(worker, WEV_DRAIN);
 }
 
-/* ---- frames about its own life -----------------------------------------------------
- */
-
-static int on_hello(struct worker *w, struct bytes body, struct err *err)
-{
-    struct frame_hello frame;
-
-    if (frame_decode_hello(body, &frame, err) == -1)
-        return -1;
-    if (frame.version != PROTO_VERSION)
-        return err_set(err, ERR_INVALID, "it speaks protocol version %u, not %d",
-                       frame.version, PROTO_VERSION);
-    worker_step(w, WEV_HELLO);
-    return 0;
-}
-
-static int on_ready(struct worker *w, struct bytes body, struct err *err)
-{
-    struct frame_ready frame;
-
-    if (frame_decode_ready(body, &frame, err) == -1)
-        return -1;
-    worker_step(w, WEV_READY);
-    return 0;
-}
-
-static int on_failed(struct worker *w, struct bytes body, struct err *err)
-{
-    struct frame_failed frame;
-    struct err why;
-
-    if (frame_decode_failed(body, &frame, err) == -1 ||
-        error_decode(frame.error, &why, err) == -1)
-        return -1;
-    snprintf(w->priv->why, sizeof(w->priv->why), "failed to start: %.200s", why.text);
-    worker_step(w, WEV_FAILED);
-    if (!w->priv->refused && w->priv->owner->on_failed != NULL)
-        w->priv->owner->on_failed(w->priv->owner_context, w, &why);
-    return 0;
-}
-
-static int on_pong(struct worker *w, struct bytes body, struct err *err)
-{
-    struct frame_pong frame;
-    struct value figures;
-
-    if (frame_decode_pong(body, &frame, err) == -1)
-        return -1;
-    if (frame.seq > w->priv->workers->beat)
-        return err_set(err, ERR_INVALID, "it answers a PING that was never sent");
-    if (value_decode(frame.figures.data, frame.figures.n, NULL, &figures, err) == -1)
-        return -1;
-    if (w->figures == NULL)
-        w->figures = xcalloc(1, sizeof(*w->figures));
-    value_finish(w->figures);
-    *w->figures = figures;
-    w->n_actors = (uint32_t)value_get_int(&figures, "actors", w->n_actors);
-    w->last_pong_at_ns = now_ns();
-    return 0;
-}
-
-static int on_log(struct worker *w, struct bytes body, struct err *err)
-{
-    struct value message = {0}, fields = {0};
-    struct frame_log frame;
-    struct log_record record;
-    char logger[128];
-    size_t used;
-
-    (void)w;
-    if (frame_decode_log(body, &frame, err) == -1)
-        return -1;
-    if (frame.level > LOG_ERROR)
-        return err_set(err, ERR_INVALID, "it logs at level %u", frame.level);
-    if (value_decode(frame.record.data, frame.record.n, &used, &message, err) == -1)
-        return -1;
-    if (value_decode(frame.record.data + used, frame.record.n - used, NULL, &fields,
-                     err) == -1) {
-        value_finish(&message);
-        return -1;
-    }
-    snprintf(logger, sizeof(logger), "%.*s", (int)frame.logger.n,
-             (const char *)frame.logger.data);
-    record = (struct log_record){
-        .level = frame.level,
-        .at_ns = (int64_t)frame.at_ns,
-        .program = logger,
-        .message = value_text(&message) != NULL ? value_text(&message) : "",
-        .fields = fields.type == VALUE_MAP ? &fields : NULL};
-    if (record.level >= log_level())
-        log_emit(&record);
-    value_finish(&message);
-    value_finish(&fields);
-    return 0;
-}
-
-static int on_map(struct worker *w, struct bytes body, struct err *err)
-{
-    struct frame_map frame;
-    struct frame_mapped answer;
-    int fd = -1;
-
-    if (frame_decode_map(body, &frame, err) == -1)
-        return -1;
-    if (frame.index < PID_MAX_WORKERS)
-        fd = worker_table_open_readonly(&w->priv->workers->tables[frame.index]);
-    if (fd != -1 && !conn_attach_fd(w->conn, fd)) {
-        conn_flush(w->conn); /* sixteen are waiting: make room */
-        if (!conn_attach_fd(w->conn, fd)) {
-            close(fd);
-            fd = -1;
-        }
-    }
-    answer = (struct frame_mapped){.index = frame.index, .found = fd != -1};
-    if (frame_encode_mapped(conn_out(w->conn), &answer))
-        conn_wrote(w->conn);
-    if (fd != -1)
-        close(fd);
-    return 0;
-}
-
-static int (*const own_frames[FRAME_MAP + 1])(struct worker *w, struct bytes body,
-                                              struct err *err) = {
-    [FRAME_HELLO] = on_hello, [FRAME_READY] = on_ready, [FRAME_FAILED] = on_failed,
-    [FRAME_PONG] = on_pong,   [FRAME_LOG] = on_log,     [FRAME_MAP] = on_map,
-};
-
-static int on_frame(void *context, uint8_t type, struct bytes body, struct err *err)
-{
-    struct worker *w = context;
-    int outcome;
-
-    if (w->state == WORKER_STARTING && type != FRAME_HELLO)
-        return err_set(err, ERR_INVALID, "its first frame is %s", frame_name(type));
-    if (type < N_ELEMENTS(own_frames) && own_frames[type] != NULL) {
-        outcome = own_frames[type](w, body, err);
-        if (w->priv->refused)
-            outcome = err_set(err, ERR_INVALID, "it sent %s while %s", frame_name(type),
-                              worker_state_name(w->state));
-    } else {
-        outcome = w->priv->workers->hooks.on_frame(w->sup, w, type, body, err);
-    }
-    if (outcome == -1)
-        err->kind = ERR_INVALID; /* whatever it was: the conn's reason says hostile */
-    return outcome;
-}
-
-static const struct conn_callbacks conn_callbacks = {on_frame, on_conn_closed};
-
-/* ---- heartbeat ---------------------------------------------------------------------
- */
-
-/* A process that somebody stopped (SIGSTOP, a debugger) can't answer and isn't stuck.
- */
-static bool is_stopped(const struct worker *w)
-{
-    char path[64], text[512];
-    const char *after;
-    ssize_t n;
-    int fd;
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)w->os_pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd == -1)
-        return false;
-    n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    after = strrchr(text, ')');
-    return after != NULL && after[1] == ' ' && strchr("Tt", after[2]) != NULL;
-}
-
-static void check_pulse(struct worker *w, uint64_t now)
-{
-    uint64_t timeout_ns = (uint64_t)w->priv->workers->times.pong_timeout_ms * 1000000;
-
-    if (now < w->last_pong_at_ns + timeout_ns)
-        return;
-    if (!is_stopped(w)) {
-        worker_kill(w, "was killed: it did not answer its heartbeat");
-        return;
-    }
-    if (!w->priv->stopped_seen)
-        log_warn("worker is stopped from outside, waiting for it",
-                 "role=%s entry=%s pid=%d", w->priv->role, w->priv->entry,
-                 (int)w->os_pid);
-    w->priv->stopped_seen = true;
-    w->last_pong_at_ns = now;
-}
-
-static void beat(struct worker *w, uint64_t seq)
-{
-    struct frame_ping frame = {.seq = seq};
-
-    if (!conn_is_closed(w->conn) && frame_encode_ping(conn_out(w->conn), &frame))
-        conn_wrote(w->conn);
-}
-
-static void on_heartbeat(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-    struct workers *workers = container_of(timer, struct workers, heartbeat);
-    uint64_t now = now_ns(),
-             every_ns = (uint64_t)workers->times.ping_every_ms * 1000000;
-    /* We slept ourselves (suspend, SIGSTOP): the silence says nothing about others. */
-    bool late = now > workers->last_beat_at_ns + 2 * every_ns;
-
-    (void)loop, (void)revents;
-    workers->last_beat_at_ns = now;
-    workers->beat++;
-    WORKERS_FOREACH(w, workers)
-    {
-        if (w->state != WORKER_READY && w->state != WORKER_DRAINING)
-            continue;
-        if (late)
-            w->last_pong_at_ns = now;
-        check_pulse(w, now);
-        beat(w, workers->beat);
-    }
-    if (workers->n == 0)
-        ev_timer_stop(workers->sup->loop, &workers->heartbeat);
-}
-
-static void start_heartbeat(struct workers *workers)
-{
-    if (ev_is_active(&workers->heartbeat))
-        return;
-    workers->last_beat_at_ns = now_ns();
-    workers->heartbeat.repeat = (double)workers->times.ping_every_ms / 1e3;
-    ev_timer_again(workers->sup->loop, &workers->heartbeat);
-}
+static const struct conn_callbacks conn_callbacks = {worker_on_frame, on_conn_closed};
 
 /* ---- start -------------------------------------------------------------------------
  */
@@ -644,7 +369,7 @@ static void fill_worker(struct worker *w, struct workers *workers,
     list_init(&w->calls_to);
     list_init(&w->calls_from);
     list_init(&w->holders);
-    w->started_at_ns = now_ns();
+    w->started_at_ns = worker_now_ns();
     w->priv = xcalloc(1, sizeof(*w->priv));
     w->priv->workers = workers;
     w->priv->owner = spec->owner;
@@ -683,7 +408,7 @@ struct worker *worker_start(struct workers *workers, const struct worker_spec *s
     ev_child_init(&w->child, on_child, w->os_pid, 0);
     ev_child_start(workers->sup->loop, &w->child);
     arm(w, workers->times.ready_timeout_ms);
-    start_heartbeat(workers);
+    workers_start_pulse(workers);
     return w;
 }
 
@@ -701,7 +426,7 @@ struct workers *workers_create(struct supervisor *sup, char *worker_path,
     workers->path = worker_path;
     for (size_t i = 0; i < PID_MAX_WORKERS; i++)
         worker_table_init(&workers->tables[i]);
-    ev_init(&workers->heartbeat, on_heartbeat);
+    workers_init_pulse(workers);
     return workers;
 }
 
