@@ -368,6 +368,8 @@ static void on_problem(void *context, const struct entry *entry, const struct er
 
     if (message == NULL)
         message = err->text;
+    if (strncmp(message, "error: ", 7) == 0) /* the line says so already */
+        message += 7;
     /* What follows its first line draws the place that `at` names. */
     problems_add(&program->problems, SEVERITY_ERROR, err->kind, &at, NULL, "%.*s",
                  (int)strcspn(message, "\n"), message);
@@ -381,6 +383,9 @@ static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
         return;
     if (n_failed > 0 || program->problems.n_errors > 0 ||
         program->options.command == COMMAND_CHECK) {
+        if (program->problems.n == 0)
+            printf("no problems in %zu entries\n",
+                   registry_state(program->sup.registry)->n);
         give_up(program, print_problems(program), NULL);
         return;
     }
