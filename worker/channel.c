@@ -10,10 +10,11 @@
 #include "worker/modules/errors.h"
 #include "worker/sched.h"
 #include "worker/vm.h"
+#include "worker/object.h"
 
-#define CHANNEL_NAME "channel"
-#define CASE_NAME    "channel.case"
-#define CASES_MAX    4096
+static const struct object_class channel_class = {"channel"};
+static const struct object_class case_class = {"channel.case"};
+#define CASES_MAX 4096
 
 /* A case of a select: uservalue 1 the channel, 2 the value to send. */
 struct channel_case {
@@ -23,12 +24,12 @@ struct channel_case {
 
 struct channel *channel_test(lua_State *L, int idx)
 {
-    return luaL_testudata(L, idx, CHANNEL_NAME);
+    return object_test(L, idx, &channel_class);
 }
 
 struct channel *channel_check(lua_State *L, int idx)
 {
-    return luaL_checkudata(L, idx, CHANNEL_NAME);
+    return object_check(L, idx, &channel_class);
 }
 
 static struct channel *push_channel(lua_State *L, struct actor *actor)
@@ -38,7 +39,7 @@ static struct channel *push_channel(lua_State *L, struct actor *actor)
     *channel = (struct channel){.actor = actor};
     list_init(&channel->receivers);
     list_init(&channel->senders);
-    luaL_setmetatable(L, CHANNEL_NAME);
+    object_bless(L, &channel_class);
     return channel;
 }
 
@@ -400,7 +401,7 @@ static int push_case(lua_State *L, bool sends)
         lua_pushvalue(L, 2);
         lua_setiuservalue(L, -2, 2);
     }
-    luaL_setmetatable(L, CASE_NAME);
+    object_bless(L, &case_class);
     return 1;
 }
 
@@ -491,7 +492,7 @@ static int block_on_cases(lua_State *L, int n)
 
         waiters[i] = (struct waiter){0};
         lua_rawgeti(L, 1, i + 1);
-        one = luaL_testudata(L, -1, CASE_NAME);
+        one = object_test(L, -1, &case_class);
         lua_setiuservalue(L, 2, i + 1);
         if (one == NULL ||
             (one->sends && (one->channel->closed || one->channel->is_queue)))
@@ -524,7 +525,7 @@ static int channel_select(lua_State *L)
         struct channel_case *one;
 
         lua_rawgeti(L, 1, i);
-        one = luaL_testudata(L, -1, CASE_NAME);
+        one = object_test(L, -1, &case_class);
         if (one != NULL && try_case(L, one))
             return 1;
         lua_settop(L, 2);
@@ -559,16 +560,6 @@ static int channel_tostring(lua_State *L)
     return 1;
 }
 
-static void make_metatable(lua_State *L, const char *name, const luaL_Reg *methods)
-{
-    luaL_newmetatable(L, name);
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-}
-
 int channel_open(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"send", channel_send},
@@ -581,11 +572,8 @@ int channel_open(lua_State *L)
     static const luaL_Reg functions[] = {
         {"new", channel_new}, {"select", channel_select}, {NULL, NULL}};
 
-    make_metatable(L, CHANNEL_NAME, methods);
-    lua_pushcfunction(L, channel_tostring);
-    lua_setfield(L, -2, "__tostring");
-    make_metatable(L, CASE_NAME, no_methods);
-    lua_pop(L, 2);
+    object_define(L, &channel_class, methods, channel_tostring);
+    object_define(L, &case_class, no_methods, NULL);
     luaL_newlib(L, functions);
     return 1;
 }

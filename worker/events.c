@@ -18,8 +18,9 @@
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
+#include "worker/object.h"
 
-#define SUBSCRIPTION_NAME "events.Subscription"
+static const struct object_class subscription_class = {"events.Subscription"};
 
 struct subscriptions {
     struct list all;
@@ -174,7 +175,7 @@ static int events_subscribe(lua_State *L)
     one = lua_newuserdatauv(L, sizeof(*one), 1);
     *one = (struct subscription){
         .actor = actor, .system = xstrdup(system), .kind = xstrdup(lua_tostring(L, 2))};
-    luaL_setmetatable(L, SUBSCRIPTION_NAME);
+    object_bless(L, &subscription_class);
     one->channel = channel_push_queue(L, actor, decode);
     lua_setiuservalue(L, 3, 1);
     one->resource.withdraw = withdraw;
@@ -220,14 +221,14 @@ static int events_send(lua_State *L)
 
 static int subscription_channel(lua_State *L)
 {
-    luaL_checkudata(L, 1, SUBSCRIPTION_NAME);
+    object_check(L, 1, &subscription_class);
     lua_getiuservalue(L, 1, 1);
     return 1;
 }
 
 static int subscription_close(lua_State *L)
 {
-    struct subscription *one = luaL_checkudata(L, 1, SUBSCRIPTION_NAME);
+    struct subscription *one = object_check(L, 1, &subscription_class);
 
     if (one->system != NULL) {
         list_remove(&one->resource.node);
@@ -252,14 +253,7 @@ int events_open(lua_State *L)
     static const luaL_Reg functions[] = {
         {"subscribe", events_subscribe}, {"send", events_send}, {NULL, NULL}};
 
-    luaL_newmetatable(L, SUBSCRIPTION_NAME);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, subscription_tostring);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    object_define(L, &subscription_class, methods, subscription_tostring);
     luaL_newlib(L, functions);
     return 1;
 }

@@ -13,8 +13,9 @@
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
+#include "worker/object.h"
 
-#define FUTURE_NAME "funcs.Future"
+static const struct object_class future_class = {"funcs.Future"};
 
 /* Userdata; uservalue 1 its channel, 2 its result (Payload or Error) once looked at. */
 struct future {
@@ -75,7 +76,7 @@ struct future *future_push(lua_State *L)
     struct future *future = lua_newuserdatauv(L, sizeof(*future), 2);
 
     *future = (struct future){.actor = actor};
-    luaL_setmetatable(L, FUTURE_NAME);
+    object_bless(L, &future_class);
     future->channel = channel_push_queue(L, actor, decode);
     future->channel->close_when_empty = true;
     lua_setiuservalue(L, -2, 1);
@@ -115,7 +116,7 @@ void future_done(void *context, uint8_t status, struct bytes result)
 
 static struct future *check(lua_State *L)
 {
-    return luaL_checkudata(L, 1, FUTURE_NAME);
+    return object_check(L, 1, &future_class);
 }
 
 static int future_response(lua_State *L)
@@ -203,10 +204,5 @@ void future_open(lua_State *L)
         {"result", future_result},           {"error", future_error},
         {"cancel", future_cancel},           {NULL, NULL}};
 
-    luaL_newmetatable(L, FUTURE_NAME);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    object_define(L, &future_class, methods, NULL);
 }

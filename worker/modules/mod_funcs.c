@@ -16,8 +16,9 @@
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
+#include "worker/object.h"
 
-#define EXECUTOR_NAME "funcs.Executor"
+static const struct object_class executor_class = {"funcs.Executor"};
 
 /* Where a call finds what it needs on the stack; the arguments follow the target. */
 struct call_plan {
@@ -148,7 +149,7 @@ static int funcs_async(lua_State *L)
 static void push_executor(lua_State *L)
 {
     lua_newuserdatauv(L, 0, 2);
-    luaL_setmetatable(L, EXECUTOR_NAME);
+    object_bless(L, &executor_class);
 }
 
 static int funcs_new(lua_State *L)
@@ -159,7 +160,7 @@ static int funcs_new(lua_State *L)
 
 static int executor_with_context(lua_State *L)
 {
-    luaL_checkudata(L, 1, EXECUTOR_NAME);
+    object_check(L, 1, &executor_class);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     push_executor(L);
@@ -176,7 +177,7 @@ static int executor_with_context(lua_State *L)
 
 static int executor_with_options(lua_State *L)
 {
-    luaL_checkudata(L, 1, EXECUTOR_NAME);
+    object_check(L, 1, &executor_class);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     push_executor(L);
@@ -222,7 +223,7 @@ static int executor_run(lua_State *L, int (*run)(lua_State *, const struct call_
     struct call_plan plan = {.target = 2, .executor = 1};
     int refused;
 
-    luaL_checkudata(L, 1, EXECUTOR_NAME);
+    object_check(L, 1, &executor_class);
     refused = check_target(L, 2);
     if (refused != 0)
         return refused;
@@ -251,12 +252,7 @@ int mod_funcs_open(lua_State *L)
         {"call", funcs_call}, {"async", funcs_async}, {"new", funcs_new}, {NULL, NULL}};
 
     future_open(L);
-    luaL_newmetatable(L, EXECUTOR_NAME);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    object_define(L, &executor_class, methods, NULL);
     luaL_newlib(L, functions);
     return 1;
 }

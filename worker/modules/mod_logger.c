@@ -17,8 +17,9 @@
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
+#include "worker/object.h"
 
-#define LOGGER_NAME       "logger.Logger"
+static const struct object_class logger_class = {"logger.Logger"};
 #define MESSAGE_MAX_BYTES (64 * 1024)
 
 /* Uservalue 1: fields added by with(); 2: name. */
@@ -101,7 +102,7 @@ static int log_at(lua_State *L, int level)
     size_t n;
     const char *text, *name = "app";
 
-    luaL_checkudata(L, 1, LOGGER_NAME);
+    object_check(L, 1, &logger_class);
     text = luaL_checklstring(L, 2, &n);
     lua_settop(L, 3);
     lua_newtable(L);
@@ -143,12 +144,12 @@ static int logger_error(lua_State *L)
 static void push_logger(lua_State *L)
 {
     lua_newuserdatauv(L, 0, 2);
-    luaL_setmetatable(L, LOGGER_NAME);
+    object_bless(L, &logger_class);
 }
 
 static int logger_with(lua_State *L)
 {
-    luaL_checkudata(L, 1, LOGGER_NAME);
+    object_check(L, 1, &logger_class);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     push_logger(L);
@@ -167,7 +168,7 @@ static int logger_named(lua_State *L)
 {
     size_t n;
 
-    luaL_checkudata(L, 1, LOGGER_NAME);
+    object_check(L, 1, &logger_class);
     luaL_checklstring(L, 2, &n);
     if (n == 0)
         return luaL_error(L, "name cannot be empty");
@@ -194,12 +195,7 @@ int mod_logger_open(lua_State *L)
                                        {"named", logger_named},
                                        {NULL, NULL}};
 
-    luaL_newmetatable(L, LOGGER_NAME);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    object_define(L, &logger_class, methods, NULL);
     push_logger(L);
     return 1;
 }

@@ -13,15 +13,16 @@
 #include "worker/modules/mod_process.h"
 #include "worker/modules/payload.h"
 #include "worker/runtime.h"
+#include "worker/object.h"
 
-#define MESSAGE_NAME "process.Message"
+static const struct object_class message_class = {"process.Message"};
 
 /* ---- message objects: the struct and its bytes, copied into Lua's heap
  * ------------------- */
 
 static struct message *check_message(lua_State *L)
 {
-    return luaL_checkudata(L, 1, MESSAGE_NAME);
+    return object_check(L, 1, &message_class);
 }
 
 void process_decode_message(lua_State *L, struct channel *channel,
@@ -31,7 +32,7 @@ void process_decode_message(lua_State *L, struct channel *channel,
 
     (void)channel;
     memcpy(lua_newuserdatauv(L, n, 0), message, n);
-    luaL_setmetatable(L, MESSAGE_NAME);
+    object_bless(L, &message_class);
 }
 
 static int message_topic_method(lua_State *L)
@@ -111,14 +112,7 @@ void process_message_open(lua_State *L)
                                        {"payload", message_payload_method},
                                        {NULL, NULL}};
 
-    luaL_newmetatable(L, MESSAGE_NAME);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, message_tostring);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    object_define(L, &message_class, methods, message_tostring);
 }
 
 /* ---- what a listen channel and events() deliver

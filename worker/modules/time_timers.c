@@ -14,9 +14,10 @@
 #include "worker/modules/time_values.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"
+#include "worker/object.h"
 
-#define TIMER_NAME    "time.Timer"
-#define TICKER_NAME   "time.Ticker"
+static const struct object_class timer_class = {"time.Timer"};
+static const struct object_class ticker_class = {"time.Ticker"};
 #define TICKER_BUFFER 16 /* TM-4 */
 
 static double seconds(int64_t ns)
@@ -132,8 +133,8 @@ static void on_due(struct ev_loop *loop, ev_timer *watcher, int revents)
 }
 
 /* Pushes a timer object whose channel is anchored with it; first due after ns. */
-static struct timer *push_timer(lua_State *L, const char *name, int64_t ns,
-                                bool repeats)
+static struct timer *push_timer(lua_State *L, const struct object_class *class,
+                                int64_t ns, bool repeats)
 {
     struct actor *actor = task_begin_block(L)->actor;
     struct timer *timer = lua_newuserdatauv(L, sizeof(*timer), 1);
@@ -144,7 +145,7 @@ static struct timer *push_timer(lua_State *L, const char *name, int64_t ns,
     timer->channel->close_when_empty = !repeats;
     timer->channel->queue_max = repeats ? TICKER_BUFFER : 0;
     lua_setiuservalue(L, -2, 1);
-    luaL_setmetatable(L, name);
+    object_bless(L, class);
     actor_anchor(actor, L, timer);
     actor_add_resource(actor, &timer->resource);
     ev_now_update(actor->vm->rt->loop);
@@ -170,7 +171,7 @@ static int time_after(lua_State *L)
 
     if (!check_positive(L, "time.after", &ns))
         return 2;
-    push_timer(L, TIMER_NAME, ns, false);
+    push_timer(L, &timer_class, ns, false);
     lua_getiuservalue(L, -1, 1);
     return 1;
 }
@@ -181,7 +182,7 @@ static int time_timer(lua_State *L)
 
     if (!check_positive(L, "time.timer", &ns))
         return 2;
-    push_timer(L, TIMER_NAME, ns, false);
+    push_timer(L, &timer_class, ns, false);
     return 1;
 }
 
@@ -191,15 +192,15 @@ static int time_ticker(lua_State *L)
 
     if (!check_positive(L, "time.ticker", &ns))
         return 2;
-    push_timer(L, TICKER_NAME, ns, true);
+    push_timer(L, &ticker_class, ns, true);
     return 1;
 }
 
 static struct timer *check_timer(lua_State *L)
 {
-    struct timer *timer = luaL_testudata(L, 1, TICKER_NAME);
+    struct timer *timer = object_test(L, 1, &ticker_class);
 
-    return timer != NULL ? timer : luaL_checkudata(L, 1, TIMER_NAME);
+    return timer != NULL ? timer : object_check(L, 1, &timer_class);
 }
 
 static int timer_response(lua_State *L)
@@ -226,7 +227,7 @@ static int timer_stop(lua_State *L)
 /* A fired or stopped timer can't be armed again. */
 static int timer_reset(lua_State *L)
 {
-    struct timer *timer = luaL_checkudata(L, 1, TIMER_NAME);
+    struct timer *timer = object_check(L, 1, &timer_class);
     int64_t ns = time_need_duration(L, 2);
 
     if (ns <= 0)
@@ -239,17 +240,6 @@ static int timer_reset(lua_State *L)
         ev_timer_start(timer->actor->vm->rt->loop, &timer->timer);
     }
     return 1;
-}
-
-static void make_metatable(lua_State *L, const char *name, const luaL_Reg *methods)
-{
-    luaL_newmetatable(L, name);
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
 }
 
 int mod_time_open(lua_State *L)
@@ -269,8 +259,8 @@ int mod_time_open(lua_State *L)
                                          {"ticker", time_ticker},
                                          {NULL, NULL}};
 
-    make_metatable(L, TIMER_NAME, timer_methods);
-    make_metatable(L, TICKER_NAME, ticker_methods);
+    object_define(L, &timer_class, timer_methods, NULL);
+    object_define(L, &ticker_class, ticker_methods, NULL);
     time_open(L);
     luaL_setfuncs(L, functions, 0);
     return 1;

@@ -1,0 +1,46 @@
+#include "worker/object.h"
+
+void object_define(lua_State *L, const struct object_class *class,
+                   const luaL_Reg *methods, lua_CFunction to_string)
+{
+    lua_createtable(L, 0, 4);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    if (to_string != NULL) {
+        lua_pushcfunction(L, to_string);
+        lua_setfield(L, -2, "__tostring");
+    }
+    lua_pushstring(L, class->name);
+    lua_setfield(L, -2, "__name");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, class);
+}
+
+void object_bless(lua_State *L, const struct object_class *class)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, class);
+    lua_setmetatable(L, -2);
+}
+
+void *object_test(lua_State *L, int idx, const struct object_class *class)
+{
+    void *object = lua_touserdata(L, idx);
+    int same;
+
+    if (object == NULL || !lua_getmetatable(L, idx))
+        return NULL;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, class);
+    same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same ? object : NULL;
+}
+
+void *object_check(lua_State *L, int idx, const struct object_class *class)
+{
+    void *object = object_test(L, idx, class);
+
+    luaL_argexpected(L, object != NULL, idx, class->name);
+    return object;
+}

@@ -1,0 +1,32 @@
+/*
+ * object -- userdata with methods that apps hold: one way to make and to recognise
+ * them.
+ *
+ * A class is named by the address of a static struct: looking its metatable up by that
+ * address costs a third of a look-up by name, and every receive does several.
+ */
+#ifndef TROUPE_WORKER_OBJECT_H
+#define TROUPE_WORKER_OBJECT_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+struct object_class {
+    const char *name; /* in argument errors */
+};
+
+/* Makes the class's metatable in this state: methods behind __index, to_string behind
+ * __tostring unless it is NULL, hidden from apps. Pushes nothing. */
+void object_define(lua_State *L, const struct object_class *class,
+                   const luaL_Reg *methods, lua_CFunction to_string);
+
+/* Makes the userdata on top one of the class. */
+void object_bless(lua_State *L, const struct object_class *class);
+
+/* The userdata at idx, NULL when it is none of the class. */
+void *object_test(lua_State *L, int idx, const struct object_class *class);
+
+/* The same; raises an argument error instead. */
+void *object_check(lua_State *L, int idx, const struct object_class *class);
+
+#endif
