@@ -204,6 +204,7 @@ struct belongings *actor_belongings(struct actor *actor)
         actor->belongings = xcalloc(1, sizeof(*actor->belongings));
         list_init(&actor->belongings->tasks);
         list_init(&actor->belongings->resources);
+        list_init(&actor->belongings->exits);
     }
     return actor->belongings;
 }
@@ -211,6 +212,23 @@ struct belongings *actor_belongings(struct actor *actor)
 void actor_add_resource(struct actor *actor, struct resource *resource)
 {
     list_append(&actor_belongings(actor)->resources, &resource->node);
+}
+
+bool actor_take_exit(struct actor *watcher, uint64_t pid, bool failed,
+                     struct bytes result)
+{
+    if (watcher->belongings == NULL)
+        return false;
+    LIST_FOREACH (node, &watcher->belongings->exits) {
+        struct exit_wait *wait = container_of(node, struct exit_wait, node);
+
+        if (wait->pid != pid)
+            continue;
+        list_remove(&wait->node);
+        wait->done(wait, failed, result);
+        return true;
+    }
+    return false;
 }
 
 struct actor *actor_create(struct vm *vm, const char *host)

@@ -101,11 +101,24 @@ struct actor {
     bool has_uservalues : 1; /* others than main and _ENV were set */
 };
 
+/* Somebody who waits for one exit, which then is no event of the app. */
+struct exit_wait {
+    struct list node; /* in belongings->exits */
+    uint64_t pid;
+    /* result: payload or error, as in EXIT. */
+    void (*done)(struct exit_wait *wait, bool failed, struct bytes result);
+};
+
+/* The watcher hears that pid has ended; true: somebody waited for just that. */
+bool actor_take_exit(struct actor *watcher, uint64_t pid, bool failed,
+                     struct bytes result);
+
 /* Spawned tasks, timers, futures, subscriptions. */
 struct belongings {
     struct list tasks; /* struct extra_task */
     uint32_t n_tasks;
     struct list resources; /* struct resource */
+    struct list exits;     /* struct exit_wait; each is withdrawn by its task */
 };
 struct belongings *actor_belongings(struct actor *actor); /* makes them */
 void actor_add_resource(struct actor *actor, struct resource *resource);

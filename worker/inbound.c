@@ -191,7 +191,8 @@ int inbound_on_exit(struct runtime *rt, struct bytes body, struct err *err)
     relations_remove_watched(watcher, frame.from, RELATION_MONITOR);
     relations_remove_watched(watcher, frame.from, RELATION_LINK);
     relations_remove_watcher(watcher, frame.from, RELATION_LINK);
-    if ((frame.what & EXIT_EVENT) != 0)
+    if ((frame.what & EXIT_EVENT) != 0 &&
+        !actor_take_exit(watcher, frame.from, frame.failed != 0, frame.result))
         deliver_exit(watcher, &frame, MSG_EXIT);
     if ((frame.what & LINK_DOWN_EVENT) != 0)
         deliver_exit(watcher, &frame, MSG_DOWN);

@@ -142,7 +142,7 @@ static void tell_watcher(struct actor *dead, uint64_t pid, uint64_t watcher_pid,
         return;
     take(&relations_of(watcher)->watched, pid, bits);
     take(&relations_of(watcher)->watchers, pid, RELATION_LINK);
-    if (exit)
+    if (exit && !actor_take_exit(watcher, pid, outcome->failed, outcome->result))
         tell_near(watcher, dead, pid, MSG_EXIT, outcome);
     if (down)
         tell_near(watcher, dead, pid, MSG_DOWN, outcome);

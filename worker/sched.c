@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 
 #include "common/clock.h"
+#include "proto/frame.h"
 #include "worker/actor.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"
@@ -166,6 +167,16 @@ void task_wake(struct task *task, enum wake wake, int n_values)
     task->n_values = (int16_t)n_values;
     task->withdraw = NULL;
     task_make_ready(task);
+}
+
+void task_wake_reply(struct task *task, uint8_t status, struct bytes result)
+{
+    task->reply = malloc(result.n + 1);
+    task->reply_bytes = task->reply != NULL ? (uint32_t)result.n : 0;
+    task->reply_status = task->reply != NULL ? status : REPLY_ERROR;
+    if (result.n != 0 && task->reply != NULL)
+        memcpy(task->reply, result.data, result.n);
+    task_wake(task, WAKE_REPLY, 0);
 }
 
 struct task *task_begin_block(lua_State *L)

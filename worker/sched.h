@@ -17,6 +17,7 @@
 
 #include <lua.h>
 
+#include "common/buf.h"
 #include "common/list.h"
 
 struct actor;
@@ -100,6 +101,9 @@ void task_make_ready_first(struct task *task);
 /* A blocked task gets its results: the n values on top of blocked's stack, or what wake
  * says. Then it is ready. */
 void task_wake(struct task *task, enum wake wake, int n_values);
+
+/* The same with WAKE_REPLY and a copy of result; status as in REPLY. */
+void task_wake_reply(struct task *task, uint8_t status, struct bytes result);
 
 /* C functions that block call begin() first: it raises when L can't yield (file level
  * of a chunk, a sort comparator) and returns the task. Then they say where they wait,

@@ -92,13 +92,8 @@ static void wake_first(struct stream *stream, enum reply_status status,
         container_of(list_first(&stream->waiting), struct waiting, node);
     struct task *task = first->task;
 
-    task->reply = malloc(text.n + 1);
-    task->reply_bytes = task->reply != NULL ? (uint32_t)text.n : 0;
-    task->reply_status = task->reply != NULL ? (uint8_t)status : REPLY_ERROR;
-    if (task->reply != NULL && text.n != 0)
-        memcpy(task->reply, text.data, text.n);
     forget(stream, first);
-    task_wake(task, WAKE_REPLY, 0);
+    task_wake_reply(task, (uint8_t)status, text);
 }
 
 /* ---- input -------------------------------------------------------------------------

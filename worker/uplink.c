@@ -140,14 +140,7 @@ void uplink_forget(struct uplink *uplink, uint64_t call, bool cancel)
 
 static void wake_with_reply(void *context, uint8_t status, struct bytes result)
 {
-    struct task *task = context;
-
-    task->reply = malloc(result.n + 1);
-    task->reply_bytes = task->reply != NULL ? (uint32_t)result.n : 0;
-    task->reply_status = task->reply != NULL ? status : REPLY_ERROR;
-    if (result.n != 0 && task->reply != NULL)
-        memcpy(task->reply, result.data, result.n);
-    task_wake(task, WAKE_REPLY, 0);
+    task_wake_reply(context, status, result);
 }
 
 static void withdraw_request(struct task *task)

@@ -1,6 +1,5 @@
 #include "worker/modules/mod_process.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -15,13 +14,11 @@
 #include "worker/modules/errors.h"
 #include "worker/peers.h"
 #include "worker/program.h"
-#include "worker/relations.h"
 #include "worker/runtime.h"
-#include "worker/spawn.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
-static void push_pid(lua_State *L, const char *host, size_t host_bytes, uint64_t pid)
+void process_push_pid(lua_State *L, const char *host, size_t host_bytes, uint64_t pid)
 {
     char text[PID_TEXT_MAX];
 
@@ -32,7 +29,7 @@ static int process_pid(lua_State *L)
 {
     struct actor *actor = actor_current(L);
 
-    push_pid(L, actor->host, strlen(actor->host), actor->pid);
+    process_push_pid(L, actor->host, strlen(actor->host), actor->pid);
     return 1;
 }
 
@@ -180,201 +177,6 @@ static int process_send(lua_State *L)
     return process_with_dest(L, send_to);
 }
 
-/* ---- spawn
- * ---------------------------------------------------------------------------- */
-
-/* A spawn on this host until its answer; outlives its task if that is dropped. */
-struct spawn_wait {
-    struct task *task; /* NULL while nobody is blocked */
-    bool done, abandoned;
-    uint64_t pid;
-    const char *host;
-    struct err err;
-};
-
-static void on_spawned(void *context, struct actor *actor, const struct err *err)
-{
-    struct spawn_wait *wait = context;
-
-    if (wait->abandoned) {
-        free(wait);
-        return;
-    }
-    wait->done = true;
-    if (actor != NULL) {
-        wait->pid = actor->pid;
-        wait->host = actor->host;
-    } else {
-        wait->err = *err;
-    }
-    if (wait->task != NULL)
-        task_wake(wait->task, WAKE_PLAIN, 0);
-}
-
-static void abandon_spawn(struct task *task)
-{
-    struct spawn_wait *wait = task->withdraw_state;
-
-    wait->abandoned = true;
-}
-
-static int push_spawned(lua_State *L, struct spawn_wait *wait)
-{
-    uint64_t pid = wait->pid;
-    const char *host = wait->host;
-    struct err err;
-
-    if (pid == 0)
-        err = wait->err;
-    free(wait);
-    if (pid == 0)
-        return errors_return_struct(L, &err);
-    push_pid(L, host, strlen(host), pid);
-    return 1;
-}
-
-static int spawned_near(lua_State *L, int status, lua_KContext ctx)
-{
-    (void)status;
-    return push_spawned(L, (struct spawn_wait *)ctx);
-}
-
-static struct bytes text_at(lua_State *L, int idx)
-{
-    struct bytes text;
-
-    text.data = (const uint8_t *)lua_tolstring(L, idx, &text.n);
-    return text;
-}
-
-static int spawn_near(lua_State *L, struct actor *self, uint8_t flags)
-{
-    struct buf *scratch = &self->vm->rt->scratch;
-    struct spawn_request request = {.entry = text_at(L, 1),
-                                    .parent = self->pid,
-                                    .flags = flags,
-                                    .inherited = self->context};
-    struct spawn_wait *wait;
-    struct task *task = task_begin_block(L);
-    struct err err;
-
-    buf_clear(scratch);
-    if (codec_encode_args(L, 3, lua_gettop(L) - 2, scratch, &err) == -1)
-        return errors_return_struct(L, &err);
-    request.args = buf_bytes(scratch);
-    wait = malloc(sizeof(*wait));
-    if (wait == NULL)
-        return errors_return(L, ERR_UNAVAILABLE, "no memory for a process");
-    wait->task = NULL;
-    wait->done = wait->abandoned = false;
-    wait->pid = 0;
-    spawn_local(self->vm->rt, &request, on_spawned, wait);
-    if (wait->done)
-        return push_spawned(L, wait);
-    wait->task = task;
-    task->withdraw = abandon_spawn;
-    task->withdraw_state = wait;
-    return task_block(L, (lua_KContext)wait, spawned_near);
-}
-
-/* The watches of a spawn elsewhere exist since the supervisor saw its REPLY. */
-static void remember_watches(struct actor *self, uint64_t pid, uint8_t flags)
-{
-    if (flags == 0)
-        return;
-    self->is_known = true;
-    if ((flags & SPAWN_MONITOR) != 0)
-        relations_add_watched(self, pid, RELATION_MONITOR);
-    if ((flags & SPAWN_LINK) != 0) {
-        relations_add_watched(self, pid, RELATION_LINK);
-        relations_add_watcher(self, pid, RELATION_LINK);
-    }
-}
-
-static int spawned_far(lua_State *L, int status, lua_KContext ctx)
-{
-    struct bytes result;
-    struct err err;
-    int n;
-
-    (void)status;
-    if (!ask_reply(L, &result))
-        return ask_result(L);
-    n = codec_decode_args(L, result.data, result.n, 2, &err);
-    ask_done(L);
-    if (n != 2 || !lua_isinteger(L, -2) || !lua_isstring(L, -1))
-        return errors_return(L, ERR_INTERNAL, "the answer to a spawn was malformed");
-    remember_watches(actor_current(L), (uint64_t)lua_tointeger(L, -2), (uint8_t)ctx);
-    push_pid(L, lua_tostring(L, -1), lua_rawlen(L, -1), (uint64_t)lua_tointeger(L, -2));
-    return 1;
-}
-
-static int spawn_far(lua_State *L, struct actor *self, uint8_t flags)
-{
-    struct uplink *uplink = self->vm->rt->uplink;
-    struct buf *out = conn_out(uplink_conn(uplink));
-    struct task *task = task_begin_block(L);
-    struct frame_spawn frame = {.parent = self->pid,
-                                .flags = flags,
-                                .parent_host = bytes_of_text(self->host),
-                                .entry = text_at(L, 1),
-                                .host = text_at(L, 2)};
-    size_t at = buf_len(out);
-    struct err err = {0};
-
-    if (self->context != NULL)
-        frame.context = (struct bytes){self->context->data, self->context->n_bytes};
-    frame.call = uplink_expect_for(uplink, task);
-    if (!frame_encode_spawn(out, &frame))
-        err_set(&err, ERR_INVALID, "the id or host is too long");
-    else if (codec_encode_args(L, 3, lua_gettop(L) - 2, out, &err) == 0)
-        err.kind = ERR_UNKNOWN;
-    if (err.kind != ERR_UNKNOWN) {
-        uplink_drop_frame(uplink, at);
-        task->withdraw = NULL;
-        uplink_unexpect(uplink, frame.call);
-        return errors_return_struct(L, &err);
-    }
-    uplink_end_frame(uplink, at);
-    return task_block(L, flags, spawned_far);
-}
-
-static int spawn(lua_State *L, const char *name, uint8_t flags)
-{
-    struct actor *self = actor_current(L);
-    const struct settings *settings = &self->vm->rt->settings;
-
-    if (lua_gettop(L) < 2)
-        return errors_return(L, ERR_INVALID,
-                             "%s requires at least id and host arguments", name);
-    luaL_checkstring(L, 1);
-    luaL_checkstring(L, 2);
-    if (settings->role == ROLE_HOST && !self->vm->rt->draining &&
-        strcmp(lua_tostring(L, 2), settings->entry) == 0)
-        return spawn_near(L, self, flags);
-    return spawn_far(L, self, flags);
-}
-
-static int process_spawn(lua_State *L)
-{
-    return spawn(L, "spawn", 0);
-}
-
-static int process_spawn_monitored(lua_State *L)
-{
-    return spawn(L, "spawn_monitored", SPAWN_MONITOR);
-}
-
-static int process_spawn_linked(lua_State *L)
-{
-    return spawn(L, "spawn_linked", SPAWN_LINK);
-}
-
-static int process_spawn_linked_monitored(lua_State *L)
-{
-    return spawn(L, "spawn_linked_monitored", SPAWN_LINK | SPAWN_MONITOR);
-}
-
 /* ---- options
  * -------------------------------------------------------------------------- */
 
@@ -434,17 +236,12 @@ static void add_event_names(lua_State *L)
 
 int mod_process_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"id", process_id},
-        {"pid", process_pid},
-        {"send", process_send},
-        {"spawn", process_spawn},
-        {"spawn_monitored", process_spawn_monitored},
-        {"spawn_linked", process_spawn_linked},
-        {"spawn_linked_monitored", process_spawn_linked_monitored},
-        {"get_options", process_get_options},
-        {"set_options", process_set_options},
-        {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"id", process_id},
+                                         {"pid", process_pid},
+                                         {"send", process_send},
+                                         {"get_options", process_get_options},
+                                         {"set_options", process_set_options},
+                                         {NULL, NULL}};
 
     process_message_open(L);
     luaL_newlib(L, functions);
@@ -452,5 +249,7 @@ int mod_process_open(lua_State *L)
     process_mailbox_open(L);
     process_watch_open(L);
     process_names_open(L);
+    process_spawn_open(L);
+    process_spawner_open(L);
     return 1;
 }

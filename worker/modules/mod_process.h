@@ -21,7 +21,11 @@ void mod_process_open_subscribe(lua_State *L, int idx);
 void process_mailbox_open(lua_State *L); /* adds to the module table on top */
 void process_watch_open(lua_State *L);
 void process_names_open(lua_State *L);
+void process_spawn_open(lua_State *L);
+void process_spawner_open(lua_State *L);
 void process_message_open(lua_State *L); /* makes the metatable of messages */
+
+void process_push_pid(lua_State *L, const char *host, size_t host_bytes, uint64_t pid);
 
 /* channel->decode of the inbox and of listen{message = true}: pushes a Message. */
 void process_decode_message(lua_State *L, struct channel *channel,

@@ -1,0 +1,292 @@
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+#include "proto/frame.h"
+#include "worker/actor.h"
+#include "worker/codec.h"
+#include "worker/context.h"
+#include "worker/modules/errors.h"
+#include "worker/modules/mod_process.h"
+#include "worker/modules/process_spawn.h"
+#include "worker/plain.h"
+#include "worker/runtime.h"
+#include "worker/vm.h"
+
+#define SPAWNER_NAME "process.Spawner"
+
+/*
+ * Immutable: each method copies its receiver (SP-2). The number of first messages, and
+ * as uservalues: context values, options, the messages as bytes (topic, list of
+ * arguments, topic, ...), the name.
+ */
+struct spawner {
+    uint32_t n_messages;
+};
+
+enum { UV_CONTEXT = 1, UV_OPTIONS, UV_MESSAGES, UV_NAME, N_UV = UV_NAME };
+
+static struct spawner *push_new(lua_State *L)
+{
+    struct spawner *spawner = lua_newuserdatauv(L, sizeof(*spawner), N_UV);
+
+    spawner->n_messages = 0;
+    luaL_setmetatable(L, SPAWNER_NAME);
+    return spawner;
+}
+
+static struct spawner *self(lua_State *L)
+{
+    return luaL_checkudata(L, 1, SPAWNER_NAME);
+}
+
+/* Pushes a copy of the spawner at 1. */
+static struct spawner *push_copy(lua_State *L)
+{
+    struct spawner *original = self(L), *copy = push_new(L);
+
+    *copy = *original;
+    for (int n = 1; n <= N_UV; n++) {
+        lua_getiuservalue(L, 1, n);
+        lua_setiuservalue(L, -2, n);
+    }
+    return copy;
+}
+
+static void check_keys(lua_State *L, int idx, const char *what)
+{
+    luaL_checktype(L, idx, LUA_TTABLE);
+    for (lua_pushnil(L); lua_next(L, idx) != 0; lua_pop(L, 1))
+        if (lua_type(L, -2) != LUA_TSTRING)
+            luaL_error(L, "%s keys must be strings", what);
+}
+
+/* Merges the table at idx into that uservalue of the spawner on top. */
+static void merge(lua_State *L, int idx, int uservalue)
+{
+    int spawner = lua_gettop(L);
+
+    lua_newtable(L);
+    if (lua_getiuservalue(L, spawner, uservalue) == LUA_TTABLE)
+        context_merge(L, spawner + 1, -1);
+    lua_pop(L, 1);
+    context_merge(L, spawner + 1, idx);
+    lua_setiuservalue(L, spawner, uservalue);
+}
+
+/* ---- making one
+ * ----------------------------------------------------------------------- */
+
+static int with_context(lua_State *L)
+{
+    check_keys(L, 1, "context");
+    push_new(L);
+    merge(L, 1, UV_CONTEXT);
+    return 1;
+}
+
+static int with_options(lua_State *L)
+{
+    check_keys(L, 1, "options");
+    push_new(L);
+    merge(L, 1, UV_OPTIONS);
+    return 1;
+}
+
+static int spawner_with_context(lua_State *L)
+{
+    self(L);
+    check_keys(L, 2, "context");
+    push_copy(L);
+    merge(L, 2, UV_CONTEXT);
+    return 1;
+}
+
+static int spawner_with_options(lua_State *L)
+{
+    self(L);
+    check_keys(L, 2, "options");
+    push_copy(L);
+    merge(L, 2, UV_OPTIONS);
+    return 1;
+}
+
+static int spawner_with_name(lua_State *L)
+{
+    size_t n;
+
+    self(L);
+    luaL_checklstring(L, 2, &n);
+    if (n == 0)
+        return luaL_error(L, "name cannot be empty");
+    push_copy(L);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, UV_NAME);
+    return 1;
+}
+
+/* Appends topic and list of the arguments from 2 on. Back references are not for lists
+ * of messages: who takes them apart would have to renumber them. */
+static int append_message(lua_State *L, int n_args, struct buf *out, struct err *err)
+{
+    size_t n;
+    const char *topic = lua_tolstring(L, 2, &n);
+
+    plain_append_text(out, topic, n);
+    plain_append_list(out, (size_t)n_args);
+    for (int i = 0; i < n_args; i++)
+        if (codec_encode_value(L, 3 + i, out, NULL, err) == -1)
+            return -1;
+    return 0;
+}
+
+static int spawner_with_message(lua_State *L)
+{
+    struct buf *out = &actor_current(L)->vm->rt->scratch;
+    int n_args = lua_gettop(L) - 2;
+    struct spawner *copy;
+    struct err err;
+
+    self(L);
+    if (luaL_checkstring(L, 2)[0] == '@')
+        return luaL_error(L, "cannot send to @ topics");
+    if (lua_rawlen(L, 2) > STR_MAX_BYTES)
+        return luaL_error(L, "the topic is too long");
+    buf_clear(out);
+    if (append_message(L, n_args, out, &err) == -1)
+        return luaL_error(L, "%s", err.text);
+    lua_pushlstring(L, (const char *)buf_head(out), buf_len(out));
+    copy = push_copy(L);
+    copy->n_messages++;
+    if (lua_getiuservalue(L, -1, UV_MESSAGES) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_pushliteral(L, "");
+    }
+    lua_pushvalue(L, -3);
+    lua_concat(L, 2);
+    lua_setiuservalue(L, -2, UV_MESSAGES);
+    return 1;
+}
+
+/* ---- using it
+ * ------------------------------------------------------------------------- */
+
+/* Pushes bytes as a string, which keeps them while the plan is carried out. */
+static struct bytes push_bytes(lua_State *L, const struct buf *buf)
+{
+    struct bytes bytes;
+
+    lua_pushlstring(L, (const char *)buf_head(buf), buf_len(buf));
+    bytes.data = (const uint8_t *)lua_tolstring(L, -1, &bytes.n);
+    return bytes;
+}
+
+static struct bytes push_context(lua_State *L)
+{
+    struct actor *actor = actor_current(L);
+    struct buf *scratch = &actor->vm->rt->scratch;
+
+    if (lua_getiuservalue(L, 1, UV_CONTEXT) != LUA_TTABLE)
+        return (struct bytes){NULL, 0};
+    context_push_values(L, actor->context);
+    context_merge(L, lua_gettop(L), lua_gettop(L) - 1);
+    buf_clear(scratch);
+    if (context_encode(L, lua_gettop(L), actor->context, scratch) == -1)
+        luaL_error(L, "context values are nested too deeply");
+    return push_bytes(L, scratch);
+}
+
+static struct bytes push_messages(lua_State *L, uint32_t n_messages)
+{
+    struct buf *scratch = &actor_current(L)->vm->rt->scratch;
+    size_t n;
+    const char *messages;
+
+    if (n_messages == 0)
+        return (struct bytes){NULL, 0};
+    lua_getiuservalue(L, 1, UV_MESSAGES);
+    messages = lua_tolstring(L, -1, &n);
+    buf_clear(scratch);
+    buf_append(scratch, "\x00", 1); /* no back references */
+    plain_append_list(scratch, 2 * (size_t)n_messages);
+    buf_append(scratch, messages, n);
+    return push_bytes(L, scratch);
+}
+
+static struct bytes push_name(lua_State *L)
+{
+    struct bytes name = {NULL, 0};
+
+    if (lua_getiuservalue(L, 1, UV_NAME) == LUA_TSTRING)
+        name.data = (const uint8_t *)lua_tolstring(L, -1, &name.n);
+    return name;
+}
+
+static int run(lua_State *L, const char *method, uint8_t flags,
+               int (*start)(lua_State *, const struct spawn_plan *))
+{
+    const struct spawner *spawner = self(L);
+    struct spawn_plan plan = {
+        .id = 2, .host = 3, .n_args = lua_gettop(L) - 3, .flags = flags};
+
+    if (plan.n_args < 0)
+        return luaL_error(L, "%s requires at least id and host arguments", method);
+    luaL_checkstring(L, 2);
+    luaL_checkstring(L, 3);
+    plan.context = push_context(L);
+    plan.messages = push_messages(L, spawner->n_messages);
+    plan.name = push_name(L);
+    return start(L, &plan);
+}
+
+static int spawner_spawn(lua_State *L)
+{
+    return run(L, "spawn", 0, process_spawn);
+}
+
+static int spawner_spawn_monitored(lua_State *L)
+{
+    return run(L, "spawn_monitored", SPAWN_MONITOR, process_spawn);
+}
+
+static int spawner_spawn_linked(lua_State *L)
+{
+    return run(L, "spawn_linked", SPAWN_LINK, process_spawn);
+}
+
+static int spawner_spawn_linked_monitored(lua_State *L)
+{
+    return run(L, "spawn_linked_monitored", SPAWN_LINK | SPAWN_MONITOR, process_spawn);
+}
+
+static int spawner_exec(lua_State *L)
+{
+    return run(L, "exec", 0, process_exec);
+}
+
+void process_spawner_open(lua_State *L)
+{
+    static const luaL_Reg methods[] = {
+        {"with_context", spawner_with_context},
+        {"with_options", spawner_with_options},
+        {"with_name", spawner_with_name},
+        {"with_message", spawner_with_message},
+        {"spawn", spawner_spawn},
+        {"spawn_monitored", spawner_spawn_monitored},
+        {"spawn_linked", spawner_spawn_linked},
+        {"spawn_linked_monitored", spawner_spawn_linked_monitored},
+        {"exec", spawner_exec},
+        {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"with_context", with_context}, {"with_options", with_options}, {NULL, NULL}};
+
+    luaL_newmetatable(L, SPAWNER_NAME);
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}
