@@ -1,0 +1,311 @@
+#include "supervisor/env.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/value.h"
+#include "supervisor/entry.h"
+#include "supervisor/env_file.h"
+#include "supervisor/registry.h"
+#include "tests/unit/unit.h"
+
+static char folder[64];
+static struct registry *registry;
+static struct env *env;
+static struct err err;
+
+static struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+/* ---- the text of a file (ENV-02) ---- */
+
+static const char file_text[] = "# comment\n"
+                                "\n"
+                                "  A = one  \n"
+                                "B=two # note\n"
+                                "no equals sign\n"
+                                "A=second\n"
+                                "C=\"quo#ted\"\r\n"
+                                "=empty key\n"
+                                "D=";
+
+START_TEST(env_file_reads_lines_ENV_02)
+{
+    static const struct {
+        const char *key, *value;
+    } want[] = {{"A", "one"}, {"B", "two"}, {"A", "second"}, {"C", "\"quo"}, {"D", ""}};
+    struct bytes text = {(const uint8_t *)file_text, sizeof(file_text) - 1}, key, value;
+    size_t at = 0, n = 0;
+
+    while (env_file_next(text, &at, &key, &value)) {
+        ck_assert_uint_lt(n, N_ELEMENTS(want));
+        ck_assert_uint_eq(key.n, strlen(want[n].key));
+        ck_assert_mem_eq(key.data, want[n].key, key.n);
+        ck_assert_uint_eq(value.n, strlen(want[n].value));
+        ck_assert_mem_eq(value.data, want[n].value, value.n);
+        n++;
+    }
+    ck_assert_uint_eq(n, N_ELEMENTS(want));
+}
+END_TEST
+
+static const struct {
+    const char *before, *key, *value, *after;
+} edits[] = {
+    {"", "A", "1", "A=1\n"},
+    {"X=1", "A", "2", "X=1\nA=2\n"},
+    {"X=1\nA=old # why\nY=2\n", "A", "new", "X=1\nA=new # why\nY=2\n"},
+    {"  A =  old\n\n# c\nA=other\n", "A", "new", "A=new\n\n# c\nA=other\n"},
+    {"AB=1\nA=", "A", "x", "AB=1\nA=x"},
+    {"# A=1\n", "A", "x", "# A=1\nA=x\n"},
+};
+
+START_TEST(env_file_edits_one_line_ENV_02)
+{
+    struct buf out;
+
+    buf_init(&out, 0);
+    env_file_edit(bytes_of(edits[_i].before), edits[_i].key, edits[_i].value, &out);
+    ck_assert_uint_eq(buf_len(&out), strlen(edits[_i].after));
+    ck_assert_mem_eq(buf_head(&out), edits[_i].after, buf_len(&out));
+    buf_finish(&out);
+}
+END_TEST
+
+/* ---- variables ---- */
+
+static void apply(enum change_op op, const char *id, const char *kind, const char *data)
+{
+    struct operation operation = {.op = op, .id = id};
+    struct value value;
+    struct changeset *changeset;
+
+    if (op != CHANGE_DELETE) {
+        ck_assert_int_eq(value_read_json(data, strlen(data), &value, &err), 0);
+        operation.entry = entry_create(id, strlen(id), kind, value_map(), value);
+    }
+    changeset = registry_prepare(registry, &operation, 1, NULL, &err);
+    entry_unref(operation.entry);
+    ck_assert_msg(changeset != NULL, "%s", err.text);
+    ck_assert_int_eq(registry_commit(registry, changeset, NULL, &err), 0);
+    memset(&err, 0, sizeof(err));
+}
+
+static void add(const char *id, const char *kind, const char *data)
+{
+    apply(CHANGE_CREATE, id, kind, data);
+}
+
+static void start(void)
+{
+    char data[200];
+
+    strcpy(folder, "/tmp/test_env.XXXXXX");
+    ck_assert_ptr_ne(mkdtemp(folder), NULL);
+    log_set_fd(-1);
+    memset(&err, 0, sizeof(err));
+    registry = registry_create();
+    env = env_create(registry, NULL);
+    setenv("TROUPE_TEST_OS", "from os", 1);
+    add("app:os", "env.storage.os", "{}");
+    add("app:mem", "env.storage.memory", "{}");
+    add("app:static", "env.storage.static",
+        "{\"values\": {\"S\": \"stat\", \"N\": 5}}");
+    snprintf(data, sizeof(data),
+             "{\"file_path\": \"%s/deep/config.env\", \"auto_create\": true, "
+             "\"file_mode\": 384}",
+             folder);
+    add("app:file", "env.storage.file", data);
+    snprintf(data, sizeof(data), "{\"file_path\": \"%s/none.env\"}", folder);
+    add("app:fixed", "env.storage.file", data);
+    add("app:router", "env.storage.router",
+        "{\"storages\": [\"mem\", \"app:static\", \"app:os\"]}");
+}
+
+static void finish(void)
+{
+    char command[128];
+
+    env_destroy(env);
+    registry_destroy(registry);
+    snprintf(command, sizeof(command), "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+    log_set_fd(2);
+}
+
+static void expect(const char *name, const char *space, const char *want)
+{
+    char *text = env_get(env, name, space, &err);
+
+    ck_assert_msg(text != NULL, "%s: %s", name, err.text);
+    ck_assert_str_eq(text, want);
+    free(text);
+}
+
+static void expect_error(const char *name, const char *space, enum err_kind kind,
+                         const char *text)
+{
+    memset(&err, 0, sizeof(err));
+    ck_assert_ptr_eq(env_get(env, name, space, &err), NULL);
+    ck_assert_int_eq(err.kind, kind);
+    ck_assert_str_eq(err.text, text);
+}
+
+#define NOT_THERE "environment variable not found"
+
+START_TEST(env_finds_by_name_id_and_own_namespace_ENV_03)
+{
+    add("app:v", "env.variable",
+        "{\"variable\": \"TROUPE_TEST_OS\", \"storage\": \"app:os\"}");
+    add("app:private", "env.variable",
+        "{\"storage\": \"app:mem\", \"default\": \"d\"}");
+    expect("TROUPE_TEST_OS", NULL, "from os");
+    expect("app:v", NULL, "from os");
+    expect("v", "app", "from os");
+    expect("private", "app", "d");
+    expect_error("v", "other", ERR_NOT_FOUND, NOT_THERE);
+    expect_error("v", NULL, ERR_NOT_FOUND, NOT_THERE);
+    expect_error("PATH", "app", ERR_NOT_FOUND, NOT_THERE);
+    expect_error("", "app", ERR_INVALID, "empty key");
+    ck_assert_int_eq(env_set(env, "app:private", "x", NULL, &err), 0);
+    expect("app:private", NULL, "x");
+}
+END_TEST
+
+START_TEST(env_falls_back_to_defaults_ENV_03)
+{
+    add("app:a", "env.variable",
+        "{\"variable\": \"A\", \"storage\": \"app:mem\", \"default\": \"dflt\"}");
+    add("app:b", "env.variable", "{\"variable\": \"B\", \"storage\": \"app:mem\"}");
+    expect("A", NULL, "dflt");
+    expect_error("B", NULL, ERR_NOT_FOUND, NOT_THERE);
+    ck_assert_int_eq(env_set(env, "A", "", NULL, &err), 0);
+    expect("A", NULL, "dflt");
+    ck_assert_int_eq(env_set(env, "B", "", NULL, &err), 0);
+    expect_error("B", NULL, ERR_NOT_FOUND, NOT_THERE);
+}
+END_TEST
+
+START_TEST(env_refuses_what_is_read_only_ENV_01)
+{
+    add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:os\"}");
+    add("app:b", "env.variable",
+        "{\"variable\": \"B\", \"storage\": \"app:mem\", \"readonly\": true}");
+    add("app:c", "env.variable",
+        "{\"variable\": \"C\", \"storage\": \"app:mem\", \"read_only\": true}");
+    ck_assert_int_eq(env_set(env, "A", "x", NULL, &err), -1);
+    ck_assert_str_eq(err.text, "storage is read-only");
+    ck_assert_int_eq(err.kind, ERR_PERMISSION_DENIED);
+    ck_assert_int_eq(env_set(env, "B", "x", NULL, &err), -1);
+    ck_assert_str_eq(err.text, "environment variable is read-only");
+    ck_assert_int_eq(env_set(env, "C", "x", NULL, &err), 0); /* ENV-05 */
+    ck_assert_int_eq(env_set(env, "NOPE", "x", NULL, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(env_keeps_a_file_ENV_02)
+{
+    char *path = xasprintf("%s/deep/config.env", folder);
+    struct stat st;
+    FILE *file;
+
+    add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:file\"}");
+    add("app:b", "env.variable", "{\"variable\": \"B\", \"storage\": \"app:fixed\"}");
+    expect_error("A", NULL, ERR_NOT_FOUND, NOT_THERE);
+    ck_assert_int_eq(env_set(env, "A", "1", NULL, &err), 0);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0600);
+    expect("A", NULL, "1");
+    file = fopen(path, "we"); /* somebody else's edit shows at once */
+    fputs("A=edited # by hand\n", file);
+    fclose(file);
+    expect("A", NULL, "edited");
+    ck_assert_int_eq(env_set(env, "A", "two\nlines", NULL, &err), -1);
+    ck_assert_int_eq(env_set(env, "B", "x", NULL, &err), -1); /* no auto_create */
+    free(path);
+}
+END_TEST
+
+START_TEST(env_routes_to_the_first_that_has_it_ENV_01)
+{
+    add("app:s", "env.variable", "{\"variable\": \"S\", \"storage\": \"app:router\"}");
+    add("app:n", "env.variable", "{\"variable\": \"N\", \"storage\": \"app:router\"}");
+    add("app:o", "env.variable",
+        "{\"variable\": \"TROUPE_TEST_OS\", \"storage\": \"app:router\"}");
+    expect("S", NULL, "stat");
+    expect("N", NULL, "5");
+    expect("TROUPE_TEST_OS", NULL, "from os");
+    ck_assert_int_eq(env_set(env, "S", "mine", NULL, &err), 0); /* into the first */
+    expect("S", NULL, "mine");
+    add("app:loop", "env.storage.router", "{\"storages\": [\"app:loop\"]}");
+    add("app:l", "env.variable", "{\"variable\": \"L\", \"storage\": \"app:loop\"}");
+    expect_error("L", NULL, ERR_NOT_FOUND, NOT_THERE);
+}
+END_TEST
+
+START_TEST(env_unites_all_storages_ENV_04)
+{
+    struct value all;
+
+    add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:mem\"}");
+    ck_assert_int_eq(env_set(env, "A", "1", NULL, &err), 0);
+    all = env_get_all(env);
+    ck_assert_str_eq(value_get_text(&all, "A"), "1");
+    ck_assert_str_eq(value_get_text(&all, "S"), "stat");
+    ck_assert_str_eq(value_get_text(&all, "TROUPE_TEST_OS"), "from os");
+    value_finish(&all);
+}
+END_TEST
+
+START_TEST(env_ignores_what_is_badly_declared_ENV_03)
+{
+    add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:static\"}");
+    add("app:b", "env.variable",
+        "{\"variable\": \"A\", \"storage\": \"app:mem\", \"default\": \"x\"}");
+    add("app:c", "env.variable",
+        "{\"variable\": \"B-C\", \"storage\": \"app:mem\", \"default\": \"x\"}");
+    expect_error("app:b", NULL, ERR_NOT_FOUND, NOT_THERE);
+    expect_error("app:c", NULL, ERR_NOT_FOUND, NOT_THERE);
+    apply(CHANGE_DELETE, "app:a", NULL, NULL); /* the name is free now */
+    expect("A", NULL, "x");
+}
+END_TEST
+
+START_TEST(env_forgets_memory_that_is_replaced_REG_23)
+{
+    add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:mem\"}");
+    ck_assert_int_eq(env_set(env, "A", "1", NULL, &err), 0);
+    apply(CHANGE_UPDATE, "app:mem", "env.storage.memory", "{\"x\": 1}");
+    expect_error("A", NULL, ERR_NOT_FOUND, NOT_THERE);
+}
+END_TEST
+
+static void fill(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, start, finish);
+    tcase_add_test(tc, env_file_reads_lines_ENV_02);
+    tcase_add_loop_test(tc, env_file_edits_one_line_ENV_02, 0, N_ELEMENTS(edits));
+    tcase_add_test(tc, env_finds_by_name_id_and_own_namespace_ENV_03);
+    tcase_add_test(tc, env_falls_back_to_defaults_ENV_03);
+    tcase_add_test(tc, env_refuses_what_is_read_only_ENV_01);
+    tcase_add_test(tc, env_keeps_a_file_ENV_02);
+    tcase_add_test(tc, env_routes_to_the_first_that_has_it_ENV_01);
+    tcase_add_test(tc, env_unites_all_storages_ENV_04);
+    tcase_add_test(tc, env_ignores_what_is_badly_declared_ENV_03);
+    tcase_add_test(tc, env_forgets_memory_that_is_replaced_REG_23);
+}
+
+int main(void)
+{
+    return unit_main("env", fill);
+}
