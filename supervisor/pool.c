@@ -310,14 +310,12 @@ static void on_stop_timer(struct ev_loop *loop, ev_timer *timer, int revents)
         pool_go_on_stopping(pool);
 }
 
-void pool_stop(struct pool *pool, uint64_t deadline_at_ns, void (*done)(void *context),
-               void *context)
+static void stop_one(struct pool *pool, uint64_t deadline_at_ns,
+                     void (*done)(void *context), void *context)
 {
     uint64_t now = pool_now_ns();
     struct err err;
 
-    if (pool->hidden != NULL)
-        pool_stop(pool->hidden, deadline_at_ns, NULL, NULL);
     await_stop(pool, done, context);
     if (pool->state == POOL_STOPPED) {
         tell_stopped(pool);
@@ -337,6 +335,14 @@ void pool_stop(struct pool *pool, uint64_t deadline_at_ns, void (*done)(void *co
     pool_arm(pool, &pool->stop_timer,
              deadline_at_ns > now ? (deadline_at_ns - now) / 1000000 : 0);
     pool_go_on_stopping(pool);
+}
+
+void pool_stop(struct pool *pool, uint64_t deadline_at_ns, void (*done)(void *context),
+               void *context)
+{
+    if (pool->hidden != NULL)
+        stop_one(pool->hidden, deadline_at_ns, NULL, NULL);
+    stop_one(pool, deadline_at_ns, done, context);
 }
 
 /* ---- life and figures --------------------------------------------------------------

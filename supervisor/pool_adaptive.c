@@ -79,7 +79,7 @@ static uint32_t shrink(struct adaptive *a, const struct adaptive_input *in,
 static uint32_t open_probe(struct adaptive *a, const struct adaptive_input *in)
 {
     uint32_t w = in->n_slots, q = in->n_queued;
-    uint32_t add = max_u32(q > w ? q / w : 0, max_u32(1, w / 4));
+    uint32_t add = max_u32(w != 0 && q > w ? q / w : 0, max_u32(1, w / 4));
 
     add = min_u32(add, max_u32(1, a->max / 4));
     add = min_u32(add, a->max - w);

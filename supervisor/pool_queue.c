@@ -138,6 +138,8 @@ static uint32_t share_out(struct pool_queue *queue, uint32_t n_free)
 
     LIST_FOREACH (node, &queue->holders)
         n_holders++;
+    if (n_holders == 0)
+        return 0;
     share = n_free / n_holders != 0 ? n_free / n_holders : 1;
     LIST_FOREACH (node, &queue->holders) {
         struct holder *holder = container_of(node, struct holder, in_queue);
@@ -158,7 +160,7 @@ void pool_queue_resume(struct pool_queue *queue)
 
     if (queue->n > queue->max / 2)
         return;
-    while (!list_empty(&queue->holders) && queue->n_held != 0 && n_free != 0)
+    while (queue->n_held != 0 && n_free != 0)
         n_free = share_out(queue, n_free);
 }
 

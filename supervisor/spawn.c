@@ -124,10 +124,10 @@ fail:
 /* Its own frame, so that the child's use of the stack can't touch its caller's. */
 static pid_t __attribute__((noinline)) fork_and_run(struct plan *plan)
 {
-    pid_t pid = vfork();
+    pid_t pid = vfork(); // NOLINT: posix_spawn knows neither prctl nor close_range
 
     if (pid == 0)
-        run_child(plan);
+        run_child(plan); // NOLINT: it calls nothing but the kernel
     return pid;
 }
 
