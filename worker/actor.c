@@ -264,10 +264,9 @@ struct start *start_create(struct bytes args)
     return start;
 }
 
-/* ---- loading and running, inside the main coroutine ---------------------------------
+/* ---- loading: the first run of the main coroutine returns the method
+ * -----------------
  */
-
-static int run_method(lua_State *L, int status, lua_KContext ctx);
 
 /* The result of a library is a global of its alias; the entry's own stays on top. */
 static void bind_result(lua_State *L, const struct binding *binding)
@@ -291,19 +290,6 @@ static void find_method(lua_State *L, const struct unit *unit)
     }
 }
 
-static void loaded(lua_State *L, struct actor *actor)
-{
-    struct start *start = actor->start;
-
-    if (actor->instance != NULL) {
-        lua_pushvalue(L, -1);
-        actor->fn_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    }
-    actor->stage = ACTOR_RUNNING;
-    if (start->on_loaded != NULL)
-        start->on_loaded(start->context, actor, NULL);
-}
-
 /* ctx = the binding whose chunk has just returned, 1-based. */
 static int load_next(lua_State *L, int status, lua_KContext ctx)
 {
@@ -324,12 +310,10 @@ static int load_next(lua_State *L, int status, lua_KContext ctx)
         bind_result(L, &program->bindings[i - 1]);
     }
     find_method(L, program->unit);
-    loaded(L, actor);
-    return actor->instance != NULL ? run_method(L, LUA_OK, 0)
-                                   : task_pause(L, 0, run_method);
+    return 1;
 }
 
-static int main_body(lua_State *L)
+static int load(lua_State *L)
 {
     struct actor *actor = actor_current(L);
 
@@ -339,43 +323,7 @@ static int main_body(lua_State *L)
     return load_next(L, LUA_OK, 0);
 }
 
-static int method_ended(lua_State *L, int status, lua_KContext ctx)
-{
-    (void)L, (void)status, (void)ctx;
-    return 2;
-}
-
-/* The function is on top. */
-static int run_method(lua_State *L, int status, lua_KContext ctx)
-{
-    struct actor *actor = actor_current(L);
-    struct start *start = actor->start;
-    struct err err;
-    int n = 0;
-
-    (void)status, (void)ctx;
-    if (start->args_bytes != 0)
-        n = codec_decode_args(L, start->args, start->args_bytes, MAX_ARGS, &err);
-    actor->start = NULL;
-    free(start);
-    if (n == -1) {
-        errors_push_struct(L, &err);
-        return lua_error(L);
-    }
-    lua_callk(L, n, 2, 0, method_ended);
-    return 2;
-}
-
-static int instance_body(lua_State *L)
-{
-    struct actor *actor = actor_current(L);
-
-    lua_rawgeti(L, LUA_REGISTRYINDEX, actor->fn_ref);
-    return run_method(L, LUA_OK, 0);
-}
-
-static int enter(struct actor *actor, lua_CFunction body, struct start *start,
-                 struct err *err)
+static int enter(struct actor *actor, struct start *start, struct err *err)
 {
     actor->pid = slots_enter(&actor->vm->rt->slots, actor);
     if (actor->pid == 0) {
@@ -384,26 +332,68 @@ static int enter(struct actor *actor, lua_CFunction body, struct start *start,
     }
     actor->start = start;
     actor->started_at_ns = (int64_t)(ev_now(actor->vm->rt->loop) * 1e9);
-    lua_pushcfunction(actor->main.co, body);
-    task_make_ready(&actor->main);
     return 0;
 }
 
 int actor_start(struct actor *actor, struct start *start, struct err *err)
 {
-    if (enter(actor, main_body, start, err) == -1)
+    if (enter(actor, start, err) == -1)
         return -1;
+    lua_pushcfunction(actor->main.co, load);
+    task_make_ready(&actor->main);
     task_run_now(&actor->main);
     return 0;
+}
+
+/* The method is on top of the main coroutine: makes it run with the actor's arguments.
+ * It is the coroutine's body itself, with no frame of ours below it. */
+static void run_method(struct actor *actor)
+{
+    struct start *start = actor->start;
+    lua_State *co = actor->main.co;
+    struct err err;
+    int n = 0;
+
+    actor->start = NULL;
+    actor->stage = ACTOR_RUNNING;
+    actor->vm->n_trusted++;
+    if (start->args_bytes != 0)
+        n = codec_decode_args(co, start->args, start->args_bytes, MAX_ARGS, &err);
+    actor->vm->n_trusted--;
+    free(start);
+    if (n == -1) {
+        actor_fail(actor, &err);
+        return;
+    }
+    actor->main.blocked = co;
+    actor->main.n_values = (int16_t)n;
+    task_make_ready(&actor->main);
 }
 
 int actor_restart(struct actor *actor, struct start *start, struct err *err)
 {
     reset(actor, actor->host);
-    if (enter(actor, instance_body, start, err) == -1)
+    if (enter(actor, start, err) == -1)
         return -1;
-    actor->stage = ACTOR_RUNNING;
+    lua_rawgeti(actor->main.co, LUA_REGISTRYINDEX, actor->fn_ref);
+    run_method(actor);
     return 0;
+}
+
+static void loaded(struct actor *actor)
+{
+    struct start *start = actor->start;
+    lua_State *co = actor->main.co;
+
+    if (actor->instance != NULL) {
+        actor->vm->n_trusted++;
+        lua_pushvalue(co, -1);
+        actor->fn_ref = luaL_ref(co, LUA_REGISTRYINDEX);
+        actor->vm->n_trusted--;
+    }
+    if (start->on_loaded != NULL)
+        start->on_loaded(start->context, actor, NULL);
+    run_method(actor);
 }
 
 struct task *actor_spawn_task(struct actor *actor, lua_State *L)
@@ -570,6 +560,7 @@ static void encode_outcome(lua_State *L, bool raised, int n_results, struct buf 
     struct err err;
     int first = lua_gettop(L) - n_results + 1;
 
+    lua_checkstack(L, LUA_MINSTACK);
     buf_clear(out);
     outcome_out->failed = raised;
     if (!raised && n_results >= 2) {
@@ -657,6 +648,8 @@ void actor_task_ended(struct task *task, int status, int n_results)
         task_failed(task);
     } else if (task != &actor->main) {
         extra_ended(actor, task);
+    } else if (actor->stage == ACTOR_LOADING) {
+        loaded(actor);
     } else {
         actor->keeps_main = true;
         actor->vm->n_trusted++;
