@@ -73,7 +73,7 @@ void actor_push_uservalue(struct actor *actor, lua_State *L, int n)
 
 void actor_set_uservalue(struct actor *actor, lua_State *L, int n)
 {
-    actor->has_uservalues = actor->has_uservalues || n > ACTOR_UV_ENV;
+    actor->has_uservalues = actor->has_uservalues || n > ACTOR_UV_MAIN;
     actor_push(actor, L);
     lua_insert(L, -2);
     lua_setiuservalue(L, -2, n);
@@ -113,17 +113,6 @@ void actor_release(struct actor *actor, lua_State *L, const void *key)
     lua_pushnil(L);
     lua_rawsetp(L, -2, key);
     lua_pop(L, 1);
-}
-
-bool actor_push_global(struct actor *actor, lua_State *L, const char *name)
-{
-    actor_push_uservalue(actor, L, ACTOR_UV_ENV);
-    lua_getfield(L, -1, name);
-    lua_remove(L, -2);
-    if (!lua_isnil(L, -1))
-        return true;
-    lua_pop(L, 1);
-    return false;
 }
 
 struct actor *actor_current(lua_State *L)
@@ -315,11 +304,7 @@ static int load_next(lua_State *L, int status, lua_KContext ctx)
 
 static int load(lua_State *L)
 {
-    struct actor *actor = actor_current(L);
-
-    vm_push_env(actor->vm, L);
-    lua_pushvalue(L, -1);
-    actor_set_uservalue(actor, L, ACTOR_UV_ENV);
+    vm_push_env(vm_of(L), L);
     return load_next(L, LUA_OK, 0);
 }
 
@@ -508,10 +493,6 @@ static void clear_uservalues(struct actor *actor, lua_State *L)
     if (actor->instance != NULL && !actor->has_uservalues)
         return;
     actor_push(actor, L);
-    if (actor->instance == NULL) {
-        lua_pushnil(L);
-        lua_setiuservalue(L, -2, ACTOR_UV_ENV);
-    }
     for (int n = ACTOR_UV_INBOX; n <= ACTOR_UV_ANCHORS; n++) {
         lua_pushnil(L);
         lua_setiuservalue(L, -2, n);

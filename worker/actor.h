@@ -98,7 +98,7 @@ struct actor {
     bool is_known : 1;       /* the supervisor must hear of its end (GONE) */
     bool is_full : 1;        /* the liveness table says so */
     bool keeps_main : 1;     /* its coroutine ended well and may run again */
-    bool has_uservalues : 1; /* others than main and _ENV were set */
+    bool has_uservalues : 1; /* others than main were set */
 };
 
 /* Somebody who waits for one exit, which then is no event of the app. */
@@ -134,16 +134,10 @@ struct actor *actor_create(struct vm *vm, const char *host);
 
 enum actor_uservalue {
     ACTOR_UV_MAIN = 1, /* main coroutine */
-    ACTOR_UV_ENV,      /* its globals; an instance keeps them from call to call */
     ACTOR_UV_INBOX,
-    ACTOR_UV_EVENTS,
     ACTOR_UV_ANCHORS, /* table: queues, tasks and the like by pointer */
 };
-#define ACTOR_N_UV 5
-
-/* Pushes the actor's global of that name, what the sandbox gives included; false and
- * nothing pushed when it is nil. */
-bool actor_push_global(struct actor *actor, lua_State *L, const char *name);
+#define ACTOR_N_UV 3
 
 /* Gives it a pid and starts it: loads at once (nested in whatever runs) and answers
  * start->on_loaded as soon as that is over; its method is ready to run then. Takes

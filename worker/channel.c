@@ -32,9 +32,9 @@ struct channel *channel_check(lua_State *L, int idx)
     return object_check(L, idx, &channel_class);
 }
 
-static struct channel *push_channel(lua_State *L, struct actor *actor)
+static struct channel *push_channel(lua_State *L, struct actor *actor, int n_uv)
 {
-    struct channel *channel = lua_newuserdatauv(L, sizeof(*channel), 1);
+    struct channel *channel = lua_newuserdatauv(L, sizeof(*channel), n_uv);
 
     *channel = (struct channel){.actor = actor};
     list_init(&channel->receivers);
@@ -58,7 +58,7 @@ struct channel *channel_push_queue(lua_State *L, struct actor *actor,
                                    void (*decode)(lua_State *L, struct channel *channel,
                                                   struct message *message))
 {
-    struct channel *channel = push_channel(L, actor);
+    struct channel *channel = push_channel(L, actor, 0);
 
     channel_make_queue(channel, decode);
     return channel;
@@ -549,7 +549,7 @@ static int channel_new(lua_State *L)
     struct channel *channel;
 
     luaL_argcheck(L, size < 1 << 24, 1, "buffer too large");
-    channel = push_channel(L, actor_current(L));
+    channel = push_channel(L, actor_current(L), 1);
     channel->size = size >= 1 ? (uint32_t)size : 0;
     return 1;
 }

@@ -70,8 +70,8 @@ int inspect_actors(struct runtime *rt, const struct value *args, struct value *r
         max = args->as.list.items[0].as.integer;
     *result = value_list();
     for (uint32_t slot = 1; slot < rt->slots.n_used && max > 0; slot++)
-        if (rt->slots.slots[slot].actor != NULL) {
-            value_append(result, describe(rt->slots.slots[slot].actor));
+        if (slots_at(&rt->slots, slot) != NULL) {
+            value_append(result, describe(slots_at(&rt->slots, slot)));
             max--;
         }
     return 0;

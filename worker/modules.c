@@ -59,14 +59,42 @@ static bool is_wanted(const char *name, const char *const *names, int n_names)
     return false;
 }
 
-/* REQ-01 rule 2: everything is bound already; require only looks. */
+/* Pushes the _ENV of the function at that level: an upvalue, or the first local of a
+ * chunk (compile.c put it there). */
+static bool push_env_of(lua_State *L, lua_Debug *ar)
+{
+    const char *name = lua_getlocal(L, ar, 1);
+
+    if (name != NULL && strcmp(name, "_ENV") == 0)
+        return true;
+    if (name != NULL)
+        lua_pop(L, 1);
+    lua_getinfo(L, "f", ar);
+    for (int i = 1; (name = lua_getupvalue(L, -1, i)) != NULL; i++) {
+        if (strcmp(name, "_ENV") == 0) {
+            lua_remove(L, -2);
+            return true;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return false;
+}
+
+/* REQ-01 rule 2: everything is bound already; require only looks, in the globals of
+ * whoever called it (a pcall may lie between). */
 static int require(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
-    struct actor *actor = actor_current(L);
+    lua_Debug ar;
 
-    if (actor_push_global(actor, L, name))
-        return 1;
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        if (!push_env_of(L, &ar))
+            continue;
+        if (lua_getfield(L, -1, name) != LUA_TNIL)
+            return 1;
+        break;
+    }
     return luaL_error(L, "module '%s' not found", name);
 }
 

@@ -151,7 +151,7 @@ static void cancel_all(struct runtime *rt)
     static const uint8_t reason[] = "\xb2scheduler shutdown";
 
     for (uint32_t slot = 1; slot < rt->slots.n_used; slot++) {
-        struct actor *actor = rt->slots.slots[slot].actor;
+        struct actor *actor = slots_at(&rt->slots, slot);
 
         if (actor != NULL && actor->instance == NULL)
             spawn_deliver_cancel(actor, 0, (struct bytes){NULL, 0},

@@ -4,6 +4,8 @@
 
 #include "common/mem.h"
 
+#define FREE_LAST ((slot_word)1) /* free, and no other behind it */
+
 void slots_init(struct slots *slots, uint32_t index, liveness_word *table)
 {
     uint32_t n_used = atomic_load(&table[LIVENESS_USED_SLOT]);
@@ -43,7 +45,7 @@ static uint32_t take_used(struct slots *slots)
 {
     uint32_t slot = slots->first_free;
 
-    slots->first_free = slots->slots[slot].next_free;
+    slots->first_free = (uint32_t)(slots->slots[slot] >> 1);
     slots->n_free--;
     return slot;
 }
@@ -63,7 +65,7 @@ uint64_t slots_enter(struct slots *slots, struct actor *actor)
     generation &= 0x7fffffff;
     atomic_store_explicit(&slots->liveness[slot], generation << 1,
                           memory_order_release);
-    slots->slots[slot].actor = actor;
+    slots->slots[slot] = (slot_word)actor;
     slots->n_live++;
     return pid_make(slots->index, generation >> 1, slot);
 }
@@ -75,12 +77,11 @@ void slots_leave(struct slots *slots, uint64_t pid)
     atomic_store_explicit(&slots->liveness[slot],
                           ((pid_generation(pid) + 1) & 0x7fffffff) << 1,
                           memory_order_release);
-    slots->slots[slot].actor = NULL;
-    slots->slots[slot].next_free = 0;
+    slots->slots[slot] = FREE_LAST;
     if (slots->n_free++ == 0)
         slots->first_free = slot;
     else
-        slots->slots[slots->last_free].next_free = slot;
+        slots->slots[slots->last_free] = (slot_word)slot << 1 | 1;
     slots->last_free = slot;
     slots->n_live--;
 }

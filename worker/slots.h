@@ -15,13 +15,11 @@
 
 struct actor;
 
-struct slot {
-    struct actor *actor; /* NULL = free */
-    uint32_t next_free;
-};
+/* The actor, or (low bit set) the number of the next free slot. */
+typedef uintptr_t slot_word;
 
 struct slots {
-    struct slot *slots;
+    slot_word *slots;
     uint32_t n_size, n_used; /* allocated; ever used, slot 0 (nobody's) included */
     uint32_t n_free, first_free, last_free;
     uint32_t n_live;
@@ -45,7 +43,15 @@ static inline struct actor *slots_find(const struct slots *slots, uint64_t pid)
     if (slot == 0 || slot >= slots->n_used || pid_index(pid) != slots->index ||
         !liveness_is_alive(slots->liveness, pid))
         return 0;
-    return slots->slots[slot].actor;
+    return (struct actor *)slots->slots[slot];
+}
+
+/* The actor in that slot, or NULL. slot < n_used. */
+static inline struct actor *slots_at(const struct slots *slots, uint32_t slot)
+{
+    slot_word word = slots->slots[slot];
+
+    return (word & 1) != 0 ? 0 : (struct actor *)word;
 }
 
 /* Says to other workers whether its mailbox takes more. */

@@ -206,10 +206,10 @@ static int process_events(lua_State *L)
 
     if (actor->events == NULL) {
         actor->events = channel_push_queue(L, actor, decode_event);
-        actor_set_uservalue(actor, L, ACTOR_UV_EVENTS);
+        actor_anchor(actor, L, actor->events);
         actor_reroute(actor, actor->events);
     }
-    actor_push_uservalue(actor, L, ACTOR_UV_EVENTS);
+    actor_push_anchored(actor, L, actor->events);
     return 1;
 }
 
