@@ -38,8 +38,8 @@ def find(name):
 
 
 class Program:
-    """A child process in a session of its own, spoken to by lines; all of its session
-    is gone when the `with` ends."""
+    """A child process, leader of a group of its own and spoken to by lines; all of the
+    group is gone when the `with` ends."""
 
     def __init__(self, argv, cpus=None, cwd=None):
         self.log = tempfile.TemporaryFile()
@@ -56,7 +56,7 @@ class Program:
                 stdout=subprocess.PIPE,
                 stderr=self.log,
                 cwd=cwd,
-                start_new_session=True,
+                process_group=0,
                 preexec_fn=prepare,
             )
         except FileNotFoundError:

@@ -37,7 +37,6 @@ class Target:
     unit: str = ""
     against: Optional[Callable] = None
     against_figure: str = ""
-    times: float = 1  # the other side's figure counts this many times
 
 
 @dataclass
@@ -76,10 +75,9 @@ TARGETS = [
     Target("messages", "messages inside a worker / limit",
            m.troupe_messages_near, "messages_per_s", ">=", 1 / 2, "/s",
            m.limit_messages, "messages_per_s"),
-    # A call is two frames from one end to the other.
     Target("messages", "messages between workers, one core / limit's frames",
            m.troupe_messages_far, "messages_per_s", ">=", 1 / 2, "/s",
-           m.limit_calls_one_core, RATE, times=2),
+           m.limit_frames, "frames_per_s"),
     Target("actors", "actors spawned, run and ended",
            m.troupe_spawns, "actors_per_s", ">=", 300_000, "/s"),
     Target("actors", "memory of a million idle actors (PSS, all processes)",
@@ -88,7 +86,7 @@ TARGETS = [
            m.troupe_crowd, "answer_p50_us", "<=", 1000, "µs"),
     Target("deaths", "worker killed to answering again",
            m.troupe_deaths, "replaced_ms", "<=", 4, "ms"),
-    Target("deaths", "worker dead to error at its waiting caller",
+    Target("deaths", "worker killed to error at its waiting caller",
            m.troupe_deaths, "error_ms", "<=", 1, "ms"),
     Target("starts", "100 workers from none to all running a call",
            m.troupe_starts, "all_running_ms", "<=", 150, "ms"),
@@ -158,7 +156,7 @@ def make_row(target, results, problems):
         row.measured = spread(own, target.unit)
     values = own
     if target.against is not None:
-        other = [f[target.against_figure] * target.times for f in results[target.against]]
+        other = [f[target.against_figure] for f in results[target.against]]
         values = [a / b for a, b in zip(own, other)]
         if other:
             row.compared = spread(other, target.unit)
@@ -187,10 +185,12 @@ def judge(row, target, value):
     row.verdict = "met" if row.towards_target >= 1 else "missed"
 
 
-def about_this_run(n_rounds):
+def about_this_run(n_rounds, load_before):
+    """The load average before it tells whether others were at work on the machine."""
     cpus = len(os.sched_getaffinity(0))
     return (f"Medians of {n_rounds} rounds on {cpus} cores, "
-            f"Linux {platform.release()}, {platform.machine()}")
+            f"Linux {platform.release()}, {platform.machine()}, "
+            f"load before the run {load_before:.1f}")
 
 
 def parse_args():
@@ -208,13 +208,14 @@ def main():
     args = parse_args()
     targets = [t for t in TARGETS if not args.only or t.group in args.only]
     n_rounds = args.rounds or (2 if args.quick else 5)
+    load_before = os.getloadavg()[0]
     bench = Bench(args.build, args.quick)
     try:
         results, problems = run_rounds(bench, programs_of(targets), n_rounds)
     finally:
         bench.close()
     rows = [make_row(target, results, problems) for target in targets]
-    intro = about_this_run(n_rounds)
+    intro = about_this_run(n_rounds, load_before)
     print(intro + "\n\n" + report.text_table(rows))
     (bench.build / "bench.md").write_text(report.markdown(rows, intro))
     (bench.build / "bench.svg").write_text(report.svg(rows, intro))
