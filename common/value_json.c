@@ -12,7 +12,7 @@
 #include "common/utf8.h"
 #include "common/value_walk.h"
 
-#define JSON_MAX_BYTES (64u * 1024 * 1024)
+#define JSON_MAX_BYTES ((size_t)64 << 20)
 
 /* The text that stands for one byte inside quotes, NULL when it stands for itself. */
 static const char *escape_of(unsigned char c, char scratch[8])
@@ -238,7 +238,7 @@ int value_read_json(const char *text, size_t n_bytes, struct value *value_out,
     int rc;
 
     if (n_bytes > JSON_MAX_BYTES)
-        return err_set(err, ERR_INVALID, "JSON text has %zu bytes, more than %u",
+        return err_set(err, ERR_INVALID, "JSON text has %zu bytes, more than %zu",
                        n_bytes, JSON_MAX_BYTES);
     root = json_loadb(text, n_bytes,
                       JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);

@@ -410,7 +410,7 @@ static int close_level(struct decoder *d)
 
 static int fill_level(struct decoder *d, struct level *level)
 {
-    struct value *place = NULL;
+    struct value *place = level->container;
 
     level->left--;
     if (level->kind == LEVEL_MAP) {

@@ -83,7 +83,7 @@ static struct snapshot *apply_changes(const struct snapshot *state,
     size_t i = 0, k = 0;
 
     result->n_refs = 1;
-    result->entries = xmalloc((state->n + n + 1) * sizeof(*result->entries));
+    result->entries = xmalloc((state->n + n + 1) * sizeof(void *));
     while (i < state->n || k < n) {
         int order = i == state->n ? 1
                     : k == n      ? -1
@@ -133,7 +133,7 @@ static struct draft *find_draft(struct work *work, const char *id)
     draft->now = draft->before;
     if (work->n == work->size) {
         work->size = work->size == 0 ? 16 : work->size * 2;
-        work->drafts = xrealloc(work->drafts, work->size * sizeof(*work->drafts));
+        work->drafts = xrealloc(work->drafts, work->size * sizeof(void *));
     }
     work->drafts[work->n++] = draft;
     map_put(&work->by_id, id, n_bytes, draft);
@@ -318,7 +318,7 @@ static struct change *find_change(struct map *by_id, const struct entry *entry)
 static size_t order_part(const struct changeset *set, const struct snapshot *state,
                          bool deletions, struct change *ordered, size_t *n_cyclic)
 {
-    struct entry **entries = xcalloc(set->n + 1, sizeof(*entries));
+    struct entry **entries = xcalloc(set->n + 1, sizeof(void *));
     struct map by_id;
     size_t n = 0;
 

@@ -169,12 +169,12 @@ static const struct version *common_ancestor(const struct history *history,
     return a;
 }
 
-int history_path(const struct history *history, uint64_t id,
+int history_path(const struct history *history, uint64_t version,
                  void (*step)(void *context, const char *id, struct entry *entry),
                  void *context, struct err *err)
 {
     const struct version *from = find(history, history->current);
-    const struct version *to = find(history, id), *fork;
+    const struct version *to = find(history, version), *fork;
     const struct version **way;
     size_t n = 0;
 
@@ -184,7 +184,7 @@ int history_path(const struct history *history, uint64_t id,
     for (; from != fork; from = find(history, from->parent))
         for (size_t i = from->n; i-- > 0;)
             step(context, from->changes[i].of_id, from->changes[i].before);
-    way = xcalloc(history->n + 1, sizeof(*way));
+    way = xcalloc(history->n + 1, sizeof(void *));
     for (; to != fork; to = find(history, to->parent))
         way[n++] = to;
     while (n-- > 0)

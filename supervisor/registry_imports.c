@@ -18,7 +18,9 @@
 /* ---- bindings ----------------------------------------------------------------------
  */
 
-static void add_binding(struct entry *entry, const char *name, char *target)
+/* Takes target. */
+static void add_binding(struct entry *entry, const char *name,
+                        char *target) /* NOLINT(readability-non-const-parameter) */
 {
     entry->bindings =
         xrealloc(entry->bindings, (entry->n_bindings + 1) * sizeof(*entry->bindings));
@@ -252,7 +254,7 @@ static void reach(struct search *search, const struct entry *entry,
         search->size_waiting =
             search->size_waiting == 0 ? 16 : search->size_waiting * 2;
         search->waiting =
-            xrealloc(search->waiting, search->size_waiting * sizeof(*search->waiting));
+            xrealloc(search->waiting, search->size_waiting * sizeof(void *));
     }
     search->waiting[search->n_waiting++] = target;
 }
@@ -312,8 +314,7 @@ static void check_targets(struct search *search, const struct entry *entry,
 
 static void add_affected(struct changeset *set, struct entry *entry)
 {
-    set->affected =
-        xrealloc(set->affected, (set->n_affected + 1) * sizeof(struct entry *));
+    set->affected = xrealloc(set->affected, (set->n_affected + 1) * sizeof(void *));
     set->affected[set->n_affected++] = entry_ref(entry);
 }
 

@@ -17,8 +17,8 @@
 #include "supervisor/registry_override.h"
 #include "supervisor/yaml_tree.h"
 
-#define FILE_MAX_BYTES    (16u * 1024 * 1024)
-#define SOURCES_MAX_BYTES (256u * 1024 * 1024)
+#define FILE_MAX_BYTES    ((size_t)16 << 20)
+#define SOURCES_MAX_BYTES ((size_t)256 << 20)
 #define LOAD_MAX_NODES    1000000
 #define PEEK_BYTES        65536
 #define LOCK_FILE         "wippy.lock"

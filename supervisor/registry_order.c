@@ -265,7 +265,7 @@ static void build_graph(struct graph *graph, struct entry **entries, size_t n,
 {
     map_init(&graph->by_id);
     graph->n = n;
-    graph->nodes = xcalloc(n + 1, sizeof(*graph->nodes));
+    graph->nodes = xcalloc(n + 1, sizeof(struct node));
     graph->heap = xcalloc(n + 1, sizeof(*graph->heap));
     for (size_t i = 0; i < n; i++) {
         graph->nodes[i].entry = entries[i];
@@ -292,7 +292,7 @@ size_t entries_sort_by_need(struct entry **entries, size_t n,
     size_t placed = 0, n_cyclic;
 
     if (n > 1)
-        qsort(entries, n, sizeof(*entries), compare_entries);
+        qsort(entries, n, sizeof(void *), compare_entries);
     build_graph(&graph, entries, n, state);
     for (size_t i = 0; i < n; i++)
         if (graph.nodes[i].n_missing == 0)

@@ -35,7 +35,7 @@ void entry_list_add(struct entry_list *list, struct entry *entry)
 {
     if (list->n == list->size) {
         list->size = list->size == 0 ? 64 : list->size * 2;
-        list->items = xrealloc(list->items, list->size * sizeof(struct entry *));
+        list->items = xrealloc(list->items, list->size * sizeof(void *));
     }
     list->items[list->n++] = entry;
 }

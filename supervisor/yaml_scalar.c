@@ -11,33 +11,33 @@
 
 static const struct word {
     const char *text;
-    enum value_type type;
     double real;
+    enum value_type type;
     bool boolean;
 } words[] = {
-    {"", VALUE_NIL, 0, false},
-    {"~", VALUE_NIL, 0, false},
-    {"null", VALUE_NIL, 0, false},
-    {"Null", VALUE_NIL, 0, false},
-    {"NULL", VALUE_NIL, 0, false},
-    {"true", VALUE_BOOL, 0, true},
-    {"True", VALUE_BOOL, 0, true},
-    {"TRUE", VALUE_BOOL, 0, true},
-    {"false", VALUE_BOOL, 0, false},
-    {"False", VALUE_BOOL, 0, false},
-    {"FALSE", VALUE_BOOL, 0, false},
-    {".nan", VALUE_FLOAT, (double)NAN, false},
-    {".NaN", VALUE_FLOAT, (double)NAN, false},
-    {".NAN", VALUE_FLOAT, (double)NAN, false},
-    {".inf", VALUE_FLOAT, (double)INFINITY, false},
-    {".Inf", VALUE_FLOAT, (double)INFINITY, false},
-    {".INF", VALUE_FLOAT, (double)INFINITY, false},
-    {"+.inf", VALUE_FLOAT, (double)INFINITY, false},
-    {"+.Inf", VALUE_FLOAT, (double)INFINITY, false},
-    {"+.INF", VALUE_FLOAT, (double)INFINITY, false},
-    {"-.inf", VALUE_FLOAT, -(double)INFINITY, false},
-    {"-.Inf", VALUE_FLOAT, -(double)INFINITY, false},
-    {"-.INF", VALUE_FLOAT, -(double)INFINITY, false},
+    {"", 0, VALUE_NIL, false},
+    {"~", 0, VALUE_NIL, false},
+    {"null", 0, VALUE_NIL, false},
+    {"Null", 0, VALUE_NIL, false},
+    {"NULL", 0, VALUE_NIL, false},
+    {"true", 0, VALUE_BOOL, true},
+    {"True", 0, VALUE_BOOL, true},
+    {"TRUE", 0, VALUE_BOOL, true},
+    {"false", 0, VALUE_BOOL, false},
+    {"False", 0, VALUE_BOOL, false},
+    {"FALSE", 0, VALUE_BOOL, false},
+    {".nan", (double)NAN, VALUE_FLOAT, false},
+    {".NaN", (double)NAN, VALUE_FLOAT, false},
+    {".NAN", (double)NAN, VALUE_FLOAT, false},
+    {".inf", (double)INFINITY, VALUE_FLOAT, false},
+    {".Inf", (double)INFINITY, VALUE_FLOAT, false},
+    {".INF", (double)INFINITY, VALUE_FLOAT, false},
+    {"+.inf", (double)INFINITY, VALUE_FLOAT, false},
+    {"+.Inf", (double)INFINITY, VALUE_FLOAT, false},
+    {"+.INF", (double)INFINITY, VALUE_FLOAT, false},
+    {"-.inf", -(double)INFINITY, VALUE_FLOAT, false},
+    {"-.Inf", -(double)INFINITY, VALUE_FLOAT, false},
+    {"-.INF", -(double)INFINITY, VALUE_FLOAT, false},
 };
 
 static bool is_digit(char c)

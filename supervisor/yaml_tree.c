@@ -19,10 +19,10 @@
 #define SMALL_MAP   16 /* with more keys a hash map looks for doubles */
 
 const struct yaml_limits yaml_limits_default = {
-    .max_bytes = 16u * 1024 * 1024,
+    .max_bytes = (size_t)16 << 20,
     .max_nodes = 1000000,
     .max_expanded = 100000,
-    .max_expanded_bytes = 16u * 1024 * 1024,
+    .max_expanded_bytes = (size_t)16 << 20,
 };
 
 struct block {

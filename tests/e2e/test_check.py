@@ -1,0 +1,56 @@
+"""`supervisor check`: all problems of a load at once, nothing started."""
+
+import os
+import subprocess
+
+import pytest
+
+import troupe
+
+APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "apps", "registry")
+
+
+def check(*args, cwd=APPS, timeout=30):
+    return subprocess.run([troupe.SUPERVISOR, "check", *args], cwd=cwd, timeout=timeout,
+                          capture_output=True, text=True, check=False)
+
+
+def lines_about(result, word):
+    return [line for line in result.stderr.splitlines() if word in line]
+
+
+def test_a_whole_app_passes():
+    result = check("--config", "whole")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_every_problem_is_told_with_its_place():
+    result = check("--config", "broken")
+    assert result.returncode == 78
+    assert lines_about(result, "functon.lua") == [
+        "broken/src/a.yaml:4:5: error: app:typo: unknown kind: functon.lua; "
+        "did you mean function.lua?"]
+    # Sources are compiled even so, and point into the Lua file.
+    assert lines_about(result, "wrong.lua:2:3: error: app:syntax: ")
+    assert len(lines_about(result, ": error: ")) >= 19
+
+
+@pytest.mark.parametrize("text, want", [
+    ("namespace: a\nentries: []\n", None),
+    ("namespace: a\nentries: [}\n", "x.yaml:2:11: error: no valid YAML"),
+    ("namespace: a\nentries: []\nentries: []\n", "x.yaml:3:1: error: key 'entries' comes"),
+    ("", "x.yaml:1:1: error: namespace is required"),
+], ids=["empty", "syntax", "double key", "nothing"])
+def test_a_load_without_sources_ends(tmp_path, text, want):
+    (tmp_path / "x.yaml").write_text(text)
+    result = check("--config", "x.yaml", cwd=tmp_path)
+    assert result.returncode == (0 if want is None else 78)
+    assert result.stderr.startswith(want or "")
+
+
+def test_ten_thousand_entries_take_no_second(tmp_path):
+    rows = "".join(f"  - {{name: e{i}, kind: registry.entry, n: {i}}}\n"
+                   for i in range(10000))
+    (tmp_path / "x.yaml").write_text("namespace: a\nentries:\n" + rows)
+    # Generous: the machine may be busy. It takes 0.2 s on an idle one.
+    assert check("--config", "x.yaml", cwd=tmp_path, timeout=10).returncode == 0
