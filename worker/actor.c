@@ -616,7 +616,6 @@ static void extra_ended(struct actor *actor, struct task *task)
     actor->vm->n_trusted++;
     actor_release(actor, actor->vm->L, extra);
     actor->vm->n_trusted--;
-    functions_task_ended(actor);
 }
 
 void actor_task_ended(struct task *task, int status, int n_results)

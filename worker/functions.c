@@ -183,19 +183,22 @@ static void on_linger_over(struct ev_loop *loop, ev_timer *timer, int revents)
     actor_doom(instance->actor, DOOM_LINGER);
 }
 
+/* Has it a task that will go on by itself? */
+static bool has_live_task(const struct actor *actor)
+{
+    LIST_FOREACH (node, &actor->belongings->tasks)
+        if (!waits_in_vain(actor, &container_of(node, struct extra_task, node)->task))
+            return true;
+    return false;
+}
+
 bool functions_lingers(struct actor *actor, const struct outcome *outcome)
 {
     struct instance *instance = actor->instance;
     struct runtime *rt = actor->vm->rt;
-    uint32_t n_alive = 0;
 
     if (instance == NULL || outcome->failed || actor->belongings == NULL ||
-        rt->settings.linger_ms == 0 || rt->draining)
-        return false;
-    LIST_FOREACH (node, &actor->belongings->tasks)
-        n_alive +=
-            !waits_in_vain(actor, &container_of(node, struct extra_task, node)->task);
-    if (n_alive == 0)
+        rt->settings.linger_ms == 0 || rt->draining || !has_live_task(actor))
         return false;
     uplink_reply(rt->uplink, instance->call, REPLY_OK | REPLY_LINGERS, outcome->result);
     instance->lingers = true;
@@ -204,13 +207,22 @@ bool functions_lingers(struct actor *actor, const struct outcome *outcome)
     return true;
 }
 
-void functions_task_ended(struct actor *actor)
+void functions_came_to_rest(struct actor *actor)
 {
-    struct instance *instance = actor->instance;
     struct outcome outcome = {0};
 
-    if (instance != NULL && instance->lingers && actor->belongings->n_tasks == 0)
+    if (actor->instance->lingers && !has_live_task(actor))
         actor_end(actor, &outcome);
+}
+
+void functions_drain(struct functions *functions)
+{
+    LIST_FOREACH (node, &functions->busy) {
+        struct instance *instance = container_of(node, struct instance, node);
+
+        if (instance->lingers)
+            actor_doom(instance->actor, DOOM_LINGER);
+    }
 }
 
 /* ---- the start of a call

@@ -36,8 +36,12 @@ void functions_ended(struct actor *actor, const struct outcome *outcome);
 /* Its main has returned: true when the call is answered now but tasks of it run on. */
 bool functions_lingers(struct actor *actor, const struct outcome *outcome);
 
-/* A spawned task of actor has ended (a lingering call may be over). */
-void functions_task_ended(struct actor *actor);
+/* A call's actor has nothing to run right now: if it lingers and nothing will ever wake
+ * it, it is over. */
+void functions_came_to_rest(struct actor *actor);
+
+/* Ends the calls that linger: a drain waits only for those that somebody waits for. */
+void functions_drain(struct functions *functions);
 
 /* A buried instance is ready for its next call. */
 void functions_instance_free(struct actor *actor);

@@ -166,6 +166,7 @@ int role_on_drain(struct runtime *rt, struct bytes body, struct err *err)
     if (frame_decode_drain(body, &frame, err) == -1)
         return -1;
     rt->draining = true;
+    functions_drain(rt->functions);
     if (rt->settings.role == ROLE_HOST || rt->settings.role == ROLE_TERMINAL)
         cancel_all(rt);
     return 0;

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "proto/frame.h"
 #include "worker/actor.h"
+#include "worker/functions.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"
 
@@ -249,19 +250,30 @@ static void run_task(struct sched *sched, struct task *task)
         actor_task_ended(task, status, n_results);
 }
 
-void task_run_now(struct task *task)
-{
-    struct sched *sched = &task->actor->vm->rt->sched;
-
-    list_remove(&task->ready);
-    run_task(sched, task);
-}
-
 static void begin_slice(struct sched *sched)
 {
     sched->n_slices++;
     slice = (sig_atomic_t)(sched->n_slices & 0x7fffffff);
     slice_over = 0;
+}
+
+static void start_ticking(void)
+{
+    n_idle_ticks = 0;
+    if (!timer_armed)
+        set_timer(SLICE_MS);
+}
+
+void task_run_now(struct task *task)
+{
+    struct sched *sched = &task->actor->vm->rt->sched;
+
+    list_remove(&task->ready);
+    if (sched->current == NULL) {
+        start_ticking();
+        begin_slice(sched);
+    }
+    run_task(sched, task);
 }
 
 /* One actor's turn. The actor may end in it; then nothing of it is touched any more. */
@@ -274,7 +286,7 @@ static void run_actor(struct sched *sched, struct actor *actor)
         struct list *node = list_take_first(&actor->ready);
 
         if (node == NULL)
-            return;
+            break;
         actor->n_steps++;
         run_task(sched, container_of(node, struct task, ready));
         if (actor->pid != pid || actor->doom != DOOM_NONE)
@@ -282,6 +294,8 @@ static void run_actor(struct sched *sched, struct actor *actor)
     }
     if (!list_empty(&actor->ready))
         queue_actor(actor);
+    else if (actor->instance != NULL)
+        functions_came_to_rest(actor);
 }
 
 void sched_settle(struct sched *sched)
@@ -299,9 +313,7 @@ void sched_run(struct sched *sched, int64_t budget_ns)
     int64_t end_ns = clock_monotonic_ns() + budget_ns;
     struct list *node;
 
-    n_idle_ticks = 0;
-    if (!timer_armed)
-        set_timer(SLICE_MS);
+    start_ticking();
     sched_settle(sched);
     for (unsigned n = 1; (node = list_take_first(&sched->ready)) != NULL; n++) {
         run_actor(sched, container_of(node, struct actor, in_ready));
