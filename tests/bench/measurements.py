@@ -123,15 +123,15 @@ def limit_messages(bench):
 
 
 def troupe_messages_near(bench):
-    return _troupe_messages(bench, "bench:left", "bench:left", 1)
+    return _troupe_messages(bench, "bench:left", "bench:left", "table", 1)
 
 
 def troupe_messages_far(bench):
-    return _troupe_messages(bench, "bench:left", "bench:right", OUTSTANDING)
+    return _troupe_messages(bench, "bench:left", "bench:right", "integer", OUTSTANDING)
 
 
-def _troupe_messages(bench, host_a, host_b, balls):
-    args = ("-x", "bench:messages", host_a, host_b, balls, bench.seconds)
+def _troupe_messages(bench, *args):
+    args = ("-x", "bench:messages", *args, bench.seconds)
     with bench.troupe("app", *args, cpus=one_core()) as program:
         return program.result()
 

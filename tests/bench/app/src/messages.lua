@@ -1,5 +1,5 @@
--- messages HOST_A HOST_B BALLS SECONDS: two players on these hosts keep BALLS messages
--- going to and fro.
+-- messages HOST_A HOST_B SHAPE BALLS SECONDS: two players on these hosts keep BALLS
+-- messages going to and fro, each a "table" or an "integer".
 
 local io = require("io")
 
@@ -12,10 +12,10 @@ local function spawn_player(host, ...)
     return pid
 end
 
-local function main(host_a, host_b, balls, seconds)
-    local a = spawn_player(host_a, nil, tonumber(balls), tonumber(seconds))
+local function main(host_a, host_b, shape, balls, seconds)
+    local a = spawn_player(host_a, nil, shape)
 
-    spawn_player(host_b, a, tonumber(balls), tonumber(seconds))
+    spawn_player(host_b, a, shape, tonumber(balls), tonumber(seconds))
     while true do
         local event = process.events():receive()
 
