@@ -587,8 +587,8 @@ static const char *const payload_scripts[] = {
     "local p, err = payload.new({1, x = 2}):transcode('json/plain')\n"
     "assert(p == nil and err:kind() == 'Internal' and tostring(err):find('mixed.key'))",
 
-    "local t = table.freeze({1, table.freeze({a = 'b'})})\n"
-    "assert(json.encode(t) == '[1,{\"a\":\"b\"}]')",
+    ("local t = table.freeze({1, table.freeze({a = 'b'})})\n"
+     "assert(json.encode(t) == '[1,{\"a\":\"b\"}]')"),
 };
 
 START_TEST(payload_behaves)
