@@ -217,18 +217,29 @@ uint32_t pool_first_processes(const struct pool *pool)
     return min_u32(pool->n_slots, pool->spec.n_processes);
 }
 
-/* A lazy pool grows while nobody in it is idle. */
-void pool_grow_on_demand(struct pool *pool)
+static bool has_idle_process(const struct pool *pool)
 {
-    uint32_t n_starting = pool->n_workers - pool->n_ready;
-
-    if (pool->spec.kind != POOL_KIND_LAZY || pool->state == POOL_STOPPED ||
-        pool->n_wanted == pool->spec.n_processes || n_starting != 0)
-        return;
     LIST_FOREACH (node, &pool->workers)
         if (pool_worker_at(node)->n_busy == 0 && pool_can_take(pool_worker_at(node)))
-            return;
-    pool->n_wanted = pool->n_workers + 1;
+            return true;
+    return false;
+}
+
+/* A lazy pool grows by what its queue needs at once; before there is a queue, by one
+ * process ahead while nobody in it is idle. */
+void pool_grow_on_demand(struct pool *pool)
+{
+    uint32_t n_starting = pool->n_workers - pool->n_ready, n_needed;
+
+    if (pool->spec.kind != POOL_KIND_LAZY || pool->state == POOL_STOPPED)
+        return;
+    n_needed = (pool->queue.n + capacity(pool) - 1) / capacity(pool);
+    if (n_needed == 0 && !has_idle_process(pool))
+        n_needed = 1;
+    if (n_needed <= n_starting)
+        return;
+    pool->n_wanted =
+        min_u32(pool->n_workers + n_needed - n_starting, pool->spec.n_processes);
     pool_ensure_processes(pool);
 }
 
