@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
+#include <unistd.h>
 
 #include <ev.h>
 
@@ -34,6 +36,8 @@ struct terminal_run {
     char *entry;
     char *host; /* NULL: a function, which needs none */
     bool ended;
+    bool has_mode; /* stdin is a tty, and this is how we found it */
+    struct termios mode;
     void (*done)(void *context, int exit_code);
     void *context;
 };
@@ -181,13 +185,27 @@ struct terminal_run *terminal_run_create(struct supervisor *sup,
     run->host = host != NULL ? xstrdup(host->id) : NULL;
     run->done = done;
     run->context = context;
+    run->has_mode = tcgetattr(STDIN_FILENO, &run->mode) == 0;
     return run;
+}
+
+/* Its worker puts the mode back itself, unless it died of something worse (MP-19). Only
+ * a mode that differs is set: doing so in the background would stop us. */
+static void restore_mode(const struct terminal_run *run)
+{
+    struct termios now;
+
+    if (run->has_mode && tcgetattr(STDIN_FILENO, &now) == 0 &&
+        (now.c_lflag != run->mode.c_lflag || now.c_iflag != run->mode.c_iflag ||
+         now.c_oflag != run->mode.c_oflag))
+        tcsetattr(STDIN_FILENO, TCSANOW, &run->mode);
 }
 
 void terminal_run_destroy(struct terminal_run *run)
 {
     if (run == NULL)
         return;
+    restore_mode(run);
     free(run->entry);
     free(run->host);
     free(run);
@@ -240,6 +258,7 @@ static const char *collapse(const char *text)
 
 static void fail(struct terminal_run *run, const struct err *err)
 {
+    restore_mode(run);
     fflush(stdout);
     fprintf(stderr, "%s\n", collapse(err->text));
     end(run, EXIT_FAILED);

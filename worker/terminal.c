@@ -348,11 +348,14 @@ void terminal_destroy(struct terminal *terminal)
     if (terminal == NULL)
         return;
     terminal_restore(terminal);
-    for (int i = 0; i < 3; i++)
-        while (!list_empty(&terminal->streams[i].waiting))
-            forget(&terminal->streams[i],
-                   container_of(list_first(&terminal->streams[i].waiting),
-                                struct waiting, node));
+    for (int i = 0; i < 3; i++) {
+        struct stream *stream = &terminal->streams[i];
+        struct list *node;
+
+        ev_io_stop(terminal->loop, &stream->watcher);
+        while ((node = list_take_first(&stream->waiting)) != NULL)
+            free(container_of(node, struct waiting, node));
+    }
     buf_finish(&terminal->input);
     buf_finish(&terminal->args);
     free(terminal);
