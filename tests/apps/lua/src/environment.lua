@@ -1,0 +1,51 @@
+local case = require("case")
+
+case("ENV-03 a variable is found by name, by id, and by name in the own namespace", function(t)
+    t.eq(env.get("GREETING"), "hello")
+    t.eq(env.get("suite:greeting"), "hello")
+    t.eq(env.get("greeting"), "hello")
+end)
+
+case("ENV-03 a default stands in for what isn't set", function(t)
+    t.eq(env.get("LEVEL"), "low")
+    t.eq(env.set("LEVEL", "high"), true)
+    t.eq(env.get("LEVEL"), "high")
+    env.set("LEVEL", "")
+    t.eq(env.get("LEVEL"), "low")
+end)
+
+case("ENV-03 a variable without public name has its id as key", function(t)
+    t.fails("NotFound", "environment variable not found", env.get("bare"))
+    t.eq(env.set("bare", 5), true)
+    t.eq(env.get("suite:bare"), "5")
+    t.eq(env.get_all()["suite:bare"], "5")
+end)
+
+case("ENV-03 what isn't declared can't be reached", function(t)
+    t.fails("NotFound", "environment variable not found", env.get("PATH"))
+    t.fails("NotFound", "environment variable not found", env.set("PATH", "x"))
+end)
+
+case("ENV-04 read-only variables and storages refuse", function(t)
+    t.fails("PermissionDenied", "environment variable is read-only", env.set("SEALED", "y"))
+    t.fails("PermissionDenied", "storage is read-only", env.set("GREETING", "y"))
+    t.eq(env.get("SEALED"), "x")
+end)
+
+case("ENV-04 arguments are checked", function(t)
+    t.fails("Invalid", "empty key", env.get(""))
+    t.fails("Invalid", "empty key", env.set("", "x"))
+    t.raises("string expected", env.get)
+    t.raises("string expected", env.get, {})
+    t.raises("string expected", env.set, "LEVEL")
+    t.raises("string expected", env.set, "LEVEL", true)
+end)
+
+case("ENV-04 get_all is the union of the storages, without defaults", function(t)
+    local all, err = env.get_all()
+    t.eq(err, nil)
+    t.eq(all.GREETING, "hello")
+    t.eq(all.SEALED, nil)
+end)
+
+return case.entry
