@@ -388,10 +388,8 @@ struct arguments { /* a va_list that may be handed on by pointer */
 };
 
 struct conversion {
-    char spec[24];   /* "%-5.*s", as printf reads it */
-    unsigned n_long; /* 0 = int; size_t and friends are as wide as long */
-    int stars[2];
-    unsigned n_stars;
+    char spec[32];   /* "%-5.20s", '*' replaced by its number, integers as long */
+    unsigned n_long; /* 0 = given as int; size_t and friends are as wide as long */
     char type;
 };
 
@@ -399,56 +397,52 @@ struct conversion {
 static const char *read_conversion(const char *at, struct conversion *out,
                                    struct arguments *arguments)
 {
-    size_t n = strcspn(at, "diuxXcsfgep%");
+    size_t n = 0;
 
-    assert(at[n] != '\0' && n + 3 <= sizeof(out->spec));
     memset(out, 0, sizeof(*out));
-    out->type = at[n];
-    out->spec[0] = '%';
-    memcpy(out->spec + 1, at, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        if (strchr("lzjt", at[i]) != NULL)
-            out->n_long++;
-        if (at[i] == '*' && out->n_stars < 2)
-            out->stars[out->n_stars++] = va_arg(arguments->list, int);
+    out->spec[n++] = '%';
+    for (; strchr("diuxXcsfge%", *at) == NULL; at++) {
+        assert(n + 13 < sizeof(out->spec));
+        if (strchr("hlzjt", *at) != NULL)
+            out->n_long += *at != 'h';
+        else if (*at == '*')
+            n += (size_t)sprintf(out->spec + n, "%d", va_arg(arguments->list, int));
+        else
+            out->spec[n++] = *at;
     }
-    return at + n + 1;
+    assert(*at != '\0');
+    if (strchr("diuxX", *at) != NULL)
+        out->spec[n++] = 'l';
+    out->spec[n] = out->type = *at;
+    return at + 1;
 }
 
-#define PRINT(buf, conversion, argument)                                               \
-    ((conversion)->n_stars == 0 ? buf_printf(buf, (conversion)->spec, argument)        \
-     : (conversion)->n_stars == 1                                                      \
-         ? buf_printf(buf, (conversion)->spec, (conversion)->stars[0], argument)       \
-         : buf_printf(buf, (conversion)->spec, (conversion)->stars[0],                 \
-                      (conversion)->stars[1], argument))
+static long next_integer(const struct conversion *conversion,
+                         struct arguments *arguments)
+{
+    if (conversion->n_long > 0)
+        return va_arg(arguments->list, long);
+    if (strchr("di", conversion->type) != NULL)
+        return va_arg(arguments->list, int);
+    return (long)va_arg(arguments->list, unsigned);
+}
 
 static void print_conversion(struct buf *buf, const struct conversion *conversion,
                              struct arguments *arguments)
 {
     const char *text;
 
-    switch (conversion->type) {
-    case 's':
+    if (conversion->type == 's') {
         text = va_arg(arguments->list, const char *);
-        PRINT(buf, conversion, text != NULL ? text : "(null)");
-        break;
-    case 'f':
-    case 'g':
-    case 'e':
-        PRINT(buf, conversion, va_arg(arguments->list, double));
-        break;
-    case 'p':
-        PRINT(buf, conversion, va_arg(arguments->list, void *));
-        break;
-    case '%':
+        buf_printf(buf, conversion->spec, text != NULL ? text : "(null)");
+    } else if (conversion->type == '%') {
         buf_append(buf, "%", 1);
-        break;
-    default:
-        if (conversion->n_long > 0)
-            PRINT(buf, conversion, va_arg(arguments->list, long));
-        else
-            PRINT(buf, conversion, va_arg(arguments->list, int));
-        break;
+    } else if (strchr("fge", conversion->type) != NULL) {
+        buf_printf(buf, conversion->spec, va_arg(arguments->list, double));
+    } else if (conversion->type == 'c') {
+        buf_append(buf, &(char){(char)va_arg(arguments->list, int)}, 1);
+    } else {
+        buf_printf(buf, conversion->spec, next_integer(conversion, arguments));
     }
 }
 

@@ -70,21 +70,20 @@ static int fill_address(struct sockaddr_un *out, const char *path, struct err *e
                        "control socket path is longer than %zu bytes: %s; choose a "
                        "shorter one with --control",
                        sizeof(out->sun_path) - 1, path);
-    strcpy(out->sun_path, path);
+    memcpy(out->sun_path, path, strlen(path) + 1);
     return 0;
 }
 
 /* Nobody but us may put a socket of theirs into our folder. */
 static int check_folder(const char *path, struct err *err)
 {
-    char *folder = xstrdup(path), *slash = strrchr(folder, '/');
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL   ? xstrdup(".")
+                   : slash == path ? xstrdup("/")
+                                   : xstrndup(path, (size_t)(slash - path));
     struct stat st;
     int rc = 0;
 
-    if (slash == NULL)
-        strcpy(folder, ".");
-    else
-        slash[slash == folder ? 1 : 0] = '\0';
     if (state_make_folder(folder, err) != 0)
         rc = err_wrap(err, "control socket");
     else if (stat(folder, &st) == -1)

@@ -230,6 +230,7 @@ static int read_long(struct parser *parser, const char *text, const char *next)
     const char *equals = strchr(text, '=');
     size_t n = equals != NULL ? (size_t)(equals - text) : strlen(text);
     const struct option_row *row = find_long(text, n);
+    const char *value = "";
 
     if (row == NULL && parser->as_wippy && strcmp(text, "very-verbose") == 0)
         row = find_long("verbose", strlen("verbose"));
@@ -240,7 +241,11 @@ static int read_long(struct parser *parser, const char *text, const char *next)
     if (row->value != NULL && equals == NULL && next == NULL)
         return err_set(parser->err, ERR_INVALID, "--%s needs a value: --%s %s",
                        row->name, row->name, row->value);
-    if (take_option(parser, row, equals != NULL ? equals + 1 : next) != 0)
+    if (equals != NULL)
+        value = equals + 1;
+    else if (row->value != NULL && next != NULL)
+        value = next;
+    if (take_option(parser, row, value) != 0)
         return -1;
     return row->value != NULL && equals == NULL ? 2 : 1;
 }
@@ -262,11 +267,12 @@ static int read_letters(struct parser *parser, const char *text, const char *nex
         if (row->value != NULL) {
             bool is_glued = text[1] != '\0';
 
-            if (take_option(parser, row, is_glued ? text + 1 : next) != 0)
+            if (take_option(parser, row, is_glued || next == NULL ? text + 1 : next) !=
+                0)
                 return -1;
             return is_glued ? 1 : 2;
         }
-        if (take_option(parser, row, NULL) != 0)
+        if (take_option(parser, row, "") != 0)
             return -1;
     }
     return 1;

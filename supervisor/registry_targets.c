@@ -222,7 +222,7 @@ static void compile_and_commit(struct request *request, struct changeset *change
 {
     struct apply *apply = xcalloc(1, sizeof(*apply));
     struct entry **entries =
-        xcalloc(changeset->n > 0 ? changeset->n : 1, sizeof(entries[0]));
+        xcalloc(changeset->n > 0 ? changeset->n : 1, sizeof(struct entry *));
     size_t n = 0;
 
     apply->request = request;

@@ -376,14 +376,16 @@ static void handle_pools_scale(struct request *request)
     if (pool == NULL)
         return;
     entry = registry_find(sup->registry, pool_entry(pool), strlen(pool_entry(pool)));
-    if (n == NULL || n->type != VALUE_INT || n->as.integer < 1 ||
-        n->as.integer > MAX_SLOTS)
-        err_set(&err, ERR_INVALID, "a pool has 1 to %d slots", MAX_SLOTS);
-    else if (pool_kind(pool) == POOL_KIND_INLINE || pool_kind(pool) >= POOL_KIND_HOST ||
-             entry == NULL)
+    if (pool_kind(pool) == POOL_KIND_INLINE || pool_kind(pool) >= POOL_KIND_HOST ||
+        entry == NULL) {
         err_set(&err, ERR_INVALID, "%s has no slots of its own to scale",
                 pool_entry(pool));
-    if (err.text[0] != '\0') {
+        request_fail(request, &err);
+        return;
+    }
+    if (n == NULL || n->type != VALUE_INT || n->as.integer < 1 ||
+        n->as.integer > MAX_SLOTS) {
+        err_set(&err, ERR_INVALID, "a pool has 1 to %d slots", MAX_SLOTS);
         request_fail(request, &err);
         return;
     }

@@ -360,7 +360,7 @@ static int read_flag(struct supctl *ctl, int argc, char **argv, int *at, unsigne
     (*at)++;
     if (row->id < GLOBAL_JSON)
         *seen |= row->id;
-    return take_flag(ctl, row->id, value);
+    return take_flag(ctl, row->id, value != NULL ? value : "");
 }
 
 static bool is_word(const char *text)

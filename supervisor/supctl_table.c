@@ -70,7 +70,10 @@ static void append_cell(struct buf *buf, const struct value *value,
     bool is_number =
         value != NULL && (value->type == VALUE_INT || value->type == VALUE_FLOAT);
 
-    if (value == NULL || value->type == VALUE_NIL)
+    bool is_empty = value == NULL || value->type == VALUE_NIL ||
+                    (value->type == VALUE_STRING && value->as.string.n == 0);
+
+    if (is_empty)
         buf_append_text(buf, "-");
     else if (is_number && kind == COLUMN_BYTES)
         append_bytes(buf, number_of(value));
@@ -78,8 +81,6 @@ static void append_cell(struct buf *buf, const struct value *value,
         append_ms(buf, (int64_t)number_of(value));
     else if (is_number && kind == COLUMN_PERCENT)
         buf_printf(buf, "%.0f%%", number_of(value));
-    else if (value->type == VALUE_STRING && value->as.string.n == 0)
-        buf_append_text(buf, "-");
     else if (value->type == VALUE_STRING)
         append_safe(buf, value->as.string.data, value->as.string.n);
     else

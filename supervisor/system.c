@@ -50,11 +50,11 @@ void system_add_targets(struct system *system, const struct system_target *targe
 {
     unsigned n = system->n_targets + n_targets;
 
-    system->targets = xrealloc(system->targets, n * sizeof(system->targets[0]));
+    system->targets = xrealloc(system->targets, n * sizeof(struct system_target *));
     for (unsigned i = 0; i < n_targets; i++)
         system->targets[system->n_targets + i] = &targets[i];
     system->n_targets = n;
-    qsort(system->targets, n, sizeof(system->targets[0]), compare_targets);
+    qsort(system->targets, n, sizeof(struct system_target *), compare_targets);
     for (unsigned i = 1; i < n; i++)
         assert(strcmp(system->targets[i - 1]->name, system->targets[i]->name) != 0);
 }
@@ -305,9 +305,8 @@ void system_destroy(struct system *system)
 {
     if (system == NULL)
         return;
-    while (!list_empty(&system->open))
-        free_request(
-            &container_of(system->open.next, struct open_request, in_open)->request);
+    LIST_FOREACH_SAFE (node, &system->open)
+        free_request(&container_of(node, struct open_request, in_open)->request);
     free(system->targets);
     free(system);
 }

@@ -41,7 +41,7 @@ void router_on_client_gone(struct supervisor *s, struct client *client)
 
 static void start(void)
 {
-    strcpy(folder, "/tmp/test_control.XXXXXX");
+    snprintf(folder, sizeof(folder), "/tmp/test_control.XXXXXX");
     ck_assert_ptr_ne(mkdtemp(folder), NULL);
     snprintf(path, sizeof(path), "%s/run/app.sock", folder);
     log_set_fd(-1);
@@ -76,7 +76,7 @@ static int connect_there(void)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
     close(fd);
@@ -111,7 +111,7 @@ START_TEST(control_takes_a_stale_socket_over)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     snprintf(path, sizeof(path), "%s/app.sock", folder);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     close(fd); /* its file stays */
     listen_there();
@@ -155,7 +155,7 @@ START_TEST(control_refuses_a_folder_that_all_may_write_to_C1)
     snprintf(path, sizeof(path), "%s/open", folder);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     ck_assert_int_eq(chmod(path, 0777), 0);
-    strcat(path, "/app.sock");
+    snprintf(path, sizeof(path), "%s/open/app.sock", folder);
     ck_assert_ptr_eq(control_create(&sup, path, &err), NULL);
     ck_assert_int_eq(err.kind, ERR_PERMISSION_DENIED);
 }
