@@ -131,14 +131,6 @@ static int finish(const struct cursor *cursor, const char *name, struct err *err
     return 0;                                                                          \
     }
 #include "proto/frames.def"
-#undef FRAME
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef BIN
-#undef REST
-#undef END
 
 /* ---- encoders ----------------------------------------------------------------------
  */
@@ -213,14 +205,6 @@ static uint8_t *put_bin_field(uint8_t *at, struct bytes bin)
     return n <= INT32_MAX;                                                             \
     }
 #include "proto/frames.def"
-#undef FRAME
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef BIN
-#undef REST
-#undef END
 
 static uint8_t *put_header(struct buf *buf, uint8_t type, size_t n)
 {
@@ -253,14 +237,6 @@ static uint8_t *put_header(struct buf *buf, uint8_t type, size_t n)
     return at == buf->data + buf->end;                                                 \
     }
 #include "proto/frames.def"
-#undef FRAME
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef BIN
-#undef REST
-#undef END
 
 /* ---- peek --------------------------------------------------------------------------
  */
@@ -295,14 +271,6 @@ static const char *const names[256] = {
 #define REST(field)
 #define END(NAME, name)
 #include "proto/frames.def"
-#undef FRAME
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef BIN
-#undef REST
-#undef END
 };
 
 const char *frame_name(uint8_t type)

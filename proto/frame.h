@@ -34,14 +34,6 @@ enum frame_type {
 #define REST(field)
 #define END(NAME, name)
 #include "proto/frames.def"
-#undef FRAME
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef BIN
-#undef REST
-#undef END
 };
 
 #define FRAME(NAME, name, type) struct frame_##name {
@@ -59,14 +51,6 @@ enum frame_type {
                             struct err *err);                                          \
     bool frame_encode_##name(struct buf *buf, const struct frame_##name *frame);
 #include "proto/frames.def"
-#undef FRAME
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef BIN
-#undef REST
-#undef END
 
 enum reply_status {
     REPLY_OK = 0,
