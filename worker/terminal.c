@@ -350,10 +350,9 @@ void terminal_destroy(struct terminal *terminal)
     terminal_restore(terminal);
     for (int i = 0; i < 3; i++) {
         struct stream *stream = &terminal->streams[i];
-        struct list *node;
 
         ev_io_stop(terminal->loop, &stream->watcher);
-        while ((node = list_take_first(&stream->waiting)) != NULL)
+        LIST_FOREACH_SAFE (node, &stream->waiting)
             free(container_of(node, struct waiting, node));
     }
     buf_finish(&terminal->input);
