@@ -50,12 +50,20 @@ struct terminal {
 /* ---- who waits ---------------------------------------------------------------------
  */
 
+/* Starting what runs and stopping what doesn't changes nothing. */
+static void watch(struct stream *stream)
+{
+    if (list_empty(&stream->waiting))
+        ev_io_stop(stream->terminal->loop, &stream->watcher);
+    else
+        ev_io_start(stream->terminal->loop, &stream->watcher);
+}
+
 static void forget(struct stream *stream, struct waiting *waiting)
 {
     list_remove(&waiting->node);
     free(waiting);
-    if (list_empty(&stream->waiting))
-        ev_io_stop(stream->terminal->loop, &stream->watcher);
+    watch(stream);
 }
 
 static void withdraw(struct task *task)
@@ -80,7 +88,7 @@ static struct waiting *add_waiting(struct stream *stream, struct task *task)
     list_append(&stream->waiting, &waiting->node);
     task->withdraw = withdraw;
     task->withdraw_state = stream;
-    ev_io_start(stream->terminal->loop, &stream->watcher);
+    watch(stream);
     return waiting;
 }
 
