@@ -39,7 +39,8 @@ struct chunk {
     struct list waiters;
     enum chunk_state state;
     unsigned n_tries;
-    bool forgotten;       /* freed when its answer has come */
+    bool forgotten; /* freed when its answer has come and been told */
+    bool settling;
     struct buf payload;   /* compiled: the answer to @code.get */
     struct err err;       /* failed */
     struct value details; /* of err */
@@ -114,11 +115,13 @@ static void settle(struct chunk *chunk)
 {
     struct list *node;
 
+    chunk->settling = true; /* a waiter may forget it: who applied a bad change does */
     while ((node = list_take_first(&chunk->waiters)) != NULL) {
         struct waiter *waiter = container_of(node, struct waiter, link);
 
         waiter->ready(waiter, chunk);
     }
+    chunk->settling = false;
     if (chunk->forgotten)
         free_chunk(chunk);
 }
@@ -150,10 +153,11 @@ void code_forget(struct code *code, const struct entry *entry)
     if (chunk == NULL)
         return;
     map_remove_number(&code->chunks, (uintptr_t)entry);
-    if (chunk->state == CHUNK_COMPILED || chunk->state == CHUNK_FAILED)
-        free_chunk(chunk);
-    else
+    if (chunk->settling ||
+        (chunk->state != CHUNK_COMPILED && chunk->state != CHUNK_FAILED))
         chunk->forgotten = true;
+    else
+        free_chunk(chunk);
 }
 
 /* ---- the answer for workers --------------------------------------------------------
@@ -300,8 +304,7 @@ static void on_dead(void *context, struct worker *worker, const char *reason)
         return; /* it was drained */
     code->worker = NULL;
     ev_timer_stop(code->sup->loop, &code->idle);
-    log_warn("compile worker died", "pid=%d reason=%s", (int)worker->os_pid,
-             reason);
+    log_warn("compile worker died", "pid=%d reason=%s", (int)worker->os_pid, reason);
     if (worker->ready_at_ns == 0) {
         err_set(&err, ERR_UNAVAILABLE, "the compiler can't start: its worker %s",
                 reason);
