@@ -300,7 +300,8 @@ static int print_problems(struct program *program)
     buf_init(&buf, 0);
     problems_format(&buf, &program->problems);
     fflush(stdout);
-    (void)!fwrite(buf_head(&buf), 1, buf_len(&buf), stderr);
+    if (buf_len(&buf) != 0)
+        (void)!fwrite(buf_head(&buf), 1, buf_len(&buf), stderr);
     buf_finish(&buf);
     return program->problems.n_errors > 0 ? EXIT_BAD_CONFIG : EXIT_OK;
 }
