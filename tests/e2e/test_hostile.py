@@ -1,0 +1,1 @@
+"""Peers that lie: a worker program of somebody else's, clients that send rubbish."""
