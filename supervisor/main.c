@@ -286,10 +286,24 @@ static void on_services_started(void *context)
         banner_print(stdout, &program->sup);
 }
 
+/* EV-7: apps may follow what becomes of the registry. */
+static void publish_changes(struct supervisor *sup, const struct changeset *changeset)
+{
+    for (size_t i = 0; i < changeset->n; i++) {
+        const struct change *change = &changeset->changes[i];
+        struct value data = {0};
+
+        if (change->after != NULL)
+            data = entry_to_value(change->after);
+        bus_publish(sup, "registry", change_op_name(change->op), change->of_id, &data);
+        value_finish(&data);
+    }
+}
+
 static void on_registry_changed(void *context, const struct changeset *changeset)
 {
-    (void)changeset;
     services_refresh(context);
+    publish_changes(context, changeset);
 }
 
 /* Prints all that is wrong; the exit status. */
@@ -406,9 +420,8 @@ static bool load_registry(struct program *program)
         .override_map = config->overrides.type == VALUE_MAP ? &config->overrides : NULL,
         .disable = config->disable.type == VALUE_MAP ? &config->disable : NULL};
     struct err err = {0};
-    struct changeset *changeset =
-        registry_load(program->sup.registry, &load, &program->broken,
-                      &program->problems, &err);
+    struct changeset *changeset = registry_load(
+        program->sup.registry, &load, &program->broken, &program->problems, &err);
 
     if (changeset != NULL &&
         registry_commit(program->sup.registry, changeset, NULL, &err) == 0)
@@ -623,7 +636,11 @@ int main(int argc, char **argv)
 {
     struct program program = {.lock_fd = -1, .log_fd = -1, .notify = {.fd = -1}};
     struct err err = {0};
+    sigset_t none;
 
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none,
+                NULL); /* whoever started us may have blocked some */
     signal(SIGPIPE, SIG_IGN);
     problems_init(&program.problems);
     if (options_parse(&program.options, argc, argv, &err) != 0) {
