@@ -42,6 +42,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/names.h"
 #include "supervisor/notify.h"
+#include "supervisor/offload.h"
 #include "supervisor/options.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_setup.h"
@@ -441,6 +442,7 @@ static void create_modules(struct program *program)
 
     conn_set_init(&sup->conns, sup->loop);
     sup->system = system_create(sup);
+    sup->offload = offload_create(sup->loop);
     sup->logs = logs_create(sup);
     router_create(sup, NULL);
     sup->actors = actors_create(sup);
@@ -475,6 +477,7 @@ static void destroy_modules(struct program *program)
 
     terminal_run_destroy(program->terminal);
     program->terminal = NULL;
+    offload_destroy(sup->offload); /* before those that its jobs answer */
     control_destroy(sup->control);
     services_destroy(sup->services);
     router_destroy(sup);
