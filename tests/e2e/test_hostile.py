@@ -1,1 +1,0 @@
-"""Peers that lie: a worker program of somebody else's, clients that send rubbish."""
