@@ -1,11 +1,12 @@
 #include "common/buf.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 /* What clear() keeps, so that one huge frame does not pin its memory for ever. */
-#define KEEP_BYTES (256 * 1024)
+#define KEEP_BYTES ((size_t)256 * 1024)
 
 void buf_init(struct buf *buf, size_t max_bytes)
 {
@@ -34,6 +35,7 @@ uint8_t *buf_reserve_slow(struct buf *buf, size_t n)
         return NULL;
     if (buf->start != 0 && live + n <= buf->size &&
         (live <= buf->size / 2 || buf->size == buf->max_bytes)) {
+        assert(buf->data != NULL);
         memmove(buf->data, buf->data + buf->start, live);
         buf->start = 0;
         buf->end = live;

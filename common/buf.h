@@ -1,8 +1,8 @@
 /*
  * buf -- a growing byte buffer that is read from the front and written at the end.
  *
- * data[start .. end) are the live bytes. Growing may fail (ENOMEM or max_bytes), because
- * what fills a buffer is usually sized by a peer; the bytes already there stay.
+ * data[start .. end) are the live bytes. Growing may fail (ENOMEM or max_bytes),
+ * because what fills a buffer is usually sized by a peer; the bytes already there stay.
  */
 #ifndef TROUPE_COMMON_BUF_H
 #define TROUPE_COMMON_BUF_H

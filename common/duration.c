@@ -192,7 +192,7 @@ static size_t format_short(char *out, uint64_t ns)
     const char *unit = ns < 1000 ? "ns" : ns < 1000000 ? "\xc2\xb5s" : "ms";
     int n = format_scaled(out, ns, ns < 1000 ? 0 : ns < 1000000 ? 3 : 6);
 
-    return (size_t)(n + sprintf(out + n, "%s", unit));
+    return (size_t)n + (size_t)sprintf(out + n, "%s", unit);
 }
 
 size_t duration_format(char out[DURATION_TEXT_BYTES], int64_t ns)

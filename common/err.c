@@ -32,10 +32,10 @@ int err_vset(struct err *err, enum err_kind kind, const char *fmt, va_list args)
     if (err == NULL)
         return -1;
     err->kind = kind;
-    err->retryable = kind == ERR_UNAVAILABLE || kind == ERR_TIMEOUT ||
-                             kind == ERR_RATE_LIMITED
-                         ? RETRY_YES
-                         : RETRY_NO;
+    err->retryable =
+        kind == ERR_UNAVAILABLE || kind == ERR_TIMEOUT || kind == ERR_RATE_LIMITED
+            ? RETRY_YES
+            : RETRY_NO;
     mark_cut(err, vsnprintf(err->text, sizeof(err->text), fmt, args));
     return -1;
 }

@@ -3,7 +3,8 @@
  *
  * Functions that can fail return 0 or -1 (or a pointer or NULL) and fill a struct err
  * that the caller owns. Nothing on floors 0 and 1 logs: the function that decides what
- * happens now does, once. The kinds are those that apps see (lua-environment.md ERR-01).
+ * happens now does, once. The kinds are those that apps see (lua-environment.md
+ * ERR-01).
  */
 #ifndef TROUPE_COMMON_ERR_H
 #define TROUPE_COMMON_ERR_H
@@ -45,12 +46,14 @@ int err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
 int err_vset(struct err *err, enum err_kind kind, const char *fmt, va_list args);
 
 /* Prepends "context: ", keeps kind and retryable. Always -1. */
-int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int err_wrap(struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* The CamelCase name that apps compare with ("NotFound", "" for unknown). */
 const char *err_kind_name(enum err_kind kind);
 
-/* The kind of that name; ERR_UNKNOWN for any other text (custom kinds travel as text). */
+/* The kind of that name; ERR_UNKNOWN for any other text (custom kinds travel as text).
+ */
 enum err_kind err_kind_find(const char *name);
 
 #endif

@@ -12,15 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PID_SLOT_BITS 22
-#define PID_INDEX_BITS 10
-#define PID_MAX_SLOTS (1u << PID_SLOT_BITS)
+#define PID_SLOT_BITS   22
+#define PID_INDEX_BITS  10
+#define PID_MAX_SLOTS   (1u << PID_SLOT_BITS)
 #define PID_MAX_WORKERS (1u << PID_INDEX_BITS)
-#define PID_TEXT_MAX 300 /* longest text that pid_format writes, NUL included */
-#define ID_MAX_BYTES 255 /* longest entry id accepted anywhere */
+#define PID_TEXT_MAX    300 /* longest text that pid_format writes, NUL included */
+#define ID_MAX_BYTES    255 /* longest entry id accepted anywhere */
 
-/* life says how often the slot was used before; it is in the high bits, then index, then
- * slot, so that the first pids of a runtime are short in text. */
+/* life says how often the slot was used before; it is in the high bits, then index,
+ * then slot, so that the first pids of a runtime are short in text. */
 static inline uint64_t pid_make(uint32_t index, uint32_t life, uint32_t slot)
 {
     return (uint64_t)life << 32 | (uint64_t)index << PID_SLOT_BITS | slot;
@@ -47,9 +47,10 @@ static inline uint32_t pid_generation(uint64_t pid)
     return (pid_life(pid) << 1 | 1) & 0x7fffffff;
 }
 
-/* Writes "{host|0x00007}" (at least 5 hex digits, then 6, 8, 16) and returns its length.
- * The zero pid is "{|}". host is cut at ID_MAX_BYTES. */
-size_t pid_format(char out[PID_TEXT_MAX], const char *host, size_t host_bytes, uint64_t pid);
+/* Writes "{host|0x00007}" (at least 5 hex digits, then 6, 8, 16) and returns its
+ * length. The zero pid is "{|}". host is cut at ID_MAX_BYTES. */
+size_t pid_format(char out[PID_TEXT_MAX], const char *host, size_t host_bytes,
+                  uint64_t pid);
 
 enum pid_parse_result { PID_OK, PID_NO_BRACES, PID_NO_PIPE, PID_BAD_NUMBER };
 

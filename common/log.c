@@ -427,6 +427,8 @@ static long next_integer(const struct conversion *conversion,
     return (long)va_arg(arguments->list, unsigned);
 }
 
+/* NOLINTBEGIN(bugprone-branch-clone,readability-function-cognitive-complexity): PRINT
+ * hides what differs from the one, and counts for many with the other. */
 static void print_conversion(struct buf *buf, const struct conversion *conversion,
                              struct arguments *arguments)
 {
@@ -445,6 +447,7 @@ static void print_conversion(struct buf *buf, const struct conversion *conversio
         buf_printf(buf, conversion->spec, next_integer(conversion, arguments));
     }
 }
+/* NOLINTEND(bugprone-branch-clone,readability-function-cognitive-complexity) */
 
 /* One "key=value" of the format; a lone integer stays a number. */
 static const char *read_field(struct value *fields, const char *at,

@@ -81,8 +81,8 @@ static void grow(struct map *map)
 
     map->size = old.size == 0 ? 8 : old.size * 2;
     map->rows = xcalloc(map->size, sizeof(*map->rows));
-    MAP_FOREACH(row, &old)
-    *probe(map, row->text, row->number, row->hash) = *row;
+    MAP_FOREACH (row, &old)
+        *probe(map, row->text, row->number, row->hash) = *row;
     free(old.rows);
 }
 

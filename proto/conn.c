@@ -11,13 +11,13 @@
 #include "common/mem.h"
 #include "proto/frame.h"
 
-#define READ_BYTES (256 * 1024)
+#define READ_BYTES ((size_t)256 * 1024)
 #define MAX_FDS    16
 
 const struct conn_limits conn_limits_default = {
     .frame_max_bytes = FRAME_MAX_BYTES_DEFAULT,
-    .high_water_bytes = 8u * 1024 * 1024,
-    .out_max_bytes = 256u * 1024 * 1024,
+    .high_water_bytes = (size_t)8 * 1024 * 1024,
+    .out_max_bytes = (size_t)256 * 1024 * 1024,
     .read_budget_bytes = 4 * READ_BYTES,
 };
 
@@ -274,7 +274,9 @@ static void keep_fds(struct conn *conn, struct msghdr *msg)
     }
 }
 
-static ssize_t receive(struct conn *conn, uint8_t *at, size_t n_bytes)
+static ssize_t receive(struct conn *conn,
+                       uint8_t *at, /* NOLINT(readability-non-const-parameter) */
+                       size_t n_bytes)
 {
     union {
         struct cmsghdr align;

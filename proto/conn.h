@@ -2,15 +2,16 @@
  * conn -- one peer on a libev loop: frames in, frames out, both bounded.
  *
  * Reads drain the socket into one buffer and hand out every complete frame in it, up to
- * a budget per turn. Writes gather in one buffer and leave in one write at the end of the
- * loop's turn (conn_flush_all from the owner's ev_prepare), however many frames went in:
- * waking the peer costs more than the work. Above the high-water mark conn_is_congested()
- * is true: the owner stops giving this peer new work; what must be told is still queued
- * up to the hard bound, beyond which the peer counts as dead.
+ * a budget per turn. Writes gather in one buffer and leave in one write at the end of
+ * the loop's turn (conn_flush_all from the owner's ev_prepare), however many frames
+ * went in: waking the peer costs more than the work. Above the high-water mark
+ * conn_is_congested() is true: the owner stops giving this peer new work; what must be
+ * told is still queued up to the hard bound, beyond which the peer counts as dead.
  *
- * The callbacks are on_frame (body is borrowed until it returns; returning -1 closes the
- * conn with err's text as the reason) and on_closed, which comes exactly once, at the end,
- * never from inside a conn_ function that the owner calls; the owner then destroys it.
+ * The callbacks are on_frame (body is borrowed until it returns; returning -1 closes
+ * the conn with err's text as the reason) and on_closed, which comes exactly once, at
+ * the end, never from inside a conn_ function that the owner calls; the owner then
+ * destroys it.
  */
 #ifndef TROUPE_PROTO_CONN_H
 #define TROUPE_PROTO_CONN_H
@@ -27,10 +28,10 @@ struct conn;
 struct err;
 
 struct conn_limits {
-    uint32_t frame_max_bytes;  /* longest body accepted */
-    size_t high_water_bytes;   /* out buffer: congested above it */
-    size_t out_max_bytes;      /* out buffer: hard bound */
-    size_t read_budget_bytes;  /* per turn, so that one peer can't hold the loop */
+    uint32_t frame_max_bytes; /* longest body accepted */
+    size_t high_water_bytes;  /* out buffer: congested above it */
+    size_t out_max_bytes;     /* out buffer: hard bound */
+    size_t read_budget_bytes; /* per turn, so that one peer can't hold the loop */
 };
 extern const struct conn_limits conn_limits_default;
 
@@ -51,7 +52,8 @@ void conn_set_finish(struct conn_set *set);
 /* Takes fd (made nonblocking). limits NULL = default. */
 struct conn *conn_create(struct conn_set *set, int fd, const struct conn_limits *limits,
                          const struct conn_callbacks *callbacks, void *context);
-void conn_destroy(struct conn *conn); /* NULL is fine; closes fd, on_closed won't come */
+void conn_destroy(
+    struct conn *conn); /* NULL is fine; closes fd, on_closed won't come */
 
 /* The buffer to encode frames into; call conn_wrote() after it. */
 struct buf *conn_out(struct conn *conn);

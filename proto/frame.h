@@ -1,13 +1,17 @@
 /*
  * frame -- the wire's units: peek, decode, encode. See frames.def for the format.
  *
- * peek() looks at six bytes and needs nothing else; decode() borrows from the body it is
- * given and refuses missing, surplus and wrongly typed fields; nothing is allocated on a
- * declared size. For each row of frames.def there are
- *     struct frame_NAME,
- *     int  frame_decode_NAME(struct bytes body, struct frame_NAME *out, struct err *err);
+ * peek() looks at six bytes and needs nothing else; decode() borrows from the body it
+ * is given and refuses missing, surplus and wrongly typed fields; nothing is allocated
+ * on a declared size. For each row of frames.def there are
+ *
+ *     struct frame_NAME;
+ *     int frame_decode_NAME(struct bytes body, struct frame_NAME *out,
+ *                           struct err *err);
  *     bool frame_encode_NAME(struct buf *buf, const struct frame_NAME *frame);
- * encode appends a whole frame, false when the buffer can't grow (then nothing is added).
+ *
+ * encode appends a whole frame, false when the buffer can't grow (then nothing is
+ * added).
  */
 #ifndef TROUPE_PROTO_FRAME_H
 #define TROUPE_PROTO_FRAME_H
@@ -19,10 +23,10 @@
 
 struct err;
 
-#define PROTO_VERSION 1
-#define FRAME_HEADER_BYTES 6
+#define PROTO_VERSION           1
+#define FRAME_HEADER_BYTES      6
 #define FRAME_MAX_BYTES_DEFAULT (64u * 1024 * 1024)
-#define STR_MAX_BYTES 65535
+#define STR_MAX_BYTES           65535
 
 enum frame_type {
 #define FRAME(NAME, name, type) FRAME_##NAME = (type),
@@ -37,12 +41,12 @@ enum frame_type {
 };
 
 #define FRAME(NAME, name, type) struct frame_##name {
-#define U8(field) uint8_t field;
-#define U32(field) uint32_t field;
-#define U64(field) uint64_t field;
-#define STR(field) struct bytes field;
-#define BIN(field) struct bytes field;
-#define REST(field) struct bytes field;
+#define U8(field)               uint8_t field;
+#define U32(field)              uint32_t field;
+#define U64(field)              uint64_t field;
+#define STR(field)              struct bytes field;
+#define BIN(field)              struct bytes field;
+#define REST(field)             struct bytes field;
 #define END(NAME, name)                                                                \
     char no_more_fields;                                                               \
     }                                                                                  \
@@ -68,8 +72,8 @@ enum payload_ext { EXT_ERROR = 1, EXT_REF = 2 };
  * the six header bytes are there, 0 when more bytes are needed, -1 (INVALID) when this
  * is no frame or the body would exceed max_bytes.
  */
-int frame_peek(const uint8_t *data, size_t n_bytes, uint32_t max_bytes, uint8_t *type_out,
-               uint32_t *body_bytes_out, struct err *err);
+int frame_peek(const uint8_t *data, size_t n_bytes, uint32_t max_bytes,
+               uint8_t *type_out, uint32_t *body_bytes_out, struct err *err);
 
 /* "CALL", or "?" for an unknown type. */
 const char *frame_name(uint8_t type);

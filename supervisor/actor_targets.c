@@ -21,10 +21,11 @@
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 
-#define ASK_TIMEOUT_NS (2 * (uint64_t)1000000000) /* a worker that is busy elsewhere   \
-                                                   */
-#define LIST_MAX       50000                      /* actors in one answer */
-#define OPERATOR_HOST  "node:operator"
+#define ASK_TIMEOUT_NS                                                                 \
+    (2 * (uint64_t)1000000000) /* a worker that is busy elsewhere                      \
+                                */
+#define LIST_MAX      50000    /* actors in one answer */
+#define OPERATOR_HOST "node:operator"
 
 /* ---- asking a worker
  * -------------------------------------------------------------------- */

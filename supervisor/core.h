@@ -34,12 +34,11 @@ struct supervisor {
     struct control *control;   /* control socket and its clients */
     struct logs *logs;         /* ring of recent records, followers */
     struct env *env;           /* environment variables of apps */
-    struct offload *offload;   /* a thread for writing files */
     struct status *status;     /* figures about all of it */
 
     /* Upwards to main.c. stop: an orderly end (now: at once) with that exit status; the
-     * first one counts, unless it was 0. on_exit: an EXIT for a control pid (worker index
-     * 0) that no service has. Both may be NULL. */
+     * first one counts, unless it was 0. on_exit: an EXIT for a control pid (worker
+     * index 0) that no service has. Both may be NULL. */
     void (*stop)(struct supervisor *sup, int exit_code, bool now);
     void (*on_exit)(struct supervisor *sup, const struct frame_exit *frame);
 };

@@ -1,5 +1,6 @@
 #include "supervisor/options.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,7 @@ static const struct option_row *find_letter(const struct parser *parser, char le
 
 static int set_log_format(const struct parser *parser, const char *value)
 {
+    assert(value != NULL); /* its row says that it has one; likewise below */
     if (strcmp(value, "console") != 0 && strcmp(value, "json") != 0)
         return err_set(parser->err, ERR_INVALID,
                        "--log-format is 'console' or 'json', not '%.60s'", value);
@@ -152,9 +154,12 @@ static int set_log_level(const struct parser *parser, const char *value)
 
 static int set_override(const struct parser *parser, const char *value)
 {
-    const char *first = strchr(value, ':'), *equals = strchr(value, '=');
-    const char *second = first != NULL ? strchr(first + 1, ':') : NULL;
+    const char *first, *second, *equals;
 
+    assert(value != NULL);
+    first = strchr(value, ':');
+    second = first != NULL ? strchr(first + 1, ':') : NULL;
+    equals = strchr(value, '=');
     if (second == NULL || equals == NULL || equals < second || equals == second + 1)
         return err_set(parser->err, ERR_INVALID,
                        "invalid -o \"%.100s\": expected ns:entry:field=value", value);
@@ -164,8 +169,11 @@ static int set_override(const struct parser *parser, const char *value)
 
 static int set_setting(const struct parser *parser, const char *value)
 {
-    const char *equals = strchr(value, '='), *dot = strchr(value, '.');
+    const char *equals, *dot;
 
+    assert(value != NULL);
+    equals = strchr(value, '=');
+    dot = strchr(value, '.');
     if (equals == NULL)
         return err_set(parser->err, ERR_INVALID,
                        "invalid --set \"%.100s\": expected section.path=value", value);

@@ -1,5 +1,6 @@
 #include "supervisor/status.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -389,6 +390,7 @@ static void handle_pools_scale(struct request *request)
         request_fail(request, &err);
         return;
     }
+    assert(entry != NULL && n != NULL);
     changed = entry_with_slots(entry, pool_kind(pool), n->as.integer);
     changed->type = entry->type;
     buf_init(&settings, 0);

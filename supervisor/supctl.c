@@ -1,5 +1,6 @@
 #include "supervisor/supctl.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <limits.h>
 #include <signal.h>
@@ -229,6 +230,7 @@ static int set_timeout(struct supctl *ctl, const char *text)
     char why[DURATION_ERROR_BYTES];
     int64_t ns;
 
+    assert(text != NULL); /* its row says that it has one; likewise below */
     if (!duration_parse(text, strlen(text), &ns, why))
         return usage("--timeout: %s", why);
     if (ns <= 0)
@@ -239,8 +241,10 @@ static int set_timeout(struct supctl *ctl, const char *text)
 
 static int set_context(struct supctl *ctl, const char *text)
 {
-    const char *equals = strchr(text, '=');
+    const char *equals;
 
+    assert(text != NULL);
+    equals = strchr(text, '=');
     if (equals == NULL || equals == text)
         return usage("--context wants key=value, not '%s'", text);
     value_put_n(&ctl->context, text, (size_t)(equals - text),
@@ -252,6 +256,7 @@ static int set_lines(struct supctl *ctl, const char *text)
 {
     char *end;
 
+    assert(text != NULL);
     ctl->n_lines = strtoll(text, &end, 10);
     if (*text == '\0' || *end != '\0' || ctl->n_lines < 0)
         return usage("-n wants a number, not '%s'", text);

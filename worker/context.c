@@ -44,7 +44,8 @@ static lua_Integer highest_index(lua_State *L)
 static void convert(lua_State *L, int depth);
 
 /* Replaces the table on top by a list of its first n items. */
-static void convert_list(lua_State *L, lua_Integer n, int depth)
+static void convert_list(lua_State *L, lua_Integer n, /* NOLINT(misc-no-recursion) */
+                         int depth)
 {
     lua_createtable(L, n < 1024 ? (int)n : 1024, 0);
     for (lua_Integer i = 1; i <= n; i++) {
@@ -55,7 +56,7 @@ static void convert_list(lua_State *L, lua_Integer n, int depth)
     lua_remove(L, -2);
 }
 
-static void convert_map(lua_State *L, int depth)
+static void convert_map(lua_State *L, int depth) /* NOLINT(misc-no-recursion) */
 {
     lua_newtable(L);
     for (lua_pushnil(L); lua_next(L, -3) != 0; lua_pop(L, 1)) {

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CHUNK_BYTES (8 * 1024)
-#define MAX_CHUNK_BYTES   (128 * 1024)
+#define FIRST_CHUNK_BYTES ((size_t)8 * 1024)
+#define MAX_CHUNK_BYTES   ((size_t)128 * 1024)
 
 /* Memory checkers see every block for what it is when malloc makes them all. */
 #if defined(__SANITIZE_ADDRESS__)

@@ -11,8 +11,9 @@
 
 #include "tests/unit/unit.h"
 
-#define CPUS UINT32_MAX /* stands for "as many processes as CPUs, at most the slots"   \
-                         */
+#define CPUS                                                                           \
+    UINT32_MAX /* stands for "as many processes as CPUs, at most the slots"            \
+                */
 
 /* F-41, F-42, PH-1 */
 static const struct {

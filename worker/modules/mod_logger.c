@@ -20,7 +20,7 @@
 #include "worker/object.h"
 
 static const struct object_class logger_class = {"logger.Logger"};
-#define MESSAGE_MAX_BYTES (64 * 1024)
+#define MESSAGE_MAX_BYTES ((size_t)64 * 1024)
 
 /* Uservalue 1: fields added by with(); 2: name. */
 

@@ -213,6 +213,17 @@ static int process_events(lua_State *L)
     return 1;
 }
 
+static struct channel *find_listener(struct actor *actor, const char *topic, size_t n)
+{
+    LIST_FOREACH (node, &actor->queues) {
+        struct channel *channel = container_of(node, struct channel, in_actor);
+
+        if (channel_has_topic(channel, topic, n))
+            return channel;
+    }
+    return NULL;
+}
+
 static int process_listen(lua_State *L)
 {
     struct actor *actor = actor_current(L);
@@ -224,7 +235,7 @@ static int process_listen(lua_State *L)
         return errors_return(L, ERR_INVALID, "topic cannot be empty");
     if (topic[0] == '@')
         return errors_return(L, ERR_INVALID, "cannot listen to @ topics");
-    channel = channel_find(&actor->queues, topic, n);
+    channel = find_listener(actor, topic, n);
     if (channel != NULL) {
         actor_push_anchored(actor, L, channel);
         return 1;
@@ -254,7 +265,9 @@ static int process_unlisten(lua_State *L)
 
     if (channel == NULL || !channel->is_queue || channel->topic == NULL)
         return refuse_channel(L);
-    channel_untie(L, channel);
+    free(channel->topic);
+    channel->topic = NULL;
+    actor_release(channel->actor, L, channel);
     channel_close(channel);
     lua_pushboolean(L, 1);
     return 1;
@@ -270,7 +283,7 @@ static int subscribe(lua_State *L)
     size_t n;
     const char *topic = luaL_checklstring(L, 1, &n);
     struct channel *channel = channel_check(L, 2);
-    struct channel *other = channel_find(&actor->queues, topic, n);
+    struct channel *other = find_listener(actor, topic, n);
 
     if (n == 0)
         return errors_return(L, ERR_INVALID, "topic cannot be empty");
@@ -284,9 +297,9 @@ static int subscribe(lua_State *L)
             !list_empty(&channel->senders))
             return errors_return(L, ERR_INVALID_STATE,
                                  "the channel must be open, empty and not subscribed");
-        lua_pushvalue(L, 2);
-        channel_make_queue(L, channel, decode_raw);
+        channel_make_queue(channel, decode_raw);
         channel_set_topic(channel, topic, n);
+        lua_pushvalue(L, 2);
         actor_anchor(actor, L, channel);
         actor_reroute(actor, channel);
     }

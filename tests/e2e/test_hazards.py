@@ -1,1 +1,0 @@
-"""What goes wrong elsewhere: storms, leaks, races, clocks."""

@@ -1,1 +1,0 @@
-"""Every command of supctl: tables, JSON, exit codes."""
