@@ -34,6 +34,7 @@ struct supervisor {
     struct control *control;   /* control socket and its clients */
     struct logs *logs;         /* ring of recent records, followers */
     struct env *env;           /* environment variables of apps */
+    struct offload *offload;   /* a thread for writing files */
     struct status *status;     /* figures about all of it */
 
     /* Upwards to main.c. stop: an orderly end (now: at once) with that exit status; the

@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/err.h"
@@ -15,13 +14,13 @@
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/env_file.h"
+#include "supervisor/env_storage.h"
+#include "supervisor/offload.h"
 #include "supervisor/registry.h"
 #include "supervisor/system.h"
 
 #define VALUE_MAX_BYTES  65536
 #define ROUTER_MAX_STEPS 64 /* storages looked at for one variable */
-
-extern char **environ;
 
 struct env {
     struct registry *registry;
@@ -31,281 +30,9 @@ struct env {
     struct snapshot *state; /* keeps the entries that by_name and by_id point to */
 };
 
-struct memory {
-    char *id;
-    struct value values; /* a map */
-};
-
-/* What a storage of some kind can do. key is the variable's name. */
-struct storage_kind {
-    const char *kind;
-    /* Owned text; NULL with err, NOT_FOUND when the key isn't there. */
-    char *(*get)(struct env *env, const struct entry *storage, const char *key,
-                 struct err *err);
-    int (*set)(struct env *env, const struct entry *storage, const char *key,
-               const char *value, struct err *err);
-    void (*get_all)(struct env *env, const struct entry *storage, struct value *out);
-};
-
 static int not_found(struct err *err)
 {
     return err_set(err, ERR_NOT_FOUND, "environment variable not found");
-}
-
-static int read_only(struct env *env, const struct entry *storage, const char *key,
-                     const char *value, struct err *err)
-{
-    (void)env, (void)storage, (void)key, (void)value;
-    return err_set(err, ERR_PERMISSION_DENIED, "storage is read-only");
-}
-
-/* Scalars as text; NULL for the rest. Owned. */
-static char *scalar_text(const struct value *value)
-{
-    struct buf buf;
-    char *text = NULL;
-
-    if (value == NULL || value->type == VALUE_NIL || value->type >= VALUE_LIST)
-        return NULL;
-    if (value->type == VALUE_STRING)
-        return xstrdup(value->as.string.data);
-    buf_init(&buf, 0);
-    if (value_write_json(&buf, value, 0))
-        text = xstrndup((char *)buf_head(&buf), buf_len(&buf));
-    buf_finish(&buf);
-    return text;
-}
-
-/* The union's first value stays. */
-static void add_value(struct value *out, const char *key, size_t n_key,
-                      const char *value, size_t n_value)
-{
-    char *name = xstrndup(key, n_key);
-
-    if (value_get(out, name) == NULL)
-        value_put(out, name, value_bytes(value, n_value));
-    free(name);
-}
-
-/* ---- os
- * ------------------------------------------------------------------------------- */
-
-static char *os_get(struct env *env, const struct entry *storage, const char *key,
-                    struct err *err)
-{
-    const char *text = getenv(key);
-
-    (void)env, (void)storage;
-    if (text == NULL) {
-        not_found(err);
-        return NULL;
-    }
-    return xstrdup(text);
-}
-
-static void os_get_all(struct env *env, const struct entry *storage, struct value *out)
-{
-    (void)env, (void)storage;
-    for (char **at = environ; *at != NULL; at++) {
-        const char *equals = strchr(*at, '=');
-
-        if (equals != NULL && equals != *at)
-            add_value(out, *at, (size_t)(equals - *at), equals + 1, strlen(equals + 1));
-    }
-}
-
-/* ---- memory
- * --------------------------------------------------------------------------- */
-
-static struct memory *memory_of(struct env *env, const struct entry *storage)
-{
-    struct memory *memory = map_find(&env->memories, storage->id, strlen(storage->id));
-
-    if (memory != NULL)
-        return memory;
-    memory = xcalloc(1, sizeof(*memory));
-    memory->id = xstrdup(storage->id);
-    memory->values = value_map();
-    map_put(&env->memories, memory->id, strlen(memory->id), memory);
-    return memory;
-}
-
-static void memory_forget(struct env *env, const char *id)
-{
-    struct memory *memory = map_remove(&env->memories, id, strlen(id));
-
-    if (memory == NULL)
-        return;
-    value_finish(&memory->values);
-    free(memory->id);
-    free(memory);
-}
-
-static char *memory_get(struct env *env, const struct entry *storage, const char *key,
-                        struct err *err)
-{
-    const char *text = value_get_text(&memory_of(env, storage)->values, key);
-
-    if (text == NULL) {
-        not_found(err);
-        return NULL;
-    }
-    return xstrdup(text);
-}
-
-static int memory_set(struct env *env, const struct entry *storage, const char *key,
-                      const char *value, struct err *err)
-{
-    (void)err;
-    value_put(&memory_of(env, storage)->values, key, value_string(value));
-    return 0;
-}
-
-static void memory_get_all(struct env *env, const struct entry *storage,
-                           struct value *out)
-{
-    const struct value *values = &memory_of(env, storage)->values;
-
-    for (size_t i = 0; i < values->as.map.n; i++) {
-        const struct value_pair *pair = &values->as.map.pairs[i];
-
-        add_value(out, pair->key, strlen(pair->key), pair->value.as.string.data,
-                  pair->value.as.string.n);
-    }
-}
-
-/* ---- static
- * --------------------------------------------------------------------------- */
-
-static char *static_get(struct env *env, const struct entry *storage, const char *key,
-                        struct err *err)
-{
-    char *text = scalar_text(value_get(value_get(&storage->data, "values"), key));
-
-    (void)env;
-    if (text == NULL)
-        not_found(err);
-    return text;
-}
-
-static void static_get_all(struct env *env, const struct entry *storage,
-                           struct value *out)
-{
-    const struct value *values = value_get(&storage->data, "values");
-
-    (void)env;
-    for (size_t i = 0;
-         values != NULL && values->type == VALUE_MAP && i < values->as.map.n; i++) {
-        const struct value_pair *pair = &values->as.map.pairs[i];
-        char *text = scalar_text(&pair->value);
-
-        if (text != NULL)
-            add_value(out, pair->key, strlen(pair->key), text, strlen(text));
-        free(text);
-    }
-}
-
-/* ---- file
- * ----------------------------------------------------------------------------- */
-
-static const char *file_path(const struct entry *storage, struct err *err)
-{
-    const char *path = value_get_text(&storage->data, "file_path");
-
-    if (path == NULL || path[0] == '\0')
-        err_set(err, ERR_INVALID, "file path must not be empty");
-    return path != NULL && path[0] != '\0' ? path : NULL;
-}
-
-static char *file_get(struct env *env, const struct entry *storage, const char *key,
-                      struct err *err)
-{
-    const char *path = file_path(storage, err);
-    struct bytes found_key, value;
-    char *text = NULL;
-    bool exists;
-    struct buf file;
-    size_t at = 0;
-
-    (void)env;
-    if (path == NULL || env_file_read(path, &file, &exists, err) != 0)
-        return NULL;
-    while (text == NULL && env_file_next(buf_bytes(&file), &at, &found_key, &value)) {
-        if (found_key.n == strlen(key) && memcmp(found_key.data, key, found_key.n) == 0)
-            text = xstrndup((const char *)value.data, value.n);
-    }
-    buf_finish(&file);
-    if (text == NULL)
-        not_found(err);
-    return text;
-}
-
-static int file_set(struct env *env, const struct entry *storage, const char *key,
-                    const char *value, struct err *err)
-{
-    const char *path = file_path(storage, err);
-    struct env_file_modes modes = {
-        (unsigned)value_get_int(&storage->data, "file_mode", 0644) & 0777,
-        (unsigned)value_get_int(&storage->data, "dir_mode", 0755) & 0777,
-        value_get_bool(&storage->data, "auto_create", false)};
-    struct buf old, changed;
-    bool exists;
-    int rc;
-
-    (void)env;
-    if (strpbrk(value, "\r\n") != NULL)
-        return err_set(err, ERR_INVALID, "a value in a file can't hold a line break");
-    if (path == NULL || env_file_read(path, &old, &exists, err) != 0)
-        return -1;
-    buf_init(&changed, 0);
-    env_file_edit(buf_bytes(&old), key, value, &changed);
-    rc = env_file_write(path, buf_bytes(&changed), &modes, err);
-    buf_finish(&old);
-    buf_finish(&changed);
-    return rc;
-}
-
-static void file_get_all(struct env *env, const struct entry *storage,
-                         struct value *out)
-{
-    const char *path = file_path(storage, NULL);
-    struct bytes key, value;
-    struct err err = {0};
-    struct buf file;
-    bool exists;
-    size_t at = 0;
-
-    (void)env;
-    if (path == NULL)
-        return;
-    if (env_file_read(path, &file, &exists, &err) != 0) {
-        log_warn("environment file left out", "storage=%s why=%s", storage->id,
-                 err.text);
-        return;
-    }
-    while (env_file_next(buf_bytes(&file), &at, &key, &value))
-        add_value(out, (const char *)key.data, key.n, (const char *)value.data,
-                  value.n);
-    buf_finish(&file);
-}
-
-/* ---- all kinds
- * ------------------------------------------------------------------------ */
-
-static const struct storage_kind storage_kinds[] = {
-    {"env.storage.file", file_get, file_set, file_get_all},
-    {"env.storage.memory", memory_get, memory_set, memory_get_all},
-    {"env.storage.os", os_get, read_only, os_get_all},
-    {"env.storage.static", static_get, read_only, static_get_all},
-};
-
-static const struct storage_kind *find_kind(const struct entry *storage)
-{
-    for (unsigned i = 0; i < N_ELEMENTS(storage_kinds); i++) {
-        if (strcmp(storage_kinds[i].kind, storage->kind) == 0)
-            return &storage_kinds[i];
-    }
-    return NULL;
 }
 
 static bool is_router(const struct entry *storage)
@@ -318,7 +45,7 @@ static const struct entry *find_storage(const struct env *env, const char *id)
     const struct entry *storage =
         id != NULL ? registry_find(env->registry, id, strlen(id)) : NULL;
 
-    if (storage == NULL || (find_kind(storage) == NULL && !is_router(storage)))
+    if (storage == NULL || (storage_kind_find(storage) == NULL && !is_router(storage)))
         return NULL;
     return storage;
 }
@@ -476,7 +203,7 @@ static void on_changed(void *context, const struct changeset *changeset)
             continue;
         concerns_us = true;
         if (change->before != NULL)
-            memory_forget(env, change->before->id);
+            storage_forget(&env->memories, change->before->id);
     }
     if (concerns_us)
         rebuild(env, changeset);
@@ -509,7 +236,7 @@ static char *read_variable(struct env *env, const struct entry *variable,
 
     plan_push(&plan, xstrdup(value_get_text(&variable->data, "storage")));
     while (text == NULL && (storage = plan_next(&plan, env, err)) != NULL) {
-        text = find_kind(storage)->get(env, storage, key, err);
+        text = storage_kind_find(storage)->get(&env->memories, storage, key, err);
         if (text == NULL && err->kind != ERR_NOT_FOUND)
             break;
     }
@@ -539,37 +266,49 @@ char *env_get(struct env *env, const char *name, const char *space, struct err *
     if (text != NULL) /* empty counts as missing */
         not_found(err);
     free(text);
-    fallback = scalar_text(value_get(&variable->data, "default"));
+    fallback = storage_scalar(value_get(&variable->data, "default"));
     if (fallback != NULL && fallback[0] != '\0')
         return fallback;
     free(fallback);
     return NULL;
 }
 
-int env_set(struct env *env, const char *name, const char *value, const char *space,
-            struct err *err)
+/* Where a write of that variable goes, and under which key; NULL with err. */
+static const struct entry *find_writable(struct env *env, const char *name,
+                                         const char *value, const char *space,
+                                         const char **key_out, struct err *err)
 {
-    const struct entry *variable, *storage;
+    const struct entry *variable = find_variable(env, name, space), *storage;
     struct plan plan = {.n = 0};
-    const char *key;
 
     if (name[0] == '\0')
-        return err_set(err, ERR_INVALID, "empty key");
-    if (strlen(value) > VALUE_MAX_BYTES)
-        return err_set(err, ERR_INVALID, "value is longer than %d bytes",
-                       VALUE_MAX_BYTES);
-    variable = find_variable(env, name, space);
-    if (variable == NULL)
-        return not_found(err);
-    if (value_get_bool(&variable->data, "readonly", false))
-        return err_set(err, ERR_PERMISSION_DENIED, "environment variable is read-only");
+        err_set(err, ERR_INVALID, "empty key");
+    else if (strlen(value) > VALUE_MAX_BYTES)
+        err_set(err, ERR_INVALID, "value is longer than %d bytes", VALUE_MAX_BYTES);
+    else if (variable == NULL)
+        not_found(err);
+    else if (value_get_bool(&variable->data, "readonly", false))
+        err_set(err, ERR_PERMISSION_DENIED, "environment variable is read-only");
+    if (variable == NULL || err->text[0] != '\0')
+        return NULL;
     plan_push(&plan, xstrdup(value_get_text(&variable->data, "storage")));
     storage = plan_next(&plan, env, err); /* a router writes to its first one */
     plan_finish(&plan);
-    if (storage == NULL)
-        return -1;
-    key = public_name(variable) != NULL ? public_name(variable) : variable->id;
-    return find_kind(storage)->set(env, storage, key, value, err);
+    *key_out = public_name(variable) != NULL ? public_name(variable) : variable->id;
+    return storage;
+}
+
+int env_set(struct env *env, const char *name, const char *value, const char *space,
+            struct err *err)
+{
+    const struct entry *storage;
+    const char *key;
+
+    *err = (struct err){0};
+    storage = find_writable(env, name, value, space, &key, err);
+    return storage != NULL ? storage_kind_find(storage)->set(&env->memories, storage,
+                                                             key, value, err)
+                           : -1;
 }
 
 struct value env_get_all(struct env *env)
@@ -579,10 +318,11 @@ struct value env_get_all(struct env *env)
 
     for (size_t i = 0; i < state->n; i++) {
         const struct entry *entry = state->entries[i];
-        const struct storage_kind *kind = is_env_entry(entry) ? find_kind(entry) : NULL;
+        const struct storage_kind *kind =
+            is_env_entry(entry) ? storage_kind_find(entry) : NULL;
 
         if (kind != NULL)
-            kind->get_all(env, entry, &all);
+            kind->get_all(&env->memories, entry, &all);
     }
     return all;
 }
@@ -615,16 +355,75 @@ static void handle_get(struct request *request)
     value_finish(&result);
 }
 
+/* A write to a file, which waits for the disk elsewhere. */
+struct file_write {
+    struct offload_job job;
+    struct request *request;
+    char *path, *key, *value;
+    struct env_file_modes modes;
+    struct err err;
+    int rc;
+};
+
+static void write_file(struct offload_job *job)
+{
+    struct file_write *write = container_of(job, struct file_write, job);
+
+    write->rc =
+        env_file_set(write->path, write->key, write->value, &write->modes, &write->err);
+}
+
+static void on_written(struct offload_job *job)
+{
+    struct file_write *write = container_of(job, struct file_write, job);
+    const struct value done = value_bool(true);
+
+    if (write->rc == 0)
+        request_reply(write->request, &done);
+    else
+        request_fail(write->request, &write->err);
+    free(write->path);
+    free(write->key);
+    free(write->value);
+    free(write);
+}
+
+static void submit_write(struct request *request, const char *path, const char *key,
+                         const char *value, struct env_file_modes modes)
+{
+    struct file_write *write = xcalloc(1, sizeof(*write));
+
+    write->job = (struct offload_job){.work = write_file, .done = on_written};
+    write->request = request;
+    write->path = xstrdup(path);
+    write->key = xstrdup(key);
+    write->value = xstrdup(value);
+    write->modes = modes;
+    offload_submit(request->sup->offload, &write->job);
+}
+
 static void handle_set(struct request *request)
 {
-    const char *name = text_arg(request, 0), *value = text_arg(request, 1);
+    const char *name = text_arg(request, 0), *value = text_arg(request, 1), *key = NULL;
+    struct env *env = request->sup->env;
     const struct value done = value_bool(true);
+    const struct entry *storage = NULL;
+    const char *path = NULL;
     struct err err = {0};
 
     if (value == NULL)
         err_set(&err, ERR_INVALID, "value must be text");
-    else if (env_set(request->sup->env, name != NULL ? name : "", value,
-                     text_arg(request, 2), &err) == 0) {
+    else
+        storage = find_writable(env, name != NULL ? name : "", value,
+                                text_arg(request, 2), &key, &err);
+    if (storage != NULL && storage_is_file(storage)) {
+        path = storage_file_path(storage, &err);
+        if (path != NULL) {
+            submit_write(request, path, key, value, storage_file_modes(storage));
+            return;
+        }
+    } else if (storage != NULL && storage_kind_find(storage)->set(
+                                      &env->memories, storage, key, value, &err) == 0) {
         request_reply(request, &done);
         return;
     }
@@ -665,14 +464,7 @@ void env_destroy(struct env *env)
 {
     if (env == NULL)
         return;
-    MAP_FOREACH (row, &env->memories) {
-        struct memory *memory = row->value;
-
-        value_finish(&memory->values);
-        free(memory->id);
-        free(memory);
-    }
-    map_finish(&env->memories);
+    storage_forget_all(&env->memories);
     map_finish(&env->by_name);
     map_finish(&env->by_id);
     snapshot_unref(env->state);

@@ -189,8 +189,8 @@ static int write_all(int fd, struct bytes text)
     return 0;
 }
 
-int env_file_write(const char *path, struct bytes text,
-                   const struct env_file_modes *modes, struct err *err)
+static int write_file(const char *path, struct bytes text,
+                      const struct env_file_modes *modes, struct err *err)
 {
     char *beside = xasprintf("%s.tmp", path);
     struct stat st;
@@ -219,5 +219,24 @@ out:
     if (fd != -1)
         close(fd);
     free(beside);
+    return rc;
+}
+
+int env_file_set(const char *path, const char *key, const char *value,
+                 const struct env_file_modes *modes, struct err *err)
+{
+    struct buf old, changed;
+    bool exists;
+    int rc;
+
+    if (strpbrk(value, "\r\n") != NULL)
+        return err_set(err, ERR_INVALID, "a value in a file can't hold a line break");
+    if (env_file_read(path, &old, &exists, err) != 0)
+        return -1;
+    buf_init(&changed, 0);
+    env_file_edit(buf_bytes(&old), key, value, &changed);
+    rc = write_file(path, buf_bytes(&changed), modes, err);
+    buf_finish(&old);
+    buf_finish(&changed);
     return rc;
 }

@@ -35,8 +35,8 @@ struct env_file_modes {
     bool auto_create; /* with it the file and its folders are made */
 };
 
-/* Writes path.tmp, syncs, renames. */
-int env_file_write(const char *path, struct bytes text,
-                   const struct env_file_modes *modes, struct err *err);
+/* Reads, edits, writes path.tmp, syncs it and renames: waits for the disk. */
+int env_file_set(const char *path, const char *key, const char *value,
+                 const struct env_file_modes *modes, struct err *err);
 
 #endif

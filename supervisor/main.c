@@ -42,6 +42,7 @@
 #include "supervisor/logs.h"
 #include "supervisor/names.h"
 #include "supervisor/notify.h"
+#include "supervisor/offload.h"
 #include "supervisor/options.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_setup.h"
@@ -286,10 +287,24 @@ static void on_services_started(void *context)
         banner_print(stdout, &program->sup);
 }
 
+/* EV-7: apps may follow what becomes of the registry. */
+static void publish_changes(struct supervisor *sup, const struct changeset *changeset)
+{
+    for (size_t i = 0; i < changeset->n; i++) {
+        const struct change *change = &changeset->changes[i];
+        struct value data = {0};
+
+        if (change->after != NULL)
+            data = entry_to_value(change->after);
+        bus_publish(sup, "registry", change_op_name(change->op), change->of_id, &data);
+        value_finish(&data);
+    }
+}
+
 static void on_registry_changed(void *context, const struct changeset *changeset)
 {
-    (void)changeset;
     services_refresh(context);
+    publish_changes(context, changeset);
 }
 
 /* Prints all that is wrong; the exit status. */
@@ -300,7 +315,8 @@ static int print_problems(struct program *program)
     buf_init(&buf, 0);
     problems_format(&buf, &program->problems);
     fflush(stdout);
-    (void)!fwrite(buf_head(&buf), 1, buf_len(&buf), stderr);
+    if (buf_len(&buf) != 0)
+        (void)!fwrite(buf_head(&buf), 1, buf_len(&buf), stderr);
     buf_finish(&buf);
     return program->problems.n_errors > 0 ? EXIT_BAD_CONFIG : EXIT_OK;
 }
@@ -426,6 +442,7 @@ static void create_modules(struct program *program)
 
     conn_set_init(&sup->conns, sup->loop);
     sup->system = system_create(sup);
+    sup->offload = offload_create(sup->loop);
     sup->logs = logs_create(sup);
     router_create(sup, NULL);
     sup->actors = actors_create(sup);
@@ -460,6 +477,7 @@ static void destroy_modules(struct program *program)
 
     terminal_run_destroy(program->terminal);
     program->terminal = NULL;
+    offload_destroy(sup->offload); /* before those that its jobs answer */
     control_destroy(sup->control);
     services_destroy(sup->services);
     router_destroy(sup);
@@ -621,7 +639,11 @@ int main(int argc, char **argv)
 {
     struct program program = {.lock_fd = -1, .log_fd = -1, .notify = {.fd = -1}};
     struct err err = {0};
+    sigset_t none;
 
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none,
+                NULL); /* whoever started us may have blocked some */
     signal(SIGPIPE, SIG_IGN);
     problems_init(&program.problems);
     if (options_parse(&program.options, argc, argv, &err) != 0) {

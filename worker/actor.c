@@ -267,8 +267,9 @@ static void bind_result(lua_State *L, const struct binding *binding)
 }
 
 /* Replaces the chunk's value on top by the function to run (LUA-32). */
-static void find_method(lua_State *L, const struct unit *unit)
+static void find_method(lua_State *L, struct start *start, const struct unit *unit)
 {
+    start->has_run_chunk = true;
     if (lua_istable(L, -1)) {
         lua_pushstring(L, unit->method);
         lua_rawget(L, -2);
@@ -300,7 +301,7 @@ static int load_next(lua_State *L, int status, lua_KContext ctx)
         lua_callk(L, 1, 1, i, load_next);
         bind_result(L, &program->bindings[i - 1]);
     }
-    find_method(L, program->unit);
+    find_method(L, actor->start, program->unit);
     return 1;
 }
 
@@ -310,11 +311,22 @@ static int load(lua_State *L)
     return load_next(L, LUA_OK, 0);
 }
 
+/* It never was anybody: no pid, no end to tell of. */
+static void discard(struct actor *actor)
+{
+    actor->stage = ACTOR_ENDED;
+    context_unref(actor->context);
+    actor->context = NULL;
+    list_append(&actor->vm->rt->sched.graveyard, &actor->in_ready);
+}
+
 static int enter(struct actor *actor, struct start *start, struct err *err)
 {
     actor->pid = slots_enter(&actor->vm->rt->slots, actor);
     if (actor->pid == 0) {
         free(start);
+        if (actor->instance == NULL)
+            discard(actor);
         return err_set(err, ERR_LIMIT_EXCEEDED, "max processes limit exceeded");
     }
     actor->start = start;
@@ -359,7 +371,6 @@ static void run_method(struct actor *actor)
 
 int actor_restart(struct actor *actor, struct start *start, struct err *err)
 {
-    reset(actor, actor->host);
     if (enter(actor, start, err) == -1)
         return -1;
     lua_rawgeti(actor->main.co, LUA_REGISTRYINDEX, actor->fn_ref);
@@ -521,6 +532,7 @@ void actor_bury(struct actor *actor)
     clear_uservalues(actor, vm->L);
     if (actor->instance != NULL) {
         renew_main(actor, vm->L);
+        reset(actor, actor->host);
         functions_instance_free(actor);
     } else {
         vm->n_actors--;
@@ -577,7 +589,7 @@ static void loading_failed(struct actor *actor, lua_State *L)
 
     errors_push_raised(L, lua_gettop(L));
     errors_to_struct(L, lua_gettop(L), &err);
-    if (err.kind != ERR_NOT_FOUND) {
+    if (!start->has_run_chunk) {
         err.kind = ERR_INTERNAL;
         err.retryable = RETRY_NO;
         if (binding->alias != NULL)
@@ -680,7 +692,17 @@ void actor_end_doomed(struct actor *actor)
         return;
     err_set(&err, rows[actor->doom].kind, "%s", rows[actor->doom].text);
     err.retryable = rows[actor->doom].retryable;
+    if (actor->stage == ACTOR_LOADING && actor->start->on_loaded != NULL)
+        actor->start->on_loaded(actor->start->context, actor, &err);
     actor_fail(actor, &err);
+}
+
+void actors_end_all(struct runtime *rt)
+{
+    for (uint32_t slot = 1; slot < rt->slots.n_used; slot++)
+        if (slots_at(&rt->slots, slot) != NULL)
+            actor_doom(slots_at(&rt->slots, slot), DOOM_TERMINATED);
+    sched_settle(&rt->sched);
 }
 
 /* ---- mailbox ------------------------------------------------------------------------
@@ -715,14 +737,14 @@ void actor_consumed(struct actor *actor, const struct message *message)
 /* MB-2: the topic's own listener, else the inbox, else nobody yet. */
 static struct channel *taker(struct actor *actor, const struct message *message)
 {
+    struct channel *channel;
+
     if (message->kind != MSG_USER)
         return actor->events;
-    LIST_FOREACH (node, &actor->queues) {
-        struct channel *channel = container_of(node, struct channel, in_actor);
-
-        if (channel_has_topic(channel, message_topic(message), message->topic_bytes))
-            return channel;
-    }
+    channel =
+        channel_find(&actor->queues, message_topic(message), message->topic_bytes);
+    if (channel != NULL)
+        return channel;
     return message_topic(message)[0] != '@' ? actor->inbox : NULL;
 }
 

@@ -60,7 +60,8 @@ struct start {
     /* Told when loading has ended: with err NULL, or why it failed. May be NULL. */
     void (*on_loaded)(void *context, struct actor *actor, const struct err *err);
     void *context;
-    uint32_t load_at; /* the binding that loads */
+    uint32_t load_at;   /* the binding that loads */
+    bool has_run_chunk; /* all of them have */
     uint32_t args_bytes;
     uint8_t args[]; /* payload of main's arguments; none when args_bytes is 0 */
 };
@@ -175,6 +176,10 @@ void actor_fail(struct actor *actor, const struct err *err);
  * running. Cascades of any length cost no C stack: the scheduler ends the doomed. */
 void actor_doom(struct actor *actor, enum doom doom);
 void actor_end_doomed(struct actor *actor);
+
+/* Ends every actor of the worker and frees what they leave (leak checkers, tests). Not
+ * from inside a task. */
+void actors_end_all(struct runtime *rt);
 
 /* Frees what ended actors leave; the scheduler calls it when none of them is running.
  */

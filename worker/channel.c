@@ -8,11 +8,14 @@
 #include "common/mem.h"
 #include "worker/actor.h"
 #include "worker/modules/errors.h"
+#include "worker/object.h"
 #include "worker/sched.h"
 #include "worker/vm.h"
-#include "worker/object.h"
 
+/* Queues are in a list of their actor, so the collector must tell us when it takes one;
+ * plain channels, which apps make by the thousand, need no finalizer. */
 static const struct object_class channel_class = {"channel"};
+static const struct object_class queue_class = {"channel"};
 static const struct object_class case_class = {"channel.case"};
 #define CASES_MAX 4096
 
@@ -24,12 +27,16 @@ struct channel_case {
 
 struct channel *channel_test(lua_State *L, int idx)
 {
-    return object_test(L, idx, &channel_class);
+    struct channel *channel = object_test(L, idx, &channel_class);
+
+    return channel != NULL ? channel : object_test(L, idx, &queue_class);
 }
 
 struct channel *channel_check(lua_State *L, int idx)
 {
-    return object_check(L, idx, &channel_class);
+    struct channel *channel = channel_test(L, idx);
+
+    return channel != NULL ? channel : object_check(L, idx, &channel_class);
 }
 
 static struct channel *push_channel(lua_State *L, struct actor *actor, int n_uv)
@@ -39,14 +46,14 @@ static struct channel *push_channel(lua_State *L, struct actor *actor, int n_uv)
     *channel = (struct channel){.actor = actor};
     list_init(&channel->receivers);
     list_init(&channel->senders);
-    object_bless(L, &channel_class);
     return channel;
 }
 
-void channel_make_queue(struct channel *channel,
+void channel_make_queue(lua_State *L, struct channel *channel,
                         void (*decode)(lua_State *L, struct channel *channel,
                                        struct message *message))
 {
+    object_bless(L, &queue_class);
     channel->is_queue = true;
     msgq_init(&channel->queue);
     channel->topic = NULL;
@@ -60,7 +67,7 @@ struct channel *channel_push_queue(lua_State *L, struct actor *actor,
 {
     struct channel *channel = push_channel(L, actor, 0);
 
-    channel_make_queue(channel, decode);
+    channel_make_queue(L, channel, decode);
     return channel;
 }
 
@@ -69,12 +76,32 @@ void channel_set_topic(struct channel *channel, const char *text, size_t n_bytes
     channel->topic = xmalloc(sizeof(*channel->topic) + n_bytes);
     channel->topic->n_bytes = n_bytes;
     memcpy(channel->topic->text, text, n_bytes);
+    list_remove(&channel->in_actor); /* channel_find() looks at no others */
+    list_prepend(&channel->actor->queues, &channel->in_actor);
 }
 
-bool channel_has_topic(const struct channel *channel, const char *text, size_t n_bytes)
+void channel_untie(lua_State *L, struct channel *channel)
 {
-    return channel->topic != NULL && channel->topic->n_bytes == n_bytes &&
-           memcmp(channel->topic->text, text, n_bytes) == 0;
+    free(channel->topic);
+    channel->topic = NULL;
+    list_remove(&channel->in_actor);
+    list_append(&channel->actor->queues, &channel->in_actor);
+    actor_release(channel->actor, L, channel);
+}
+
+struct channel *channel_find(const struct list *queues, const char *text,
+                             size_t n_bytes)
+{
+    LIST_FOREACH (node, queues) {
+        struct channel *channel = container_of(node, struct channel, in_actor);
+
+        if (channel->topic == NULL)
+            break;
+        if (channel->topic->n_bytes == n_bytes &&
+            memcmp(channel->topic->text, text, n_bytes) == 0)
+            return channel;
+    }
+    return NULL;
 }
 
 /* ---- waiting tasks -----------------------------------------------------------------
@@ -347,7 +374,11 @@ void channel_close(struct channel *channel)
 
 static int channel_close_method(lua_State *L)
 {
-    channel_close(channel_check(L, 1));
+    struct channel *channel = channel_check(L, 1);
+
+    if (channel->is_queue && channel->topic != NULL)
+        channel_untie(L, channel); /* later messages have another taker, or none yet */
+    channel_close(channel);
     return 0;
 }
 
@@ -381,6 +412,20 @@ void channel_abandon(struct channel *channel)
     channel->topic = NULL;
     list_remove(&channel->in_actor);
     list_init(&channel->receivers);
+}
+
+/* Nobody can receive from it any more; its actor may live on. */
+static int channel_collected(lua_State *L)
+{
+    struct channel *channel = lua_touserdata(L, 1);
+    struct message *message;
+
+    while ((message = msgq_take(&channel->queue)) != NULL) {
+        actor_consumed(channel->actor, message);
+        message_destroy(message);
+    }
+    channel_abandon(channel);
+    return 0;
 }
 
 /* ---- select -------------------------------------------------------------------------
@@ -519,8 +564,8 @@ static int channel_select(lua_State *L)
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
+    luaL_argcheck(L, lua_rawlen(L, 1) <= CASES_MAX, 1, "too many cases");
     n = (int)lua_rawlen(L, 1);
-    luaL_argcheck(L, n <= CASES_MAX, 1, "too many cases");
     for (int i = 1; i <= n; i++) {
         struct channel_case *one;
 
@@ -550,6 +595,7 @@ static int channel_new(lua_State *L)
 
     luaL_argcheck(L, size < 1 << 24, 1, "buffer too large");
     channel = push_channel(L, actor_current(L), 1);
+    object_bless(L, &channel_class);
     channel->size = size >= 1 ? (uint32_t)size : 0;
     return 1;
 }
@@ -573,6 +619,11 @@ int channel_open(lua_State *L)
         {"new", channel_new}, {"select", channel_select}, {NULL, NULL}};
 
     object_define(L, &channel_class, methods, channel_tostring);
+    object_define(L, &queue_class, methods, channel_tostring);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &queue_class);
+    lua_pushcfunction(L, channel_collected);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
     object_define(L, &case_class, no_methods, NULL);
     luaL_newlib(L, functions);
     return 1;

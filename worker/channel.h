@@ -52,10 +52,16 @@ struct topic {
     char text[];
 };
 void channel_set_topic(struct channel *channel, const char *text, size_t n_bytes);
-bool channel_has_topic(const struct channel *channel, const char *text, size_t n_bytes);
 
-/* A plain channel that was never used becomes a queue of its actor. */
-void channel_make_queue(struct channel *channel,
+/* Its topic is free for others; the actor holds on to the channel no more. */
+void channel_untie(lua_State *L, struct channel *channel);
+
+/* The one of an actor's queues that is tied to that topic, or NULL. */
+struct channel *channel_find(const struct list *queues, const char *text,
+                             size_t n_bytes);
+
+/* The plain channel on top, which was never used, becomes a queue of its actor. */
+void channel_make_queue(lua_State *L, struct channel *channel,
                         void (*decode)(lua_State *L, struct channel *channel,
                                        struct message *message));
 

@@ -4,9 +4,12 @@
 
 #include <lauxlib.h>
 
+#include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
+#include "common/value.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 #include "worker/actor.h"
@@ -29,7 +32,7 @@ struct instance {
     struct function *function;
     struct functions *functions;
     struct actor *actor;
-    uint64_t call;
+    uint64_t call, deadline_at_ns;
     bool lingers; /* answered; tasks run on */
     ev_timer linger;
 };
@@ -38,14 +41,16 @@ struct functions {
     struct runtime *rt;
     struct map by_id;
     struct list busy;
-    uint32_t n_busy;
+    struct list waiting; /* struct waiting_call */
+    uint32_t n_busy;     /* of both */
 };
 
 /* A call that waits for its program. */
 struct waiting_call {
-    struct functions *functions;
+    struct list node;
+    struct functions *functions; /* NULL: it was cancelled */
     struct function *function;
-    uint64_t call;
+    uint64_t call, deadline_at_ns;
     struct context *context;
     struct start *start;
 };
@@ -57,7 +62,21 @@ struct functions *functions_create(struct runtime *rt)
     functions->rt = rt;
     map_init(&functions->by_id);
     list_init(&functions->busy);
+    list_init(&functions->waiting);
     return functions;
+}
+
+static void free_waiting(struct list *calls)
+{
+    struct list *node;
+
+    while ((node = list_take_first(calls)) != NULL) {
+        struct waiting_call *waiting = container_of(node, struct waiting_call, node);
+
+        context_unref(waiting->context);
+        free(waiting->start);
+        free(waiting);
+    }
 }
 
 static void free_instances(struct ev_loop *loop, struct list *instances)
@@ -76,6 +95,7 @@ void functions_destroy(struct functions *functions)
 {
     if (functions == NULL)
         return;
+    free_waiting(&functions->waiting);
     free_instances(functions->rt->loop, &functions->busy);
     MAP_FOREACH (row, &functions->by_id) {
         struct function *function = row->value;
@@ -86,6 +106,13 @@ void functions_destroy(struct functions *functions)
     }
     map_finish(&functions->by_id);
     free(functions);
+}
+
+uint64_t functions_deadline(const struct actor *actor)
+{
+    const struct instance *instance = actor->instance;
+
+    return instance != NULL && !instance->lingers ? instance->deadline_at_ns : 0;
 }
 
 uint32_t functions_n_busy(const struct functions *functions)
@@ -125,17 +152,47 @@ static void send_free(struct runtime *rt, uint64_t call)
     conn_wrote(conn);
 }
 
+/* F-4: nobody waits for it any more, so an error can only be logged. */
+static void log_late_error(struct actor *actor, const struct outcome *outcome)
+{
+    struct conn *conn = uplink_conn(actor->vm->rt->uplink);
+    struct frame_log frame = {.level = LOG_ERROR,
+                              .at_ns = (uint64_t)clock_wall_ns(),
+                              .logger = bytes_of_text("app")};
+    struct value message = {0}, fields = value_map();
+    struct err error, unreadable;
+    struct buf record;
+
+    if (error_decode(outcome->result, &error, &unreadable) == -1)
+        error = unreadable;
+    message = value_string(error.text);
+    value_put(&fields, "function", value_string(actor->host));
+    value_put(&fields, "note", value_string("its call was answered before"));
+    buf_init(&record, 0);
+    if (value_encode(&record, &message) && value_encode(&record, &fields)) {
+        frame.record = buf_bytes(&record);
+        frame_encode_log(conn_out(conn), &frame);
+        conn_wrote(conn);
+    }
+    buf_finish(&record);
+    value_finish(&message);
+    value_finish(&fields);
+}
+
 void functions_ended(struct actor *actor, const struct outcome *outcome)
 {
     struct instance *instance = actor->instance;
     struct runtime *rt = actor->vm->rt;
 
     ev_timer_stop(rt->loop, &instance->linger);
-    if (instance->lingers)
-        send_free(rt, instance->call);
-    else
+    if (!instance->lingers) {
         uplink_reply(rt->uplink, instance->call,
                      outcome->failed ? REPLY_ERROR : REPLY_OK, outcome->result);
+        return;
+    }
+    if (outcome->failed && actor->doom == DOOM_NONE)
+        log_late_error(actor, outcome);
+    send_free(rt, instance->call);
 }
 
 void functions_instance_free(struct actor *actor)
@@ -260,97 +317,136 @@ static struct instance *take_instance(struct functions *functions,
 
 /* Takes start and context. */
 static void start_call(struct functions *functions, struct function *function,
-                       uint64_t call, struct context *context, struct start *start)
+                       const struct waiting_call *call)
 {
-    struct runtime *rt = functions->rt;
     struct err err;
     struct instance *instance = take_instance(functions, function, &err);
     struct actor *actor;
     int failed;
 
     if (instance == NULL) {
-        context_unref(context);
-        free(start);
-        reply_err(rt, call, &err);
+        context_unref(call->context);
+        free(call->start);
+        reply_err(functions->rt, call->call, &err);
         return;
     }
     actor = instance->actor;
-    instance->call = call;
+    instance->call = call->call;
+    instance->deadline_at_ns = call->deadline_at_ns;
     instance->lingers = false;
     list_append(&functions->busy, &instance->node);
     functions->n_busy++;
-    if (actor->fn_ref == LUA_NOREF) {
-        actor->context = context;
-        failed = actor_start(actor, start, &err);
-    } else {
-        failed = actor_restart(actor, start, &err);
-        actor->context = context;
-    }
+    actor->context = call->context;
+    failed = actor->fn_ref == LUA_NOREF ? actor_start(actor, call->start, &err)
+                                        : actor_restart(actor, call->start, &err);
     if (failed == -1) {
+        context_unref(actor->context);
         actor->context = NULL;
-        context_unref(context);
         functions_instance_free(actor);
-        reply_err(rt, call, &err);
+        reply_err(functions->rt, call->call, &err);
     }
 }
 
 static void on_program(void *context, struct program *program, const struct err *err)
 {
     struct waiting_call *waiting = context;
+    struct functions *functions = waiting->functions;
 
-    if (program == NULL) {
-        reply_err(waiting->functions->rt, waiting->call, err);
+    if (program != NULL)
+        waiting->function->program = program;
+    list_remove(&waiting->node);
+    if (functions == NULL) {
+        free(waiting); /* answered and emptied already */
+        return;
+    }
+    functions->n_busy--;
+    if (program != NULL) {
+        start_call(functions, waiting->function, waiting);
+    } else {
+        reply_err(functions->rt, waiting->call, err);
         context_unref(waiting->context);
         free(waiting->start);
-    } else {
-        waiting->function->program = program;
-        start_call(waiting->functions, waiting->function, waiting->call,
-                   waiting->context, waiting->start);
     }
     free(waiting);
 }
 
-static void wait_for_program(struct functions *functions, struct function *function,
-                             uint64_t call, struct context *context,
-                             struct start *start)
+static void wait_for_program(struct functions *functions,
+                             const struct waiting_call *call)
 {
     struct waiting_call *waiting = xcalloc(1, sizeof(*waiting));
 
-    *waiting = (struct waiting_call){functions, function, call, context, start};
-    programs_get(functions->rt->programs, function->id, strlen(function->id),
-                 on_program, waiting);
+    *waiting = *call;
+    waiting->functions = functions;
+    list_append(&functions->waiting, &waiting->node);
+    functions->n_busy++;
+    programs_get(functions->rt->programs, waiting->function->id,
+                 strlen(waiting->function->id), on_program, waiting);
 }
 
 int functions_on_call(struct runtime *rt, struct bytes body, struct err *err)
 {
+    struct waiting_call call = {0};
     struct frame_call frame;
-    struct function *function;
-    struct context *context;
-    struct start *start;
 
     if (frame_decode_call(body, &frame, err) == -1)
         return -1;
     if (frame.target.n != 0 && frame.target.data[0] == '@')
         return role_on_system_call(rt, &frame, err);
-    start = start_create(frame.args);
-    if (start == NULL)
+    call.start = start_create(frame.args);
+    if (call.start == NULL)
         return err_set(err, ERR_UNAVAILABLE, "no memory for the arguments of a call");
-    context = context_create(frame.context);
-    function = get_function(rt->functions, frame.target);
-    if (function->program != NULL)
-        start_call(rt->functions, function, frame.call, context, start);
+    call.context = context_create(frame.context);
+    call.call = frame.call;
+    call.deadline_at_ns = frame.deadline_at_ns;
+    call.function = get_function(rt->functions, frame.target);
+    if (call.function->program != NULL)
+        start_call(rt->functions, call.function, &call);
     else
-        wait_for_program(rt->functions, function, frame.call, context, start);
+        wait_for_program(rt->functions, &call);
     return 0;
+}
+
+/* F-33: what only waits for its program never starts. */
+static void cancel_waiting(struct waiting_call *waiting)
+{
+    struct functions *functions = waiting->functions;
+    struct err err;
+
+    functions->n_busy--;
+    waiting->functions = NULL;
+    context_unref(waiting->context);
+    waiting->context = NULL;
+    free(waiting->start);
+    waiting->start = NULL;
+    err_set(&err, ERR_CANCELED, "context canceled");
+    reply_err(functions->rt, waiting->call, &err);
+}
+
+static struct waiting_call *find_waiting(const struct functions *functions,
+                                         uint64_t call)
+{
+    LIST_FOREACH (node, &functions->waiting) {
+        struct waiting_call *waiting = container_of(node, struct waiting_call, node);
+
+        if (waiting->functions != NULL && waiting->call == call)
+            return waiting;
+    }
+    return NULL;
 }
 
 /* F-33: dropped at its next yield, wherever it is. A lingering call isn't anybody's. */
 int functions_on_cancel(struct runtime *rt, struct bytes body, struct err *err)
 {
+    struct waiting_call *waiting;
     struct frame_cancel frame;
 
     if (frame_decode_cancel(body, &frame, err) == -1)
         return -1;
+    waiting = find_waiting(rt->functions, frame.call);
+    if (waiting != NULL) {
+        cancel_waiting(waiting);
+        return 0;
+    }
     LIST_FOREACH (node, &rt->functions->busy) {
         struct instance *instance = container_of(node, struct instance, node);
 

@@ -30,6 +30,9 @@ int functions_on_cancel(struct runtime *rt, struct bytes body, struct err *err);
 /* Calls under way, lingering ones included. */
 uint32_t functions_n_busy(const struct functions *functions);
 
+/* By when the call that actor runs must be answered (monotonic); 0 = no such call. */
+uint64_t functions_deadline(const struct actor *actor);
+
 /* The call's actor has ended: answers it. */
 void functions_ended(struct actor *actor, const struct outcome *outcome);
 

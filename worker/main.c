@@ -89,6 +89,7 @@ static void run(struct runtime *rt)
 
 static void tear_down(struct runtime *rt)
 {
+    actors_end_all(rt);
     sched_finish(&rt->sched);
     terminal_destroy(rt->terminal);
     events_destroy(rt->subscriptions);

@@ -17,26 +17,48 @@
 
 static const struct object_class future_class = {"funcs.Future"};
 
-/* Userdata; uservalue 1 its channel, 2 its result (Payload or Error) once looked at. */
+/*
+ * Userdata; uservalue 1 its channel, 2 its result (Payload or Error) once looked at.
+ * The actor holds on to it until its REPLY is there or nobody wants that any more.
+ */
 struct future {
-    struct resource resource;
+    struct resource resource; /* in the actor's list as long */
     struct actor *actor;
     struct channel *channel;
     uint64_t call;
-    uint8_t *result; /* malloc'ed, owned; freed when the actor ends */
+    uint8_t *result; /* malloc'ed, owned */
     uint32_t result_bytes;
     bool complete, failed, canceled;
 };
 
+/* F-33: what a process has started ends with it; what a function has goes on, unless it
+ * is cancelled itself. */
 static void withdraw(struct resource *resource)
 {
     struct future *future = container_of(resource, struct future, resource);
-    bool dies = future->actor->doom != DOOM_NONE;
+    const struct actor *actor = future->actor;
 
-    if (!future->complete && !future->canceled)
-        uplink_forget(future->actor->vm->rt->uplink, future->call, dies);
+    uplink_forget(actor->vm->rt->uplink, future->call,
+                  actor->instance == NULL || actor->doom != DOOM_NONE);
+}
+
+void future_settle(struct future *future)
+{
+    struct actor *actor = future->actor;
+
+    list_remove(&future->resource.node);
+    actor->vm->n_trusted++;
+    actor_release(actor, actor->vm->L, future);
+    actor->vm->n_trusted--;
+}
+
+static int collected(lua_State *L)
+{
+    struct future *future = lua_touserdata(L, 1);
+
     free(future->result);
     future->result = NULL;
+    return 0;
 }
 
 /* What the bytes of a REPLY stand for: a Payload or an Error (F-17). */
@@ -76,13 +98,14 @@ struct future *future_push(lua_State *L)
     struct future *future = lua_newuserdatauv(L, sizeof(*future), 2);
 
     *future = (struct future){.actor = actor};
+    list_init(&future->resource.node);
     object_bless(L, &future_class);
     future->channel = channel_push_queue(L, actor, decode);
     future->channel->close_when_empty = true;
     lua_setiuservalue(L, -2, 1);
     future->resource.withdraw = withdraw;
-    actor_add_resource(actor, &future->resource);
     actor_anchor(actor, L, future);
+    actor_add_resource(actor, &future->resource);
     return future;
 }
 
@@ -97,6 +120,7 @@ void future_done(void *context, uint8_t status, struct bytes result)
     struct future *future = context;
     struct message *message;
 
+    future_settle(future);
     future->complete = true;
     future->failed = status == REPLY_ERROR;
     future->result = malloc(result.n + 1);
@@ -188,8 +212,10 @@ static int future_cancel(lua_State *L)
 {
     struct future *future = check(L);
 
-    if (!future->complete && !future->canceled)
+    if (!list_empty(&future->resource.node)) {
         uplink_forget(future->actor->vm->rt->uplink, future->call, true);
+        future_settle(future);
+    }
     future->canceled = true;
     channel_close(future->channel);
     lua_pushboolean(L, 1);
@@ -205,4 +231,8 @@ void future_open(lua_State *L)
         {"cancel", future_cancel},           {NULL, NULL}};
 
     object_define(L, &future_class, methods, NULL);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &future_class);
+    lua_pushcfunction(L, collected);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
 }

@@ -12,6 +12,7 @@
 #include "worker/ask.h"
 #include "worker/codec.h"
 #include "worker/context.h"
+#include "worker/functions.h"
 #include "worker/modules/errors.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
@@ -65,24 +66,44 @@ static int append_context(lua_State *L, const struct call_plan *plan,
     return failed;
 }
 
-/* Encodes the CALL; -1 and err, then nothing was written. */
+/* What can raise, before anything is written or expected: encodes the context into the
+ * runtime's scratch buffer. */
+static int prepare_context(lua_State *L, const struct call_plan *plan, struct err *err)
+{
+    struct actor *self = actor_current(L);
+    struct buf *scratch = &self->vm->rt->scratch;
+
+    buf_clear(scratch);
+    return append_context(L, plan, self, scratch) == 0
+               ? 0
+               : err_set(err, ERR_INVALID, "the call's context can't be sent");
+}
+
+/* F-34: nested calls inherit the earlier deadline. */
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+    if (a_ns == 0 || b_ns == 0)
+        return a_ns + b_ns;
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+/* Encodes the CALL with the context that was prepared; -1 and err, then nothing was
+ * written. */
 static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
                      struct err *err)
 {
     struct actor *self = actor_current(L);
     struct uplink *uplink = self->vm->rt->uplink;
-    struct buf *out = conn_out(uplink_conn(uplink)), *scratch = &self->vm->rt->scratch;
+    struct buf *out = conn_out(uplink_conn(uplink));
     struct frame_call frame = {
-        .call = call, .deadline_at_ns = plan->deadline_at_ns, .caller = self->pid};
-    size_t at;
+        .call = call,
+        .deadline_at_ns = earlier(plan->deadline_at_ns, functions_deadline(self)),
+        .caller = self->pid,
+        .context = buf_bytes(&self->vm->rt->scratch)};
+    size_t at = buf_len(out);
 
-    buf_clear(scratch);
-    if (append_context(L, plan, self, scratch) == -1)
-        return err_set(err, ERR_INVALID, "the call's context can't be sent");
-    frame.context = buf_bytes(scratch);
     frame.target.data =
         (const uint8_t *)lua_tolstring(L, plan->target, &frame.target.n);
-    at = buf_len(out);
     if (!frame_encode_call(out, &frame))
         return err_set(err, ERR_INVALID, "the function ID is too long");
     if (codec_encode_args(L, plan->target + 1, lua_gettop(L) - plan->target, out,
@@ -98,9 +119,12 @@ static int call_sync(lua_State *L, const struct call_plan *plan)
 {
     struct task *task = task_begin_block(L);
     struct uplink *uplink = task->actor->vm->rt->uplink;
-    uint64_t call = uplink_expect_for(uplink, task);
     struct err err;
+    uint64_t call;
 
+    if (prepare_context(L, plan, &err) == -1)
+        return errors_return_struct(L, &err);
+    call = uplink_expect_for(uplink, task);
     if (send_call(L, plan, call, &err) == 0)
         return task_block(L, 0, ask_result_k);
     task->withdraw = NULL;
@@ -111,18 +135,21 @@ static int call_sync(lua_State *L, const struct call_plan *plan)
 static int call_async(lua_State *L, const struct call_plan *plan)
 {
     struct uplink *uplink = actor_current(L)->vm->rt->uplink;
-    struct future *future = future_push(L);
-    uint64_t call = uplink_expect(uplink, future_done, future);
+    struct call_plan moved = *plan;
+    struct future *future;
     struct err err;
+    uint64_t call;
 
-    future_set_call(future, call);
+    if (prepare_context(L, plan, &err) == -1)
+        return errors_return_struct(L, &err);
+    future = future_push(L);
     lua_insert(L, 1); /* the arguments stay on top */
-    if (send_call(L,
-                  &(struct call_plan){plan->target + 1,
-                                      plan->executor != 0 ? plan->executor + 1 : 0,
-                                      plan->deadline_at_ns},
-                  call, &err) == -1) {
+    moved.target++;
+    call = uplink_expect(uplink, future_done, future);
+    future_set_call(future, call);
+    if (send_call(L, &moved, call, &err) == -1) {
         uplink_unexpect(uplink, call);
+        future_settle(future);
         return errors_return_struct(L, &err);
     }
     lua_settop(L, 1);

@@ -213,17 +213,6 @@ static int process_events(lua_State *L)
     return 1;
 }
 
-static struct channel *find_listener(struct actor *actor, const char *topic, size_t n)
-{
-    LIST_FOREACH (node, &actor->queues) {
-        struct channel *channel = container_of(node, struct channel, in_actor);
-
-        if (channel_has_topic(channel, topic, n))
-            return channel;
-    }
-    return NULL;
-}
-
 static int process_listen(lua_State *L)
 {
     struct actor *actor = actor_current(L);
@@ -235,7 +224,7 @@ static int process_listen(lua_State *L)
         return errors_return(L, ERR_INVALID, "topic cannot be empty");
     if (topic[0] == '@')
         return errors_return(L, ERR_INVALID, "cannot listen to @ topics");
-    channel = find_listener(actor, topic, n);
+    channel = channel_find(&actor->queues, topic, n);
     if (channel != NULL) {
         actor_push_anchored(actor, L, channel);
         return 1;
@@ -265,9 +254,7 @@ static int process_unlisten(lua_State *L)
 
     if (channel == NULL || !channel->is_queue || channel->topic == NULL)
         return refuse_channel(L);
-    free(channel->topic);
-    channel->topic = NULL;
-    actor_release(channel->actor, L, channel);
+    channel_untie(L, channel);
     channel_close(channel);
     lua_pushboolean(L, 1);
     return 1;
@@ -283,7 +270,7 @@ static int subscribe(lua_State *L)
     size_t n;
     const char *topic = luaL_checklstring(L, 1, &n);
     struct channel *channel = channel_check(L, 2);
-    struct channel *other = find_listener(actor, topic, n);
+    struct channel *other = channel_find(&actor->queues, topic, n);
 
     if (n == 0)
         return errors_return(L, ERR_INVALID, "topic cannot be empty");
@@ -297,9 +284,9 @@ static int subscribe(lua_State *L)
             !list_empty(&channel->senders))
             return errors_return(L, ERR_INVALID_STATE,
                                  "the channel must be open, empty and not subscribed");
-        channel_make_queue(channel, decode_raw);
-        channel_set_topic(channel, topic, n);
         lua_pushvalue(L, 2);
+        channel_make_queue(L, channel, decode_raw);
+        channel_set_topic(channel, topic, n);
         actor_anchor(actor, L, channel);
         actor_reroute(actor, channel);
     }

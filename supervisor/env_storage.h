@@ -1,0 +1,49 @@
+/*
+ * env_storage -- the kinds of storages that environment variables are kept in (ENV-01).
+ *
+ * One row of functions for each kind. A router is none of them: env.c finds the storage
+ * that it leads to. What env.storage.memory holds is kept by id in a map that the
+ * caller owns; all other kinds have no state here.
+ */
+#ifndef TROUPE_SUPERVISOR_ENV_STORAGE_H
+#define TROUPE_SUPERVISOR_ENV_STORAGE_H
+
+#include <stdbool.h>
+
+#include "supervisor/env_file.h"
+
+struct entry;
+struct err;
+struct map;
+struct value;
+
+/* key is the variable's name. */
+struct storage_kind {
+    const char *kind;
+    /* Owned text; NULL with err, NOT_FOUND when the key isn't there. */
+    char *(*get)(struct map *memories, const struct entry *storage, const char *key,
+                 struct err *err);
+    int (*set)(struct map *memories, const struct entry *storage, const char *key,
+               const char *value, struct err *err);
+    /* Adds what isn't in out yet. */
+    void (*get_all)(struct map *memories, const struct entry *storage,
+                    struct value *out);
+};
+
+/* NULL: no storage, or a router. */
+const struct storage_kind *storage_kind_find(const struct entry *storage);
+
+/* For whoever writes to a file elsewhere than in set(), which waits for the disk. The
+ * path is borrowed, NULL with err when there is none. */
+bool storage_is_file(const struct entry *storage);
+const char *storage_file_path(const struct entry *storage, struct err *err);
+struct env_file_modes storage_file_modes(const struct entry *storage);
+
+/* Drops what the memory storage of that id holds; then all, and the map itself. */
+void storage_forget(struct map *memories, const char *id);
+void storage_forget_all(struct map *memories);
+
+/* Scalars as text, owned; NULL for the rest. */
+char *storage_scalar(const struct value *value);
+
+#endif

@@ -1,0 +1,1 @@
+"""Every command of supctl: tables, JSON, exit codes."""

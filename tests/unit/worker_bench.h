@@ -1,0 +1,96 @@
+/*
+ * worker_bench -- a whole worker inside a test, with the test as its supervisor.
+ *
+ * The worker's end of the socket is the real uplink; ours answers @code.get with units
+ * compiled from source, keeps names, sends calls and events back to the worker as the
+ * router would for an inline function, and writes down everything else. Outcomes are
+ * text: the JSON of the result, or "Kind: message" of the error.
+ */
+#ifndef TROUPE_TESTS_WORKER_BENCH_H
+#define TROUPE_TESTS_WORKER_BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/list.h"
+#include "common/value.h"
+#include "worker/runtime.h"
+
+struct conn;
+
+/* A frame that the worker sent, or (reply_to != 0) one kept for later. */
+struct bench_frame {
+    struct list node;
+    uint8_t type;
+    struct bytes body;
+    uint8_t data[];
+};
+
+struct bench {
+    struct runtime rt;
+    struct conn *conn;
+    struct value units; /* id → what @code.get answers */
+    struct value names; /* name → [pid, host] */
+    struct list frames; /* what came and no helper took, oldest first */
+    struct buf logs;    /* messages, one a line */
+    uint64_t n_calls;
+    bool closed;
+    bool holds_calls;    /* the next calls of the worker come back as HOLD */
+    bool swallows_calls; /* they get no answer at all */
+    char close_reason[480];
+};
+
+#define BENCH_HOST  "t:host"
+#define BENCH_INDEX 7
+/* A pid of nobody's, from which the bench watches. */
+#define BENCH_PID   ((uint64_t)1 << 32 | (uint64_t)3 << 22 | 1)
+
+/* role NULL: "host". Adds `t:host` programs with bench_add(). */
+void bench_begin(struct bench *bench, const char *role);
+void bench_end(struct bench *bench);
+
+/* An entry `id`, its method is main. modules: names apart by blanks. */
+void bench_add(struct bench *bench, const char *id, const char *kind,
+               const char *modules, const char *source);
+void bench_add_import(struct bench *bench, const char *id, const char *alias,
+                      const char *target);
+
+/* One turn of the worker's loop; may wait for its timers when wait is true. */
+void bench_turn(struct bench *bench, bool wait);
+
+/* Turns until nothing moves any more that needs no time. */
+void bench_settle(struct bench *bench);
+
+/* Turns until *condition holds; fails the test after 20 s. */
+void bench_until(struct bench *bench, bool (*condition)(struct bench *, void *),
+                 void *context);
+
+/* Calls the function and waits for its answer. json: the list of arguments, NULL none.
+ * The text lives until the next call. */
+const char *bench_call(struct bench *bench, const char *id, const char *json);
+
+/* The same in two steps. */
+uint64_t bench_start_call(struct bench *bench, const char *id, const char *json);
+const char *bench_await(struct bench *bench, uint64_t call);
+bool bench_has_reply(struct bench *bench, uint64_t call);
+
+/* Spawns a monitored process and waits for its end. A spawn that fails: "spawn: ..." */
+const char *bench_run(struct bench *bench, const char *id, const char *json);
+uint64_t bench_spawn(struct bench *bench, const char *id, const char *json);
+const char *bench_await_exit(struct bench *bench, uint64_t pid);
+
+/* A chunk that returns {main = function(...) BODY end}, with helpers as in lua_cases.h;
+ * line 1 of the body is line 1 of the chunk. Freed with the next one. */
+const char *bench_main(const char *body);
+
+/* A process of that body; its modules are time, funcs, events and logger. */
+const char *bench_run_body(struct bench *bench, const char *body);
+
+/* Sends bytes as the body of a frame. */
+void bench_send(struct bench *bench, uint8_t type, struct bytes body);
+
+/* The oldest frame of that type that came, taken out of the list; NULL: none. */
+struct bench_frame *bench_take(struct bench *bench, uint8_t type);
+
+#endif
