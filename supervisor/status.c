@@ -136,7 +136,8 @@ static struct value describe_worker(const struct worker *worker)
     value_put(&record, "pool", value_string(worker_entry(worker)));
     value_put(&record, "state", value_string(worker_state_name(worker->state)));
     value_put(&record, "uptime_ms", value_int(ms_since(worker->started_at_ns)));
-    value_put(&record, "n_slots", value_int(worker->n_slots));
+    if (worker->n_slots != UINT32_MAX) /* a host has no end of them */
+        value_put(&record, "n_slots", value_int(worker->n_slots));
     value_put(&record, "n_busy", value_int(worker->n_busy));
     value_put(&record, "n_actors", value_int(worker->n_actors));
     value_put(&record, "n_calls_done", value_int((int64_t)worker->n_calls_done));
