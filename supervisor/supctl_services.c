@@ -330,7 +330,7 @@ static int run_scale(struct supctl *ctl)
     long long n = strtoll(ctl->args[1], &end, 10);
     int code;
 
-    if (*end != '\0' || n < 0) {
+    if (end == ctl->args[1] || *end != '\0' || n < 0) {
         value_finish(&args);
         fprintf(stderr, "supctl: scale wants a number of slots, not '%s'\n",
                 ctl->args[1]);
