@@ -1,1 +1,503 @@
-"""Every command of supctl: tables, JSON, exit codes."""
+"""Every command of supctl: tables, JSON keys, exit codes (cli.md)."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+import troupe
+from troupe import (FAILED, NOT_RUNNING, NO_SUCH_NAME, OK, REFUSED, UNREACHABLE, USAGE,
+                    function, host, process, service, wait_for)
+
+POLITE = """
+return {main = function()
+    local events = process.events()
+    while events:receive().kind ~= process.event.CANCEL do end
+end}
+"""
+# Registers itself, tells what it is sent and how it is cancelled.
+TELLER = """
+local logger = require("logger")
+return {main = function(name)
+    process.registry.register(name or "teller")
+    local inbox, events = process.inbox(), process.events()
+    while true do
+        local got = channel.select{inbox:case_receive(), events:case_receive()}
+        if got.channel == events then
+            logger:info("cancelled", {reason = got.value.reason})
+            return
+        end
+        local payload = got.value:payload()
+        logger:info("got", {topic = got.value:topic(), data = payload and payload:data()})
+    end
+end}
+"""
+PUBLISH = """
+local events = require("events")
+return {main = function(n)
+    for i = 1, n or 1 do events.send("shop", "sold", "/thing", {n = i}) end
+end}
+"""
+CONTEXT = """
+local ctx = require("ctx")
+return {main = function() return ctx.all() end}
+"""
+
+APP = [
+    host(),
+    process("polite", POLITE), service("one", "app:polite"),
+    service("down", "app:polite", auto_start=False),
+    process("teller", TELLER, modules=["logger"], meta={"type": "talker"}),
+    function("echo", "return {main = function(v) return v end}",
+             pool={"type": "static", "workers": 2}),
+    function("two", "return {main = function(a, b) return {a, b} end}"),
+    function("raise", 'return {main = function() error("boom\\27[31m\\nsecond") end}'),
+    function("missing", """return {main = function()
+        return nil, errors.new{message = "no such thing", kind = errors.NOT_FOUND}
+    end}"""),
+    function("denied", """return {main = function()
+        return nil, errors.new{message = "hands off", kind = errors.PERMISSION_DENIED}
+    end}"""),
+    function("typed", """return {main = function()
+        return nil, errors.new{message = "typed", kind = errors.CONFLICT,
+                               retryable = true, details = {at = 3}}
+    end}"""),
+    function("sleep", 'local time = require("time") '
+             "return {main = function(d) time.sleep(d) return d end}", modules=["time"]),
+    function("context", CONTEXT, modules=["ctx"]),
+    function("publish", PUBLISH, modules=["events"]),
+]
+
+SERVICE_KEYS = {"id", "kind", "state", "desired", "details", "auto_start", "retry_count",
+                "restarts", "started_at", "last_update"}
+POOL_KEYS = {"entry", "kind", "state", "n_processes", "n_ready", "n_busy", "n_queued",
+             "n_held", "n_actors", "n_calls_done", "n_deaths", "rate"}
+WORKER_KEYS = {"index", "os_pid", "role", "pool", "state", "uptime_ms", "n_busy",
+               "n_actors", "n_calls_done", "rss_bytes"}
+SUPERVISOR_KEYS = {"app", "pid", "version", "state", "uptime_ms", "root", "state_dir",
+                   "control", "rss_bytes", "n_fds", "n_entries", "registry_version",
+                   "calls_open", "n_clients"}
+ACTOR_KEYS = {"pid", "host", "source", "state", "steps", "started_at", "mailbox",
+              "mailbox_bytes", "threads"}
+
+
+@pytest.fixture(scope="module")
+def running(boot_shared):
+    one = boot_shared(APP)
+    one.allow("control client refused", "worker died")
+    return one
+
+
+def table(running, *args):
+    """The header's words and the rows of what is printed for people."""
+    done = running.run_supctl(*args)
+    assert (done.returncode, done.stderr) == (OK, ""), done
+    lines = done.stdout.splitlines()
+    return lines[0].split(), [line.split() for line in lines[1:]]
+
+
+def spawn_teller(running, name):
+    pid = running.supctl("spawn", "app:teller", "app:host", json.dumps(name))
+    wait_for(lambda: [r for r in running.supctl("names") if r["name"] == name])
+    return pid
+
+
+def follow(running, *args):
+    """supctl in the background; its lines come through .stdout."""
+    return subprocess.Popen([troupe.SUPCTL, *args, "--control", running.control],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def end_follower(child):
+    child.terminate()
+    child.communicate()
+
+
+# ---- what there is
+
+
+def test_status_for_people(running):
+    done = running.run_supctl("status")
+    assert done.returncode == OK
+    blocks = done.stdout.split("\n\n")
+    assert [block.split()[0] for block in blocks] == [
+        "SUPERVISOR", "SERVICE", "POOL", "WORKER"]
+    assert "\033" not in done.stdout, "colour without a terminal"
+
+
+def test_status_json_keys(running):
+    status = running.supctl("status")
+    assert set(status) == {"supervisor", "services", "pools", "workers"}
+    assert SUPERVISOR_KEYS <= set(status["supervisor"])
+    assert status["supervisor"]["pid"] == running.pid
+    assert status["supervisor"]["n_entries"] == len(APP)
+    for row in status["services"]:
+        assert SERVICE_KEYS <= set(row), row
+    for row in status["pools"]:
+        assert POOL_KEYS <= set(row), row
+    for row in status["workers"]:
+        assert WORKER_KEYS <= set(row), row
+        assert row["rss_bytes"] > 0
+        # No number that stands for "without end" gets out.
+        assert all(value < 1 << 31 for key, value in row.items()
+                   if isinstance(value, int) and key != "rss_bytes"), row
+
+
+def test_status_of_one_service(running):
+    assert running.run_supctl("status", "app:one").returncode == OK
+    assert running.run_supctl("status", "app:down").returncode == NOT_RUNNING
+    done = running.run_supctl("status", "app:nobody")
+    assert (done.returncode, done.stdout) == (NO_SUCH_NAME, "")
+    assert "service not found: app:nobody" in done.stderr
+    done = running.run_supctl("--json", "status", "app:down")
+    assert done.returncode == NOT_RUNNING
+    assert json.loads(done.stdout)["state"] == "unknown"
+
+
+def test_services(running):
+    header, rows = table(running, "services")
+    assert header[:3] == ["SERVICE", "KIND", "STATE"]
+    assert {row[0] for row in rows} == {"app:host", "app:one", "app:down"}
+    rows = {row["id"]: row for row in running.supctl("services")}
+    one = rows["app:one"]
+    assert SERVICE_KEYS | {"pid", "uptime_ms"} <= set(one)
+    assert (one["kind"], one["state"], one["auto_start"]) == (
+        "process.service", "running", True)
+    assert 0 <= one["uptime_ms"] <= time.time() * 1000 - one["started_at"] / 1e6 + 1000
+    assert rows["app:down"]["started_at"] == 0
+
+
+def test_pools_and_pool(running):
+    header, rows = table(running, "pools")
+    assert header[0] == "POOL"
+    assert {"app:echo", "app:host", "app:two"} <= {row[0] for row in rows}
+    echo = running.supctl("pool", "app:echo")
+    assert POOL_KEYS | {"workers", "n_slots"} <= set(echo)
+    assert (echo["kind"], echo["n_slots"]) == ("static", 2)
+    for row in echo["workers"]:
+        assert WORKER_KEYS <= set(row)
+    done = running.run_supctl("pool", "app:echo")
+    assert done.returncode == OK and "kind" in done.stdout and "WORKER" in done.stdout
+    assert running.run_supctl("pool", "app:nobody").returncode == NO_SUCH_NAME
+
+
+def test_workers(running):
+    header, rows = table(running, "workers")
+    assert header[:3] == ["WORKER", "PID", "POOL"]
+    assert {int(row[1]) for row in rows} <= set(running.workers())
+
+
+def test_ps_and_inspect(running):
+    pid = spawn_teller(running, "inspected")
+    header, rows = table(running, "ps")
+    assert header[:3] == ["PID", "SOURCE", "STATE"]
+    assert [pid, "app:teller"] in [row[:2] for row in rows]
+    row = [row for row in running.supctl("ps") if row["pid"] == pid][0]
+    assert ACTOR_KEYS <= set(row)
+    assert (row["host"], row["source"]) == ("app:host", "app:teller")
+    for name in (pid, "inspected"):
+        actor = running.supctl("inspect", name)
+        assert ACTOR_KEYS | {"trap_links", "vm_bytes", "stack"} <= set(actor)
+        assert actor["pid"] == pid
+        assert "app:teller:7" in str(actor["stack"])
+    assert "app:teller" in running.run_supctl("inspect", pid).stdout
+    assert running.run_supctl("inspect", "nobody").returncode == NO_SUCH_NAME
+    assert running.run_supctl("inspect", "{app:host|0x3fffff}").returncode == NO_SUCH_NAME
+    assert running.run_supctl("kill", pid).returncode == OK
+
+
+def test_names(running):
+    pid = spawn_teller(running, "named")
+    assert {"name": "named", "pid": pid}.items() <= [
+        row for row in running.supctl("names") if row["name"] == "named"][0].items()
+    header, rows = table(running, "names")
+    assert header == ["NAME", "PID"] and ["named", pid] in rows
+    assert running.run_supctl("kill", "named").returncode == OK
+    wait_for(lambda: "named" not in str(running.supctl("names")))
+
+
+def test_registry_commands(running):
+    assert {row["id"] for row in running.supctl("registry", "list")} == {
+        f"app:{entry['name']}" for entry in APP}
+    assert running.supctl("registry", "list", "elsewhere") == []
+    entry = running.supctl("registry", "get", "app:teller")
+    assert set(entry) == {"id", "kind", "meta", "data"}
+    assert entry["meta"] == {"type": "talker"} and entry["data"]["method"] == "main"
+    found = running.supctl("registry", "find", ".kind=process.lua", "meta.type=talker")
+    assert [row["id"] for row in found] == ["app:teller"]
+    assert running.supctl("registry", "find", "meta.type=nothing") == []
+    header, rows = table(running, "registry", "list")
+    assert header[:2] == ["ENTRY", "KIND"] and len(rows) == len(APP)
+    assert running.run_supctl("registry", "get", "app:zip").returncode == NO_SUCH_NAME
+    assert running.run_supctl("registry", "find", "nonsense").returncode == USAGE
+
+
+def test_ping(running):
+    assert running.supctl("ping")["pid"] == running.pid
+    assert re.fullmatch(rf"pong from pid {running.pid} in [\d.]+ ms\n",
+                        running.run_supctl("ping").stdout)
+
+
+def test_doctor(running):
+    rows = running.supctl("doctor")
+    assert all(set(row) == {"check", "state", "costs"} for row in rows)
+    assert {"kernel", "landlock", "seccomp", "supervisor"} <= {row["check"] for row in rows}
+    assert running.run_supctl("doctor").stdout.startswith("CHECK")
+
+
+# ---- calls
+
+
+@pytest.mark.parametrize("value", [
+    None, True, False, 0, -1, 2.5, 1 << 53, -(1 << 63), "", "text", "ä€\U0001f600",
+    [1, [2, [3]]], {"a": {"b": [True, "x"]}}, "null", "1",
+])
+def test_call_takes_and_prints_json(running, value):
+    assert running.call("app:echo", value) == value
+
+
+def test_call_takes_text_that_is_no_json_as_text(running):
+    assert running.supctl("call", "app:two", "plain text", "3") == ["plain text", 3]
+    done = subprocess.run([troupe.SUPCTL, "--control", running.control, "call", "app:two",
+                           "--", "-x", "--json"], capture_output=True, check=False)
+    assert json.loads(done.stdout) == ["-x", "--json"]
+    assert running.supctl("call", "app:two", "-1", "-.5") == [-1, "-.5"]
+
+
+def test_call_passes_context(running):
+    done = running.supctl("call", "app:context", "--context", "user=ann",
+                          "--context", "n=3")
+    assert done == {"user": "ann", "n": 3}
+
+
+@pytest.mark.parametrize("name, code, kind", [
+    ("raise", FAILED, "Internal"),
+    ("missing", FAILED, "NotFound"),  # the function's answer, not its absence
+    ("denied", REFUSED, "PermissionDenied"),
+    ("typed", FAILED, "Conflict"),
+    ("nobody", NO_SUCH_NAME, "NotFound"),
+    ("teller", FAILED, "NotFound"),
+], ids=lambda value: str(value))
+def test_call_tells_errors(running, name, code, kind):
+    done = running.run_supctl("call", f"app:{name}")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"supctl: {kind}: ")
+    assert len(done.stderr.splitlines()) == 1 and "\033" not in done.stderr
+    done = running.run_supctl("--json", "call", f"app:{name}")
+    error = json.loads(done.stderr)["error"]
+    assert set(error) >= {"kind", "message", "retryable", "details"}
+    assert error["kind"] == kind
+    if name == "typed":
+        assert (error["retryable"], error["details"]) == (True, {"at": 3})
+
+
+def test_call_gives_up_in_time(running):
+    started = time.monotonic()
+    with pytest.raises(troupe.SupctlError) as told:
+        running.call("app:sleep", "1h", timeout="100ms")
+    assert (told.value.code, told.value.kind) == (FAILED, "Timeout")
+    assert time.monotonic() - started < 5
+    wait_for(lambda: running.supctl("status")["supervisor"]["calls_open"] == 0)
+
+
+def test_call_interrupted_is_cancelled(running):
+    child = running.call_in_background("app:sleep", "1h")
+    wait_for(lambda: running.pool("app:sleep")["n_busy"] == 1)
+    child.send_signal(signal.SIGINT)
+    child.communicate()
+    wait_for(lambda: running.pool("app:sleep")["n_busy"] == 0)
+
+
+def test_scale(running):
+    assert running.supctl("scale", "app:two", "3")["entry"] == "app:two"
+    assert running.call("app:two", 1, 2) == [1, 2]
+    for bad in ("0", "100000"):
+        assert running.run_supctl("scale", "app:two", bad).returncode == FAILED
+    for bad in ("x", "", "1.5", "3 "):
+        assert running.run_supctl("scale", "app:two", bad).returncode == USAGE
+    assert running.run_supctl("scale", "app:host", "3").returncode == FAILED
+    assert running.run_supctl("scale", "app:nobody", "3").returncode == NO_SUCH_NAME
+
+
+# ---- actors
+
+
+def test_spawn_send_cancel_kill(running):
+    done = running.run_supctl("spawn", "app:teller", "app:host", '"walked"')
+    assert done.returncode == OK
+    pid = done.stdout.strip()
+    assert re.fullmatch(r"\{app:host\|0x[0-9a-f]{5,}\}", pid)
+    wait_for(lambda: "walked" in str(running.supctl("names")))
+    assert running.run_supctl("send", "walked", "greeting", '{"n": 1}').returncode == OK
+    assert running.wait_record('"got".*"greeting"')[-1]["data"] == {"n": 1}
+    assert running.run_supctl("send", pid, "bare").returncode == OK
+    running.wait_record('"got".*"bare"')
+    assert running.run_supctl("cancel", pid, "--reason", "enough").returncode == OK
+    assert running.wait_record('"cancelled"')[-1]["reason"] == "enough"
+    wait_for(lambda: pid not in str(running.supctl("ps")))
+    for verb in (["cancel", pid], ["kill", pid], ["send", pid, "t"], ["inspect", pid]):
+        done = running.run_supctl(*verb)
+        assert done.returncode == NO_SUCH_NAME, verb
+        assert f"process not found: {pid}" in done.stderr
+
+
+def test_spawn_under_a_name_that_is_taken_gives_its_owner(running):
+    pid = spawn_teller(running, "owner")
+    assert running.supctl("spawn", "app:teller", "app:host", "--name", "owner") == pid
+    assert running.run_supctl("kill", "owner").returncode == OK
+
+
+def test_spawn_of_what_is_not_there(running):
+    for args in (["app:teller", "app:nowhere"], ["app:nobody", "app:host"],
+                 ["app:echo", "app:host"]):
+        assert running.run_supctl("spawn", *args).returncode == NO_SUCH_NAME, args
+
+
+# ---- logs and events
+
+
+def test_logs(running):
+    records = running.supctl("logs", "-n", "2")
+    assert len(records) == 2
+    assert all(set(r) == {"at", "level", "logger", "message", "fields"} for r in records)
+    assert running.supctl("logs", "--level", "error") == []
+    assert running.run_supctl("logs", "--level", "loud").returncode in (FAILED, USAGE)
+    assert running.run_supctl("logs", "-n", "x").returncode == USAGE
+    text = running.run_supctl("logs").stdout
+    assert re.search(r"^[\d-]+T[\d:.]+Z info supervisor started app=", text, re.M)
+
+
+def test_logs_of_one_service(running):
+    spawn_teller(running, "talks")
+    running.run_supctl("send", "talks", "mine")
+    running.wait_record('"got".*"mine"')
+    records = running.supctl("logs", "--service", "app:teller")
+    assert "mine" in [r["fields"].get("topic") for r in records]
+    assert all("app:teller" in str(r["fields"]) for r in records)
+    assert running.run_supctl("kill", "talks").returncode == OK
+
+
+def test_logs_follow(running):
+    child = follow(running, "--json", "logs", "-f", "-n", "1")
+    json.loads(child.stdout.readline())
+    spawn_teller(running, "followed")
+    running.run_supctl("send", "followed", "live")
+    while True:
+        record = json.loads(child.stdout.readline())
+        if record["message"] == "got":
+            break
+    assert record["fields"]["topic"] == "live"
+    end_follower(child)
+    assert running.run_supctl("kill", "followed").returncode == OK
+
+
+def test_events_follow(running):
+    child = follow(running, "--json", "events", "shop")
+    # What is sent before the follower is known, nobody hears: so send until it does.
+    got = []
+    os.set_blocking(child.stdout.fileno(), False)
+
+    def heard():
+        running.call("app:publish", 1)
+        got.append(child.stdout.read() or "")
+        return "\n" in "".join(got)
+    wait_for(heard)
+    event = json.loads("".join(got).splitlines()[0])
+    assert (event["system"], event["kind"], event["path"], event["data"]) == (
+        "shop", "sold", "/thing", {"n": 1})
+    end_follower(child)
+
+
+# ---- the command line itself
+
+
+@pytest.mark.parametrize("args, hint", [
+    ([], "usage: supctl"),
+    (["statsu"], "did you mean 'status'"),
+    (["registry", "lits"], "did you mean 'registry list'"),
+    (["status", "--jsno"], "did you mean '--json'"),
+    (["start"], "usage: supctl start NS:ENTRY"),
+    (["start", "a", "b"], "usage: supctl start NS:ENTRY"),
+    (["start", "app:one", "--now"], "takes no --now"),
+    (["call", "app:echo", "--timeout"], "--timeout needs a value"),
+    (["call", "app:echo", "--timeout", "soon"], "invalid duration"),
+    (["status", "--json=1"], "takes no value"),
+    (["top"], "not in this build"),
+    (["help", "nonsense"], "no such command"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_usage_errors(args, hint):
+    done = subprocess.run([troupe.SUPCTL, *args], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == USAGE
+    assert hint in done.stderr + done.stdout
+    assert args == [] or done.stdout == ""
+
+
+def test_every_command_has_help():
+    text = subprocess.run([troupe.SUPCTL, "help"], capture_output=True, text=True,
+                          check=True).stdout
+    rows = re.findall(r"^  ([a-z][a-z-]*)", text.split("Options:")[0], re.M)
+    assert len(rows) > 20
+    for name in sorted(set(rows)):
+        for args in (["help", name], [name, "--help"]):
+            done = subprocess.run([troupe.SUPCTL, *args], capture_output=True, text=True,
+                                  check=False)
+            assert done.returncode == OK and "usage" in done.stdout, args
+
+
+def test_unreachable(tmp_path):
+    for args in (["status"], ["--json", "ping"], ["is-running", "a:b"], ["stop"],
+                 ["call", "a:b"], ["logs", "-f"]):
+        done = subprocess.run([troupe.SUPCTL, *args, "--control", tmp_path / "none"],
+                              capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (UNREACHABLE, ""), args
+        assert "no supervisor answers at" in done.stderr
+
+
+def test_it_finds_the_one_that_runs(boot, tmp_path):
+    """By itself, or says which there are."""
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    env.pop("TROUPE_CONTROL", None)
+    if os.geteuid() == 0:
+        pytest.skip("root's sockets are in /run/troupe, which is not ours to use")
+    os.makedirs(tmp_path / "run" / "troupe", 0o700)
+    one = boot([host()], start=False, env=env)
+    one.control = str(tmp_path / "run" / "troupe" / "one.sock")
+    one.start()
+    done = subprocess.run([troupe.SUPCTL, "--json", "ping"], env=env, check=False,
+                          capture_output=True, text=True)
+    assert json.loads(done.stdout)["pid"] == one.pid
+
+
+def test_control_from_the_environment(running):
+    done = subprocess.run([troupe.SUPCTL, "--json", "ping"], check=False,
+                          env={**os.environ, "TROUPE_CONTROL": running.control},
+                          capture_output=True, text=True)
+    assert json.loads(done.stdout)["pid"] == running.pid
+
+
+def test_reader_that_has_enough_ends_it_without_a_word(running):
+    done = subprocess.run(f"{troupe.SUPCTL} registry list --control {running.control} "
+                          "| true; exit ${PIPESTATUS[0]}", shell=True, check=False,
+                          executable="/bin/bash", capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.returncode in (OK, 128 + signal.SIGPIPE)
+
+
+def test_full_disk_is_no_success(running):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([troupe.SUPCTL, "status", "--control", running.control],
+                              stdout=full, check=False)
+    assert done.returncode == FAILED
+
+
+@pytest.mark.parametrize("args", [[], ["--now"], ["--no-wait"]], ids=" ".join)
+def test_stop_ends_the_supervisor(boot, args):
+    running = boot([host(), process("p", POLITE), service("s", "app:p")])
+    assert running.run_supctl("stop", *args).returncode == OK
+    assert running.wait(10) == OK
+    assert running.run_supctl("status").returncode == UNREACHABLE
