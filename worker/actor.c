@@ -231,6 +231,7 @@ struct actor *actor_create(struct vm *vm, const char *host)
     if (actor == NULL) {
         actor = push_new(vm, L);
         actor->main.co = lua_newthread(L);
+        vm_set_tag(actor->main.co, VM_TAG_TASK, true);
         lua_setiuservalue(L, -2, ACTOR_UV_MAIN);
         lua_pop(L, 1);
     }
@@ -399,7 +400,7 @@ struct task *actor_spawn_task(struct actor *actor, lua_State *L)
     struct extra_task *extra = lua_newuserdatauv(L, sizeof(*extra), 1);
     lua_State *co = lua_newthread(L);
 
-    vm_tag(co, false);
+    vm_set_tag(co, VM_TAG_TASK, true);
     task_init(&extra->task, actor, co);
     lua_setiuservalue(L, -2, 1);
     actor_anchor(actor, L, extra);
@@ -498,6 +499,7 @@ static void renew_main(struct actor *actor, lua_State *L)
         return;
     }
     actor->main.co = lua_newthread(L);
+    vm_set_tag(actor->main.co, VM_TAG_TASK, true);
     actor_set_uservalue(actor, L, ACTOR_UV_MAIN);
 }
 
@@ -605,9 +607,14 @@ static void loading_failed(struct actor *actor, lua_State *L)
 static void task_failed(struct task *task)
 {
     struct actor *actor = task->actor;
+    struct sched *sched = &actor->vm->rt->sched;
+    struct task *current = sched->current;
     lua_State *L = actor->vm->L;
     struct outcome outcome;
 
+    /* A __tostring of what was raised runs on nobody's behalf: not on that of who
+     * spawns this actor, in a VM of its own perhaps. */
+    sched->current = NULL;
     actor->vm->n_trusted++;
     lua_settop(L, 0);
     lua_xmove(task->co, L, 1);
@@ -619,12 +626,14 @@ static void task_failed(struct task *task)
     }
     lua_settop(L, 0);
     actor->vm->n_trusted--;
+    sched->current = current;
 }
 
 static void extra_ended(struct actor *actor, struct task *task)
 {
     struct extra_task *extra = container_of(task, struct extra_task, task);
 
+    lua_settop(task->co, 0); /* dead, for coroutine.status() */
     list_remove(&extra->node);
     actor->belongings->n_tasks--;
     actor->vm->n_trusted++;

@@ -208,11 +208,13 @@ static void push_decoded(lua_State *L, struct channel *channel, struct message *
 {
     struct task *task = task_current(L);
 
-    /* If decoding raises, the task's end frees it. */
-    message_destroy(task->message);
-    task->message = message;
+    if (task != NULL) { /* if decoding raises, the task's end frees it */
+        message_destroy(task->message);
+        task->message = message;
+    }
     channel->decode(L, channel, message);
-    task->message = NULL;
+    if (task != NULL)
+        task->message = NULL;
     message_destroy(message);
 }
 

@@ -1,7 +1,5 @@
 #include "worker/coroutines.h"
 
-#include <string.h>
-
 #include <lauxlib.h>
 
 #include "worker/actor.h"
@@ -16,10 +14,14 @@ static int continue_layer(lua_State *L, lua_State *co, int n_args, lua_KFunction
                           finish_layer *finish)
 {
     struct task *task = task_current(L);
-    int n_results, status = sched_resume(co, L, n_args, &n_results);
+    int n_results, status;
 
+    /* Lua lets co yield whatever lies below L; the scheduler's yield must go through.
+     */
+    vm_set_tag(co, VM_TAG_PINNED, !lua_isyieldable(L) || vm_has_tag(L, VM_TAG_PINNED));
+    status = sched_resume(co, L, n_args, &n_results);
     if (status == LUA_YIELD && task != NULL && task->to_scheduler) {
-        vm_tag(co, true);
+        vm_set_tag(co, VM_TAG_BLOCKED, true);
         return lua_yieldk(L, 0, 0, k);
     }
     return finish(L, co, status, n_results);
@@ -31,23 +33,35 @@ static int resumed_layer(lua_State *L, lua_State *co, lua_KFunction k,
 {
     struct task *task = task_current(L);
 
-    vm_tag(co, false);
+    vm_set_tag(co, VM_TAG_BLOCKED, false);
     return continue_layer(L, co, task->blocked == co ? task->n_values : 0, k, finish);
+}
+
+enum co_state { CO_SUSPENDED, CO_DEAD, CO_OTHER };
+
+static enum co_state state_of(lua_State *L, lua_State *co)
+{
+    lua_Debug ar;
+
+    if (vm_has_tag(co, VM_TAG_BLOCKED) || co == L)
+        return CO_OTHER;
+    if (lua_status(co) == LUA_YIELD)
+        return CO_SUSPENDED;
+    if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar) != 0)
+        return CO_OTHER;
+    return lua_status(co) == LUA_OK && lua_gettop(co) != 0 ? CO_SUSPENDED : CO_DEAD;
 }
 
 /* NULL when co can be resumed, else what is wrong with it. */
 static const char *why_not(lua_State *L, lua_State *co)
 {
-    lua_Debug ar;
+    enum co_state state = state_of(L, co);
 
-    if (vm_is_tagged(co) || co == L)
-        return "cannot resume non-suspended coroutine";
-    if (lua_status(co) == LUA_YIELD)
-        return NULL;
-    if (lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar) == 0)
-        return lua_gettop(co) == 0 ? "cannot resume dead coroutine" : NULL;
-    return lua_status(co) == LUA_OK ? "cannot resume non-suspended coroutine"
-                                    : "cannot resume dead coroutine";
+    if (state == CO_DEAD)
+        return "cannot resume dead coroutine";
+    return state == CO_SUSPENDED && !vm_has_tag(co, VM_TAG_TASK)
+               ? NULL
+               : "cannot resume non-suspended coroutine";
 }
 
 static int finish_resume(lua_State *L, lua_State *co, int status, int n_results)
@@ -140,7 +154,6 @@ static int coroutine_create(lua_State *L)
 
     luaL_checktype(L, 1, LUA_TFUNCTION);
     co = lua_newthread(L);
-    vm_tag(co, false);
     lua_pushvalue(L, 1);
     lua_xmove(L, co, 1);
     return 1;
@@ -160,15 +173,11 @@ static int coroutine_yield(lua_State *L)
 
 static int coroutine_status(lua_State *L)
 {
+    static const char *const names[] = {
+        [CO_SUSPENDED] = "suspended", [CO_DEAD] = "dead", [CO_OTHER] = "normal"};
     lua_State *co = check_thread(L);
-    const char *wrong = why_not(L, co);
 
-    if (co == L)
-        lua_pushliteral(L, "running");
-    else if (wrong == NULL)
-        lua_pushliteral(L, "suspended");
-    else
-        lua_pushstring(L, strstr(wrong, "dead") != NULL ? "dead" : "normal");
+    lua_pushstring(L, co == L ? "running" : names[state_of(L, co)]);
     return 1;
 }
 

@@ -61,6 +61,11 @@ static void on_tick(int signal)
     errno = saved_errno;
 }
 
+static bool can_yield(lua_State *L)
+{
+    return lua_isyieldable(L) && !vm_has_tag(L, VM_TAG_PINNED);
+}
+
 static void hook(lua_State *L, lua_Debug *ar)
 {
     struct task *task = task_current(L);
@@ -71,7 +76,7 @@ static void hook(lua_State *L, lua_Debug *ar)
         vm_check_ceiling(L);
     if (!slice_over || task == NULL)
         return;
-    if (!lua_isyieldable(L)) {
+    if (!can_yield(L)) {
         lua_sethook(L, hook, LUA_MASKCOUNT, RETRY_INSTRUCTIONS);
         return;
     }
@@ -125,8 +130,13 @@ void sched_leave(lua_State *previous)
 int sched_resume(lua_State *co, lua_State *from, int n_args, int *n_results)
 {
     lua_State *previous = sched_enter(co);
-    int status = lua_resume(co, from, n_args, n_results);
+    int status;
 
+    /* Its ceiling may have been passed while something else ran: ours, or another VM's
+     * coroutine. */
+    if (vm_of(co)->over)
+        sched_interrupt_running();
+    status = lua_resume(co, from, n_args, n_results);
     sched_leave(previous);
     return status;
 }
@@ -187,7 +197,7 @@ struct task *task_begin_block(lua_State *L)
     if (task == NULL || task->actor->stage == ACTOR_LOADING)
         luaL_error(L, "attempt to block at file level: only functions that run after "
                       "the file was loaded may wait");
-    if (!lua_isyieldable(L))
+    if (!can_yield(L))
         luaL_error(L, "attempt to yield across a C-call boundary");
     return task;
 }

@@ -46,25 +46,33 @@ struct vm {
 struct vm *vm_create(struct runtime *rt, struct program *program, struct err *err);
 void vm_destroy(struct vm *vm);
 
-/* Bit 0 of a coroutine's extra space says that it is on the way between a blocked
- * innermost coroutine and the scheduler: nobody else may resume it. */
-#define VM_TAG_BLOCKED ((uintptr_t)1)
+/* The low bits of a coroutine's extra space. */
+enum vm_tag {
+    /* It is on the way between a blocked innermost coroutine and the scheduler: nobody
+     * else may resume it. */
+    VM_TAG_BLOCKED = 1,
+    /* The scheduler runs it: no app may. */
+    VM_TAG_TASK = 2,
+    /* A C function that can't yield lies between it and the scheduler. */
+    VM_TAG_PINNED = 4,
+};
+#define VM_TAGS ((uintptr_t)7)
 
 static inline struct vm *vm_of(lua_State *L)
 {
-    return (struct vm *)(*(uintptr_t *)lua_getextraspace(L) & ~VM_TAG_BLOCKED);
+    return (struct vm *)(*(uintptr_t *)lua_getextraspace(L) & ~VM_TAGS);
 }
 
-static inline bool vm_is_tagged(lua_State *L)
+static inline bool vm_has_tag(lua_State *L, enum vm_tag tag)
 {
-    return (*(uintptr_t *)lua_getextraspace(L) & VM_TAG_BLOCKED) != 0;
+    return (*(uintptr_t *)lua_getextraspace(L) & tag) != 0;
 }
 
-static inline void vm_tag(lua_State *L, bool blocked)
+static inline void vm_set_tag(lua_State *L, enum vm_tag tag, bool on)
 {
     uintptr_t *space = lua_getextraspace(L);
 
-    *space = (*space & ~VM_TAG_BLOCKED) | (blocked ? VM_TAG_BLOCKED : 0);
+    *space = on ? *space | tag : *space & ~(uintptr_t)tag;
 }
 
 /* Pushes a new _ENV for an actor of this VM. */
