@@ -1,6 +1,7 @@
 """Fixtures: each test boots the app it needs and must leave nothing behind."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -37,10 +38,15 @@ def finish(supervisors, failed):
         for one in supervisors:
             one.kill_remains()
     troupe.collect_zombies()
+    # Orphans that end are zombies for a moment, until we reap them.
     orphans = [pid for pid in troupe.children_of(os.getpid())
-               if "worker" in " ".join(troupe.command_line(pid))]
+               if "/worker" in " ".join(troupe.command_line(pid))
+               or "troupe-worker" in troupe.command_line(pid)]
     if orphans and not failed:
         problems.append(f"orphans: {[troupe.command_line(pid) for pid in orphans]}")
+    for pid in orphans:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     assert not problems, "\n".join(problems)
 
 

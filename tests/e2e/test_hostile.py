@@ -1,0 +1,387 @@
+"""Workers and clients that speak the wire wrongly: each costs itself, nobody else."""
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+
+import troupe
+from hostile import hostile_bin
+from troupe import SupctlError, function, host, process, wait_for
+
+ECHO = "return {main = function(...) return ... end}"
+DEATH = (r"worker died|killing a worker|was killed|worker|shutdown takes too long",)
+
+# What the worker of app:bad does with its first call (the wire is set up). Later
+# workers of app:bad are hostile too, so its calls fail for good; app:good stays honest.
+MISDEEDS = {
+    "garbage": "w.send(os.urandom(4096))",
+    "text": "w.send(b'HTTP/1.1 200 OK\\r\\n\\r\\n')",
+    "zeros": "w.send(bytes(100000))",
+    "half a frame, then silence": "w.send(frame(REPLY, u64(call), u8(0), payload(1))[:9])\n"
+                                  "time.sleep(3600)",
+    "half a frame, then end": "w.send(frame(REPLY, u64(call), u8(0), payload(1))[:9])\n"
+                              "sys.exit(0)",
+    "half a header, then end": "w.send(b'\\xc9\\x00')\nsys.exit(0)",
+    "a frame of 4 GB": "w.send(b'\\xc9\\xff\\xff\\xff\\xff\\x11')\nw.send(bytes(1 << 20))",
+    "a frame of 65 MB": "w.send(b'\\xc9' + struct.pack('>IB', 65 << 20, REPLY))\n"
+                        "w.send(bytes(1 << 20))",
+    "unknown frame": "w.send(frame(250, u64(1)))",
+    "a frame of the supervisor": "w.send(frame(DRAIN, u64(1)))",
+    "hello again": "w.send(frame(HELLO, u32(1), u32(1)))",
+    "ready again": "w.send(frame(READY))",
+    "empty body": "w.send(frame(REPLY))",
+    "left-over bytes": "w.send(frame(PONG, u64(1), payload(1), payload(2), b'\\xc1'))",
+    "wrong field types": "w.send(frame(REPLY, text('x'), text('y')))",
+    "bad msgpack in a result": "w.send(frame(REPLY, u64(call), u8(0), b'\\x00\\x91\\xc1'))",
+    "size bomb in a result": "w.send(frame(REPLY, u64(call), u8(0), "
+                             "b'\\x00\\xdd\\x05\\xf5\\xe1\\x00'))",
+    "depth bomb in a result": "w.send(frame(REPLY, u64(call), u8(0), "
+                              "b'\\x00' + b'\\x91' * 100000 + b'\\x01'))",
+    "no error in an error": "w.send(frame(REPLY, u64(call), u8(1), b'\\x01'))",
+    "a log record that is none": "w.send(frame(LOG, u8(9), u64(1), text('x'), b'\\xc1'))",
+    "exits": "sys.exit(3)",
+    "closes its socket and lives": "w.sock.close()\ntime.sleep(3600)",
+    "dies by a signal": "os.abort()",
+}
+
+
+def bad_worker(folder, misdeed):
+    return hostile_bin(folder, f"""
+if argv[2] != "app:bad":
+    be_honest()
+w = Wire()
+w.set_up()
+call = w.next_call()
+{misdeed}
+time.sleep(3600)
+""")
+
+
+def app(**extra):
+    return [function("bad", ECHO, pool={"type": "static", "workers": 1}),
+            function("good", ECHO, pool={"type": "static", "workers": 1}),
+            *extra.values()]
+
+
+@pytest.mark.parametrize("name", MISDEEDS)
+def test_M4_misdeed_of_a_worker_costs_its_life_only(boot, tmp_path, name):
+    """The call fails with a clear error or times out; others never notice."""
+    one = boot(app(), supervisor=bad_worker(tmp_path, MISDEEDS[name]),
+               args=["--set", "shutdown.timeout=1s"])
+    one.allow(*DEATH)
+    good = one.wait_worker("app:good")
+    before = troupe.memory_bytes(one.pid, "VmPeak")
+    with pytest.raises(SupctlError) as failure:
+        one.call("app:bad", "please", timeout="1500ms")
+    assert failure.value.kind in ("Unavailable", "Timeout", "Internal"), failure.value
+    assert one.call("app:good", "fine") == "fine"
+    assert one.wait_worker("app:good") == good
+    assert troupe.memory_bytes(one.pid, "VmPeak") < before + (40 << 20)
+
+
+BAD_PAYLOADS = [name for name in MISDEEDS if name.endswith(("in a result", "in an error"))]
+
+
+@pytest.mark.parametrize("name", BAD_PAYLOADS)
+def test_M1_M2_bad_payload_is_an_error_to_the_worker_that_gets_it(boot, tmp_path, name):
+    """The router passes payloads on unread; who asked must get an error and live."""
+    caller = function("caller", """
+return {main = function()
+    local value, err = funcs.call("app:bad", 1)
+    return {value = tostring(value), kind = err and err:kind()}
+end}""", modules=["funcs"], pool={"type": "static", "workers": 1})
+    one = boot(app(caller=caller), supervisor=bad_worker(tmp_path, MISDEEDS[name]),
+               args=["--set", "shutdown.timeout=1s"])
+    one.allow(*DEATH)
+    pid = one.wait_worker("app:caller")
+    got = one.call("app:caller", timeout="10s")
+    assert got["value"] == "nil" and got["kind"] is not None, got
+    assert one.wait_worker("app:caller") == pid
+
+
+HARMLESS = {
+    "a reply to a call it never got": "w.send(frame(REPLY, u64(call + 12345), u8(0), payload('forged')))",
+    "a reply to call 0": "w.send(frame(REPLY, u64(0), u8(0), payload('forged')))",
+    "a reply to the other pool's call": "w.send(frame(REPLY, u64(call ^ 1), u8(0), payload('forged')))",
+    "a second reply": "w.reply(call, 'first')\nw.send(frame(REPLY, u64(call), u8(0), payload('forged')))",
+    "free for nothing": "w.send(frame(FREE, u64(call + 99)))",
+    "cancel for nothing": "w.send(frame(CANCEL, u64(77)))",
+    "exit of somebody else's actor": "w.send(frame(EXIT, u64(1 << 54 | 1), u64(2 << 54 | 1), u8(3),"
+                                     " text('x'), u8(0), payload(1)))",
+    "gone for somebody else's actor": "w.send(frame(GONE, u64(2 << 54 | 1)))",
+    "a message in somebody else's name": "w.send(frame(SEND, u64(2 << 54 | 1), u64(3 << 54 | 1),"
+                                         " text('x'), text('t'), payload(1)))",
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_M4_forgery_is_never_believed(boot, tmp_path, name):
+    """A worker is known by its connection: what it says of others' calls and actors is
+    ignored or costs its life, but answers nobody."""
+    supervisor = hostile_bin(tmp_path, f"""
+if argv[2] != "app:bad":
+    be_honest()
+w = Wire()
+w.set_up()
+call = w.next_call()
+{HARMLESS[name]}
+time.sleep(0.05)
+try:
+    w.reply(call, "honest")
+    w.serve()
+except OSError:
+    pass
+""")
+    sleeper = function("slow", "return {main = function() time.sleep('300ms') return 'own' end}",
+                       modules=["time"], pool={"type": "static", "workers": 1})
+    one = boot(app(slow=sleeper), supervisor=supervisor)
+    one.allow(*DEATH)
+    slow = one.call_in_background("app:slow")
+    wait_for(lambda: one.pool("app:slow")["n_busy"] == 1, what="the slow call to run")
+    try:
+        assert one.call("app:bad", 1, timeout="3s") in ("honest", "first")
+    except SupctlError as failure:
+        assert failure.kind == "Unavailable"
+    out, err = slow.communicate(timeout=30)
+    assert json.loads(out) == "own", err
+    assert one.call("app:good", 1) == 1
+
+
+def test_M3_frames_byte_by_byte_are_understood(boot, tmp_path):
+    supervisor = hostile_bin(tmp_path, """
+if argv[2] != "app:bad":
+    be_honest()
+w = Wire()
+send = w.send
+def slowly(data):
+    for i in range(len(data)):
+        send(data[i:i + 1])
+w.send = slowly
+w.set_up()
+w.serve("byte by byte")
+""")
+    one = boot(app(), supervisor=supervisor)
+    for _ in range(3):
+        assert one.call("app:bad") == "byte by byte"
+
+
+def test_a_worker_that_floods_does_not_drown_the_supervisor(boot, tmp_path):
+    """Endless log records and events: others are served, memory stays bounded."""
+    supervisor = hostile_bin(tmp_path, """
+if argv[2] != "app:bad":
+    be_honest()
+w = Wire()
+w.set_up()
+w.next_call()
+event = frame(EVENT, text("flood"), text("k"), text("/p"), payload("x" * 1000))
+while True:
+    w.send(event * 50)
+""")
+    one = boot(app(), supervisor=supervisor)
+    one.allow(*DEATH)
+    flood = one.call_in_background("app:bad", timeout="2s")
+    started = time.monotonic()
+    for i in range(20):
+        assert one.call("app:good", i, timeout="10s") == i
+    assert time.monotonic() - started < 15
+    assert troupe.memory_bytes(one.pid) < 128 << 20
+    assert flood.wait(30) != troupe.OK
+    flood.communicate()
+
+
+def test_a_worker_that_never_reads_does_not_fill_the_supervisor(boot, tmp_path):
+    """Large calls for a worker that reads nothing: bounded buffers, others served."""
+    supervisor = hostile_bin(tmp_path, """
+if argv[2] != "app:bad":
+    be_honest()
+w = Wire()
+w.set_up()
+time.sleep(3600)
+""")
+    one = boot([function("bad", ECHO, pool={"type": "static", "workers": 64,
+                                            "processes": 1}),
+                function("good", ECHO, pool={"type": "static", "workers": 1}),
+                host(), process("pusher", """
+return {main = function()
+    local big = ("x"):rep(4 << 20)
+    for i = 1, 40 do funcs.async("app:bad", big) end
+    process.events():receive()
+end}""", modules=["funcs"])], supervisor=supervisor)
+    one.allow(*DEATH)
+    one.supctl("spawn", "app:pusher", "app:host")
+    for i in range(10):
+        assert one.call("app:good", i, timeout="10s") == i
+    assert troupe.memory_bytes(one.pid) < 400 << 20
+    pid = one.actors("app:pusher")[0]["pid"]
+    one.supctl("cancel", pid)
+
+
+def test_silent_worker_is_killed_by_its_heartbeat(boot, tmp_path):
+    supervisor = hostile_bin(tmp_path, """
+if argv[2] != "app:bad":
+    be_honest()
+w = Wire()
+w.set_up()
+while True:
+    w.receive()
+""")
+    one = boot(app(), supervisor=supervisor,
+               args=["--set", "workers.ping_every=100ms", "--set", "workers.pong_timeout=500ms"])
+    one.allow(*DEATH)
+    with pytest.raises(SupctlError) as failure:
+        one.call("app:bad", timeout="20s")
+    assert failure.value.kind == "Unavailable"
+    assert "heartbeat" in failure.value.message
+    assert one.call("app:good", 1) == 1
+
+
+STARTS = {
+    "never says hello": "time.sleep(3600)",
+    "wrong version": "w = Wire()\nw.send(frame(HELLO, u32(99), u32(1)))\ntime.sleep(3600)",
+    "ready before hello": "w = Wire()\nw.send(frame(READY))\ntime.sleep(3600)",
+    "hello, then nothing": "w = Wire()\nw.send(frame(HELLO, u32(1), u32(os.getpid())))\n"
+                           "time.sleep(3600)",
+    "garbage first": "Wire().send(os.urandom(1000))\ntime.sleep(3600)",
+    "exits at once": "sys.exit(1)",
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_P1_a_worker_that_fails_to_start_is_throttled(boot, tmp_path, name):
+    """Its calls fail, its pool tries again ever more slowly, others are served."""
+    counter = tmp_path / "starts"
+    supervisor = hostile_bin(tmp_path, f"""
+if argv[2] != "app:bad":
+    be_honest()
+with open({str(counter)!r}, "a") as file:
+    file.write("x")
+{STARTS[name]}
+""")
+    one = boot(app(), supervisor=supervisor, start=False,
+               args=["--set", "workers.ready_timeout=300ms"])
+    one.allow(".*")
+    one.start()
+    with pytest.raises(SupctlError) as failure:
+        one.call("app:bad", timeout="2s")
+    assert failure.value.kind in ("Unavailable", "Timeout"), failure.value
+    assert one.call("app:good", 1) == 1
+    assert len(counter.read_text()) < 20, "no back-off"
+
+
+# ---- clients of the control socket
+
+
+CLIENTS = {
+    "garbage": os.urandom(4096),
+    "text": b"GET / HTTP/1.0\r\n\r\n",
+    "a frame of 4 GB": b"\xc9\xff\xff\xff\xff\x10",
+    "half a frame": b"\xc9\x00\x00\x01\x00\x10\xcf",
+    "a worker's frame": b"\xc9\x00\x00\x00\x00\x03",
+    "a hello": b"\xc9\x00\x00\x00\x0a\x01\xce\x00\x00\x00\x01\xce\x00\x00\x00\x01",
+    "empty call": b"\xc9\x00\x00\x00\x00\x10",
+    "size bomb": b"\xc9\x00\x00\x00\x05\x10\xdd\x05\xf5\xe1\x00",
+}
+
+
+@pytest.fixture(scope="module")
+def good(boot_shared):
+    one = boot_shared([function("good", ECHO, pool={"workers": 1})])
+    one.allow("client")
+    one.wait_worker("app:good")
+    return one
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_M3_C2_bad_client_costs_its_connection_only(good, name):
+    good.call("app:good", 0)
+    fds = troupe.n_descriptors(good.pid)
+    for _ in range(5):
+        peer = troupe.connect(good.control)
+        peer.sendall(CLIENTS[name])
+        peer.shutdown(socket.SHUT_WR)
+        while True:
+            try:
+                if not peer.recv(65536):
+                    break
+            except ConnectionResetError:
+                break
+        peer.close()
+    assert good.call("app:good", 1) == 1
+    wait_for(lambda: troupe.n_descriptors(good.pid) <= fds + 1, what="closed connections")
+
+
+def test_C3_many_idle_clients_do_not_lock_out_the_operator(boot):
+    one = boot([function("good", ECHO)])
+    one.allow("client")
+    peers = []
+    for _ in range(300):
+        try:
+            peer = socket.socket(socket.AF_UNIX)
+            peer.settimeout(1)
+            peer.connect(one.control)
+            peers.append(peer)
+        except OSError:
+            break
+    assert one.is_up()
+    for peer in peers:
+        peer.close()
+    assert wait_for(lambda: one.run_supctl("ping").returncode == 0, what="an answer")
+
+
+def test_C3_a_reader_that_stopped_does_not_hold_up_events(boot):
+    """logs -f whose reader sleeps: the supervisor's memory stays bounded."""
+    one = boot([function("chat", """
+return {main = function(n)
+    for i = 1, n do logger:info(("x"):rep(1000)) end
+    return n
+end}""", modules=["logger"])])
+    one.allow(".*")
+    peer = troupe.connect(one.control)
+    call = b"\xcf" + struct.pack(">Q", 1)
+    target = b"@logs.follow"
+    body = (call + b"\xcf" + bytes(8) + b"\xcf" + bytes(8)
+            + b"\xda" + struct.pack(">H", len(target)) + target
+            + b"\xc6" + bytes(4) + b"\x00\x90")
+    peer.sendall(b"\xc9" + struct.pack(">IB", len(body), 16) + body)
+    before = troupe.memory_bytes(one.pid)
+    for _ in range(20):
+        assert one.call("app:chat", 1000, timeout="20s") == 1000
+    assert troupe.memory_bytes(one.pid) < before + (24 << 20)
+    peer.close()
+
+
+def test_C2_only_known_targets_are_answered(good):
+    for target in ("@", "@system", "@system.status.x", "@SYSTEM.STATUS", "@names.register",
+                   "@code.get", "@../x", "@system.exit"):
+        done = good.run_supctl("--json", "call", target)
+        assert done.returncode in (troupe.NO_SUCH_NAME, troupe.REFUSED, troupe.FAILED,
+                                   troupe.USAGE), (target, done.stdout, done.stderr)
+        assert done.stdout == ""
+    assert good.is_up()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_C1_other_users_are_refused(good):
+    one = good
+    os.chmod(one.control, 0o777)
+    path, modes = one.folder, []
+    while path != "/":
+        modes.append((path, os.stat(path).st_mode))
+        os.chmod(path, os.stat(path).st_mode | 0o055)
+        path = os.path.dirname(path)
+    try:
+        done = subprocess.run(
+            ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+             troupe.SUPCTL, "ping", "--control", one.control],
+            capture_output=True, text=True, check=False, timeout=30)
+    finally:
+        for path, mode in modes:
+            os.chmod(path, mode & 0o7777)
+        os.chmod(one.control, 0o600)
+    assert done.returncode in (troupe.REFUSED, troupe.UNREACHABLE), done
+    assert done.stdout == ""
