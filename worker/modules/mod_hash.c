@@ -1,33 +1,31 @@
 #include "worker/modules/mod_hash.h"
 
-#include <limits.h>
 #include <stdint.h>
 
 #include <lauxlib.h>
 #include <lua.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "common/err.h"
 #include "common/mem.h"
 
+#include "worker/modules/digest.h"
 #include "worker/modules/errors.h"
 
 static const struct row {
     const char *name;
-    const EVP_MD *(*digest)(void);
+    enum digest digest;
     bool has_secret;
 } rows[] = {
-    {"md5", EVP_md5, false},           {"sha1", EVP_sha1, false},
-    {"sha256", EVP_sha256, false},     {"sha512", EVP_sha512, false},
-    {"hmac_md5", EVP_md5, true},       {"hmac_sha1", EVP_sha1, true},
-    {"hmac_sha256", EVP_sha256, true}, {"hmac_sha512", EVP_sha512, true},
+    {"md5", DIGEST_MD5, false},           {"sha1", DIGEST_SHA1, false},
+    {"sha256", DIGEST_SHA256, false},     {"sha512", DIGEST_SHA512, false},
+    {"hmac_md5", DIGEST_MD5, true},       {"hmac_sha1", DIGEST_SHA1, true},
+    {"hmac_sha256", DIGEST_SHA256, true}, {"hmac_sha512", DIGEST_SHA512, true},
 };
 
 static void push_hex(lua_State *L, const uint8_t *data, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
-    char text[2 * EVP_MAX_MD_SIZE];
+    char text[2 * DIGEST_MAX_BYTES];
 
     for (size_t i = 0; i < n; i++) {
         text[2 * i] = hex[data[i] >> 4];
@@ -36,26 +34,24 @@ static void push_hex(lua_State *L, const uint8_t *data, size_t n)
     lua_pushlstring(L, text, 2 * n);
 }
 
-static bool compute(lua_State *L, const struct row *row, uint8_t out[EVP_MAX_MD_SIZE],
-                    unsigned *n_out)
+static bool compute(lua_State *L, const struct row *row, uint8_t out[DIGEST_MAX_BYTES],
+                    size_t *n_out)
 {
-    size_t n_data, n_secret;
-    const char *data = lua_tolstring(L, 1, &n_data), *secret;
+    struct bytes data, secret;
 
+    data.data = (const uint8_t *)lua_tolstring(L, 1, &data.n);
     if (!row->has_secret)
-        return EVP_Digest(data, n_data, out, n_out, row->digest(), NULL) == 1;
-    secret = lua_tolstring(L, 2, &n_secret);
-    return n_secret <= INT_MAX &&
-           HMAC(row->digest(), secret, (int)n_secret, (const uint8_t *)data, n_data,
-                out, n_out) != NULL;
+        return digest_compute(row->digest, &data, 1, out, n_out);
+    secret.data = (const uint8_t *)lua_tolstring(L, 2, &secret.n);
+    return digest_hmac(row->digest, secret, data, out, n_out);
 }
 
 /* All of rows; the upvalue is the row. */
 static int mod_digest(lua_State *L)
 {
     const struct row *row = lua_touserdata(L, lua_upvalueindex(1));
-    uint8_t out[EVP_MAX_MD_SIZE];
-    unsigned n;
+    uint8_t out[DIGEST_MAX_BYTES];
+    size_t n;
 
     lua_settop(L, 3);
     if (lua_type(L, 1) != LUA_TSTRING)

@@ -5,11 +5,11 @@
 
 #include <lauxlib.h>
 #include <lua.h>
-#include <openssl/evp.h>
 
 #include "common/clock.h"
 #include "common/err.h"
 
+#include "worker/modules/digest.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/uuid_text.h"
 
@@ -56,45 +56,34 @@ static int mod_v7(lua_State *L)
                                : refuse_random(L);
 }
 
-static bool digest_name(const EVP_MD *digest, const struct uuid *space,
-                        const char *name, size_t n_name, uint8_t out[EVP_MAX_MD_SIZE])
+static int push_named(lua_State *L, enum digest digest, int version)
 {
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = context != NULL && EVP_DigestInit_ex(context, digest, NULL) == 1 &&
-              EVP_DigestUpdate(context, space->bytes, sizeof(space->bytes)) == 1 &&
-              EVP_DigestUpdate(context, name, n_name) == 1 &&
-              EVP_DigestFinal_ex(context, out, NULL) == 1;
-
-    EVP_MD_CTX_free(context);
-    return ok;
-}
-
-static int push_named(lua_State *L, const EVP_MD *digest, int version)
-{
-    uint8_t out[EVP_MAX_MD_SIZE];
-    const char *space_text, *name;
-    size_t n_space, n_name;
+    uint8_t out[DIGEST_MAX_BYTES];
+    struct bytes parts[2];
+    const char *space_text;
+    size_t n_space, n_out;
     struct uuid space;
 
     if (lua_type(L, 1) != LUA_TSTRING || lua_type(L, 2) != LUA_TSTRING)
         return errors_return(L, ERR_INVALID, "namespace and name must be strings");
     space_text = lua_tolstring(L, 1, &n_space);
-    name = lua_tolstring(L, 2, &n_name);
+    parts[1].data = (const uint8_t *)lua_tolstring(L, 2, &parts[1].n);
     if (!uuid_parse(space_text, n_space, &space))
         return errors_return(L, ERR_INVALID, "invalid namespace UUID");
-    if (!digest_name(digest, &space, name, n_name, out))
+    parts[0] = (struct bytes){space.bytes, sizeof(space.bytes)};
+    if (!digest_compute(digest, parts, 2, out, &n_out))
         return errors_return(L, ERR_INTERNAL, "digest is not available here");
     return push_uuid(L, uuid_make_named(out, version));
 }
 
 static int mod_v3(lua_State *L)
 {
-    return push_named(L, EVP_md5(), 3);
+    return push_named(L, DIGEST_MD5, 3);
 }
 
 static int mod_v5(lua_State *L)
 {
-    return push_named(L, EVP_sha1(), 5);
+    return push_named(L, DIGEST_SHA1, 5);
 }
 
 /* Fills uuid_out and returns 0, or pushes nil and an Error and returns 2. */

@@ -1,0 +1,33 @@
+/*
+ * digest -- MD5 to SHA-512 and their HMACs, from libcrypto, which is loaded on first
+ * use.
+ *
+ * Linking libcrypto costs each worker half a millisecond at its start, a third of the
+ * whole; most apps never hash anything.
+ */
+#ifndef TROUPE_WORKER_MODULES_DIGEST_H
+#define TROUPE_WORKER_MODULES_DIGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+enum digest { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
+
+#define DIGEST_MAX_BYTES 64
+
+/* Loads the library if it isn't yet; for those who must do so before they are confined.
+ * false: it isn't there, and neither is any digest. */
+bool digest_load(void);
+
+/* Of all parts, one after the other. false when the library or this digest is missing
+ * (some builds refuse MD5). */
+bool digest_compute(enum digest digest, const struct bytes *parts, size_t n_parts,
+                    uint8_t out[DIGEST_MAX_BYTES], size_t *n_out);
+
+bool digest_hmac(enum digest digest, struct bytes secret, struct bytes data,
+                 uint8_t out[DIGEST_MAX_BYTES], size_t *n_out);
+
+#endif
