@@ -1,6 +1,6 @@
-"""Services: states, restarts, order, verbs (SV, LIFE, T-19, T-20), from outside."""
+"""Services: order, restarts, backoff, stops, and what supctl does with them (SV)."""
 
-import re
+import json
 import signal
 import subprocess
 import time
@@ -8,472 +8,441 @@ import time
 import pytest
 
 import troupe
-from troupe import (FAILED, NOT_RUNNING, NO_SUCH_NAME, OK, SupctlError, function, host,
-                    process, service, wait_for)
+from troupe import SupctlError, host, process, service, terminal, wait_for
 
-BOOM = 'return {main = function() error("boom") end}'
-ONE = "return {main = function() return 1 end}"
-# Ends when it is asked to.
-POLITE = """
+IDLE = "return {main = function() process.events():receive() end}"
+CRASH = r"service failed|process failed|service .* failed|stays down"
+
+
+def named(name, **lifecycle):
+    """A service whose actor logs its start and its stop."""
+    row = service(name + ".service", "app:named", **lifecycle)
+    row["input"] = [name]
+    return row
+
+
+NAMED = process("named", """
+return {main = function(name)
+    logger:info("up", {name = name})
+    local event = process.events():receive()
+    logger:info("down", {name = name, reason = event.reason, from = event.from})
+end}""", modules=["logger"])
+
+
+def told(one, *messages):
+    return [(r["msg"], r.get("name")) for r in one.app_records() if r["msg"] in messages]
+
+
+def test_SV1_input_becomes_arguments_of_main(boot):
+    row = service("s", "app:p")
+    row["input"] = ["a", 2, {"k": [1, 2]}]
+    one = boot([host(), process("p", """
+return {main = function(a, b, c)
+    logger:info("input", {a = a, b = b, k = c.k[2], n = math.type(b)})
+    process.events():receive()
+end}""", modules=["logger"]), row])
+    record = one.wait_record('"msg": "input"')[0]
+    assert (record["a"], record["b"], record["k"], record["n"]) == ("a", 2, 2, "integer")
+
+
+def test_SV1_bare_names_are_of_the_own_namespace(boot):
+    row = service("s", "p", "app:host")
+    one = boot([host(), process("p", IDLE), row])
+    assert one.service("app:s")["state"] == "running"
+
+
+@pytest.mark.parametrize("field", ["process", "host"])
+def test_SV1_process_and_host_are_required(boot, field):
+    row = service("s", "app:p")
+    del row[field]
+    one = boot([host(), process("p", IDLE), row], start=False)
+    one.spawn()
+    assert one.wait(30) == troupe.BAD_CONFIG
+    assert f"{field} is required" in one.errors()
+    one.child = None
+
+
+def test_SV2_auto_start_is_off_unless_said(boot):
+    row = service("s", "app:p")
+    del row["lifecycle"]
+    one = boot([host(), process("p", IDLE), row])
+    assert one.service("app:s")["state"] == "unknown"
+    one.supctl("start", "app:s")
+    assert one.service("app:s")["state"] == "running"
+
+
+def test_SV3_SV9_states_over_a_life(boot):
+    one = boot([host(), process("p", IDLE), service("s", "app:p")])
+    assert one.service("app:s")["state"] == "running"
+    one.supctl("stop", "app:s")
+    assert one.service("app:s")["state"] == "stopped"
+    assert not one.actors("app:p")
+    one.supctl("start", "app:s")
+    assert one.service("app:s")["state"] == "running"
+    first = one.service("app:s")["pid"]
+    one.supctl("restart", "app:s")
+    row = one.service("app:s")
+    assert row["state"] == "running"
+    assert row["pid"] != first
+
+
+def test_SV4_running_means_spawned_under_a_control_pid(boot):
+    one = boot([host(), process("p", """
 return {main = function()
-    local events = process.events()
-    while events:receive().kind ~= process.event.CANCEL do end
-end}
-"""
-# Sees no CANCEL, ever.
-STUBBORN = "return {main = function() process.inbox():receive() end}"
-# Ends in the way that the first message says.
-ACTOR = """
-return {main = function()
-    process.registry.register("actor")
-    local told = channel.select{process.listen("end"):case_receive(),
-                                process.events():case_receive()}
-    local how = told.value
-    if how == "raise" then error("told to") end
-    if how == "nil, text" then return nil, "told to" end
-    if how == "final" then
-        return nil, errors.new{message = "told to", retryable = false}
-    end
-    if how == "again" then
-        return nil, errors.new{message = "told to", retryable = true}
-    end
-    return false
-end}
-"""
-NEVER_LOADED = "while true do end return {main = function() end}"
-
-RESTARTS = r"service failed, it will be restarted"
+    local event = process.events():receive()
+    logger:info("cancelled", {from = event.from, reason = event.reason})
+end}""", modules=["logger"]), service("s", "app:p")])
+    one.supctl("stop", "app:s")
+    record = one.wait_record('"msg": "cancelled"')[0]
+    assert record["reason"] == "service stopping"
+    assert record["from"].startswith("{node:control|0x")
 
 
-def runs(running, name):
-    """How often the service came to run, by the log."""
-    return [r for r in running.records()
-            if r["msg"] == "service is running" and r.get("service") == name]
-
-
-def order_of(running, message):
-    return [r["service"] for r in running.records() if r["msg"] == message]
-
-
-def code(running, *args, **options):
-    return running.run_supctl(*args, **options).returncode
-
-
-# ---- ends and restarts
-
-
-def test_t19_max_attempts_counts_runs(boot):
-    running = boot([host(), process("p", BOOM),
-                    service("s", "app:p", restart={"initial_delay": "10ms",
-                                                   "max_attempts": 3})])
-    running.allow("it will be restarted", "it stays down")
-    running.wait_record("it stays down")
-    row = running.service("app:s")
-    assert row["state"] == "failed"
-    assert row["details"].startswith("process failed: ") and "boom" in row["details"]
-    assert (row["restarts"], row["retry_count"]) == (2, 3)
-    assert "next_try_at" not in row
-    assert len(runs(running, "app:s")) == 3
-
-
-def test_t20_whoever_returns_is_done(boot):
-    running = boot([host(), process("p", ONE), service("s", "app:p")])
-    row = running.wait_service("app:s", "exited")
-    assert (row["restarts"], row["details"]) == (0, "")
-    assert len(runs(running, "app:s")) == 1
-
-
-@pytest.mark.parametrize("how, state, again", [
-    ("return", "exited", False),
-    ("nil, text", "exited", False),
-    ("final", "exited", False),
-    ("again", "failed", True),
-    ("raise", "failed", True),
+@pytest.mark.parametrize("entries,why", [
+    ([service("s", "app:p", "app:nohost"), process("p", IDLE)], "host not found"),
+    ([service("s", "app:nothing"), host()], "factory not found"),
+    ([service("s", "app:p"), host(), process("p", "error('at file level')")],
+     "failed to execute script"),
 ])
-def test_sv6_how_it_ended_says_whether_it_comes_back(boot, how, state, again):
-    running = boot([host(), process("p", ACTOR),
-                    service("s", "app:p", restart={"initial_delay": "10ms"})])
-    running.allow(RESTARTS, "it will not be restarted")
-    running.wait_record("service is running.*app:s")
-    wait_for(lambda: code(running, "send", "actor", "end", f'"{how}"') == OK)
-    if again:
-        row = wait_for(lambda: (r := running.service("app:s"))["restarts"] == 1 and r)
-        assert [r["reason"] for r in running.wait_record(RESTARTS)][0].startswith(
-            "process failed: ")
-        assert running.wait_service("app:s", "running")
-    else:
-        row = running.wait_service("app:s", state)
-        assert row["restarts"] == 0
-        assert ("told to" in row["details"]) == (how != "return")
+def test_SV5_start_failures_are_final_and_stop_nobody_else(boot, entries, why):
+    dependent = service("dependent", "app:ok", "app:host2", requires=["app:s"])
+    one = boot([*entries, host("host2"), process("ok", IDLE),
+                service("other", "app:ok", "app:host2"), dependent], start=False)
+    one.allow(CRASH, "service", "app:s")
+    one.start()
+    row = one.service("app:s")
+    assert row["state"] == "exited", row
+    assert why in row["details"], row
+    assert row["restarts"] == 0
+    assert one.service("app:other")["state"] == "running"
+    assert one.service("app:dependent")["state"] != "running"
 
 
-def test_sv6_terminated_from_outside_comes_back(boot):
-    running = boot([host(), process("p", STUBBORN),
-                    service("s", "app:p", restart={"initial_delay": "10ms"},
-                            stop_timeout="50ms")])
-    running.allow(RESTARTS, "stop timeout")
-    first = running.service("app:s")["pid"]
-    assert code(running, "kill", first) == OK
-    row = wait_for(lambda: (r := running.service("app:s"))["state"] == "running" and
-                   r["pid"] != first and r)
-    assert row["restarts"] == 1
-    assert "process terminated" in running.wait_record(RESTARTS)[0]["reason"]
+@pytest.mark.parametrize("source,state", [
+    ("return 1", "exited"),
+    ("return false", "exited"),
+    ("return", "exited"),
+    ("return nil, 'text'", "exited"),
+    ("return nil, errors.new{message = 'm', retryable = false}", "exited"),
+])
+def test_SV6_T20_who_returns_is_not_started_again(boot, source, state):
+    one = boot([host(), process("p", f"return {{main = function() logger:info('run') {source} end}}",
+                                modules=["logger"]),
+                service("s", "app:p", restart={"initial_delay": "1ms"})])
+    one.allow(CRASH, "app:s")
+    one.wait_service("app:s", state)
+    time.sleep(0.1)  # a wrong restart would come within this
+    assert len(told(one, "run")) == 1
+    assert one.service("app:s")["restarts"] == 0
 
 
-def test_t17_a_dead_worker_brings_its_service_back(boot):
-    running = boot([host(), process("p", ACTOR),
-                    service("s", "app:p", restart={"initial_delay": "200ms"})])
-    running.allow(RESTARTS, "worker died")
-    wait_for(lambda: running.supctl("names"))
+@pytest.mark.parametrize("source", [
+    "error('boom')",
+    "error(errors.new{message = 'boom', retryable = true})",
+    "return nil, errors.new{message = 'boom', retryable = true}",
+    "process.terminate(process.pid()) process.inbox():receive()",
+])
+def test_SV6_T19_SV7_who_fails_is_started_again_up_to_max_attempts(boot, source):
+    """max_attempts 3: three runs in all, then failed."""
+    one = boot([host(), process("p", f"return {{main = function() logger:info('run') {source} end}}",
+                                modules=["logger"]),
+                service("s", "app:p", restart={"initial_delay": "10ms", "max_attempts": 3})],
+               start=False)
+    one.allow(CRASH, "app:s")
+    one.spawn()
+    one.wait_record('"msg": "run"', 3)
+    row = one.wait_service("app:s", "failed")
+    assert "boom" in row["details"] or "terminated" in row["details"], row
+    time.sleep(0.15)
+    assert len(told(one, "run")) == 3
+
+
+def test_SV7_delays_grow_up_to_the_cap(boot):
+    """complaint 2: 40, 80, 160, 160 ... ms, give or take the jitter."""
+    one = boot([host(), process("p", "return {main = function() "
+                                "logger:info('run', {at = time.now():unix_nano()}) "
+                                "error('x') end}", modules=["logger", "time"]),
+                service("s", "app:p", restart={"initial_delay": "40ms", "max_delay": "160ms",
+                                               "max_attempts": 7})], start=False)
+    one.allow(CRASH, "app:s")
+    one.spawn()
+    records = one.wait_record('"msg": "run"', 7)
+    at = [r["at"] / 1e6 for r in records]
+    delays = [b - a for a, b in zip(at, at[1:])]
+    for delay, least in zip(delays, [40, 80, 160, 160, 160, 160]):
+        assert delay >= 0.89 * least, delays
+    assert sum(delays) < 10 * 760, delays
+
+
+def test_SV7_a_stable_run_resets_the_count(boot):
+    one = boot([host(), process("p", "return {main = function() logger:info('run') "
+                                "time.sleep('60ms') error('x') end}",
+                                modules=["logger", "time"]),
+                service("s", "app:p", stable_threshold="20ms",
+                        restart={"initial_delay": "1ms", "max_attempts": 2})], start=False)
+    one.allow(CRASH, "app:s")
+    one.spawn()
+    one.wait_record('"msg": "run"', 5)
+
+
+def test_SV7_a_stop_cancels_a_pending_restart(boot):
+    one = boot([host(), process("p", "return {main = function() logger:info('run') "
+                                "error('x') end}", modules=["logger"]),
+                service("s", "app:p", restart={"initial_delay": "1h"})], start=False)
+    one.allow(CRASH, "app:s")
+    one.spawn()
+    one.wait_record('"msg": "run"')
+    one.wait_service("app:s", "failed")
+    one.supctl("stop", "app:s")
+    assert one.service("app:s")["state"] in ("stopped", "failed", "exited")
+    assert one.service("app:s")["desired"] == "stopped"
+
+
+def test_SV7_start_does_not_wait_for_the_backoff(boot):
+    one = boot([host(), process("p", "return {main = function() logger:info('run') "
+                                "error('x') end}", modules=["logger"]),
+                service("s", "app:p", restart={"initial_delay": "1h"})], start=False)
+    one.allow(CRASH, "app:s")
+    one.spawn()
+    one.wait_record('"msg": "run"')
+    one.wait_service("app:s", "failed")
+    one.run_supctl("start", "app:s")
+    one.wait_record('"msg": "run"', 2)
+
+
+def test_SV8_complaint1_dependencies_start_first(boot):
+    """A chain, pulled in by its last link alone, and stopped in reverse."""
+    rows = [named("a"), named("b", requires=["app:a.service"]),
+            named("c", depends_on=["b.service"])]
+    rows[0]["lifecycle"]["auto_start"] = False
+    rows[1]["lifecycle"]["auto_start"] = False
+    one = boot([host(), NAMED, *rows])
+    assert told(one, "up") == [("up", "a"), ("up", "b"), ("up", "c")]
+    one.stop()
+    assert told(one, "down") == [("down", "c"), ("down", "b"), ("down", "a")]
+
+
+def test_SV8_a_stop_takes_dependents_along(boot):
+    one = boot([host(), NAMED, named("a"), named("b", requires=["app:a.service"]),
+                named("other")])
+    one.supctl("stop", "app:a.service")
+    states = {row["id"]: row["state"] for row in one.supctl("services")}
+    assert states["app:a.service"] == "stopped"
+    assert states["app:b.service"] == "stopped"
+    assert states["app:other.service"] == "running"
+    assert told(one, "down") == [("down", "b"), ("down", "a")]
+
+
+def test_SV8_requires_something_that_is_no_service(boot):
+    one = boot([host(), NAMED, named("a", requires=["app:named"]), named("other")],
+               start=False)
+    one.allow(CRASH, "missing dependencies", "app:a.service")
+    one.start()
+    row = one.service("app:a.service")
+    assert row["state"] != "running"
+    assert "app:a.service requires app:named" in row["details"], row
+    assert one.service("app:other.service")["state"] == "running"
+
+
+def test_SV8_a_cycle_fails_and_others_run(boot):
+    one = boot([host(), NAMED, named("a", requires=["app:b.service"]),
+                named("b", requires=["app:a.service"]), named("other")], start=False)
+    one.allow(".*cycl.*", CRASH, "app:[ab].service")
+    one.start()
+    states = {row["id"]: row["state"] for row in one.supctl("services")}
+    assert states["app:other.service"] == "running"
+    assert states["app:a.service"] != "running"
+    assert states["app:b.service"] != "running"
+
+
+def test_SV8_a_dependency_that_fails_later_leaves_dependents_alone(boot):
+    one = boot([host(), NAMED, process("p", "return {main = function() "
+                                       "process.inbox():receive() error('later') end}"),
+                service("a.service", "app:p", restart={"initial_delay": "1h"}),
+                named("b", requires=["app:a.service"])])
+    one.allow(CRASH, "app:a.service")
+    before = one.service("app:b.service")["pid"]
+    one.supctl("send", one.service("app:a.service")["pid"], "die")
+    one.wait_service("app:a.service", "failed")
+    assert one.service("app:b.service")["state"] == "running"
+    assert one.service("app:b.service")["pid"] == before
+
+
+def test_SV9_who_ignores_the_stop_is_terminated_after_stop_timeout(boot):
+    one = boot([host(), process("deaf", "return {main = function() process.inbox():receive() end}"),
+                service("s", "app:deaf", stop_timeout="200ms")])
+    one.allow("stop timeout", CRASH)
     started = time.monotonic()
-    for pid in running.wait_worker("app:host", 1):
-        troupe.os.kill(pid, signal.SIGKILL)
-    running.wait_record(RESTARTS)
-    running.wait_service("app:s", "running")
-    assert time.monotonic() - started >= 0.15
-    # The name was free again: it could be taken by the next one.
-    assert wait_for(lambda: running.supctl("names"))[0]["name"] == "actor"
-    assert running.service("app:s")["state"] == "running"
-
-
-def test_sv7_delays_grow_by_the_factor_up_to_the_cap(boot):
-    running = boot([host(), process("p", BOOM),
-                    service("s", "app:p", restart={
-                        "initial_delay": "40ms", "max_delay": "160ms",
-                        "max_attempts": 6})])
-    running.allow(RESTARTS, "it stays down")
-    running.wait_record("it stays down")
-    delays = [r["restart_in_ms"] for r in running.records() if re.search(RESTARTS, r["msg"])]
-    for seen, want in zip(delays, [40, 80, 160, 160, 160], strict=True):
-        assert want * 0.9 - 1 <= seen <= want * 1.1 + 1, delays
-    # And they are what is waited: the runs are that far apart.
-    times = [troupe_time(r) for r in runs(running, "app:s")]
-    for (earlier, later), told in zip(zip(times, times[1:]), delays, strict=True):
-        assert later - earlier >= told / 1e3 - 0.002
-
-
-def troupe_time(record):
-    clock, ms = re.fullmatch(r".*T([\d:]+)\.(\d+)Z", record["ts"]).groups()
-    hours, minutes, seconds = map(int, clock.split(":"))
-    return hours * 3600 + minutes * 60 + seconds + int(ms) / 1e3
-
-
-def test_sv7_a_stable_run_starts_counting_anew(boot):
-    dies_late = """
-    local time = require("time")
-    return {main = function() time.sleep("60ms") error("boom") end}
-    """
-    running = boot([host(), process("p", dies_late, modules=["time"]),
-                    service("s", "app:p", stable_threshold="20ms",
-                            restart={"initial_delay": "10ms", "max_attempts": 2})])
-    running.allow(RESTARTS)
-    running.wait_record(RESTARTS, n=4)  # more than two
-    assert all(r["retry"] == 1 for r in running.records()
-               if re.search(RESTARTS, r["msg"]))
-
-
-def test_sv7_a_stop_ends_the_wait_for_a_restart(boot):
-    running = boot([host(), process("p", BOOM),
-                    service("s", "app:p", restart={"initial_delay": "1h"})])
-    running.allow(RESTARTS)
-    running.wait_record(RESTARTS)
-    row = running.service("app:s")
-    assert row["state"] == "failed" and row["next_try_at"] > time.time_ns()
-    assert code(running, "stop", "app:s") == OK
-    row = running.service("app:s")
-    assert (row["state"], row["desired"]) == ("stopped", "stopped")
-    assert "next_try_at" not in row
-
-
-def test_sv7_an_explicit_zero_is_the_default(boot):
-    running = boot([host(), process("p", BOOM),
-                    service("s", "app:p", restart={"initial_delay": 0,
-                                                   "backoff_factor": 0})])
-    running.allow(RESTARTS)
-    assert 890 <= running.wait_record(RESTARTS)[0]["restart_in_ms"] <= 1110
-
-
-# ---- starts
-
-
-def test_sv1_ids_without_namespace_are_of_the_same_one(boot):
-    running = boot([host(), process("p", POLITE), service("s", "p", "host")])
-    assert running.service("app:s")["state"] == "running"
-
-
-@pytest.mark.parametrize("fields", [
-    {"process_id": "app:missing"},
-    {"process_id": "app:bad_file"},
-    {"process_id": "app:bad_return"},
-    {"process_id": "app:kept", "host_id": "app:kept"},
-], ids=["no such entry", "error at file level", "no method there", "no host"])
-def test_sv5_what_can_not_start_is_not_tried_again(boot, fields):
-    running = boot([
-        host(), process("kept", POLITE), service("other", "app:kept"),
-        process("bad_file", 'error("at file level")'),
-        process("bad_return", "return 42"),
-        service("bad", **fields, restart={"initial_delay": "10ms"}),
-        service("above", "app:kept", requires=["app:bad"])])
-    running.allow("app:bad", "app:above")
-    row = running.wait_service("app:bad", "exited")
-    assert row["details"] and row["retry_count"] == 0
-    assert running.service("app:other")["state"] == "running"
-    # Its dependents have no business: never started, and they say why.
-    row = running.service("app:above")
-    assert row["state"] in ("unknown", "stopped", "failed"), row
-    assert not runs(running, "app:above")
-
-
-def test_sv4_a_start_that_takes_too_long_has_failed(boot):
-    running = boot([host(), process("p", NEVER_LOADED),
-                    service("s", "app:p", start_timeout="100ms",
-                            restart={"initial_delay": "1h"})])
-    running.allow(".*")  # how the endless loop ends is told elsewhere
-    row = running.wait_service("app:s", "failed")
-    assert row["details"] == "start timeout"
-
-
-def test_sv8_dependencies_first_and_pulled_in(boot):
-    running = boot([
-        host(), process("p", POLITE),
-        service("a", "app:p", requires=["app:b", "c"]),
-        service("b", "app:p", depends_on=["app:c"], auto_start=False),
-        service("c", "app:p", auto_start=False),
-        service("lonely", "app:p", auto_start=False)])
-    order = order_of(running, "service is running")
-    assert order == ["app:host", "app:c", "app:b", "app:a"]
-    assert running.service("app:lonely")["state"] == "unknown"
-    assert running.stop() == OK
-    assert order_of(running, "service stopped") == order[::-1]
-
-
-def test_sv8_independent_ones_start_in_the_order_of_their_ids(boot):
-    names = ["d", "b", "e", "a", "c"]
-    # One process, so that what it answers comes in the order in which it was asked.
-    running = boot([host(host={"workers": 1}), process("p", POLITE),
-                    *[service(name, "app:p") for name in names]])
-    assert order_of(running, "service is running") == [
-        "app:host", *[f"app:{name}" for name in sorted(names)]]
-
-
-def test_sv8_a_need_that_is_no_service_blocks(boot):
-    running = boot([host(), process("p", POLITE), service("fine", "app:p"),
-                    service("s", "app:p", requires=["app:p", "app:nowhere"])])
-    running.allow("app:s")
-    text = str([r for r in running.records() if r["level"] in ("warn", "error")])
-    text += str(running.service("app:s"))
-    assert "service startup blocked by missing dependencies: app:s requires app:" in text
-    assert not runs(running, "app:s")
-    assert running.service("app:fine")["state"] == "running"
-
-
-def test_sv8_a_cycle_stops_only_those_on_it(boot):
-    running = boot([host(), process("p", POLITE), service("fine", "app:p"),
-                    service("a", "app:p", requires=["app:b"]),
-                    service("b", "app:p", requires=["app:a"])])
-    running.allow("app:[ab]", "depend on each other in a cycle")
-    assert running.service("app:fine")["state"] == "running"
-    assert not runs(running, "app:a") and not runs(running, "app:b")
-
-
-def test_sv8_one_that_fails_later_takes_nobody_along(boot):
-    running = boot([host(), process("p", ACTOR), process("kept", POLITE),
-                    service("low", "app:p", restart={"initial_delay": "1h"}),
-                    service("high", "app:kept", requires=["app:low"])])
-    running.allow(RESTARTS)
-    pid = running.wait_service("app:high", "running")["pid"]
-    wait_for(lambda: code(running, "send", "actor", "end", '"raise"') == OK)
-    running.wait_service("app:low", "failed")
-    assert running.service("app:high")["pid"] == pid
-
-
-# ---- stops
-
-
-def test_sv9_a_stop_is_a_cancel_with_its_reason(boot):
-    tells = """
-    local logger = require("logger")
-    return {main = function()
-        local event = process.events():receive()
-        logger:info("told", {kind = event.kind, reason = event.result and
-            event.result.reason or event.reason})
-    end}
-    """
-    running = boot([host(), process("p", tells, modules=["logger"]),
-                    service("s", "app:p")])
-    assert code(running, "stop", "app:s") == OK
-    assert running.service("app:s")["state"] == "stopped"
-    assert running.wait_record('"told"')[0]["reason"] == "service stopping"
-
-
-def test_sv9_whoever_does_not_listen_is_ended_after_the_timeout(boot):
-    running = boot([host(), process("p", STUBBORN),
-                    service("s", "app:p", stop_timeout="150ms")])
-    running.allow("stop timeout")
-    started = time.monotonic()
-    done = running.run_supctl("stop", "app:s")
-    assert time.monotonic() - started >= 0.15
-    row = running.service("app:s")
-    assert (row["state"], row["details"]) == ("failed", "stop timeout after 150ms")
-    assert done.returncode == FAILED and "stop timeout" in done.stderr
-    wait_for(lambda: not running.actors("app:p"), what="the actor's end")
-
-
-def test_sv9_a_stop_of_the_stopped_does_nothing(boot):
-    running = boot([host(), process("p", ONE), service("s", "app:p")])
-    running.wait_service("app:s", "exited")
-    assert code(running, "stop", "app:s") == OK
-    assert running.service("app:s")["state"] in ("exited", "stopped")
-
-
-def test_sv9_stop_takes_dependents_along_first(boot):
-    running = boot([host(), process("p", POLITE), service("low", "app:p"),
-                    service("mid", "app:p", requires=["app:low"]),
-                    service("top", "app:p", requires=["app:mid"]),
-                    service("aside", "app:p")])
-    assert code(running, "stop", "app:low") == OK
-    assert order_of(running, "service stopped") == ["app:top", "app:mid", "app:low"]
-    assert running.service("app:aside")["state"] == "running"
-    assert code(running, "start", "app:top") == OK
-    assert {row["state"] for row in running.supctl("services")} == {"running"}
-
-
-def test_sv10_shutdown_kills_what_outlives_its_time(boot):
-    running = boot([host(), process("p", STUBBORN),
-                    service("s", "app:p", stop_timeout="1h")],
-                   args=["--set", "shutdown.timeout=300ms"])
-    running.allow("killed", "in time", "stop timeout", "did not end")
-    started = time.monotonic()
-    running.stop()
-    assert 0.25 <= time.monotonic() - started < 5
-
-
-def test_sv10_a_pending_restart_does_not_hold_up_the_end(boot):
-    running = boot([host(), process("p", BOOM),
-                    service("s", "app:p", restart={"initial_delay": "1h"})])
-    running.allow(RESTARTS)
-    running.wait_record(RESTARTS)
-    started = time.monotonic()
-    assert running.stop() == OK
+    done = one.run_supctl("stop", "app:s")
     assert time.monotonic() - started < 5
+    row = one.service("app:s")
+    assert row["state"] == "failed", (row, done)
+    assert "stop timeout after 200ms" in row["details"], row
+    wait_for(lambda: not one.actors("app:deaf"), what="the deaf actor's end")
 
 
-# ---- verbs
+def test_SV9_a_spinning_service_can_be_stopped(boot):
+    one = boot([host(), process("spin", "return {main = function() while true do end end}"),
+                service("s", "app:spin", stop_timeout="100ms"),
+                process("p", IDLE), service("other", "app:p")])
+    one.allow("stop timeout", CRASH)
+    one.run_supctl("stop", "app:s")
+    wait_for(lambda: not one.actors("app:spin"), what="the spinning actor's end")
+    assert one.service("app:other")["state"] == "running"
 
 
-def test_verbs_and_their_exit_codes(boot):
-    running = boot([host(), process("p", POLITE),
-                    service("s", "app:p", auto_start=False)])
-    assert code(running, "is-running", "app:s") == NOT_RUNNING
-    assert code(running, "status", "app:s") == NOT_RUNNING
-    assert code(running, "start", "app:s") == OK
-    assert code(running, "start", "app:s") == OK
-    assert code(running, "is-running", "app:s") == OK
-    assert code(running, "status", "app:s") == OK
-    assert code(running, "wait", "app:s") == OK
-    first = running.service("app:s")["pid"]
-    assert code(running, "restart", "app:s") == OK
-    second = running.service("app:s")["pid"]
-    assert second != first
-    assert code(running, "stop", "app:s") == OK
-    assert code(running, "is-running", "app:s") == NOT_RUNNING
-    for verb in ("start", "stop", "restart", "reset-failed", "wait", "is-running",
-                 "status"):
-        done = running.run_supctl(verb, "app:nobody")
-        assert done.returncode == NO_SUCH_NAME, verb
-        assert "app:nobody" in done.stderr
+def test_PH4_a_host_that_stops_cancels_its_actors(boot):
+    one = boot([host(), process("p", """
+return {main = function()
+    local event = process.events():receive()
+    logger:info("cancelled", {from = event.from, reason = event.reason, kind = event.kind})
+end}""", modules=["logger"])])
+    one.supctl("spawn", "app:p", "app:host")
+    one.stop()
+    record = [r for r in one.app_records() if r["msg"] == "cancelled"][0]
+    assert record["reason"] == "scheduler shutdown"
+    assert record["kind"] == "pid.cancel"
+    assert record["from"] == "{|}"
 
 
-def test_start_tells_that_it_failed(boot):
-    running = boot([host(), process("bad", 'error("at file level")'),
-                    service("s", "app:bad", auto_start=False),
-                    service("blocked", "app:bad", requires=["app:s"],
-                            auto_start=False)])
-    running.allow("app:s", "app:blocked")
-    done = running.run_supctl("start", "app:s")
-    assert done.returncode == FAILED and "at file level" in done.stderr
-    done = running.run_supctl("start", "app:blocked")
-    assert done.returncode == FAILED and "app:s" in done.stderr
+def test_PH3_spawn_on_a_host_that_does_not_run(boot):
+    one = boot([{"name": "host", "kind": "process.host"}, process("p", IDLE)])
+    with pytest.raises(SupctlError) as failure:
+        one.supctl("spawn", "app:p", "app:host")
+    assert "host is not running" in failure.value.message
+    one.supctl("start", "app:host")
+    one.supctl("spawn", "app:p", "app:host")
 
 
-def test_reset_failed_makes_it_start_afresh(boot):
-    running = boot([host(), process("p", BOOM),
-                    service("s", "app:p", restart={"initial_delay": "10ms",
-                                                   "max_attempts": 2})])
-    running.allow(RESTARTS, "it stays down")
-    running.wait_record("it stays down")
-    assert code(running, "wait", "app:s") == FAILED
-    assert code(running, "reset-failed", "app:s") == OK
-    row = running.service("app:s")
-    assert (row["state"], row["retry_count"], row["details"]) == ("stopped", 0, "")
-    running.run_supctl("start", "app:s")
-    running.wait_record("it stays down", n=2)
-    assert len(runs(running, "app:s")) == 4
+def test_PH5_node_control_is_no_host(boot):
+    one = boot([host(), process("p", IDLE), service("s", "app:p", "node:control")],
+               start=False)
+    one.allow(CRASH, "node:control", "app:s")
+    one.spawn()
+    wait_for(lambda: one.child.poll() is not None or
+             "invalid host: node:control" in one.output())
+    if one.is_up():
+        wait_for(one.is_running)
+        assert one.service("app:s")["state"] == "exited"
+    else:
+        assert one.child.returncode == troupe.BAD_CONFIG
+        assert "invalid host: node:control" in one.errors()
+        one.child = None
 
 
-def test_wait_gives_up_when_told_to(boot):
-    running = boot([host(), process("p", POLITE),
-                    service("s", "app:p", auto_start=False)])
-    with pytest.raises(SupctlError) as told:
-        running.supctl("wait", "app:s", "--timeout", "200ms")
-    assert (told.value.code, told.value.kind) == (FAILED, "Timeout")
+def test_NR4_a_restarted_service_takes_its_old_name(boot):
+    one = boot([host(), process("p", """
+return {main = function()
+    local ok, err = process.registry.register("singleton")
+    if not ok then return nil, err end
+    logger:info("named")
+    process.inbox():receive()
+    error("die")
+end}""", modules=["logger"]),
+                service("s", "app:p", stop_timeout="100ms", restart={"initial_delay": "1ms"})])
+    one.allow(CRASH, "app:s")
+    for i in range(1, 6):
+        one.wait_record('"msg": "named"', i)
+        wait_for(lambda: one.service("app:s")["state"] == "running")
+        one.supctl("send", "singleton", "die")
+    one.wait_record('"msg": "named"', 6)
 
 
-def test_a_later_verb_that_contradicts_ends_the_earlier(boot):
-    running = boot([host(), process("p", STUBBORN),
-                    service("s", "app:p", stop_timeout="1s")])
-    running.allow("stop timeout")
-    stop = subprocess.Popen([troupe.SUPCTL, "--json", "stop", "app:s", "--control",
-                             running.control], stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, text=True)
-    running.wait_service("app:s", "stopping")
-    assert code(running, "start", "app:s") in (OK, FAILED)
-    errors = stop.communicate()[1]
-    assert stop.returncode == FAILED and "Conflict" in errors
+def test_complaint3_restart_counts_are_visible_and_reset_failed_forgets(boot):
+    one = boot([host(), process("p", "return {main = function() error('x') end}"),
+                service("s", "app:p", restart={"initial_delay": "1ms", "max_attempts": 2})],
+               start=False)
+    one.allow(CRASH, "app:s")
+    one.spawn()
+    wait_for(lambda: one.child.poll() is None and tries(one, "app:s") == ("failed", 1),
+             what="one restart, then failed")
+    one.supctl("reset-failed", "app:s")
+    assert one.service("app:s")["retry_count"] == 0
 
 
-def test_no_slow_verb_delays_another(boot):
-    running = boot([host(), process("slow", STUBBORN), process("p", POLITE),
-                    function("f", "return {main = function(n) return n end}"),
-                    service("slow_one", "app:slow", stop_timeout="20s"),
-                    service("s", "app:p")])
-    restart = subprocess.Popen([troupe.SUPCTL, "restart", "app:slow_one", "--control",
-                                running.control], stderr=subprocess.DEVNULL)
-    running.wait_service("app:slow_one", "stopping")
-    assert running.call("app:f", 1) == 1
+def tries(one, name):
+    try:
+        row = one.service(name)
+    except (SupctlError, AssertionError):
+        return None
+    return row["state"], row["restarts"]
+
+
+def test_complaint10_a_slow_stop_delays_no_other_command(boot):
+    one = boot([host(), process("deaf", "return {main = function() process.inbox():receive() end}"),
+                service("slow", "app:deaf", stop_timeout="3s"),
+                process("p", IDLE), service("other", "app:p")])
+    one.allow("stop timeout", CRASH)
+    slow = subprocess.Popen([troupe.SUPCTL, "stop", "app:slow", "--control", one.control],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: one.service("app:slow")["state"] == "stopping")
     started = time.monotonic()
-    assert code(running, "status") == OK
-    assert code(running, "restart", "app:s") == OK
-    # Two programs were started for that on a machine that may be busy.
-    assert time.monotonic() - started < 2
-    assert restart.poll() is None
-    for verb in ("restart", "stop"):
-        pid = running.service("app:slow_one")["pid"]
-        assert code(running, "kill", pid) == OK
-        if verb == "restart":
-            assert restart.wait(30) == OK
-            assert code(running, "stop", "--no-wait", "app:slow_one") == OK
-    running.wait_service("app:slow_one", "stopped")
+    one.supctl("status")
+    one.supctl("restart", "app:other")
+    assert time.monotonic() - started < 1.5
+    assert slow.poll() is None
+    slow.communicate(timeout=30)
 
 
-# ---- hosts are services too
+def test_complaint12_is_running_and_wait_have_exit_codes(boot):
+    one = boot([host(), process("p", IDLE), service("s", "app:p"),
+                service("off", "app:p", auto_start=False)])
+    assert one.run_supctl("is-running", "app:s").returncode == troupe.OK
+    assert one.run_supctl("is-running", "app:off").returncode == troupe.NOT_RUNNING
+    assert one.run_supctl("is-running", "app:none").returncode == troupe.NO_SUCH_NAME
+    assert one.run_supctl("status", "app:s").returncode == troupe.OK
+    assert one.run_supctl("status", "app:off").returncode == troupe.NOT_RUNNING
+    assert one.run_supctl("wait", "app:s").returncode == troupe.OK
+    assert one.run_supctl("start", "app:none").returncode == troupe.NO_SUCH_NAME
 
 
-def test_life02_a_host_that_stops_takes_its_services_along(boot):
-    running = boot([host(), process("p", POLITE), service("s", "app:p")])
-    assert code(running, "stop", "app:host") == OK
-    assert order_of(running, "service stopped") == ["app:s", "app:host"]
-    assert not running.workers("app:host")
-    with pytest.raises(SupctlError):
-        running.supctl("spawn", "app:p", "app:host")
-    assert code(running, "start", "app:s") == OK
-    assert running.service("app:host")["state"] == "running"
+def test_P6_verbs_against_each_other_never_get_stuck(boot):
+    """start, stop and restart of one service at once, many times."""
+    one = boot([host(), process("p", IDLE), service("s", "app:p")])
+    children = []
+    for i in range(30):
+        verb = ["start", "stop", "restart"][i % 3]
+        children.append(subprocess.Popen(
+            [troupe.SUPCTL, verb, "app:s", "--control", one.control],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    for child in children:
+        child.wait(60)
+    one.supctl("start", "app:s")
+    assert one.service("app:s")["state"] == "running"
+    assert len(one.actors("app:p")) == 1
 
 
-def test_life01_a_broken_lifecycle_is_named_before_anything_starts(boot):
-    running = boot([host(), process("p", POLITE),
-                    service("s", "app:p", start_timeout="soon")], start=False)
-    running.spawn()
-    assert running.wait() == troupe.BAD_CONFIG
-    assert "app:s" in running.errors() and "start_timeout" in running.errors()
-    running.child = None  # its end was the test
+def test_complaint15_term_during_start(boot):
+    """SIGTERM before everything runs ends cleanly."""
+    app = [host(), NAMED, *[named(f"s{i}") for i in range(50)]]
+    for delay in (0.0, 0.005, 0.02, 0.05):
+        one = boot(app, start=False)
+        one.spawn()
+        time.sleep(delay)
+        one.child.send_signal(signal.SIGTERM)
+        code = one.wait(30)
+        assert code in (troupe.OK, -signal.SIGTERM), (code, one.errors())
+        if code != troupe.OK:
+            one.child = None  # before it could listen to signals
+
+
+def test_P1_a_hundred_services_in_a_crash_loop(boot):
+    crash = process("crash", "return {main = function() error('x') end}")
+    rows = [service(f"s{i}", "app:crash", restart={"initial_delay": "1ms", "max_delay": "5ms"})
+            for i in range(100)]
+    one = boot([host(), crash, *rows, process("p", IDLE), service("ok", "app:p")],
+               start=False)
+    one.allow(CRASH, "app:s")
+    one.spawn()
+    wait_for(lambda: tries(one, "app:ok") == ("running", 0))
+    time.sleep(0.5)
+    started = time.monotonic()
+    one.supctl("status")
+    assert time.monotonic() - started < 1
+    assert one.service("app:ok")["state"] == "running"
+
+
+def test_terminal_hosts_are_services(boot):
+    one = boot([terminal()])
+    assert one.service("app:terminal")["state"] == "running"
+    json.dumps(one.supctl("status"))
