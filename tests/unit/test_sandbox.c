@@ -108,7 +108,8 @@ static void find_name(const char *name, bool *found)
 }
 
 /* Walks the table on top; everything below the first level must be frozen. */
-static void walk(lua_State *L, const char *prefix, int level, bool *found)
+static void walk(lua_State *L, const char *prefix, /* NOLINT(misc-no-recursion) */
+                 int level, bool *found)
 {
     char name[200];
 

@@ -1,0 +1,88 @@
+"""What the README, the demo and the example settings promise."""
+
+import os
+import re
+import subprocess
+
+import troupe
+
+DEMO = os.path.join(troupe.ROOT, "config", "demo")
+SETTINGS = os.path.join(troupe.ROOT, "config", "supervisor.yaml")
+
+
+def read(*path):
+    with open(os.path.join(troupe.ROOT, *path), encoding="utf-8") as file:
+        return file.read()
+
+
+def test_the_first_app_of_the_readme_is_the_one_that_is_tested():
+    assert f"```yaml\n{read('tests', 'apps', 'readme-first', '_index.yaml')}```" in \
+        read("README.md")
+
+
+def test_the_first_app_doubles(boot):
+    one = boot(config=os.path.join(troupe.APPS, "readme-first"))
+    done = one.run_supctl("call", "first:double", "21")
+    assert (done.returncode, done.stdout) == (troupe.OK, "42\n")
+
+
+def test_links_lead_somewhere():
+    for name in ("README.md", "docs/protocol.md", "docs/compatibility.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", read(name)):
+            path = os.path.join(troupe.ROOT, os.path.dirname(name), target)
+            assert os.path.exists(path), f"{name}: {target}"
+
+
+def test_the_demo_does_what_its_comments_say(boot):
+    one = boot(config=DEMO)
+    assert one.call("demo:add", 2, 3) == 5
+    assert one.call("demo:primes", 1000) == {"below": 1000, "count": 168}
+    assert one.call("demo:greet", "Ann") == "Hello, Ann!"
+    assert one.call("demo:slow", 0.01) == "slept for 0.01 s"
+    assert [one.call("demo:count") for _ in range(3)] == [1, 2, 3]
+    assert [row["name"] for row in one.supctl("names")] == ["counter"]
+    states = {row["id"]: row["state"] for row in one.supctl("services")}
+    assert set(states.values()) == {"running"} and "demo:flaky.service" in states
+
+
+def test_the_demo_has_a_command(tmp_path):
+    done = subprocess.run(
+        [troupe.SUPERVISOR, "--config", DEMO, "--state", tmp_path / "state", "--control",
+         tmp_path / "control.sock", "run", "hello", "Ann"],
+        capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (troupe.OK, "")
+    assert done.stdout == "Hello, Ann!\n2 + 3 =\t5\nthe counter says\t1\n"
+
+
+def check(*args):
+    return subprocess.run([troupe.SUPERVISOR, "check", "--config", DEMO, *args],
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_example_settings_load_and_change_nothing():
+    done = check("--config", SETTINGS)
+    assert (done.returncode, done.stderr) == (troupe.OK, "")
+
+
+def test_the_example_settings_have_every_key():
+    """The table of known keys is the source; the file has each in its section."""
+    table = read("supervisor", "config.c")
+    table = table[table.index("settings_table[] = {"):table.index("// clang-format on")]
+    rows = re.findall(r'\{"([\w.]+)",\s*SETTING_(\w+),', table)
+    text = read("config", "supervisor.yaml")
+    assert len(rows) > 20
+    for key, kind in rows:
+        if kind == "LATER":
+            assert re.search(rf"^#.*\b{re.escape(key)}\b", text, re.M), key
+        else:
+            section, name = key.split(".", 1)
+            body = re.search(rf"^{section}:\n((?:[ #].*\n|\n)*)", text, re.M)
+            assert body and re.search(rf"^  {name}: ", body.group(1), re.M), key
+
+
+def test_a_wrong_key_in_settings_is_told_with_the_right_one(tmp_path):
+    path = tmp_path / "supervisor.yaml"
+    path.write_text('version: "1.0"\nshutdown:\n  timeot: 5s\n', encoding="utf-8")
+    done = check("--config", str(path))
+    assert done.returncode == troupe.BAD_CONFIG
+    assert "shutdown.timeout" in done.stderr
