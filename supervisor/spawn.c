@@ -103,9 +103,11 @@ static int place_descriptors(const struct spawn_spec *spec)
 
 static void __attribute__((noreturn)) run_child(struct plan *plan)
 {
-    /* Its own session: Ctrl-C at our terminal is for us alone to act on. */
+    /* Its own process group: Ctrl-C at our terminal is for us alone to act on. Not its own
+     * session: the kernel shares the CPU out by session, and a worker of one's own would
+     * get as much as everything else on the machine, or as little. */
     if (!plan->spec->terminal)
-        setsid();
+        setpgid(0, 0);
     if (place_descriptors(plan->spec) == -1 || prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
         goto fail;
