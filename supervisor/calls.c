@@ -1,4 +1,4 @@
-#include "supervisor/calls.h"
+#include "supervisor/calls_private.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -11,7 +11,6 @@
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
-#include "supervisor/calls_due.h"
 #include "supervisor/core.h"
 #include "supervisor/worker.h"
 
@@ -19,20 +18,8 @@
 #define CALLS_PER_CHUNK  1024u
 #define GRACE_MS_DEFAULT 1000u
 #define REPLY_STATUS_AT  10 /* in the body: after the number and the status' marker */
+#define CALL_DEADLINE_AT 10 /* in the body, likewise */
 #define NONE             UINT32_MAX
-
-struct calls {
-    struct supervisor *sup;
-    struct calls_hooks hooks;
-    struct call **chunks;
-    uint32_t n_chunks, n_slots, n_open;
-    uint32_t free_head;             /* chain through next_in_bucket */
-    uint32_t *buckets, bucket_mask; /* origin and its number -> call */
-    struct due_heap due;
-    ev_timer timer;
-    uint64_t armed_for_ns; /* 0 = the timer is not running */
-    uint32_t grace_ms;
-};
 
 static struct call *call_at(const struct calls *calls, uint32_t slot)
 {
@@ -42,59 +29,6 @@ static struct call *call_at(const struct calls *calls, uint32_t slot)
 static uint32_t call_slot(const struct call *call)
 {
     return (uint32_t)call->number;
-}
-
-/* ---- telling origins ---------------------------------------------------------------
- */
-
-static struct conn *origin_conn(const struct origin *origin)
-{
-    if (origin->type == ORIGIN_WORKER)
-        return origin->who.worker->conn;
-    if (origin->type == ORIGIN_CLIENT)
-        return ((const struct client_head *)(const void *)origin->who.client)->conn;
-    return NULL;
-}
-
-void origin_reply(const struct origin *origin, uint8_t status, struct bytes result)
-{
-    struct frame_reply frame = {
-        .call = origin->call, .status = status, .result = result};
-    struct conn *conn = origin_conn(origin);
-
-    if (origin->type == ORIGIN_INTERNAL)
-        origin->who.internal.done(origin->who.internal.context, status, result);
-    if (conn == NULL || conn_is_closed(conn))
-        return;
-    if (frame_encode_reply(conn_out(conn), &frame))
-        conn_wrote(conn);
-    else
-        conn_shutdown(conn); /* it would wait for ever for this answer */
-}
-
-void origin_fail(const struct origin *origin, const struct err *err)
-{
-    struct buf buf;
-
-    if (origin->type == ORIGIN_NONE)
-        return;
-    buf_init(&buf, 0);
-    error_encode(&buf, err);
-    origin_reply(origin, REPLY_ERROR, buf_bytes(&buf));
-    buf_finish(&buf);
-}
-
-bool origin_item(const struct origin *origin, struct bytes item)
-{
-    struct frame_item frame = {.call = origin->call, .item = item};
-    struct conn *conn = origin_conn(origin);
-
-    if (conn == NULL || conn_is_closed(conn) || conn_is_congested(conn))
-        return false;
-    if (!frame_encode_item(conn_out(conn), &frame))
-        return false;
-    conn_wrote(conn);
-    return true;
 }
 
 /* ---- the table of origins' numbers -------------------------------------------------
@@ -211,7 +145,7 @@ static struct list *origin_list(const struct origin *origin)
 
 static void arm_timer(struct calls *calls);
 
-static void set_due(struct calls *calls, struct call *call, uint64_t due_at_ns)
+void calls_set_due(struct calls *calls, struct call *call, uint64_t due_at_ns)
 {
     due_remove(&calls->due, call);
     call->due_at_ns = due_at_ns;
@@ -241,6 +175,7 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
     call->callee = NULL;
     call->pool = NULL;
     call->body = NULL;
+    call->attempts = NULL;
     call->on_outcome = NULL;
     call->note = NULL;
     call->heap_at = 0;
@@ -255,9 +190,16 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
         list_append(list, &call->from);
     if (deadline_at_ns != 0) {
         call->opened_at_ns = (uint64_t)clock_monotonic_ns();
-        set_due(calls, call, deadline_at_ns);
+        calls_set_due(calls, call, deadline_at_ns);
     }
     return call;
+}
+
+void call_renumber(struct call *call)
+{
+    call->number += (uint64_t)1 << 32;
+    if (call->number >> 32 == 0) /* after 2^32 uses: 0 is no call's number */
+        call->number += (uint64_t)1 << 32;
 }
 
 /* The origin has its answer, or is gone: it has no part in this call any more. */
@@ -270,18 +212,18 @@ static void forget_origin(struct calls *calls, struct call *call)
     call->origin.type = ORIGIN_NONE;
 }
 
-static void close_call(struct calls *calls, struct call *call)
+void calls_close(struct calls *calls, struct call *call)
 {
     forget_origin(calls, call);
-    set_due(calls, call, 0);
+    calls_set_due(calls, call, 0);
     list_remove(&call->to);
+    if (call->attempts != NULL)
+        calls_forget_attempts(calls, call);
     free(call->body);
     call->body = NULL;
     call->state = CALL_UNUSED;
     call->callee = NULL;
-    call->number += (uint64_t)1 << 32;
-    if (call->number >> 32 == 0) /* after 2^32 uses: 0 is no call's number */
-        call->number += (uint64_t)1 << 32;
+    call_renumber(call);
     call->next_in_bucket = calls->free_head;
     calls->free_head = call_slot(call);
     calls->n_open--;
@@ -298,34 +240,57 @@ static void report_outcome(struct calls *calls, struct call *call, uint8_t statu
         on_outcome(calls->sup, call, status, result);
 }
 
-/* Nobody else has this call: its outcome is err, and it ends here. */
+/* Nobody else has this call: its outcome is error, and it ends here. */
+static void end_with(struct calls *calls, struct call *call, struct bytes error)
+{
+    struct origin origin = call->origin;
+
+    report_outcome(calls, call, REPLY_ERROR, error);
+    calls_close(calls, call);
+    origin_reply(&origin, REPLY_ERROR, error);
+}
+
 static void end_with_error(struct calls *calls, struct call *call,
                            const struct err *err)
 {
-    struct origin origin = call->origin;
     struct buf buf;
 
     buf_init(&buf, 0);
     error_encode(&buf, err);
-    report_outcome(calls, call, REPLY_ERROR, buf_bytes(&buf));
-    close_call(calls, call);
-    origin_reply(&origin, REPLY_ERROR, buf_bytes(&buf));
+    end_with(calls, call, buf_bytes(&buf));
+    buf_finish(&buf);
+}
+
+/* Nobody has this call any more, and what its caller asked for wasn't done. */
+static void fail(struct calls *calls, struct call *call, const struct err *err)
+{
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    error_encode(&buf, err);
+    if (!calls_put_off(calls, call, buf_bytes(&buf)))
+        end_with(calls, call, buf_bytes(&buf));
     buf_finish(&buf);
 }
 
 void call_fail(struct calls *calls, struct call *call, const struct err *err)
 {
     assert(call->state == CALL_QUEUED);
-    end_with_error(calls, call, err);
+    fail(calls, call, err);
 }
 
 /* ---- towards the callee ------------------------------------------------------------
  */
 
-/* The frame that was just appended to out gets the slot's number. */
-static void renumber_last(struct buf *out, size_t body_bytes, uint64_t number)
+/* The frame that was just appended to out gets the slot's number, and a CALL the
+ * deadline that counts, which may be an earlier one than its caller knows. */
+static void restamp_last(struct buf *out, size_t body_bytes, const struct call *call)
 {
-    wire_put_u64(out->data + out->end - body_bytes + FRAME_FIRST_U64, number);
+    uint8_t *body = out->data + out->end - body_bytes;
+
+    wire_put_u64(body + FRAME_FIRST_U64, call->number);
+    if (call->due_at_ns != 0 && call->type == FRAME_CALL)
+        wire_put_u64(body + CALL_DEADLINE_AT, call->due_at_ns);
 }
 
 static void fail_unreachable(struct calls *calls, struct call *call,
@@ -334,7 +299,7 @@ static void fail_unreachable(struct calls *calls, struct call *call,
     struct err err;
 
     err_set(&err, ERR_UNAVAILABLE, "worker of %s is gone", worker_entry(callee));
-    end_with_error(calls, call, &err);
+    fail(calls, call, &err);
 }
 
 void call_send(struct calls *calls, struct call *call, struct worker *callee,
@@ -345,7 +310,7 @@ void call_send(struct calls *calls, struct call *call, struct worker *callee,
         fail_unreachable(calls, call, callee);
         return;
     }
-    renumber_last(conn_out(callee->conn), body.n, call->number);
+    restamp_last(conn_out(callee->conn), body.n, call);
     call->state = CALL_SENT;
     call->callee = callee;
     list_append(&callee->calls_to, &call->to);
@@ -354,17 +319,24 @@ void call_send(struct calls *calls, struct call *call, struct worker *callee,
     callee->n_calls_given++;
 }
 
+bool call_keep_body(struct call *call, struct bytes body)
+{
+    call->body = malloc(body.n);
+    if (call->body == NULL)
+        return false;
+    memcpy(call->body, body.data, body.n);
+    call->body_bytes = (uint32_t)body.n;
+    return true;
+}
+
 bool call_park(struct call *call, struct pool *pool, struct list *queue,
                struct bytes body, struct err *err)
 {
-    assert(call->state == CALL_QUEUED && call->body == NULL);
-    call->body = malloc(body.n);
-    if (call->body == NULL) {
+    assert(call->state == CALL_QUEUED);
+    if (call->body == NULL && !call_keep_body(call, body)) {
         err_set(err, ERR_UNAVAILABLE, "no memory to queue %zu bytes", body.n);
         return false;
     }
-    memcpy(call->body, body.data, body.n);
-    call->body_bytes = (uint32_t)body.n;
     call->pool = pool;
     list_append(queue, &call->to);
     return true;
@@ -372,21 +344,28 @@ bool call_park(struct call *call, struct pool *pool, struct list *queue,
 
 void call_send_parked(struct calls *calls, struct call *call, struct worker *callee)
 {
-    uint8_t *body = call->body;
+    struct bytes body = {call->body, call->body_bytes};
+    uint8_t *last = NULL;
 
     list_remove(&call->to);
-    call->body = NULL;
-    call_send(calls, call, callee, (struct bytes){body, call->body_bytes});
-    free(body);
+    if (call->attempts == NULL) {
+        last = call->body;
+        call->body = NULL;
+    }
+    call_send(calls, call, callee, body);
+    free(last);
 }
 
 void call_hold(struct calls *calls, struct call *call, struct bytes body)
 {
     struct conn *conn = origin_conn(&call->origin);
+    uint64_t deadline_at_ns = call->due_at_ns;
+    struct buf *out = conn_out(conn);
 
     assert(call->state == CALL_QUEUED && call->type == FRAME_CALL);
-    close_call(calls, call);
-    conn_forward(conn, FRAME_HOLD, body);
+    calls_close(calls, call);
+    if (conn_forward(conn, FRAME_HOLD, body) && deadline_at_ns != 0)
+        wire_put_u64(out->data + out->end - body.n + CALL_DEADLINE_AT, deadline_at_ns);
 }
 
 void calls_forward(struct calls *calls, const struct origin *origin, uint8_t type,
@@ -408,24 +387,50 @@ static void tell_callee(struct calls *calls, struct call *call)
     struct frame_cancel frame = {.call = call->number};
 
     call->state = CALL_CANCELLED;
-    set_due(calls, call, 0);
+    calls_set_due(calls, call, 0);
     if (call->type != FRAME_CALL)
         return;
     if (frame_encode_cancel(conn_out(call->callee->conn), &frame))
         conn_wrote(call->callee->conn);
     if (call->pool != NULL)
-        set_due(calls, call,
-                (uint64_t)clock_monotonic_ns() + (uint64_t)calls->grace_ms * 1000000);
+        calls_set_due(calls, call,
+                      (uint64_t)clock_monotonic_ns() +
+                          (uint64_t)calls->grace_ms * 1000000);
 }
 
-static void end_queued(struct calls *calls, struct call *call, const struct err *err)
+void call_give_away(struct call *call, void (*on_withdrawn)(void *note), void *note)
 {
+    assert(call->state == CALL_QUEUED && list_empty(&call->to));
+    call->state = CALL_AWAY;
+    call->on_withdrawn = on_withdrawn;
+    call->note = note;
+}
+
+void call_answer(struct calls *calls, struct call *call, uint8_t status,
+                 struct bytes result)
+{
+    struct origin origin = call->origin;
+
+    assert(call->state == CALL_AWAY);
+    if (status == REPLY_ERROR && calls_put_off(calls, call, result))
+        return;
+    calls_close(calls, call);
+    origin_reply(&origin, status, result);
+}
+
+/* No worker has it: whoever has is told that err is the answer now. */
+static void end_early(struct calls *calls, struct call *call, const struct err *err)
+{
+    void (*on_withdrawn)(void *) = call->state == CALL_AWAY ? call->on_withdrawn : NULL;
     struct pool *pool = call->pool;
     uint32_t body_bytes = call->body_bytes;
+    void *note = call->note;
 
     end_with_error(calls, call, err);
     if (pool != NULL)
         calls->hooks.on_left_queue(pool, body_bytes);
+    if (on_withdrawn != NULL)
+        on_withdrawn(note);
 }
 
 /* The origin gets err now, whatever the callee does. */
@@ -433,8 +438,8 @@ static void withdraw(struct calls *calls, struct call *call, const struct err *e
 {
     struct origin origin = call->origin;
 
-    if (call->state == CALL_QUEUED) {
-        end_queued(calls, call, err);
+    if (call->state != CALL_SENT) {
+        end_early(calls, call, err);
         return;
     }
     forget_origin(calls, call);
@@ -520,15 +525,20 @@ int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
     if (status > REPLY_ERROR || call->state == CALL_LINGERING)
         return err_set(err, ERR_INVALID, "it answers call 0x%llx twice or with %u",
                        (unsigned long long)frame.call, frame.status);
+    pool = call->pool;
+    if (call->attempts != NULL && status == REPLY_ERROR && !lingers &&
+        calls_put_off(calls, call, frame.result)) {
+        free_place(calls, pool, from);
+        return 0;
+    }
     report_outcome(calls, call, status, frame.result);
     origin = call->origin;
-    pool = call->pool;
     if (lingers) {
         forget_origin(calls, call);
-        set_due(calls, call, 0);
+        calls_set_due(calls, call, 0);
         call->state = CALL_LINGERING;
     } else {
-        close_call(calls, call);
+        calls_close(calls, call);
     }
     pass_reply(&origin, status, body);
     if (!lingers)
@@ -552,7 +562,7 @@ int calls_on_free(struct calls *calls, struct worker *from, struct bytes body,
         return err_set(err, ERR_INVALID, "it frees call 0x%llx before its answer",
                        (unsigned long long)frame.call);
     pool = call->pool;
-    close_call(calls, call);
+    calls_close(calls, call);
     free_place(calls, pool, from);
     return 0;
 }
@@ -574,7 +584,7 @@ static void stop_asking(struct calls *calls, struct list *calls_from)
             continue;
         }
         err_set(&err, ERR_CANCELED, "the caller is gone");
-        end_queued(calls, call, &err);
+        end_early(calls, call, &err);
     }
 }
 
@@ -596,7 +606,7 @@ void calls_worker_stops_answering(struct calls *calls, struct worker *worker,
 
     err_set(&err, ERR_UNAVAILABLE, "worker of %s %s", worker_entry(worker), how);
     while ((node = list_first(&worker->calls_to)) != NULL)
-        end_with_error(calls, container_of(node, struct call, to), &err);
+        fail(calls, container_of(node, struct call, to), &err);
     worker->n_busy = 0;
 }
 
@@ -609,8 +619,12 @@ static void on_due(struct calls *calls, struct call *call)
     struct err err;
     uint64_t ms;
 
+    if (calls_is_next_attempt_due(call)) {
+        calls_try_again(calls, call);
+        return;
+    }
     if (call->state == CALL_CANCELLED) {
-        set_due(calls, call, 0);
+        calls_set_due(calls, call, 0);
         worker_kill(call->callee,
                     "was killed: it did not end a cancelled call in time");
         return;
@@ -620,7 +634,7 @@ static void on_due(struct calls *calls, struct call *call)
              : 0;
     duration_format(text, (int64_t)ms * 1000000);
     err_set(&err, ERR_TIMEOUT, "function execution timed out after %s", text);
-    set_due(calls, call, 0);
+    calls_set_due(calls, call, 0);
     withdraw(calls, call, &err);
 }
 
@@ -663,6 +677,7 @@ struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hoo
     calls->hooks = *hooks;
     calls->free_head = NONE;
     calls->grace_ms = GRACE_MS_DEFAULT;
+    calls->random_state = (uint64_t)clock_monotonic_ns() | 1;
     index_grow(calls);
     due_init(&calls->due);
     ev_timer_init(&calls->timer, on_timer, 0., 0.);
@@ -674,8 +689,10 @@ void calls_destroy(struct calls *calls)
     if (calls == NULL)
         return;
     ev_timer_stop(calls->sup->loop, &calls->timer);
-    for (uint32_t slot = 0; slot < calls->n_slots; slot++)
+    for (uint32_t slot = 0; slot < calls->n_slots; slot++) {
+        calls_forget_attempts(calls, call_at(calls, slot));
         free(call_at(calls, slot)->body);
+    }
     for (uint32_t i = 0; i < calls->n_chunks; i++)
         free(calls->chunks[i]);
     free(calls->chunks);

@@ -12,6 +12,11 @@
  * for the callee (state CANCELLED or LINGERING) so that the callee's place counts as
  * busy.
  *
+ * A call with a retry policy (functions.md F-52) keeps a copy of its frame. When an
+ * attempt fails with an error that the policy wants tried again, the origin hears
+ * nothing: the slot gets a new number, waits its delay (state DELAYED) and is handed to
+ * hooks.again, which routes it as if it had just come. Its deadline covers all of that.
+ *
  * Pools learn through calls_hooks that a place is free or a queued call has left; the
  * hot path allocates nothing and touches a timer only for calls that have a deadline.
  */
@@ -29,6 +34,7 @@ struct client;
 struct conn;
 struct err;
 struct pool;
+struct retry_policy;
 struct supervisor;
 struct worker;
 
@@ -58,6 +64,8 @@ void origin_fail(const struct origin *origin, const struct err *err);
 /* Streams one item (FRAME_ITEM) to a worker or client origin; item = one msgpack value.
  * false when its peer is gone or too slow. */
 bool origin_item(const struct origin *origin, struct bytes item);
+/* Its connection; NULL when it is the supervisor itself or nobody. */
+struct conn *origin_conn(const struct origin *origin);
 
 enum call_state {
     CALL_UNUSED,
@@ -65,6 +73,8 @@ enum call_state {
     CALL_SENT,      /* the callee has it */
     CALL_CANCELLED, /* answered; the callee's REPLY is still to come */
     CALL_LINGERING, /* answered by the callee, whose place is busy until FREE */
+    CALL_DELAYED,   /* an attempt has failed, the next one is still to come */
+    CALL_AWAY,      /* no worker answers it: call_answer() does */
 };
 
 struct call {
@@ -76,7 +86,7 @@ struct call {
     struct list to;        /* in callee->calls_to, or in the pool's queue */
     uint64_t due_at_ns;    /* deadline, or the end of the callee's grace; 0 = none */
     uint64_t opened_at_ns; /* set only when there is a deadline */
-    uint8_t *body;         /* QUEUED: the frame as it came */
+    uint8_t *body;         /* QUEUED, or attempts != NULL: the frame as it came */
     uint32_t body_bytes;
     uint32_t heap_at;        /* place in the heap of due times, 0 = none */
     uint32_t next_in_bucket; /* chain of calls with the same origin hash */
@@ -87,7 +97,9 @@ struct call {
      * NULL. Takes note. */
     void (*on_outcome)(struct supervisor *sup, struct call *call, uint8_t status,
                        struct bytes result);
+    void (*on_withdrawn)(void *note); /* AWAY */
     void *note;
+    struct attempts *attempts; /* NULL: there is only one */
 };
 
 /* Upwards, to the pools. */
@@ -97,6 +109,9 @@ struct calls_hooks {
     /* A queued call has been answered elsewhere (deadline, cancel, origin's death) and
      * is out of the queue. */
     void (*on_left_queue)(struct pool *pool, uint32_t body_bytes);
+    /* It is time for another attempt: call is as after calls_open(), body is borrowed
+     * and the call's own. Never comes from inside a function of this module. */
+    void (*again)(struct supervisor *sup, struct call *call, struct bytes body);
 };
 
 struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hooks);
@@ -124,7 +139,25 @@ bool call_park(struct call *call, struct pool *pool, struct list *queue,
 /* Sends a parked call; frees its copy. */
 void call_send_parked(struct calls *calls, struct call *call, struct worker *callee);
 
-/* Answers the origin and gives the slot back. Only for calls that no callee has. */
+/* From now on a failed attempt at this call, which was just opened, is followed by
+ * others as policy says. Keeps a copy of body; false when there is no room for it: then
+ * there will be one attempt only. */
+bool call_may_retry(struct calls *calls, struct call *call,
+                    const struct retry_policy *policy, struct bytes body);
+
+/* Has an attempt at it failed before? */
+bool call_was_tried(const struct call *call);
+
+/* The caller answers this call, which was just opened, itself, later.
+ * on_withdrawn(note) says that nobody wants that answer any more; the call is gone
+ * then. */
+void call_give_away(struct call *call, void (*on_withdrawn)(void *note), void *note);
+/* Ends what call_give_away() began; an error may lead to another attempt. */
+void call_answer(struct calls *calls, struct call *call, uint8_t status,
+                 struct bytes result);
+
+/* Answers the origin and gives the slot back, or has it tried again. Only for calls
+ * that no callee has. */
 void call_fail(struct calls *calls, struct call *call, const struct err *err);
 
 /* Gives it back to the worker that asked (HOLD); only for a CALL that was just opened.

@@ -46,6 +46,7 @@
 #include "supervisor/options.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_setup.h"
+#include "supervisor/process_calls.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_load.h"
@@ -263,7 +264,7 @@ static void on_control_exit(struct supervisor *sup, const struct frame_exit *fra
 {
     struct program *program = program_of(sup);
 
-    if (program->terminal != NULL)
+    if (!process_calls_on_exit(sup, frame) && program->terminal != NULL)
         terminal_run_on_exit(program->terminal, frame);
 }
 

@@ -95,7 +95,8 @@ static void on_left_queue(struct pool *pool, uint32_t body_bytes)
         pool_go_on_stopping(pool);
 }
 
-const struct calls_hooks pool_calls_hooks = {on_place_free, on_left_queue};
+const struct calls_hooks pool_calls_hooks = {.on_place_free = on_place_free,
+                                             .on_left_queue = on_left_queue};
 
 void pool_fail_queue(struct pool *pool, const struct err *err)
 {
@@ -162,7 +163,8 @@ static void queue_or_hold(struct pool *pool, struct call *call, struct bytes bod
     struct calls *calls = pool->pools->sup->calls;
     struct err err = {0};
 
-    if (pool_queue_admits(&pool->queue, &call->origin)) {
+    /* A call that was admitted once doesn't go back to the end of the waiting. */
+    if (call_was_tried(call) || pool_queue_admits(&pool->queue, &call->origin)) {
         if (call_park(call, pool, &pool->queue.calls, body, &err)) {
             pool_queue_added(&pool->queue, call->body_bytes);
             pool_grow_on_demand(pool);
@@ -362,6 +364,7 @@ void pool_set_next_spec(struct pool *pool, const struct pool_spec *spec)
     free(pool->next_settings);
     pool->next_settings = copy_settings(spec->settings);
     pool->next_spec = *spec;
+    pool->next_spec.options = NULL; /* nobody calls a host */
 }
 
 static void use_spec(struct pool *pool, const struct pool_spec *spec, uint8_t *settings)
@@ -371,6 +374,7 @@ static void use_spec(struct pool *pool, const struct pool_spec *spec, uint8_t *s
     pool->spec = *spec;
     pool->spec.entry = pool->entry;
     pool->spec.settings.data = settings;
+    pool->spec.options = &pool->options;
     pool->queue.max = spec->buffer;
 }
 
@@ -391,6 +395,8 @@ struct pool *pool_create(struct pools *pools, const struct pool_spec *spec)
     list_init(&pool->workers);
     list_init(&pool->stop_waiters);
     pool_queue_init(&pool->queue, pool->entry, spec->buffer);
+    if (spec->options != NULL)
+        pool->options = call_options_copy(spec->options);
     use_spec(pool, spec, copy_settings(spec->settings));
     ev_timer_init(&pool->retry, pool_on_retry, 0., 0.);
     ev_timer_init(&pool->unclog, on_unclog, 0., 0.);
@@ -413,6 +419,7 @@ void pool_destroy(struct pool *pool)
         free(container_of(node, struct stop_waiter, link));
     pool_queue_finish(&pool->queue);
     list_remove(&pool->link);
+    call_options_finish(&pool->options);
     free(pool->next_settings);
     free(pool->settings);
     free(pool->entry);
@@ -432,6 +439,11 @@ enum pool_kind pool_kind(const struct pool *pool)
 const char *pool_entry(const struct pool *pool)
 {
     return pool->spec.entry;
+}
+
+const struct call_options *pool_options(const struct pool *pool)
+{
+    return &pool->options;
 }
 
 struct list *pool_workers(struct pool *pool)

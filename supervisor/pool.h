@@ -27,6 +27,7 @@
 #include "common/list.h"
 
 struct call;
+struct call_options;
 struct calls_hooks;
 struct err;
 struct pool;
@@ -52,12 +53,13 @@ struct pool_spec {
     uint32_t n_processes;
     uint32_t buffer; /* places in the queue */
     uint32_t idle_timeout_ms;
-    struct bytes settings; /* msgpack map for SETUP; copied */
+    struct bytes settings;              /* msgpack map for SETUP; copied */
+    const struct call_options *options; /* of calls to it; copied; NULL = none */
 };
 
 enum pool_state { POOL_STOPPED, POOL_RUNNING, POOL_STOPPING };
 
-/* How calls.c tells the pools; for calls_create(). */
+/* How calls.c tells the pools; for calls_create(), which wants `again` besides. */
 extern const struct calls_hooks pool_calls_hooks;
 
 struct pools *pools_create(struct supervisor *sup);
@@ -93,6 +95,9 @@ void pool_submit(struct pool *pool, struct call *call, struct bytes body);
 enum pool_state pool_state(const struct pool *pool);
 enum pool_kind pool_kind(const struct pool *pool);
 const char *pool_entry(const struct pool *pool);
+
+/* What its entry's meta.options ask for; borrowed until the next loop turn. */
+const struct call_options *pool_options(const struct pool *pool);
 
 struct pool_figures {
     uint32_t n_processes, n_ready, n_slots, n_busy, n_queued, n_held, n_actors;

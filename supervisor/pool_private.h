@@ -9,6 +9,7 @@
 #include "common/list.h"
 #include "common/map.h"
 #include "common/mem.h"
+#include "supervisor/call_options.h"
 #include "supervisor/core.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_adaptive.h"
@@ -30,9 +31,10 @@ struct pools {
 struct pool {
     struct list link; /* in pools->all */
     struct pools *pools;
-    struct pool_spec spec; /* its entry and settings are the two below */
+    struct pool_spec spec; /* its entry, settings and options are the three below */
     char *entry;
     uint8_t *settings;
+    struct call_options options;
     struct pool_spec next_spec; /* hosts: what counts from the next start on */
     uint8_t *next_settings;     /* of next_spec; NULL = there is none */
     enum pool_state state;

@@ -6,6 +6,7 @@
 
 #include "common/value.h"
 #include "proto/value_codec.h"
+#include "supervisor/call_options.h"
 #include "supervisor/code.h"
 #include "supervisor/core.h"
 #include "supervisor/registry.h"
@@ -185,12 +186,17 @@ bool pool_spec_of_entry(const struct entry *entry, struct pool_spec *spec_out,
 
 static void add_pool(struct supervisor *sup, const struct entry *entry)
 {
+    struct call_options options;
     struct pool_spec spec;
     struct buf settings;
 
     buf_init(&settings, 0);
-    if (pool_spec_of_entry(entry, &spec, &settings))
+    call_options_read(&options, value_get(&entry->meta, "options"));
+    if (pool_spec_of_entry(entry, &spec, &settings)) {
+        spec.options = &options;
         pools_add(sup->pools, &spec);
+    }
+    call_options_finish(&options);
     buf_finish(&settings);
 }
 

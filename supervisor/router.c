@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
 #include "proto/conn.h"
@@ -11,12 +13,15 @@
 #include "proto/value_codec.h"
 #include "supervisor/actors.h"
 #include "supervisor/bus.h"
+#include "supervisor/call_options.h"
 #include "supervisor/calls.h"
 #include "supervisor/code.h"
 #include "supervisor/core.h"
+#include "supervisor/entry.h"
 #include "supervisor/logs.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_queue.h"
+#include "supervisor/process_calls.h"
 #include "supervisor/router_spawn.h"
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
@@ -51,16 +56,120 @@ static void fail_unknown_target(const struct origin *origin, struct bytes target
     router_fail_about(origin, &err, "target", target);
 }
 
-static bool is_callable(const struct pool *pool)
+/* Who answers calls to a target: the workers of a pool, or an actor of its own. */
+struct target {
+    struct pool *pool;         /* or NULL */
+    const struct entry *entry; /* or NULL */
+};
+
+static bool find_target(const struct supervisor *sup, struct bytes id,
+                        struct target *out)
 {
-    return pool != NULL && pool_kind(pool) != POOL_KIND_HOST &&
-           pool_kind(pool) != POOL_KIND_TERMINAL;
+    struct pool *pool = pools_find(sup->pools, id.data, id.n);
+
+    *out = (struct target){pool, NULL};
+    if (pool != NULL)
+        return pool_kind(pool) != POOL_KIND_HOST &&
+               pool_kind(pool) != POOL_KIND_TERMINAL;
+    out->entry = process_calls_find(sup, id);
+    return out->entry != NULL;
+}
+
+/* call was just opened. */
+static void give(struct supervisor *sup, struct call *call, const struct target *target,
+                 struct bytes body)
+{
+    struct pool *pool = target->pool;
+
+    if (pool == NULL)
+        process_calls_start(sup, call, target->entry, body);
+    else if (pool_kind(pool) != POOL_KIND_INLINE)
+        pool_submit(pool, call, body);
+    else if (call->origin.type == ORIGIN_WORKER)
+        call_send(sup->calls, call, call->origin.who.worker, body);
+    else
+        pool_submit(pool_hidden(pool), call, body);
+}
+
+static void call_again(struct supervisor *sup, struct call *call, struct bytes body)
+{
+    struct frame_call frame;
+    struct target target;
+    struct err err = {0};
+
+    if (frame_decode_call(body, &frame, &err) == 0 &&
+        !find_target(sup, frame.target, &target))
+        err_set(&err, ERR_NOT_FOUND, "pool not found: %.*s", (int)frame.target.n,
+                (const char *)frame.target.data);
+    if (err.text[0] != '\0')
+        call_fail(sup->calls, call, &err);
+    else
+        give(sup, call, &target, body);
+}
+
+/* ---- options -----------------------------------------------------------------------
+ */
+
+/* The target's own options, overlaid by the caller's (functions.md F-15). */
+static int read_options(const struct target *target, struct bytes given,
+                        struct call_options *out, struct err *err)
+{
+    struct call_options own = {0};
+    struct value list = {0};
+
+    if (given.n != 0 && payload_decode(given, &list, err) == -1)
+        return err_wrap(err, "the options of this call can't be read");
+    if (target->pool != NULL)
+        own = call_options_copy(pool_options(target->pool));
+    else
+        call_options_read(&own, value_get(&target->entry->meta, "options"));
+    call_options_overlay(out, &own, list.as.list.n != 0 ? list.as.list.items : NULL);
+    call_options_finish(&own);
+    value_finish(&list);
+    return 0;
+}
+
+static uint64_t earlier_deadline(uint64_t deadline_at_ns, uint64_t timeout_ns)
+{
+    uint64_t other_at_ns = (uint64_t)clock_monotonic_ns() + timeout_ns;
+
+    if (timeout_ns == 0 || (deadline_at_ns != 0 && deadline_at_ns < other_at_ns))
+        return deadline_at_ns;
+    return other_at_ns;
+}
+
+static void route_with_options(struct supervisor *sup, const struct origin *origin,
+                               const struct frame_call *frame,
+                               const struct target *target, struct bytes body)
+{
+    struct call_options options;
+    struct err err = {0};
+    struct call *call;
+
+    if (read_options(target, frame->options, &options, &err) == -1) {
+        origin_fail(origin, &err);
+        return;
+    }
+    call =
+        calls_open(sup->calls, origin, FRAME_CALL,
+                   earlier_deadline(frame->deadline_at_ns, options.timeout_ns), &err);
+    if (call == NULL) {
+        origin_fail(origin, &err);
+    } else {
+        if (options.retry != NULL &&
+            !call_may_retry(sup->calls, call, options.retry, body))
+            log_warn("no room to keep a call, it is tried only once",
+                     "target=%.*s bytes=%zu", (int)frame->target.n,
+                     (const char *)frame->target.data, body.n);
+        give(sup, call, target, body);
+    }
+    call_options_finish(&options);
 }
 
 static void route_call(struct supervisor *sup, const struct origin *origin,
                        const struct frame_call *frame, struct bytes body)
 {
-    struct pool *pool;
+    struct target target;
     struct call *call;
     struct err err = {0};
 
@@ -69,20 +178,20 @@ static void route_call(struct supervisor *sup, const struct origin *origin,
                     frame->deadline_at_ns, frame->args);
         return;
     }
-    pool = pools_find(sup->pools, frame->target.data, frame->target.n);
-    if (!is_callable(pool)) {
+    if (!find_target(sup, frame->target, &target)) {
         fail_unknown_target(origin, frame->target);
+        return;
+    }
+    if (frame->options.n != 0 || target.pool == NULL ||
+        !call_options_are_empty(pool_options(target.pool))) {
+        route_with_options(sup, origin, frame, &target, body);
         return;
     }
     call = calls_open(sup->calls, origin, FRAME_CALL, frame->deadline_at_ns, &err);
     if (call == NULL)
         origin_fail(origin, &err);
-    else if (pool_kind(pool) != POOL_KIND_INLINE)
-        pool_submit(pool, call, body);
-    else if (origin->type == ORIGIN_WORKER)
-        call_send(sup->calls, call, origin->who.worker, body);
     else
-        pool_submit(pool_hidden(pool), call, body);
+        give(sup, call, &target, body);
 }
 
 static struct origin origin_of_worker(struct worker *from, uint64_t call)
@@ -335,8 +444,11 @@ void router_create(struct supervisor *sup, char *worker_path)
 {
     static const struct worker_hooks worker_hooks = {router_on_worker_frame,
                                                      on_worker_dead};
+    struct calls_hooks calls_hooks = pool_calls_hooks;
 
-    sup->calls = calls_create(sup, &pool_calls_hooks);
+    calls_hooks.again = call_again;
+    sup->calls = calls_create(sup, &calls_hooks);
+    sup->process_calls = process_calls_create(sup);
     sup->workers = workers_create(sup, worker_path, &worker_hooks);
     sup->pools = pools_create(sup);
     sup->router = router_spawn_create(sup);
@@ -349,10 +461,12 @@ void router_destroy(struct supervisor *sup)
     pools_destroy(sup->pools);
     router_spawn_destroy(sup->router);
     calls_destroy(sup->calls);
+    process_calls_destroy(sup->process_calls);
     workers_destroy(sup->workers); /* last: lists of the others run through them */
     sup->workers = NULL;
     sup->code = NULL;
     sup->pools = NULL;
     sup->router = NULL;
     sup->calls = NULL;
+    sup->process_calls = NULL;
 }

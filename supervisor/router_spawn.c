@@ -83,8 +83,8 @@ static bool is_process(struct supervisor *sup, struct bytes id)
  */
 
 /* [pid, host] of a successful spawn; -1 when it is something else. */
-static int read_result(struct bytes result, struct value *list, uint64_t *pid_out,
-                       struct bytes *host_out)
+int router_spawn_read(struct bytes result, struct value *list, uint64_t *pid_out,
+                      struct bytes *host_out)
 {
     const struct value *items;
 
@@ -119,7 +119,7 @@ static void on_outcome(struct supervisor *sup, struct call *call, uint8_t status
     uint64_t pid;
 
     call->note = NULL;
-    if (status == REPLY_OK && (read_result(result, &list, &pid, &host) == -1 ||
+    if (status == REPLY_OK && (router_spawn_read(result, &list, &pid, &host) == -1 ||
                                !worker_owns_pid(call->callee, pid))) {
         worker_kill(call->callee,
                     "was killed: it answered a spawn with no pid of its own");

@@ -8,11 +8,13 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/id.h"
+#include "common/value.h"
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 #include "supervisor/calls_due.h"
 #include "supervisor/core.h"
+#include "supervisor/retry.h"
 #include "supervisor/worker.h"
 
 #include "tests/unit/unit.h"
@@ -26,7 +28,7 @@ struct peer {
 
 static struct supervisor sup;
 static struct peer asker, answerer;
-static int n_places_free, n_left_queue;
+static int n_places_free, n_left_queue, n_again;
 static const char *killed_why;
 
 /* What calls.c wants of worker.c; a worker without a process has no more to it. */
@@ -52,6 +54,13 @@ static void on_left_queue(struct pool *pool, uint32_t body_bytes)
 {
     (void)pool, (void)body_bytes;
     n_left_queue++;
+}
+
+/* Another attempt goes to the same worker. */
+static void again(struct supervisor *of, struct call *call, struct bytes body)
+{
+    n_again++;
+    call_send(of->calls, call, &answerer.worker, body);
 }
 
 static int ignore_frame(void *context, uint8_t type, struct bytes body, struct err *err)
@@ -83,7 +92,7 @@ static void open_peer(struct peer *peer, uint32_t index)
 
 static void begin(void)
 {
-    static const struct calls_hooks hooks = {on_place_free, on_left_queue};
+    static const struct calls_hooks hooks = {on_place_free, on_left_queue, again};
 
     memset(&sup, 0, sizeof(sup));
     sup.loop = ev_loop_new(0);
@@ -91,7 +100,7 @@ static void begin(void)
     sup.calls = calls_create(&sup, &hooks);
     open_peer(&asker, 1);
     open_peer(&answerer, 2);
-    n_places_free = n_left_queue = 0;
+    n_places_free = n_left_queue = n_again = 0;
     killed_why = NULL;
 }
 
@@ -135,8 +144,9 @@ static struct origin origin_of(uint64_t call)
         .type = ORIGIN_WORKER, .call = call, .who.worker = &asker.worker};
 }
 
-/* A CALL of the asker with that number, given to the answerer. */
-static struct call *ask(uint64_t number, uint64_t deadline_at_ns)
+/* A CALL of the asker with that number, given to the answerer. policy NULL = once. */
+static struct call *ask_with(uint64_t number, uint64_t deadline_at_ns,
+                             const struct retry_policy *policy)
 {
     struct frame_call frame = {.call = number,
                                .target = bytes_of_text("app:f"),
@@ -145,15 +155,23 @@ static struct call *ask(uint64_t number, uint64_t deadline_at_ns)
     struct err err = {0};
     struct call *call =
         calls_open(sup.calls, &origin, FRAME_CALL, deadline_at_ns, &err);
+    struct bytes body;
     struct buf buf;
 
     buf_init(&buf, 0);
     frame_encode_call(&buf, &frame);
-    call_send(sup.calls, call, &answerer.worker,
-              (struct bytes){buf_head(&buf) + FRAME_HEADER_BYTES,
-                             buf_len(&buf) - FRAME_HEADER_BYTES});
+    body = (struct bytes){buf_head(&buf) + FRAME_HEADER_BYTES,
+                          buf_len(&buf) - FRAME_HEADER_BYTES};
+    if (policy != NULL)
+        ck_assert(call_may_retry(sup.calls, call, policy, body));
+    call_send(sup.calls, call, &answerer.worker, body);
     buf_finish(&buf);
     return call;
+}
+
+static struct call *ask(uint64_t number, uint64_t deadline_at_ns)
+{
+    return ask_with(number, deadline_at_ns, NULL);
 }
 
 static uint64_t number_seen_by_callee(void)
@@ -379,6 +397,242 @@ START_TEST(calls_numbers_stay_apart_when_there_are_many)
 }
 END_TEST
 
+/* ---- further attempts --------------------------------------------------------------
+ */
+
+/* At once, or (slow) after an hour. */
+static struct retry_policy *policy_of(int64_t max_attempts, bool slow)
+{
+    struct value retry = value_map();
+    struct retry_policy *policy;
+
+    value_put(&retry, "max_attempts", value_int(max_attempts));
+    value_put(&retry, "initial_delay", value_int(slow ? 3600000 : 1));
+    value_put(&retry, "max_delay", value_int(slow ? 3600000 : 1));
+    policy = retry_policy_create(&retry);
+    value_finish(&retry);
+    return policy;
+}
+
+static void answer_failed(uint64_t number, enum err_kind kind)
+{
+    struct frame_reply frame = {.call = number, .status = REPLY_ERROR};
+    struct err why, err = {0};
+    struct buf error, buf;
+
+    err_set(&why, kind, "it failed");
+    buf_init(&error, 0);
+    buf_init(&buf, 0);
+    error_encode(&error, &why);
+    frame.result = buf_bytes(&error);
+    frame_encode_reply(&buf, &frame);
+    ck_assert_int_eq(calls_on_reply(sup.calls, &answerer.worker,
+                                    (struct bytes){buf_head(&buf) + FRAME_HEADER_BYTES,
+                                                   buf_len(&buf) - FRAME_HEADER_BYTES},
+                                    &err),
+                     0);
+    buf_finish(&error);
+    buf_finish(&buf);
+}
+
+static void run_until_again(int n)
+{
+    while (n_again < n)
+        ev_run(sup.loop, EVRUN_ONCE);
+}
+
+START_TEST(calls_are_tried_again_with_new_numbers)
+{
+    struct retry_policy *policy = policy_of(3, false);
+    struct bytes body;
+    struct err err = {0};
+    uint64_t first, second;
+
+    begin();
+    ask_with(5, 0, policy);
+    first = number_seen_by_callee();
+    answer_failed(first, ERR_UNAVAILABLE);
+    ck_assert_uint_eq(next_frame(&asker, &body), 0);
+    /* Between attempts nobody has the call. */
+    ck_assert_int_eq(answer(&answerer.worker, first, REPLY_OK, "late", &err), -1);
+    run_until_again(1);
+    second = number_seen_by_callee();
+    ck_assert_uint_ne(first, second);
+    ck_assert_int_eq(answer(&answerer.worker, first, REPLY_OK, "late", &err), -1);
+    ck_assert_int_eq(answer(&answerer.worker, second, REPLY_OK, "good", &err), 0);
+    ck_assert(bytes_equal_text(reply_seen_by_caller().result, "good"));
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    retry_policy_unref(policy);
+    end();
+}
+END_TEST
+
+START_TEST(calls_give_the_last_error_when_attempts_are_used_up)
+{
+    struct retry_policy *policy = policy_of(3, false);
+    struct bytes body;
+
+    begin();
+    ask_with(5, 0, policy);
+    answer_failed(number_seen_by_callee(), ERR_UNAVAILABLE);
+    run_until_again(1);
+    answer_failed(number_seen_by_callee(), ERR_TIMEOUT);
+    run_until_again(2);
+    answer_failed(number_seen_by_callee(), ERR_RATE_LIMITED);
+    check_failed(5, ERR_RATE_LIMITED, "it failed");
+    ck_assert_uint_eq(next_frame(&asker, &body), 0);
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    ck_assert_int_eq(n_again, 2);
+    retry_policy_unref(policy);
+    end();
+}
+END_TEST
+
+START_TEST(calls_of_a_dead_callee_are_tried_again)
+{
+    struct retry_policy *policy = policy_of(2, false);
+    struct err err = {0};
+
+    begin();
+    ask_with(5, 0, policy);
+    ask(6, 0);
+    number_seen_by_callee();
+    number_seen_by_callee();
+    calls_worker_stops_answering(sup.calls, &answerer.worker, "exited with status 1");
+    check_failed(6, ERR_UNAVAILABLE, "worker of app:f exited with status 1");
+    run_until_again(1);
+    ck_assert_int_eq(
+        answer(&answerer.worker, number_seen_by_callee(), REPLY_OK, "x", &err), 0);
+    ck_assert_uint_eq(reply_seen_by_caller().call, 5);
+    retry_policy_unref(policy);
+    end();
+}
+END_TEST
+
+START_TEST(calls_that_wait_for_an_attempt_can_be_cancelled)
+{
+    struct retry_policy *policy = policy_of(9, true);
+    struct origin origin = origin_of(5);
+    struct bytes body;
+
+    begin();
+    ask_with(5, 0, policy);
+    answer_failed(number_seen_by_callee(), ERR_UNAVAILABLE);
+    ck_assert(calls_cancel(sup.calls, &origin));
+    check_failed(5, ERR_CANCELED, "context canceled");
+    ck_assert_uint_eq(next_frame(&answerer, &body), 0);
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    ck_assert_int_eq(n_left_queue, 0);
+
+    ask_with(6, 0, policy);
+    answer_failed(number_seen_by_callee(), ERR_UNAVAILABLE);
+    calls_worker_stops_asking(sup.calls, &asker.worker);
+    ck_assert_uint_eq(next_frame(&asker, &body), 0);
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    retry_policy_unref(policy);
+    end();
+}
+END_TEST
+
+START_TEST(calls_deadline_ends_the_waiting)
+{
+    struct retry_policy *policy = policy_of(9, true);
+    struct frame_reply reply;
+    struct err why, err;
+
+    begin();
+    ask_with(5, (uint64_t)clock_monotonic_ns() + 20000000, policy);
+    answer_failed(number_seen_by_callee(), ERR_UNAVAILABLE);
+    while (calls_n_open(sup.calls) != 0)
+        ev_run(sup.loop, EVRUN_ONCE);
+    reply = reply_seen_by_caller();
+    ck_assert_int_eq(error_decode(reply.result, &why, &err), 0);
+    ck_assert_int_eq(why.kind, ERR_TIMEOUT);
+    ck_assert_str_eq(why.text, "function execution timed out after 20ms");
+    ck_assert_int_eq(n_again, 0);
+    retry_policy_unref(policy);
+    end();
+}
+END_TEST
+
+START_TEST(calls_cancelled_while_they_run_are_not_tried_again)
+{
+    struct retry_policy *policy = policy_of(9, false);
+    struct origin origin = origin_of(5);
+    struct frame_cancel frame;
+    struct bytes body;
+    uint64_t number;
+
+    begin();
+    ask_with(5, 0, policy);
+    number = number_seen_by_callee();
+    ck_assert(calls_cancel(sup.calls, &origin));
+    check_failed(5, ERR_CANCELED, "context canceled");
+    ck_assert_uint_eq(next_frame(&answerer, &body), FRAME_CANCEL);
+    ck_assert_int_eq(frame_decode_cancel(body, &frame, NULL), 0);
+    ck_assert_uint_eq(frame.call, number);
+    answer_failed(number, ERR_UNAVAILABLE);
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    retry_policy_unref(policy);
+    end();
+}
+END_TEST
+
+/* F-34: what the callee calls in turn inherits the deadline that it is told. */
+START_TEST(calls_tell_the_callee_the_deadline_that_counts)
+{
+    uint64_t deadline_at_ns = (uint64_t)clock_monotonic_ns() + 3600000000000u;
+    struct frame_call frame;
+    struct bytes body;
+
+    begin();
+    ask(5, deadline_at_ns); /* in its frame stands none */
+    ck_assert_uint_eq(next_frame(&answerer, &body), FRAME_CALL);
+    ck_assert_int_eq(frame_decode_call(body, &frame, NULL), 0);
+    ck_assert_uint_eq(frame.deadline_at_ns, deadline_at_ns);
+    end();
+}
+END_TEST
+
+/* ---- answered by others ------------------------------------------------------------
+ */
+
+static void note_withdrawn(void *note)
+{
+    ++*(int *)note;
+}
+
+START_TEST(calls_given_away_are_answered_or_withdrawn)
+{
+    struct origin origin = origin_of(5);
+    struct err err = {0};
+    int n_withdrawn = 0;
+    struct bytes body;
+    struct call *call;
+
+    begin();
+    call = calls_open(sup.calls, &origin, FRAME_CALL, 0, &err);
+    call_give_away(call, note_withdrawn, &n_withdrawn);
+    call_answer(sup.calls, call, REPLY_OK, bytes_of_text("done"));
+    ck_assert(bytes_equal_text(reply_seen_by_caller().result, "done"));
+    ck_assert_int_eq(n_withdrawn, 0);
+
+    call = calls_open(sup.calls, &origin, FRAME_CALL, 0, &err);
+    call_give_away(call, note_withdrawn, &n_withdrawn);
+    ck_assert(calls_cancel(sup.calls, &origin));
+    check_failed(5, ERR_CANCELED, "context canceled");
+    ck_assert_int_eq(n_withdrawn, 1);
+
+    call = calls_open(sup.calls, &origin, FRAME_CALL, 0, &err);
+    call_give_away(call, note_withdrawn, &n_withdrawn);
+    calls_worker_stops_asking(sup.calls, &asker.worker);
+    ck_assert_int_eq(n_withdrawn, 2);
+    ck_assert_uint_eq(next_frame(&asker, &body), 0);
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    end();
+}
+END_TEST
+
 /* ---- due times ---------------------------------------------------------------------
  */
 
@@ -419,6 +673,14 @@ static void fill(TCase *tc)
     tcase_add_test(tc, calls_death_of_the_callee_answers_all);
     tcase_add_test(tc, calls_death_of_the_caller_cancels);
     tcase_add_test(tc, calls_numbers_stay_apart_when_there_are_many);
+    tcase_add_test(tc, calls_are_tried_again_with_new_numbers);
+    tcase_add_test(tc, calls_give_the_last_error_when_attempts_are_used_up);
+    tcase_add_test(tc, calls_of_a_dead_callee_are_tried_again);
+    tcase_add_test(tc, calls_that_wait_for_an_attempt_can_be_cancelled);
+    tcase_add_test(tc, calls_deadline_ends_the_waiting);
+    tcase_add_test(tc, calls_cancelled_while_they_run_are_not_tried_again);
+    tcase_add_test(tc, calls_tell_the_callee_the_deadline_that_counts);
+    tcase_add_test(tc, calls_given_away_are_answered_or_withdrawn);
     tcase_add_test(tc, due_heap_gives_the_earliest);
 }
 

@@ -27,6 +27,7 @@ static void encode_call(struct buf *buf)
                               .caller = 0x0102030405060708,
                               .target = text("app:add"),
                               .context = text(""),
+                              .options = text("\x01"),
                               .args = text("\x00\x92\x01\x02")};
 
     call.args.n = 4;
@@ -48,6 +49,7 @@ START_TEST(frame_gives_back_what_was_encoded)
     ck_assert(got.deadline_at_ns == UINT64_MAX && got.caller == 0x0102030405060708);
     ck_assert(bytes_equal_text(got.target, "app:add"));
     ck_assert_uint_eq(got.context.n, 0);
+    ck_assert(bytes_equal_text(got.options, "\x01"));
     ck_assert_uint_eq(got.args.n, 4);
     ck_assert_uint_eq(wire_get_u64(body_of(&buf, &type).data + FRAME_FIRST_U64), 7);
     buf_finish(&buf);

@@ -1,0 +1,79 @@
+#include "supervisor/calls_private.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "supervisor/retry.h"
+
+#define KEPT_MAX_BYTES ((size_t)128 * 1024 * 1024)
+
+struct attempts {
+    struct retry_policy *policy;
+    uint64_t deadline_at_ns; /* of all of them; 0 = none */
+    uint32_t n_failed;
+};
+
+bool call_may_retry(struct calls *calls, struct call *call,
+                    const struct retry_policy *policy, struct bytes body)
+{
+    if (body.n > KEPT_MAX_BYTES - calls->kept_bytes || !call_keep_body(call, body))
+        return false;
+    calls->kept_bytes += body.n;
+    call->attempts = xcalloc(1, sizeof(*call->attempts));
+    call->attempts->policy = retry_policy_ref(policy);
+    call->attempts->deadline_at_ns = call->due_at_ns;
+    return true;
+}
+
+bool call_was_tried(const struct call *call)
+{
+    return call->attempts != NULL && call->attempts->n_failed != 0;
+}
+
+void calls_forget_attempts(struct calls *calls, struct call *call)
+{
+    if (call->attempts == NULL)
+        return;
+    calls->kept_bytes -= call->body_bytes;
+    retry_policy_unref(call->attempts->policy);
+    free(call->attempts);
+    call->attempts = NULL;
+}
+
+bool calls_put_off(struct calls *calls, struct call *call, struct bytes error)
+{
+    struct attempts *attempts = call->attempts;
+    uint64_t due_at_ns;
+
+    if (attempts == NULL || call->origin.type == ORIGIN_NONE)
+        return false;
+    attempts->n_failed++;
+    if (!retry_wanted(attempts->policy, attempts->n_failed, error))
+        return false;
+    list_remove(&call->to);
+    call_renumber(call);
+    call->callee = NULL;
+    call->pool = NULL;
+    call->state = CALL_DELAYED;
+    due_at_ns = (uint64_t)clock_monotonic_ns() +
+                retry_delay_ns(attempts->policy, attempts->n_failed,
+                               retry_random(&calls->random_state));
+    if (attempts->deadline_at_ns != 0 && attempts->deadline_at_ns < due_at_ns)
+        due_at_ns = attempts->deadline_at_ns;
+    calls_set_due(calls, call, due_at_ns);
+    return true;
+}
+
+bool calls_is_next_attempt_due(const struct call *call)
+{
+    return call->state == CALL_DELAYED &&
+           call->due_at_ns != call->attempts->deadline_at_ns;
+}
+
+void calls_try_again(struct calls *calls, struct call *call)
+{
+    call->state = CALL_QUEUED;
+    calls_set_due(calls, call, call->attempts->deadline_at_ns);
+    calls->hooks.again(calls->sup, call, (struct bytes){call->body, call->body_bytes});
+}

@@ -1,0 +1,50 @@
+/* calls_private -- what calls.c and calls_again.c share. */
+#ifndef TROUPE_SUPERVISOR_CALLS_PRIVATE_H
+#define TROUPE_SUPERVISOR_CALLS_PRIVATE_H
+
+#include <ev.h>
+
+#include "supervisor/calls.h"
+#include "supervisor/calls_due.h"
+
+struct calls {
+    struct supervisor *sup;
+    struct calls_hooks hooks;
+    struct call **chunks;
+    uint32_t n_chunks, n_slots, n_open;
+    uint32_t free_head;             /* chain through next_in_bucket */
+    uint32_t *buckets, bucket_mask; /* origin and its number -> call */
+    struct due_heap due;
+    ev_timer timer;
+    uint64_t armed_for_ns; /* 0 = the timer is not running */
+    uint32_t grace_ms;
+    size_t kept_bytes; /* of bodies that are kept for another attempt */
+    uint64_t random_state;
+};
+
+/* The slot is free again; nobody is told. */
+void calls_close(struct calls *calls, struct call *call);
+
+void calls_set_due(struct calls *calls, struct call *call, uint64_t due_at_ns);
+
+/* What was sent under the old number is not about this call any more. */
+void call_renumber(struct call *call);
+
+/* Copies body into the call; false when there is no memory. */
+bool call_keep_body(struct call *call, struct bytes body);
+
+/* ---- calls_again.c -----------------------------------------------------------------
+ */
+
+/* An attempt at the call has failed and no callee has it any more. true: there will be
+ * another one, in a while; the origin is told nothing. */
+bool calls_put_off(struct calls *calls, struct call *call, struct bytes error);
+
+/* Is it due for another attempt, and not at its deadline? */
+bool calls_is_next_attempt_due(const struct call *call);
+void calls_try_again(struct calls *calls, struct call *call);
+
+/* Part of calls_close(): what was kept for another attempt. */
+void calls_forget_attempts(struct calls *calls, struct call *call);
+
+#endif
