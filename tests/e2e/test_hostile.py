@@ -346,7 +346,7 @@ end}""", modules=["logger"])])
     target = b"@logs.follow"
     body = (call + b"\xcf" + bytes(8) + b"\xcf" + bytes(8)
             + b"\xda" + struct.pack(">H", len(target)) + target
-            + b"\xc6" + bytes(4) + b"\x00\x90")
+            + 2 * (b"\xc6" + bytes(4)) + b"\x00\x90")
     peer.sendall(b"\xc9" + struct.pack(">IB", len(body), 16) + body)
     before = troupe.memory_bytes(one.pid)
     for _ in range(20):

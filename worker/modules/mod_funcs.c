@@ -4,8 +4,6 @@
 
 #include <lauxlib.h>
 
-#include "common/clock.h"
-#include "common/duration.h"
 #include "common/err.h"
 #include "proto/frame.h"
 #include "worker/actor.h"
@@ -23,9 +21,9 @@ static const struct object_class executor_class = {"funcs.Executor"};
 
 /* Where a call finds what it needs on the stack; the arguments follow the target. */
 struct call_plan {
-    int target;   /* stack index */
-    int executor; /* stack index, 0 = none */
-    uint64_t deadline_at_ns;
+    int target;           /* stack index */
+    int executor;         /* stack index, 0 = none */
+    size_t context_bytes; /* of what is prepared; the options come after it */
 };
 
 /* F-11: 0, or nil and err pushed (2). */
@@ -66,40 +64,51 @@ static int append_context(lua_State *L, const struct call_plan *plan,
     return failed;
 }
 
-/* What can raise, before anything is written or expected: encodes the context into the
- * runtime's scratch buffer. */
-static int prepare_context(lua_State *L, const struct call_plan *plan, struct err *err)
+/* Appends what with_options said; the supervisor knows the target's own (F-51). */
+static int append_options(lua_State *L, const struct call_plan *plan, struct buf *out)
+{
+    struct err err;
+    int failed = 0;
+
+    if (plan->executor == 0)
+        return 0;
+    if (lua_getiuservalue(L, plan->executor, 2) == LUA_TTABLE)
+        failed = codec_encode_args(L, lua_gettop(L), 1, out, &err);
+    lua_pop(L, 1);
+    return failed;
+}
+
+/* What can raise, before anything is written or expected: encodes context and options
+ * into the runtime's scratch buffer. */
+static int prepare(lua_State *L, struct call_plan *plan, struct err *err)
 {
     struct actor *self = actor_current(L);
     struct buf *scratch = &self->vm->rt->scratch;
 
     buf_clear(scratch);
-    return append_context(L, plan, self, scratch) == 0
-               ? 0
-               : err_set(err, ERR_INVALID, "the call's context can't be sent");
+    if (append_context(L, plan, self, scratch) == -1)
+        return err_set(err, ERR_INVALID, "the call's context can't be sent");
+    plan->context_bytes = buf_len(scratch);
+    if (append_options(L, plan, scratch) == -1)
+        return err_set(err, ERR_INVALID, "the call's options can't be sent");
+    return 0;
 }
 
-/* F-34: nested calls inherit the earlier deadline. */
-static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
-{
-    if (a_ns == 0 || b_ns == 0)
-        return a_ns + b_ns;
-    return a_ns < b_ns ? a_ns : b_ns;
-}
-
-/* Encodes the CALL with the context that was prepared; -1 and err, then nothing was
- * written. */
+/* Encodes the CALL with what was prepared; -1 and err, then nothing was written.
+ * Nested calls inherit the deadline, which the options may only make earlier (F-34). */
 static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
                      struct err *err)
 {
     struct actor *self = actor_current(L);
     struct uplink *uplink = self->vm->rt->uplink;
     struct buf *out = conn_out(uplink_conn(uplink));
-    struct frame_call frame = {
-        .call = call,
-        .deadline_at_ns = earlier(plan->deadline_at_ns, functions_deadline(self)),
-        .caller = self->pid,
-        .context = buf_bytes(&self->vm->rt->scratch)};
+    struct bytes prepared = buf_bytes(&self->vm->rt->scratch);
+    struct frame_call frame = {.call = call,
+                               .deadline_at_ns = functions_deadline(self),
+                               .caller = self->pid,
+                               .context = {prepared.data, plan->context_bytes},
+                               .options = {prepared.data + plan->context_bytes,
+                                           prepared.n - plan->context_bytes}};
     size_t at = buf_len(out);
 
     frame.target.data =
@@ -115,14 +124,14 @@ static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
     return 0;
 }
 
-static int call_sync(lua_State *L, const struct call_plan *plan)
+static int call_sync(lua_State *L, struct call_plan *plan)
 {
     struct task *task = task_begin_block(L);
     struct uplink *uplink = task->actor->vm->rt->uplink;
     struct err err;
     uint64_t call;
 
-    if (prepare_context(L, plan, &err) == -1)
+    if (prepare(L, plan, &err) == -1)
         return errors_return_struct(L, &err);
     call = uplink_expect_for(uplink, task);
     if (send_call(L, plan, call, &err) == 0)
@@ -132,22 +141,21 @@ static int call_sync(lua_State *L, const struct call_plan *plan)
     return errors_return_struct(L, &err);
 }
 
-static int call_async(lua_State *L, const struct call_plan *plan)
+static int call_async(lua_State *L, struct call_plan *plan)
 {
     struct uplink *uplink = actor_current(L)->vm->rt->uplink;
-    struct call_plan moved = *plan;
     struct future *future;
     struct err err;
     uint64_t call;
 
-    if (prepare_context(L, plan, &err) == -1)
+    if (prepare(L, plan, &err) == -1)
         return errors_return_struct(L, &err);
     future = future_push(L);
     lua_insert(L, 1); /* the arguments stay on top */
-    moved.target++;
+    plan->target++;
     call = uplink_expect(uplink, future_done, future);
     future_set_call(future, call);
-    if (send_call(L, &moved, call, &err) == -1) {
+    if (send_call(L, plan, call, &err) == -1) {
         uplink_unexpect(uplink, call);
         future_settle(future);
         return errors_return_struct(L, &err);
@@ -216,36 +224,7 @@ static int executor_with_options(lua_State *L)
     return 1;
 }
 
-/* F-34: number = milliseconds, text = duration; anything else means none. */
-static int64_t read_timeout_ns(lua_State *L)
-{
-    char problem[128];
-    int64_t ns = 0;
-    size_t n;
-    const char *text;
-
-    if (lua_type(L, -1) == LUA_TNUMBER)
-        return (int64_t)(lua_tonumber(L, -1) * 1e6);
-    if (lua_type(L, -1) != LUA_TSTRING)
-        return 0;
-    text = lua_tolstring(L, -1, &n);
-    return duration_parse(text, n, &ns, problem) ? ns : 0;
-}
-
-static uint64_t executor_deadline(lua_State *L)
-{
-    int64_t ns = 0;
-
-    if (lua_getiuservalue(L, 1, 2) == LUA_TTABLE) {
-        lua_getfield(L, -1, "timeout");
-        ns = read_timeout_ns(L);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-    return ns > 0 ? (uint64_t)(clock_monotonic_ns() + ns) : 0;
-}
-
-static int executor_run(lua_State *L, int (*run)(lua_State *, const struct call_plan *))
+static int executor_run(lua_State *L, int (*run)(lua_State *, struct call_plan *))
 {
     struct call_plan plan = {.target = 2, .executor = 1};
     int refused;
@@ -254,7 +233,6 @@ static int executor_run(lua_State *L, int (*run)(lua_State *, const struct call_
     refused = check_target(L, 2);
     if (refused != 0)
         return refused;
-    plan.deadline_at_ns = executor_deadline(L);
     return run(L, &plan);
 }
 
