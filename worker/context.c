@@ -5,6 +5,7 @@
 #include "common/err.h"
 #include "worker/actor.h"
 #include "worker/codec.h"
+#include "worker/frozen.h"
 
 #define CONVERT_MAX_DEPTH 32
 
@@ -78,6 +79,8 @@ static void convert(lua_State *L, int depth) /* NOLINT(misc-no-recursion) */
     case LUA_TTABLE:
         if (depth == CONVERT_MAX_DEPTH)
             luaL_error(L, "context values are nested too deeply");
+        if (frozen_push_contents(L, -1))
+            lua_replace(L, -2);
         n = highest_index(L);
         if (n > 0 && n <= 1 << 20)
             convert_list(L, n, depth);
@@ -99,6 +102,9 @@ void context_merge(lua_State *L, int to, int from)
 {
     to = lua_absindex(L, to);
     from = lua_absindex(L, from);
+    if (!frozen_push_contents(L, from))
+        lua_pushvalue(L, from);
+    from = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, from) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
             continue;
@@ -107,6 +113,7 @@ void context_merge(lua_State *L, int to, int from)
         convert(L, 0);
         lua_rawset(L, to);
     }
+    lua_pop(L, 1);
 }
 
 int context_encode(lua_State *L, int values_idx, const struct context *inherited,

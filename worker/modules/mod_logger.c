@@ -12,6 +12,7 @@
 #include "proto/frame.h"
 #include "worker/actor.h"
 #include "worker/codec.h"
+#include "worker/frozen.h"
 #include "worker/modules/errors.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
@@ -60,6 +61,9 @@ static void copy_fields(lua_State *L, int to, int from)
 {
     if (!lua_istable(L, from))
         return;
+    if (!frozen_push_contents(L, from))
+        lua_pushvalue(L, from);
+    from = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, from) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
             continue;
@@ -72,6 +76,7 @@ static void copy_fields(lua_State *L, int to, int from)
             lua_pushvalue(L, -2);
         lua_rawset(L, to);
     }
+    lua_pop(L, 1);
 }
 
 /* Message at idx (text), fields table at fields. */
@@ -96,14 +101,21 @@ static void send_record(lua_State *L, int level, const char *logger, int idx,
     uplink_end_frame(actor->vm->rt->uplink, at);
 }
 
+static void cut_message(lua_State *L, int idx)
+{
+    if (lua_rawlen(L, idx) <= MESSAGE_MAX_BYTES)
+        return;
+    lua_pushlstring(L, lua_tostring(L, idx), MESSAGE_MAX_BYTES);
+    lua_replace(L, idx);
+}
+
 static int log_at(lua_State *L, int level)
 {
     struct actor *actor = actor_current(L);
-    size_t n;
-    const char *text, *name = "app";
+    const char *name = "app";
 
     object_check(L, 1, &logger_class);
-    text = luaL_checklstring(L, 2, &n);
+    luaL_checkstring(L, 2);
     lua_settop(L, 3);
     lua_newtable(L);
     lua_getiuservalue(L, 1, 1);
@@ -111,10 +123,7 @@ static int log_at(lua_State *L, int level)
     copy_fields(L, 4, 3);
     lua_settop(L, 4);
     add_origin(L, 4, actor);
-    if (n > MESSAGE_MAX_BYTES) {
-        lua_pushlstring(L, text, MESSAGE_MAX_BYTES);
-        lua_replace(L, 2);
-    }
+    cut_message(L, 2);
     if (lua_getiuservalue(L, 1, 2) == LUA_TSTRING)
         name = lua_tostring(L, -1);
     send_record(L, level, name, 2, 4);
@@ -214,6 +223,7 @@ static int print(lua_State *L)
         luaL_addvalue(&text);
     }
     luaL_pushresult(&text);
+    cut_message(L, n + 1);
     lua_newtable(L);
     add_origin(L, n + 2, actor_current(L));
     send_record(L, LOG_INFO, "app", n + 1, n + 2);

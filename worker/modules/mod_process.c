@@ -11,6 +11,7 @@
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"
+#include "worker/frozen.h"
 #include "worker/modules/errors.h"
 #include "worker/peers.h"
 #include "worker/program.h"
@@ -202,6 +203,8 @@ static int process_set_options(lua_State *L)
     if (!lua_istable(L, 1))
         return refuse_option(L, "options %s must be a table", "parameter");
     lua_settop(L, 1);
+    if (frozen_push_contents(L, 1))
+        lua_replace(L, 1);
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
         const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
 

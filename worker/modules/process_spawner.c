@@ -8,6 +8,7 @@
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/context.h"
+#include "worker/frozen.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
 #include "worker/modules/process_spawn.h"
@@ -58,9 +59,12 @@ static struct spawner *push_copy(lua_State *L)
 static void check_keys(lua_State *L, int idx, const char *what)
 {
     luaL_checktype(L, idx, LUA_TTABLE);
-    for (lua_pushnil(L); lua_next(L, idx) != 0; lua_pop(L, 1))
+    if (!frozen_push_contents(L, idx))
+        lua_pushvalue(L, idx);
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
         if (lua_type(L, -2) != LUA_TSTRING)
             luaL_error(L, "%s keys must be strings", what);
+    lua_pop(L, 1);
 }
 
 /* Merges the table at idx into that uservalue of the spawner on top. */
