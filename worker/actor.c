@@ -548,6 +548,8 @@ void actor_bury(struct actor *actor)
         }
     }
     vm->n_trusted--;
+    if (vm->n_actors == 0)
+        program_vm_emptied(vm);
 }
 
 /* Encodes what main returned or raised (LUA-33, LUA-54); the values are on top of L. */
@@ -794,7 +796,7 @@ static void sift(struct actor *actor, struct msgq *queue, struct channel *channe
     msgq_init(&rest);
     while ((message = msgq_take(queue)) != NULL) {
         if (goes_to(actor, message, channel))
-            msgq_append(&channel->queue, message);
+            channel_deliver(channel, message); /* somebody may wait in it already */
         else
             msgq_append(&rest, message);
     }

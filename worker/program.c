@@ -12,6 +12,7 @@
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
+#define KEEP_MAX_BYTES ((size_t)4 << 20) /* of an empty VM */
 #define MAX_BINDINGS                                                                   \
     1000 /* of one program: every library that it reaches, by alias                    \
           */
@@ -439,4 +440,18 @@ struct vm *program_vm(struct program *program, struct err *err)
     if (vm != NULL)
         list_prepend(&program->vms, &vm->in_program);
     return vm;
+}
+
+/* A burst of actors leaves its memory to the system; the next one starts small. */
+void program_vm_emptied(struct vm *vm)
+{
+    bool keep = vm->used_bytes <= KEEP_MAX_BYTES;
+
+    LIST_FOREACH (node, &vm->program->vms) {
+        struct vm *other = container_of(node, struct vm, in_program);
+
+        keep = keep && (other == vm || other->n_actors != 0);
+    }
+    if (!keep)
+        vm_destroy(vm);
 }

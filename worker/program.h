@@ -74,4 +74,7 @@ void programs_each(struct programs *programs,
 /* A VM with room for one more actor. */
 struct vm *program_vm(struct program *program, struct err *err);
 
+/* Its last actor is buried: closes it, unless it is the one kept for the next actor. */
+void program_vm_emptied(struct vm *vm);
+
 #endif
