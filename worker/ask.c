@@ -23,8 +23,11 @@ int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext 
     struct err err;
 
     frame.call = uplink_expect_for(rt->uplink, task);
-    frame_encode_call(out, &frame);
-    if (codec_encode_args(L, first, n, out, &err) == -1) {
+    if (!frame_encode_call(out, &frame))
+        err_set(&err, ERR_UNAVAILABLE, "no memory for a request");
+    else if (codec_encode_args(L, first, n, out, &err) == 0)
+        err.kind = ERR_UNKNOWN;
+    if (err.kind != ERR_UNKNOWN) {
         uplink_drop_frame(rt->uplink, at);
         task->withdraw = NULL;
         uplink_unexpect(rt->uplink, frame.call);

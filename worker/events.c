@@ -123,20 +123,25 @@ static void ignore_answer(void *context, uint8_t status, struct bytes result)
     (void)context, (void)status, (void)result;
 }
 
+static void forget_patterns(struct subscription *one)
+{
+    list_remove(&one->node);
+    free(one->system);
+    free(one->kind);
+    one->system = one->kind = NULL;
+}
+
 /* The supervisor counts the patterns of this worker: each subscribe needs its opposite.
  */
 static void unsubscribe(struct subscription *one)
 {
     struct value patterns[2] = {value_string(one->system), value_string(one->kind)};
 
-    list_remove(&one->node);
     uplink_ask(one->actor->vm->rt->uplink, "@events.unsubscribe", patterns, 2,
                ignore_answer, NULL);
     value_finish(&patterns[0]);
     value_finish(&patterns[1]);
-    free(one->system);
-    free(one->kind);
-    one->system = one->kind = NULL;
+    forget_patterns(one);
 }
 
 static void withdraw(struct resource *resource)
@@ -146,11 +151,17 @@ static void withdraw(struct resource *resource)
 
 static int subscribed(lua_State *L, int status, lua_KContext ctx)
 {
+    struct subscription *one = lua_touserdata(L, 3);
     struct bytes result;
 
     (void)status, (void)ctx;
-    if (!ask_reply(L, &result))
+    if (!ask_reply(L, &result)) {
+        list_remove(&one->resource.node);
+        forget_patterns(one); /* it was never counted */
+        channel_close(one->channel);
+        actor_release(one->actor, L, one);
         return ask_result(L);
+    }
     ask_done(L);
     lua_settop(L, 3);
     return 1;
@@ -173,15 +184,16 @@ static int events_subscribe(lua_State *L)
         lua_replace(L, 2);
     }
     one = lua_newuserdatauv(L, sizeof(*one), 1);
-    *one = (struct subscription){
-        .actor = actor, .system = xstrdup(system), .kind = xstrdup(lua_tostring(L, 2))};
+    *one = (struct subscription){.actor = actor};
     object_bless(L, &subscription_class);
     one->channel = channel_push_queue(L, actor, decode);
     lua_setiuservalue(L, 3, 1);
+    actor_anchor(actor, L, one); /* the last that may raise */
+    one->system = xstrdup(system);
+    one->kind = xstrdup(lua_tostring(L, 2));
     one->resource.withdraw = withdraw;
     actor_add_resource(actor, &one->resource);
     list_append(&actor->vm->rt->subscriptions->all, &one->node);
-    actor_anchor(actor, L, one);
     return ask_system(L, "@events.subscribe", 1, 2, 0, subscribed);
 }
 

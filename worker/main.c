@@ -72,12 +72,23 @@ static void set_up(struct runtime *rt)
     rt->uplink = uplink_create(rt, SOCKET_FD);
 }
 
+/* Actors that send faster than the supervisor reads wait until it has caught up; what
+ * is left after a flush makes the loop wait for the socket. */
+static bool may_run(const struct runtime *rt)
+{
+    struct conn *conn = uplink_conn(rt->uplink);
+
+    if (conn_is_congested(conn))
+        conn_flush(conn);
+    return sched_has_work(&rt->sched) && !conn_is_congested(conn);
+}
+
 /* Slices and I/O alternate; with nothing to run the worker sleeps in the loop. */
 static void run(struct runtime *rt)
 {
     while (!rt->stop) {
-        ev_run(rt->loop, sched_has_work(&rt->sched) ? EVRUN_NOWAIT : EVRUN_ONCE);
-        if (sched_has_work(&rt->sched))
+        ev_run(rt->loop, may_run(rt) ? EVRUN_NOWAIT : EVRUN_ONCE);
+        if (may_run(rt))
             sched_run(&rt->sched, BUDGET_NS);
         else
             sched_settle(&rt->sched); /* calls that ended while frames came in */

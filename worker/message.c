@@ -12,9 +12,11 @@ static uint8_t *put(uint8_t *at, struct bytes bytes)
 struct message *message_create(enum message_kind kind, uint64_t from, struct bytes host,
                                struct bytes topic, struct bytes payload)
 {
-    struct message *message =
-        malloc(sizeof(*message) + payload.n + topic.n + host.n + 2);
+    struct message *message = NULL;
     uint8_t *at;
+
+    if (topic.n <= UINT16_MAX && host.n <= UINT16_MAX && payload.n <= UINT32_MAX)
+        message = malloc(sizeof(*message) + payload.n + topic.n + host.n + 2);
 
     if (message == NULL)
         return NULL;

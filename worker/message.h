@@ -59,7 +59,8 @@ static inline uint64_t message_size(const struct message *message)
            message->host_bytes + 2u;
 }
 
-/* Copies everything; NULL when there is no memory. topic and host at most 65535. */
+/* Copies everything; NULL when there is no memory, or topic or host is longer than
+ * 65535 bytes. */
 struct message *message_create(enum message_kind kind, uint64_t from, struct bytes host,
                                struct bytes topic, struct bytes payload);
 void message_destroy(struct message *message);

@@ -101,6 +101,11 @@ int role_on_setup(struct runtime *rt, struct bytes body, struct err *err)
     if (frame_decode_setup(body, &frame, err) == -1 ||
         value_decode(frame.settings.data, frame.settings.n, &used, &map, err) == -1)
         return -1;
+    if (frame.index == 0 || frame.index >= PID_MAX_WORKERS) {
+        value_finish(&map);
+        return err_set(err, ERR_INVALID, "worker index %u is out of range",
+                       frame.index);
+    }
     failed = read_settings(settings, &map, err);
     value_finish(&map);
     if (failed == -1)

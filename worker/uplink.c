@@ -311,6 +311,9 @@ static int on_frame(void *context, uint8_t type, struct bytes body, struct err *
     if (handlers[type] == NULL)
         return err_set(err, ERR_INVALID, "frame %s (%u) is not for a worker",
                        frame_name(type), type);
+    if (!rt->set_up && type != FRAME_SETUP && type != FRAME_PING)
+        return err_set(err, ERR_INVALID, "frame %s came before SETUP",
+                       frame_name(type));
     return handlers[type](rt, body, err);
 }
 

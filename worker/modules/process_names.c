@@ -98,6 +98,8 @@ static int looked_up(lua_State *L, int status, lua_KContext ctx)
     ask_done(L);
     lua_rawgeti(L, -1, 1);
     lua_rawgeti(L, -2, 2);
+    if (lua_type(L, -1) != LUA_TSTRING)
+        return errors_return(L, ERR_INTERNAL, "the answer to a lookup was malformed");
     n = pid_format(text, lua_tostring(L, -1), lua_rawlen(L, -1),
                    (uint64_t)lua_tointeger(L, -2));
     lua_pushlstring(L, text, n);

@@ -14,6 +14,7 @@
 #include "worker/codec.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
+#include "worker/peers.h"
 #include "worker/relations.h"
 #include "worker/runtime.h"
 #include "worker/spawn.h"
@@ -163,6 +164,8 @@ void process_remember_watches(struct actor *self, uint64_t pid, uint8_t flags)
     if (flags == 0)
         return;
     self->is_known = true;
+    if (peers_check(self->vm->rt, pid) == PEER_DEAD)
+        return; /* its EXIT was quicker */
     if ((flags & SPAWN_MONITOR) != 0)
         relations_add_watched(self, pid, RELATION_MONITOR);
     if ((flags & SPAWN_LINK) != 0) {
