@@ -1,7 +1,9 @@
 #include "worker/actor.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
@@ -157,7 +159,8 @@ static struct actor *push_new(struct vm *vm, lua_State *L)
 
 static void task_init(struct task *task, struct actor *actor, lua_State *co)
 {
-    *task = (struct task){.actor = actor, .co = co, .blocked = co};
+    task->actor = actor; /* the rest is zero */
+    task->co = task->blocked = co;
     list_init(&task->ready);
     list_init(&task->waiter.node);
 }
@@ -174,14 +177,10 @@ static struct actor *take_idle(struct vm *vm)
 /* Everything but what outlives a run. */
 static void reset(struct actor *actor, const char *host)
 {
-    struct actor clean = {.vm = actor->vm,
-                          .vm_index = actor->vm_index,
-                          .fn_ref = actor->fn_ref,
-                          .instance = actor->instance,
-                          .host = host};
     lua_State *co = actor->main.co;
 
-    *actor = clean;
+    memset(&actor->pid, 0, sizeof(*actor) - offsetof(struct actor, pid));
+    actor->host = host;
     task_init(&actor->main, actor, co);
     list_init(&actor->in_ready);
     list_init(&actor->ready);
@@ -401,6 +400,7 @@ struct task *actor_spawn_task(struct actor *actor, lua_State *L)
     lua_State *co = lua_newthread(L);
 
     vm_set_tag(co, VM_TAG_TASK, true);
+    memset(extra, 0, sizeof(*extra));
     task_init(&extra->task, actor, co);
     lua_setiuservalue(L, -2, 1);
     actor_anchor(actor, L, extra);

@@ -71,27 +71,28 @@ struct start *start_create(struct bytes args); /* malloc'ed; NULL: no memory */
 enum doom { DOOM_NONE, DOOM_TERMINATED, DOOM_LINK, DOOM_CANCELED, DOOM_LINGER };
 
 struct actor {
-    struct list in_ready; /* sched->ready or doomed; once ended: graveyard, vm->idle */
     struct vm *vm;
-    const char *host;  /* host part of its pid's text; lives as long as the worker */
-    uint64_t pid;      /* 0 = none */
-    struct list ready; /* tasks */
+    const char *host; /* host part of its pid's text; lives as long as the worker */
+    struct instance
+        *instance;     /* of functions.c, when it runs calls; NULL = a process */
+    uint32_t vm_index; /* in the VM's table of actors */
+    int fn_ref;        /* instances: the method, LUA_NOREF before it is loaded */
+    /* From here on everything is of one run: cleared before the next one. */
+    uint64_t pid;         /* 0 = none */
+    struct list in_ready; /* sched->ready or doomed; once ended: graveyard, vm->idle */
+    struct list ready;    /* tasks */
     struct task main;
     struct start *start;    /* NULL once its method runs */
     struct msgq mailbox;    /* what has no taker yet */
     uint64_t mailbox_bytes; /* of it and of all queue channels */
-    uint32_t mailbox_n;
-    uint32_t vm_index; /* in the VM's table of actors */
     struct channel *inbox, *events;
     struct list queues;            /* channels that are fed by topic or source */
     struct belongings *belongings; /* NULL while it has none */
     struct relations *relations;
     struct context *context;
-    struct instance
-        *instance;         /* of functions.c, when it runs calls; NULL = a process */
     int64_t started_at_ns; /* wall clock */
     uint64_t n_steps;
-    int fn_ref;         /* instances: the method, LUA_NOREF before it is loaded */
+    uint32_t mailbox_n;
     uint16_t n_running; /* on the C stack that often */
     enum actor_stage stage : 8;
     enum doom doom : 8;
