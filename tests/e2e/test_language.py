@@ -1,0 +1,97 @@
+"""What an app sees of Lua, time, the event bus and the log (LUA, TYPE, REQ, ERR, TM,
+EV, LG)."""
+
+import re
+
+import pytest
+
+import lua_suite
+import troupe
+from troupe import function, host, process
+
+
+@pytest.fixture(scope="module")
+def results(boot_shared):
+    return lua_suite.boot(boot_shared)
+
+
+@lua_suite.cases("language", "time", "events")
+def test_lua(results, suite, title):
+    results.check(suite, title)
+
+
+LOGS = """
+local function main()
+    logger:debug("a debug record")
+    logger:info("an info record", {s = "x", i = 3, f = 2.5, b = true, t = {n = {1, 2}},
+        e = errors.new("an error"), [1] = "dropped", pid = "mine"})
+    logger:warn("a warning")
+    logger:error("an error record", {error = errors.new("why")})
+    logger:with({request = 7}):named("sub"):named("deeper"):info("named")
+    logger:info("ctl \\27[31m\\n\\0 \\xff end")
+    print("printed", 1, 2.5, "x")
+    assert(not pcall(logger.named, logger, ""))
+    return true
+end
+return {main = main}
+"""
+
+
+def test_LG1_LG2_LG3_records_as_json(boot):
+    one = boot([function("log", LOGS, modules=["logger"])])
+    one.allow("a warning", "an error record")
+    assert one.call("app:log") is True
+    one.wait_record('"msg": "printed')
+    records = {r["msg"]: r for r in one.app_records()}
+    assert "a debug record" not in records
+    info = records["an info record"]
+    assert info["level"] == "info"
+    assert (info["s"], info["i"], info["f"], info["b"]) == ("x", 3, 2.5, True)
+    assert info["t"] == {"n": [1, 2]}
+    assert info["e"] == "an error"
+    assert info["pid"] == "mine"
+    assert info["location"] == "app:log:4"
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", info["ts"])
+    assert records["a warning"]["level"] == "warn"
+    assert re.match(r"^\{app:log\|0x[0-9a-f]+\}$", records["a warning"]["pid"])
+    assert records["an error record"]["level"] == "error"
+    assert records["an error record"]["error"] == "why"
+    assert records["named"]["request"] == 7
+    assert records["named"]["logger"].endswith("sub.deeper")
+    printed = [m for m in records if m.startswith("printed")]
+    assert printed == ["printed 1 2.5 x"]
+    order = [r["msg"] for r in one.app_records()]
+    assert order.index("an info record") < order.index("a warning") < order.index("named")
+
+
+def test_L11_control_bytes_in_a_record_stay_on_one_line(boot):
+    one = boot([function("log", LOGS, modules=["logger"])],
+               args=["--log-format", "console"])
+    one.call("app:log")
+    troupe.wait_for(lambda: "printed 1 2.5 x" in one.output())
+    text = one.output()
+    lines = [line for line in text.splitlines() if " ctl " in line]
+    assert len(lines) == 1 and "end" in lines[0], lines
+    assert "\x1b[31m" not in text and "\0" not in text
+
+
+def test_LG3_levels(boot):
+    one = boot([function("log", LOGS, modules=["logger"])], args=["-v"])
+    one.allow(".*")
+    one.call("app:log")
+    one.wait_record("a debug record")
+    two = boot([function("log", LOGS, modules=["logger"])], args=["--log-level", "error"])
+    two.allow(".*")
+    two.call("app:log")
+    two.wait_record("an error record")
+    assert not [r for r in two.records() if r["level"] in ("info", "warn")]
+
+
+def test_LG1_records_of_one_process_keep_their_order(boot):
+    one = boot([host(), process("chat", """
+return {main = function(n) for i = 1, n do logger:info("n", {i = i}) end end}""",
+                                modules=["logger"])])
+    one.supctl("spawn", "app:chat", "app:host", 3000)
+    one.wait_record('"i": 3000')
+    numbers = [r["i"] for r in one.app_records() if r["msg"] == "n"]
+    assert numbers == list(range(1, 3001))
