@@ -21,6 +21,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/list.h"
+#include "worker/context.h"
 #include "worker/message.h"
 #include "worker/sched.h"
 
@@ -32,16 +33,6 @@ struct runtime;
 struct vm;
 
 enum actor_stage { ACTOR_LOADING, ACTOR_RUNNING, ACTOR_ENDED };
-
-/* Context values, actor and scope as they travel; shared by whoever inherits them. */
-struct context {
-    uint32_t n_refs;
-    uint32_t n_bytes;
-    uint8_t data[];
-};
-struct context *context_create(struct bytes bytes); /* NULL for no bytes */
-struct context *context_ref(struct context *context);
-void context_unref(struct context *context);
 
 /* What must be withdrawn when its actor ends: timers, futures, subscriptions. */
 struct resource {
@@ -195,5 +186,17 @@ void actor_reroute(struct actor *actor, struct channel *channel);
 
 /* The bytes of one message have left the mailbox or one of the queues. */
 void actor_consumed(struct actor *actor, const struct message *message);
+
+/* ---- Between actor.c and actor_end.c ---- */
+
+/* The first run of its main coroutine has returned the method, which is on top of it.
+ */
+void actor_loaded(struct actor *actor);
+
+/* Everything but what outlives a run. */
+void actor_reset(struct actor *actor, const char *host);
+
+/* Its userdata may be collected; its place in the VM is free. */
+void actor_forget(struct actor *actor, lua_State *L);
 
 #endif

@@ -1,5 +1,8 @@
 #include "worker/context.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include <lauxlib.h>
 
 #include "common/err.h"
@@ -8,6 +11,34 @@
 #include "worker/frozen.h"
 
 #define CONVERT_MAX_DEPTH 32
+
+struct context *context_create(struct bytes bytes)
+{
+    struct context *context;
+
+    if (bytes.n == 0)
+        return NULL;
+    context = malloc(sizeof(*context) + bytes.n);
+    if (context == NULL)
+        return NULL;
+    context->n_refs = 1;
+    context->n_bytes = (uint32_t)bytes.n;
+    memcpy(context->data, bytes.data, bytes.n);
+    return context;
+}
+
+struct context *context_ref(struct context *context)
+{
+    if (context != NULL)
+        context->n_refs++;
+    return context;
+}
+
+void context_unref(struct context *context)
+{
+    if (context != NULL && --context->n_refs == 0)
+        free(context);
+}
 
 /* Pushes the whole context as a table, {} when there is none. */
 static void push_all(lua_State *L, const struct context *context)

@@ -4,11 +4,21 @@
 #ifndef TROUPE_WORKER_CONTEXT_H
 #define TROUPE_WORKER_CONTEXT_H
 
+#include <stdint.h>
+
 #include <lua.h>
 
 #include "common/buf.h"
 
-struct context;
+/* Context values, actor and scope as they travel; shared by whoever inherits them. */
+struct context {
+    uint32_t n_refs;
+    uint32_t n_bytes;
+    uint8_t data[];
+};
+struct context *context_create(struct bytes bytes); /* NULL for no bytes */
+struct context *context_ref(struct context *context);
+void context_unref(struct context *context);
 
 /* Pushes a fresh table of the context's values (empty for NULL). */
 void context_push_values(lua_State *L, const struct context *context);
