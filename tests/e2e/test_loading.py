@@ -1,0 +1,236 @@
+"""What a registry's files may say and what they are refused for; YAML that means harm
+(REG, KIND, LIFE, Y)."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+import troupe
+from troupe import function, host, library, process, service, write_app
+
+ECHO = "return {main = function(...) return ... end}"
+
+
+def get(one, entry_id):
+    return one.supctl("registry", "get", entry_id)
+
+
+def check(tmp_path, files, config="src"):
+    write_app(str(tmp_path), files)
+    started = time.monotonic()
+    done = subprocess.run([troupe.SUPERVISOR, "check", "--config", config], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=60, check=False,
+                          errors="replace")
+    return done, time.monotonic() - started
+
+
+# ---- files
+
+
+def test_REG02_discovery(boot):
+    one = boot({
+        "src/_index.yaml": "namespace: a\nentries:\n- {name: one, kind: registry.entry}\n",
+        "src/sub/more.yml": "namespace: a.sub\nentries:\n- {name: two, kind: registry.entry}\n",
+        "src/sub/x.json": '{"namespace": "j", "entries": [{"name": "three", '
+                          '"kind": "registry.entry"}]}',
+        "src/node_modules/n.yaml": "namespace: n\nentries:\n- {name: no, kind: registry.entry}\n",
+        "src/unrelated.yaml": "services:\n  web: {image: x}\n",
+        "src/readme.txt": "namespace: x\n",
+        "src/single.yaml": "namespace: s\nname: four\nkind: registry.entry\nvalue: 4\n",
+    })
+    ids = [row["id"] for row in one.supctl("registry", "list")]
+    assert ids == ["a.sub:two", "a:one", "j:three", "s:four"]
+    assert get(one, "s:four")["data"] == {"value": 4}
+
+
+def test_REG02_config_may_be_one_file_or_several(boot, tmp_path):
+    app = {"src/a.yaml": "namespace: a\nentries:\n- {name: x, kind: registry.entry}\n",
+           "other/b.yaml": "namespace: b\nentries:\n- {name: y, kind: registry.entry}\n"}
+    one = boot(app, config="src/a.yaml", args=["--config", "other"])
+    assert [row["id"] for row in one.supctl("registry", "list")] == ["a:x", "b:y"]
+
+
+def test_REG03_meta_of_the_file_lies_under_each_entrys_own(boot):
+    one = boot({"src/a.yaml": """
+namespace: a
+meta: {team: core, tier: file}
+entries:
+- {name: x, kind: registry.entry, meta: {tier: own}}
+"""})
+    assert get(one, "a:x")["meta"] == {"team": "core", "tier": "own"}
+
+
+def test_REG04_yaml_types(boot):
+    one = boot({"src/a.yaml": """
+namespace: a
+entries:
+- name: x
+  kind: registry.entry
+  octal: 0600
+  o2: 0o600
+  hex: 0x1F
+  quoted: "42"
+  no: no
+  yes: yes
+  t: true
+  f: 1.5
+  e: 1e3
+  nothing: ~
+  duration: 300ms
+  text: |
+    two
+    lines
+"""})
+    data = get(one, "a:x")["data"]
+    assert data["octal"] == 384 and data["o2"] == 384 and data["hex"] == 31
+    assert data["quoted"] == "42" and data["no"] == "no" and data["yes"] == "yes"
+    assert data["t"] is True and data["f"] == 1.5 and data["duration"] == "300ms"
+    assert data["text"] == "two\nlines\n"
+    assert data.get("nothing") is None
+
+
+def test_REG06_bare_names_where_they_mean_the_own_namespace(boot):
+    row = service("s", "p")
+    row["lifecycle"]["requires"] = ["base"]
+    one = boot([host(), process("p", "return {main = function() process.events():receive() end}"),
+                service("base", "p"), row])
+    assert one.service("app:s")["state"] == "running"
+
+
+@pytest.mark.parametrize("kind", ["ns.definition", "ns.requirement", "template.set",
+                                  "env.storage.memory", "security.policy"])
+def test_KIND01_kinds_that_do_nothing_here_load(boot, kind):
+    one = boot([{"name": "x", "kind": kind, "value": 1},
+                function("echo", ECHO)])
+    one.allow("not supported", "no handler", "plain entry", "kind", "unresolved")
+    assert get(one, "app:x")["kind"] == kind
+    assert one.call("app:echo", 1) == 1
+
+
+@pytest.mark.parametrize("fields,text", [
+    ({"source": ""}, "source is required"),
+    ({"method": ""}, "method is required"),
+    ({"imports": {"": "app:lib"}}, "import alias cannot be empty"),
+    ({"imports": {"x": "app:"}}, "import :name cannot be empty"),
+    ({"modules": [""]}, "module cannot be empty"),
+    ({"modules": ["a:b"]}, "module cannot have a namespace"),
+    ({"modules": ["nothing"]}, "nothing"),
+    ({"imports": {"x": "app:gone"}}, "app:gone"),
+    ({"pool": {"type": "elastic"}}, "unknown pool type: elastic"),
+    ({"source": "return {main = function( end}"}, "app:f"),
+])
+def test_F2_KIND02_what_functions_are_refused_for(tmp_path, fields, text):
+    entry = {**function("f", ECHO), **fields}
+    done, _ = check(tmp_path, [entry, library("lib", "return 1")])
+    assert done.returncode == troupe.BAD_CONFIG, done
+    assert text in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("pool,kind", [
+    ({"type": "static", "workers": 8, "buffer": 512}, "static"),
+    ({"size": 3}, "static"), ({"workers": 2}, "static"), ({"max_size": 4}, "lazy"),
+    (None, "lazy"), ({"type": "inline"}, "inline"), ({"type": "adaptive"}, "adaptive"),
+    ({"type": "lazy"}, "lazy"),
+])
+def test_F41_F42_KIND03_which_pool(boot, pool, kind):
+    entry = function("f", ECHO)
+    if pool is not None:
+        entry["pool"] = pool
+    one = boot([entry])
+    assert one.pool("app:f")["kind"] == kind
+    assert one.call("app:f", 1) == 1
+
+
+def test_REG13_definitions_and_dependencies_load(boot):
+    one = boot([{"name": "def", "kind": "ns.definition", "readme": "x"},
+                {"name": "dep", "kind": "ns.dependency", "component": "org/mod",
+                 "version": "1.0"}, function("echo", ECHO)])
+    one.allow("unresolved", "dependency")
+    assert get(one, "app:def")["data"]["readme"] == "x"
+
+
+def test_REG15_unknown_kind_fails_at_once_and_names_the_nearest(tmp_path):
+    done, took = check(tmp_path, [{"name": "x", "kind": "proces.lua"}])
+    assert done.returncode == troupe.BAD_CONFIG
+    assert "process.lua" in done.stderr
+    assert took < 5
+
+
+def test_two_entries_of_one_id_are_refused_with_both_places(tmp_path):
+    text = "namespace: a\nentries:\n- {name: x, kind: registry.entry}\n"
+    done, _ = check(tmp_path, {"src/1.yaml": text, "src/2.yaml": text})
+    assert done.returncode == troupe.BAD_CONFIG
+    assert "src/1.yaml:3:" in done.stderr and "src/2.yaml:3:" in done.stderr, done
+
+
+# ---- YAML that means harm
+
+
+LAUGHS = "namespace: a\na0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"a{i}: &a{i} [" + ",".join([f"*a{i - 1}"] * 10) + "]\n" for i in range(1, 12)
+) + "entries:\n- {name: x, kind: registry.entry, data: *a11}\n"
+
+HARM = {
+    "Y1 billion laughs": LAUGHS,
+    "Y1 self reference": "namespace: a\nentries:\n- &a [*a]\n",
+    "Y1 unknown alias": "namespace: a\nentries: *later\n",
+    "Y2 depth": "namespace: a\nentries: " + "[" * 100000 + "]" * 100000 + "\n",
+    "Y2 map depth": "namespace: a\nentries: " + "{a: " * 50000 + "1" + "}" * 50000 + "\n",
+    "Y2 duplicate keys": "namespace: a\nentries:\n- {name: x, kind: registry.entry, name: y}\n",
+    "Y2 NUL": "namespace: a\nentries:\n- {name: \"x\", kind: re\0gistry.entry}\n",
+    "Y2 tab indent": "namespace: a\nentries:\n\t- {name: x, kind: registry.entry}\n",
+    "entries is a map": "namespace: a\nentries: {name: x}\n",
+    "entry is a text": "namespace: a\nentries: [x]\n",
+    "name is a list": "namespace: a\nentries:\n- {name: [x], kind: registry.entry}\n",
+    "namespace is a number": "namespace: [1]\nentries: []\n",
+}
+
+
+@pytest.mark.parametrize("name", HARM)
+def test_Y_harmful_yaml_is_refused_quickly_with_its_place(tmp_path, name):
+    done, took = check(tmp_path, {"src/bad.yaml": HARM[name],
+                                  "src/good.yaml": "namespace: g\nentries: []\n"})
+    assert took < 5, f"{took:.1f} s"
+    assert done.returncode in (troupe.OK, troupe.BAD_CONFIG), done
+    assert "src/bad.yaml:" in done.stderr + done.stdout, done
+
+
+def test_Y1_many_anchors_take_no_quadratic_time(tmp_path):
+    text = "namespace: a\nentries:\n- name: x\n  kind: registry.entry\n  data:\n" + "".join(
+        f"    &k{i} k{i}: v\n" for i in range(60000))
+    done, took = check(tmp_path, {"src/a.yaml": text})
+    assert took < 5, f"{took:.1f} s"
+    assert done.returncode in (troupe.OK, troupe.BAD_CONFIG)
+
+
+def test_Y2_crlf_bom_and_unicode_are_read(boot):
+    text = "\ufeffnamespace: a\r\nentries:\r\n- {name: x, kind: registry.entry, u: é}\r\n"
+    one = boot({"src/a.yaml": text.encode()})
+    assert get(one, "a:x")["data"]["u"] == "é"
+
+
+def test_a_symlink_loop_in_the_source_tree(tmp_path):
+    write_app(str(tmp_path), {"src/a.yaml": "namespace: a\nentries: []\n"})
+    os.symlink("..", tmp_path / "src" / "loop")
+    done, took = check(tmp_path, {})
+    assert took < 5
+    assert done.returncode in (troupe.OK, troupe.BAD_CONFIG)
+
+
+# ---- LIFE
+
+
+def test_LIFE01_bad_durations_are_refused(tmp_path):
+    done, _ = check(tmp_path, [host(), process("p", ECHO),
+                               service("s", "app:p", stop_timeout="5 parsecs")])
+    assert done.returncode == troupe.BAD_CONFIG
+    assert "stop_timeout" in done.stderr and "5 parsecs" in done.stderr
+
+
+def test_LIFE01_unknown_lifecycle_keys_are_ignored(boot):
+    one = boot([host(), process("p", "return {main = function() process.events():receive() end}"),
+                service("s", "app:p", restart={"delay": "1s"}, whatever=1)])
+    one.allow("whatever", "delay")
+    assert one.service("app:s")["state"] == "running"
