@@ -257,6 +257,8 @@ int logs_on_frame(struct supervisor *sup, struct worker *from,
     (void)sup, (void)from;
     if (frame->level > 3)
         return err_set(err, ERR_INVALID, "LOG frame with level %u", frame->level);
+    if (frame->level < log_level())
+        return 0;
     if (value_decode(rest.data, rest.n, &used, &message, err) != 0)
         return err_wrap(err, "LOG frame");
     rest.data += used;

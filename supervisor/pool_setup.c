@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "common/value.h"
 #include "proto/value_codec.h"
 #include "supervisor/call_options.h"
@@ -53,6 +54,7 @@ static struct value common_settings(const struct entry *entry, const char *role,
     value_put(&map, "role", value_string(role));
     value_put(&map, "entry", value_string(entry->id));
     value_put(&map, "kind", value_string(entry->kind));
+    value_put(&map, "log_level", value_int(log_level()));
     value_put(&map, "vm_actors",
               value_int(limit_of(entry, block, "vm_actors", VM_ACTORS)));
     value_put(&map, "vm_max_bytes",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/err.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
 #include "proto/frame.h"
@@ -57,6 +58,7 @@ static int read_settings(struct settings *settings, const struct value *map,
     settings->mailbox_max_bytes =
         (uint64_t)value_get_int(map, "mailbox_max_bytes", MAILBOX_MAX_BYTES_DEFAULT);
     settings->linger_ms = (uint64_t)value_get_int(map, "linger_ms", LINGER_MS_DEFAULT);
+    settings->log_level = (int)value_get_int(map, "log_level", LOG_DEBUG);
     settings->warm_start = value_get_bool(map, "warm_start", false);
     if (settings->vm_actors == 0)
         settings->vm_actors = VM_ACTORS_DEFAULT;

@@ -24,6 +24,7 @@ struct settings {
     uint64_t vm_max_bytes; /* soft ceiling of one lua_State */
     uint64_t mailbox_max_bytes;
     uint64_t linger_ms;
+    int log_level; /* what is below it isn't sent */
     bool warm_start;
 };
 

@@ -91,6 +91,8 @@ static void send_record(lua_State *L, int level, const char *logger, int idx,
     size_t at = buf_len(out);
     struct err err;
 
+    if (level < actor->vm->rt->settings.log_level)
+        return;
     if (!frame_encode_log(out, &frame) ||
         codec_encode_value(L, idx, out, NULL, &err) == -1) {
         uplink_drop_frame(actor->vm->rt->uplink, at);
@@ -116,6 +118,8 @@ static int log_at(lua_State *L, int level)
 
     object_check(L, 1, &logger_class);
     luaL_checkstring(L, 2);
+    if (level < actor->vm->rt->settings.log_level)
+        return 0;
     lua_settop(L, 3);
     lua_newtable(L);
     lua_getiuservalue(L, 1, 1);
