@@ -11,6 +11,7 @@
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+#include "proto/value_skip.h"
 #include "supervisor/actors.h"
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
@@ -171,22 +172,15 @@ static void ignore_result(void *context, uint8_t status, struct bytes result)
     (void)context, (void)status, (void)result;
 }
 
-static void send_first_messages(struct worker *to, uint64_t pid, struct bytes messages)
+/* args are passed on as they are: tables that occur twice in them stay shared. */
+static void send_message(struct worker *to, uint64_t pid, uint8_t graph,
+                         const struct value *topic, struct bytes args)
 {
-    struct value list = {0};
+    struct frame_send frame = {.to = pid};
     struct buf payload;
 
-    if (messages.n == 0 || payload_decode(messages, &list, NULL) == -1)
-        return;
     buf_init(&payload, 0);
-    for (size_t i = 0; i + 1 < list.as.list.n; i += 2) {
-        const struct value *topic = &list.as.list.items[i], *args = topic + 1;
-        struct frame_send frame = {.to = pid};
-
-        if (topic->type != VALUE_STRING || args->type != VALUE_LIST)
-            continue;
-        buf_clear(&payload);
-        payload_encode(&payload, args->as.list.items, args->as.list.n);
+    if (buf_append(&payload, &graph, 1) && buf_append(&payload, args.data, args.n)) {
         frame.topic =
             (struct bytes){(const uint8_t *)topic->as.string.data, topic->as.string.n};
         frame.payload = buf_bytes(&payload);
@@ -194,7 +188,26 @@ static void send_first_messages(struct worker *to, uint64_t pid, struct bytes me
             conn_wrote(to->conn);
     }
     buf_finish(&payload);
-    value_finish(&list);
+}
+
+static void send_first_messages(struct worker *to, uint64_t pid, struct bytes messages)
+{
+    struct bytes rest, name, args;
+    uint32_t n;
+    uint8_t graph;
+
+    if (!payload_split(messages, &graph, &n, &rest))
+        return;
+    for (uint32_t i = 0; i + 1 < n; i += 2) {
+        struct value topic = {0};
+
+        if (!value_skip(&rest, &name) || !value_skip(&rest, &args) ||
+            value_decode(name.data, name.n, NULL, &topic, NULL) == -1)
+            return;
+        if (topic.type == VALUE_STRING)
+            send_message(to, pid, graph, &topic, args);
+        value_finish(&topic);
+    }
 }
 
 static void watch_for_parent(struct supervisor *sup, struct worker *owner, uint64_t pid,

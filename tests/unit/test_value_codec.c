@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "proto/value_skip.h"
 
 #include "tests/unit/unit.h"
 
@@ -264,6 +265,99 @@ START_TEST(errors_make_the_round_trip)
 }
 END_TEST
 
+/* ---- skipping ----------------------------------------------------------------------
+ */
+
+START_TEST(value_skip_finds_the_end)
+{
+    uint8_t bytes[64];
+    size_t n = accepted[_i].n;
+    struct bytes rest = {bytes, n + 3}, value = {0};
+
+    memcpy(bytes, accepted[_i].bytes, n);
+    memcpy(bytes + n, "\x93\xff\xc1", 3); /* not its business */
+    ck_assert(value_skip(&rest, &value));
+    ck_assert_ptr_eq(value.data, bytes);
+    ck_assert_uint_eq(value.n, n);
+    ck_assert_ptr_eq(rest.data, bytes + n);
+    ck_assert_uint_eq(rest.n, 3);
+    for (size_t cut = 0; cut < n; cut++) {
+        rest = (struct bytes){bytes, cut};
+        ck_assert(!value_skip(&rest, &value));
+        ck_assert_uint_eq(rest.n, cut);
+    }
+}
+END_TEST
+
+/* With zeros behind it: a value that begins with any marker ends where the decoder
+ * says it does. */
+START_TEST(value_skip_knows_every_marker)
+{
+    uint8_t bytes[64] = {(uint8_t)_i};
+    struct bytes rest = {bytes, sizeof(bytes)}, value = {0};
+    struct value decoded = {0};
+    size_t used = 0;
+    bool is_ext = (_i >= 0xc7 && _i <= 0xc9) || (_i >= 0xd4 && _i <= 0xd8);
+
+    ck_assert(value_skip(&rest, &value) == (_i != 0xc1));
+    if (_i == 0xc1 || is_ext ||
+        value_decode(bytes, sizeof(bytes), &used, &decoded, NULL) == -1)
+        return;
+    ck_assert_uint_eq(value.n, used);
+    value_finish(&decoded);
+}
+END_TEST
+
+static const struct {
+    const char *bytes;
+    size_t n;
+} not_whole[] = {
+    {BYTES("")},
+    {BYTES("\xc1")},
+    {BYTES("\xdd\xff\xff\xff\xff\x01")},
+    {BYTES("\xdf\xff\xff\xff\xff\x01\x01")},
+    {BYTES("\xdb\xff\xff\xff\xffx")},
+    {BYTES("\xc9\xff\xff\xff\xff\x01x")},
+    {BYTES("\x91\x91\x91\x91")},
+    {BYTES("\xd8\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
+};
+
+START_TEST(value_skip_refuses)
+{
+    struct bytes rest = {(const uint8_t *)not_whole[_i].bytes, not_whole[_i].n};
+    struct bytes value = {0};
+
+    ck_assert(!value_skip(&rest, &value));
+    ck_assert_ptr_null(value.data);
+    ck_assert_uint_eq(rest.n, not_whole[_i].n);
+}
+END_TEST
+
+START_TEST(payload_splits)
+{
+    struct bytes values;
+    uint8_t graph = 9;
+    uint32_t n = 9;
+
+    ck_assert(payload_split((struct bytes){NULL, 0}, &graph, &n, &values));
+    ck_assert(graph == 0 && n == 0 && values.n == 0);
+    ck_assert(payload_split((struct bytes){(const uint8_t *)"\x01\x92\x05\x06", 4},
+                            &graph, &n, &values));
+    ck_assert(graph == 1 && n == 2 && values.n == 2);
+    ck_assert(payload_split((struct bytes){(const uint8_t *)"\0\xdc\0\x01\x05", 5},
+                            &graph, &n, &values));
+    ck_assert(graph == 0 && n == 1 && values.n == 1);
+    ck_assert(!payload_split((struct bytes){(const uint8_t *)"\x02\x90", 2}, &graph, &n,
+                             &values));
+    ck_assert(!payload_split((struct bytes){(const uint8_t *)"\0\x80", 2}, &graph, &n,
+                             &values));
+    ck_assert(!payload_split((struct bytes){(const uint8_t *)"\0\xdd\0", 3}, &graph, &n,
+                             &values));
+    ck_assert(
+        !payload_split((struct bytes){(const uint8_t *)"\0", 1}, &graph, &n, &values));
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, value_decode_reads, 0, N_ELEMENTS(accepted));
@@ -276,6 +370,10 @@ static void fill(TCase *tc)
     tcase_add_test(tc, value_encode_leaves_nothing_when_there_is_no_room);
     tcase_add_test(tc, payload_makes_the_round_trip);
     tcase_add_test(tc, errors_make_the_round_trip);
+    tcase_add_loop_test(tc, value_skip_finds_the_end, 0, N_ELEMENTS(accepted));
+    tcase_add_loop_test(tc, value_skip_knows_every_marker, 0, 256);
+    tcase_add_loop_test(tc, value_skip_refuses, 0, N_ELEMENTS(not_whole));
+    tcase_add_test(tc, payload_splits);
 }
 
 int main(void)

@@ -25,6 +25,7 @@
  */
 struct spawner {
     uint32_t n_messages;
+    uint8_t graph; /* 1: there are back references in them */
 };
 
 enum { UV_CONTEXT = 1, UV_OPTIONS, UV_MESSAGES, UV_NAME, N_UV = UV_NAME };
@@ -34,6 +35,7 @@ static struct spawner *push_new(lua_State *L)
     struct spawner *spawner = lua_newuserdatauv(L, sizeof(*spawner), N_UV);
 
     spawner->n_messages = 0;
+    spawner->graph = 0;
     luaL_setmetatable(L, SPAWNER_NAME);
     return spawner;
 }
@@ -131,18 +133,23 @@ static int spawner_with_name(lua_State *L)
     return 1;
 }
 
-/* Appends topic and list of the arguments from 2 on. Back references are not for lists
- * of messages: who takes them apart would have to renumber them. */
-static int append_message(lua_State *L, int n_args, struct buf *out, struct err *err)
+/* Appends topic and list of the arguments from 2 on. The list will be taken out and be
+ * the array of a payload: so back references count within each argument. */
+static int append_message(lua_State *L, int n_args, struct buf *out, uint8_t *graph,
+                          struct err *err)
 {
     size_t n;
     const char *topic = lua_tolstring(L, 2, &n);
 
     plain_append_text(out, topic, n);
     plain_append_list(out, (size_t)n_args);
-    for (int i = 0; i < n_args; i++)
-        if (codec_encode_value(L, 3 + i, out, NULL, err) == -1)
+    for (int i = 0; i < n_args; i++) {
+        bool has_refs = false;
+
+        if (codec_encode_value(L, 3 + i, out, &has_refs, err) == -1)
             return -1;
+        *graph |= has_refs;
+    }
     return 0;
 }
 
@@ -150,20 +157,21 @@ static int spawner_with_message(lua_State *L)
 {
     struct buf *out = &actor_current(L)->vm->rt->scratch;
     int n_args = lua_gettop(L) - 2;
+    uint8_t graph = self(L)->graph;
     struct spawner *copy;
     struct err err;
 
-    self(L);
     if (luaL_checkstring(L, 2)[0] == '@')
         return luaL_error(L, "cannot send to @ topics");
     if (lua_rawlen(L, 2) > STR_MAX_BYTES)
         return luaL_error(L, "the topic is too long");
     buf_clear(out);
-    if (append_message(L, n_args, out, &err) == -1)
+    if (append_message(L, n_args, out, &graph, &err) == -1)
         return luaL_error(L, "%s", err.text);
     lua_pushlstring(L, (const char *)buf_head(out), buf_len(out));
     copy = push_copy(L);
     copy->n_messages++;
+    copy->graph = graph;
     if (lua_getiuservalue(L, -1, UV_MESSAGES) == LUA_TNIL) {
         lua_pop(L, 1);
         lua_pushliteral(L, "");
@@ -202,19 +210,19 @@ static struct bytes push_context(lua_State *L)
     return push_bytes(L, scratch);
 }
 
-static struct bytes push_messages(lua_State *L, uint32_t n_messages)
+static struct bytes push_messages(lua_State *L, const struct spawner *spawner)
 {
     struct buf *scratch = &actor_current(L)->vm->rt->scratch;
     size_t n;
     const char *messages;
 
-    if (n_messages == 0)
+    if (spawner->n_messages == 0)
         return (struct bytes){NULL, 0};
     lua_getiuservalue(L, 1, UV_MESSAGES);
     messages = lua_tolstring(L, -1, &n);
     buf_clear(scratch);
-    buf_append(scratch, "\x00", 1); /* no back references */
-    plain_append_list(scratch, 2 * (size_t)n_messages);
+    buf_append(scratch, &spawner->graph, 1);
+    plain_append_list(scratch, 2 * (size_t)spawner->n_messages);
     buf_append(scratch, messages, n);
     return push_bytes(L, scratch);
 }
@@ -240,7 +248,7 @@ static int run(lua_State *L, const char *method, uint8_t flags,
     luaL_checkstring(L, 2);
     luaL_checkstring(L, 3);
     plan.context = push_context(L);
-    plan.messages = push_messages(L, spawner->n_messages);
+    plan.messages = push_messages(L, spawner);
     plan.name = push_name(L);
     return start(L, &plan);
 }

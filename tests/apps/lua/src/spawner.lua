@@ -99,6 +99,22 @@ case("SP-6 a name makes one process and is signalled after that", function(t)
     t.eq(process.registry.lookup("spawner-only-one"), nil)
 end)
 
+case("SP-6 PM-7 what an owner is sent keeps its shared tables", function(t)
+    assert(process.registry.register("spawner-owner"))
+    local messages = process.listen("first")
+    local inner = {1}
+    local cycle = {inner = inner, again = inner}
+    cycle.self = cycle
+    t.eq(process.with_options({}):with_name("spawner-owner")
+        :with_message("first", cycle)
+        :spawn("suite:spawner_reads", HOST, 1), process.pid())
+    local got = messages:receive()
+    t.eq(got.inner[1], 1)
+    t.ok(got.inner == got.again, "shared")
+    t.ok(got.self == got, "cycle")
+    process.registry.unregister("spawner-owner")
+end)
+
 case("SP-6 racing spawns end with one process", function(t)
     local named = process.with_options({}):with_name("spawner-race")
     local pids, one = channel.new(10), nil
