@@ -58,6 +58,7 @@ void entry_unref(struct entry *entry)
     free_origin(&entry->origin);
     value_finish(&entry->meta);
     value_finish(&entry->data);
+    value_finish(&entry->decoded);
     free(entry->kind);
     free(entry->id);
     free(entry);
@@ -138,7 +139,7 @@ char *entry_resolve(const struct entry *owner, const struct value *ref)
 
 char *entry_get_reference(const struct entry *entry, const char *field)
 {
-    const struct value *ref = value_get(&entry->data, field);
+    const struct value *ref = value_get(entry_fields(entry), field);
 
     return ref == NULL ? NULL : entry_resolve(entry, ref);
 }

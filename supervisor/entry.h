@@ -46,6 +46,7 @@ struct entry {
     const struct kind *type; /* its row, NULL when nobody knows the kind */
     struct value meta;       /* always a map */
     struct value data;       /* a map for nearly all */
+    struct value decoded;    /* data without placeholders; nil when it has none */
     struct entry_origin origin;
 
     struct entry_binding *bindings; /* Lua kinds: modules, then imports */
@@ -60,6 +61,13 @@ void entry_unref(struct entry *entry); /* NULL is fine */
 
 /* The same id, kind, meta and data? */
 bool entry_equal(const struct entry *a, const struct entry *b);
+
+/* What a handler reads: data with the values of environment variables in the place of
+ * placeholders (ENV-06). Whoever shows or compares an entry takes data. */
+static inline const struct value *entry_fields(const struct entry *entry)
+{
+    return entry->decoded.type != VALUE_NIL ? &entry->decoded : &entry->data;
+}
 
 /* {id, kind, meta, data}, and back (REG-30, REG-34). */
 struct value entry_to_value(const struct entry *entry);

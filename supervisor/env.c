@@ -15,6 +15,7 @@
 #include "supervisor/entry.h"
 #include "supervisor/env_file.h"
 #include "supervisor/env_storage.h"
+#include "supervisor/interpolate.h"
 #include "supervisor/offload.h"
 #include "supervisor/registry.h"
 #include "supervisor/system.h"
@@ -22,12 +23,18 @@
 #define VALUE_MAX_BYTES  65536
 #define ROUTER_MAX_STEPS 64 /* storages looked at for one variable */
 
-struct env {
-    struct registry *registry;
+/* The variables of one state of the registry. */
+struct view {
     struct map by_name;     /* public name -> entry; rows borrow the entry's text */
     struct map by_id;       /* id -> entry: only well declared variables */
-    struct map memories;    /* id of an env.storage.memory -> struct memory */
     struct snapshot *state; /* keeps the entries that by_name and by_id point to */
+};
+
+struct env {
+    struct registry *registry;
+    struct view now;
+    struct view draft;   /* of a state that is being checked, for its placeholders */
+    struct map memories; /* id of an env.storage.memory -> struct memory */
 };
 
 static int not_found(struct err *err)
@@ -40,10 +47,10 @@ static bool is_router(const struct entry *storage)
     return strcmp(storage->kind, "env.storage.router") == 0;
 }
 
-static const struct entry *find_storage(const struct env *env, const char *id)
+static const struct entry *find_storage(const struct view *view, const char *id)
 {
     const struct entry *storage =
-        id != NULL ? registry_find(env->registry, id, strlen(id)) : NULL;
+        id != NULL ? snapshot_find(view->state, id, strlen(id)) : NULL;
 
     if (storage == NULL || (storage_kind_find(storage) == NULL && !is_router(storage)))
         return NULL;
@@ -76,7 +83,7 @@ static void plan_finish(struct plan *plan)
 
 static void plan_expand(struct plan *plan, const struct entry *router)
 {
-    const struct value *list = value_get(&router->data, "storages");
+    const struct value *list = value_get(entry_fields(router), "storages");
 
     for (size_t i = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
          i > 0; i--) {
@@ -89,12 +96,12 @@ static void plan_expand(struct plan *plan, const struct entry *router)
 
 /* The next storage that is no router; NULL at the end, or with err when it is missing.
  */
-static const struct entry *plan_next(struct plan *plan, const struct env *env,
+static const struct entry *plan_next(struct plan *plan, const struct view *view,
                                      struct err *err)
 {
     while (plan->n > 0 && plan->n_steps++ < ROUTER_MAX_STEPS) {
         char *id = plan->ids[--plan->n];
-        const struct entry *storage = find_storage(env, id);
+        const struct entry *storage = find_storage(view, id);
 
         free(id);
         if (storage == NULL) {
@@ -129,7 +136,7 @@ static bool is_name(const char *name)
 }
 
 /* NULL, or why this variable can't be registered. */
-static const char *why_not(const struct env *env, const struct entry *variable)
+static const char *why_not(const struct view *view, const struct entry *variable)
 {
     const char *name = public_name(variable);
     const char *storage = value_get_text(&variable->data, "storage");
@@ -139,9 +146,9 @@ static const char *why_not(const struct env *env, const struct entry *variable)
         return "variable name may hold letters, digits and '_' only";
     if (colon == NULL || colon == storage || colon[1] == '\0')
         return "invalid storage ID format, must have both namespace and name";
-    if (find_storage(env, storage) == NULL)
+    if (find_storage(view, storage) == NULL)
         return "environment storage backend not found";
-    if (name != NULL && map_find(&env->by_name, name, strlen(name)) != NULL)
+    if (name != NULL && map_find(&view->by_name, name, strlen(name)) != NULL)
         return "variable name already exists";
     return NULL;
 }
@@ -166,29 +173,47 @@ static bool is_new(const struct changeset *changeset, const struct entry *entry)
     return changeset == NULL;
 }
 
-static void rebuild(struct env *env, const struct changeset *changeset)
+/* telling: logs those variables of changeset (NULL: all) that can't be registered. */
+static void view_build(struct view *view, struct snapshot *state,
+                       const struct changeset *changeset, bool telling)
 {
-    map_finish(&env->by_name);
-    map_finish(&env->by_id);
-    snapshot_unref(env->state);
-    env->state = registry_snapshot(env->registry);
-    for (size_t i = 0; i < env->state->n; i++) {
-        struct entry *entry = env->state->entries[i];
+    map_finish(&view->by_name);
+    map_finish(&view->by_id);
+    snapshot_unref(view->state);
+    view->state = snapshot_ref(state);
+    for (size_t i = 0; i < state->n; i++) {
+        struct entry *entry = state->entries[i];
         const char *why, *name;
 
         if (!is_variable(entry))
             continue;
-        why = why_not(env, entry);
+        why = why_not(view, entry);
         name = public_name(entry);
-        if (why != NULL && is_new(changeset, entry))
+        if (why != NULL && telling && is_new(changeset, entry))
             log_error("environment variable ignored", "entry=%s variable=%s why=%s",
                       entry->id, name != NULL ? name : "", why);
         if (why != NULL)
             continue;
-        map_put(&env->by_id, entry->id, strlen(entry->id), entry);
+        map_put(&view->by_id, entry->id, strlen(entry->id), entry);
         if (name != NULL)
-            map_put(&env->by_name, name, strlen(name), entry);
+            map_put(&view->by_name, name, strlen(name), entry);
     }
+}
+
+static void view_finish(struct view *view)
+{
+    map_finish(&view->by_name);
+    map_finish(&view->by_id);
+    snapshot_unref(view->state);
+    view->state = NULL;
+}
+
+static void rebuild(struct env *env, const struct changeset *changeset)
+{
+    struct snapshot *state = registry_snapshot(env->registry);
+
+    view_build(&env->now, state, changeset, true);
+    snapshot_unref(state);
 }
 
 static void on_changed(void *context, const struct changeset *changeset)
@@ -207,27 +232,28 @@ static void on_changed(void *context, const struct changeset *changeset)
     }
     if (concerns_us)
         rebuild(env, changeset);
+    view_finish(&env->draft); /* what was being checked is history now */
 }
 
 /* ENV-03, step 1. */
-static const struct entry *find_variable(const struct env *env, const char *name,
+static const struct entry *find_variable(const struct view *view, const char *name,
                                          const char *space)
 {
-    const struct entry *variable = map_find(&env->by_name, name, strlen(name));
+    const struct entry *variable = map_find(&view->by_name, name, strlen(name));
     char *id;
 
     if (variable == NULL)
-        variable = map_find(&env->by_id, name, strlen(name));
+        variable = map_find(&view->by_id, name, strlen(name));
     if (variable != NULL || space == NULL || strchr(name, ':') != NULL)
         return variable;
     id = xasprintf("%s:%s", space, name);
-    variable = map_find(&env->by_id, id, strlen(id));
+    variable = map_find(&view->by_id, id, strlen(id));
     free(id);
     return variable;
 }
 
-static char *read_variable(struct env *env, const struct entry *variable,
-                           struct err *err)
+static char *read_variable(struct env *env, const struct view *view,
+                           const struct entry *variable, struct err *err)
 {
     const char *name = public_name(variable), *key = name != NULL ? name : variable->id;
     struct plan plan = {.n = 0};
@@ -235,7 +261,7 @@ static char *read_variable(struct env *env, const struct entry *variable,
     char *text = NULL;
 
     plan_push(&plan, xstrdup(value_get_text(&variable->data, "storage")));
-    while (text == NULL && (storage = plan_next(&plan, env, err)) != NULL) {
+    while (text == NULL && (storage = plan_next(&plan, view, err)) != NULL) {
         text = storage_kind_find(storage)->get(&env->memories, storage, key, err);
         if (text == NULL && err->kind != ERR_NOT_FOUND)
             break;
@@ -244,21 +270,26 @@ static char *read_variable(struct env *env, const struct entry *variable,
     return text;
 }
 
-char *env_get(struct env *env, const char *name, const char *space, struct err *err)
+/* type_out: see struct env_lookup. */
+static char *get(struct env *env, const struct view *view, const char *name,
+                 const char *space, enum value_type *type_out, struct err *err)
 {
     const struct entry *variable;
+    const struct value *own;
     char *text, *fallback;
 
     if (name[0] == '\0') {
         err_set(err, ERR_INVALID, "empty key");
         return NULL;
     }
-    variable = find_variable(env, name, space);
+    variable = find_variable(view, name, space);
     if (variable == NULL) {
         not_found(err);
         return NULL;
     }
-    text = read_variable(env, variable, err);
+    own = value_get(&variable->data, "default");
+    *type_out = own != NULL ? own->type : VALUE_NIL;
+    text = read_variable(env, view, variable, err);
     if (text == NULL && err->kind != ERR_NOT_FOUND)
         return NULL;
     if (text != NULL && text[0] != '\0')
@@ -266,11 +297,29 @@ char *env_get(struct env *env, const char *name, const char *space, struct err *
     if (text != NULL) /* empty counts as missing */
         not_found(err);
     free(text);
-    fallback = storage_scalar(value_get(&variable->data, "default"));
+    fallback = storage_scalar(own);
     if (fallback != NULL && fallback[0] != '\0')
         return fallback;
     free(fallback);
     return NULL;
+}
+
+char *env_get(struct env *env, const char *name, const char *space, struct err *err)
+{
+    enum value_type type;
+
+    return get(env, &env->now, name, space, &type, err);
+}
+
+/* For placeholders in the entries of state, which isn't the registry's own yet. */
+static char *get_draft(void *context, const struct snapshot *state, const char *name,
+                       const char *space, enum value_type *type_out, struct err *err)
+{
+    struct env *env = context;
+
+    if (env->draft.state != state)
+        view_build(&env->draft, (struct snapshot *)state, NULL, false);
+    return get(env, &env->draft, name, space, type_out, err);
 }
 
 /* Where a write of that variable goes, and under which key; NULL with err. */
@@ -278,7 +327,7 @@ static const struct entry *find_writable(struct env *env, const char *name,
                                          const char *value, const char *space,
                                          const char **key_out, struct err *err)
 {
-    const struct entry *variable = find_variable(env, name, space), *storage;
+    const struct entry *variable = find_variable(&env->now, name, space), *storage;
     struct plan plan = {.n = 0};
 
     if (name[0] == '\0')
@@ -292,7 +341,7 @@ static const struct entry *find_writable(struct env *env, const char *name,
     if (variable == NULL || err->text[0] != '\0')
         return NULL;
     plan_push(&plan, xstrdup(value_get_text(&variable->data, "storage")));
-    storage = plan_next(&plan, env, err); /* a router writes to its first one */
+    storage = plan_next(&plan, &env->now, err); /* a router writes to its first one */
     plan_finish(&plan);
     *key_out = public_name(variable) != NULL ? public_name(variable) : variable->id;
     return storage;
@@ -444,18 +493,25 @@ static const struct system_target targets[] = {
     {"env.set", handle_set, ALLOW_ANY},
 };
 
-struct env *env_create(struct registry *registry, struct system *system)
+void env_add_targets(struct system *system)
+{
+    system_add_targets(system, targets, N_ELEMENTS(targets));
+}
+
+struct env *env_create(struct registry *registry)
 {
     struct env *env = xcalloc(1, sizeof(*env));
     struct registry_observer observer = {.changed = on_changed, .context = env};
+    struct env_lookup lookup = {get_draft, env};
 
     env->registry = registry;
-    map_init(&env->by_name);
-    map_init(&env->by_id);
+    map_init(&env->now.by_name);
+    map_init(&env->now.by_id);
+    map_init(&env->draft.by_name);
+    map_init(&env->draft.by_id);
     map_init(&env->memories);
     registry_add_observer(registry, &observer);
-    if (system != NULL)
-        system_add_targets(system, targets, N_ELEMENTS(targets));
+    registry_set_env(registry, &lookup);
     rebuild(env, NULL);
     return env;
 }
@@ -465,8 +521,7 @@ void env_destroy(struct env *env)
     if (env == NULL)
         return;
     storage_forget_all(&env->memories);
-    map_finish(&env->by_name);
-    map_finish(&env->by_id);
-    snapshot_unref(env->state);
+    view_finish(&env->now);
+    view_finish(&env->draft);
     free(env);
 }

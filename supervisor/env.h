@@ -19,8 +19,9 @@ struct registry;
 struct system;
 struct value;
 
-/* Observes registry (borrowed); adds its targets to system unless that is NULL. */
-struct env *env_create(struct registry *registry, struct system *system);
+/* Observes registry (borrowed) and gives it the values that its entries' placeholders
+ * stand for. */
+struct env *env_create(struct registry *registry);
 void env_destroy(struct env *env); /* NULL is fine */
 
 /* namespace may be NULL. Returns owned text, NULL with err (NOT_FOUND, INTERNAL). */
@@ -30,5 +31,7 @@ int env_set(struct env *env, const char *name, const char *value, const char *sp
 
 /* A map of everything in all storages. */
 struct value env_get_all(struct env *env);
+
+void env_add_targets(struct system *system);
 
 #endif

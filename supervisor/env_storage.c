@@ -154,7 +154,8 @@ static void memory_get_all(struct map *memories, const struct entry *storage,
 static char *static_get(struct map *memories, const struct entry *storage,
                         const char *key, struct err *err)
 {
-    char *text = storage_scalar(value_get(value_get(&storage->data, "values"), key));
+    char *text =
+        storage_scalar(value_get(value_get(entry_fields(storage), "values"), key));
 
     (void)memories;
     if (text == NULL)
@@ -165,7 +166,7 @@ static char *static_get(struct map *memories, const struct entry *storage,
 static void static_get_all(struct map *memories, const struct entry *storage,
                            struct value *out)
 {
-    const struct value *values = value_get(&storage->data, "values");
+    const struct value *values = value_get(entry_fields(storage), "values");
 
     (void)memories;
     for (size_t i = 0;
@@ -184,7 +185,7 @@ static void static_get_all(struct map *memories, const struct entry *storage,
 
 const char *storage_file_path(const struct entry *storage, struct err *err)
 {
-    const char *path = value_get_text(&storage->data, "file_path");
+    const char *path = value_get_text(entry_fields(storage), "file_path");
 
     if (path == NULL || path[0] == '\0')
         err_set(err, ERR_INVALID, "file path must not be empty");
@@ -217,9 +218,9 @@ static char *file_get(struct map *memories, const struct entry *storage,
 struct env_file_modes storage_file_modes(const struct entry *storage)
 {
     return (struct env_file_modes){
-        (unsigned)value_get_int(&storage->data, "file_mode", 0644) & 0777,
-        (unsigned)value_get_int(&storage->data, "dir_mode", 0755) & 0777,
-        value_get_bool(&storage->data, "auto_create", false)};
+        (unsigned)value_get_int(entry_fields(storage), "file_mode", 0644) & 0777,
+        (unsigned)value_get_int(entry_fields(storage), "dir_mode", 0755) & 0777,
+        value_get_bool(entry_fields(storage), "auto_create", false)};
 }
 
 static int file_set(struct map *memories, const struct entry *storage, const char *key,

@@ -450,7 +450,7 @@ static void create_modules(struct program *program)
     sup->names = names_create(sup);
     sup->bus = bus_create(sup);
     sup->services = services_create(sup);
-    sup->env = env_create(sup->registry, sup->system);
+    env_add_targets(sup->system);
     sup->status = status_create(sup);
     actor_targets_add(sup);
     registry_targets_add(sup);
@@ -486,7 +486,6 @@ static void destroy_modules(struct program *program)
     names_destroy(sup->names);
     actors_destroy(sup->actors);
     status_destroy(sup->status);
-    env_destroy(sup->env);
     logs_destroy(sup->logs);
     system_destroy(sup->system);
     conn_set_finish(&sup->conns);
@@ -609,6 +608,7 @@ static void run(struct program *program)
     raise_limits();
     notify_init(&program->notify);
     sup->registry = registry_create();
+    sup->env = env_create(sup->registry); /* entries' placeholders ask for variables */
     if (load_registry(program)) {
         int code = run_without_boot(program);
 
@@ -620,6 +620,7 @@ static void run(struct program *program)
         serve(program); /* only to compile, so that all problems are told at once */
     }
     entry_list_finish(&program->broken);
+    env_destroy(sup->env);
     registry_destroy(sup->registry);
     notify_finish(&program->notify);
 }

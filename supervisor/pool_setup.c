@@ -41,7 +41,8 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 static int64_t limit_of(const struct entry *entry, const char *block, const char *field,
                         int64_t fallback)
 {
-    int64_t limit = value_get_int(value_get(&entry->data, block), field, fallback);
+    int64_t limit =
+        value_get_int(value_get(entry_fields(entry), block), field, fallback);
 
     return limit > 0 ? limit : fallback;
 }

@@ -9,6 +9,7 @@
 #include "common/map.h"
 #include "common/mem.h"
 
+#include "supervisor/interpolate.h"
 #include "supervisor/registry_check.h"
 #include "supervisor/registry_history.h"
 #include "supervisor/registry_order.h"
@@ -20,6 +21,7 @@ struct registry {
     struct history history;
     struct registry_observer observers[MAX_OBSERVERS];
     size_t n_observers;
+    struct env_lookup env; /* all NULL: no variables */
 };
 
 /* ---- snapshots ---------------------------------------------------------------------
@@ -437,7 +439,7 @@ static struct changeset *finish_prepare(struct registry *registry, struct work *
     struct changeset *set = changeset_of_work(registry, work);
 
     order_changes(set, registry->state, problems);
-    registry_check(set, problems);
+    registry_check(set, &registry->env, problems);
     if (!telling)
         log_warnings(problems);
     if (problems->n_errors == 0)
@@ -614,6 +616,11 @@ const struct version *registry_next_version(const struct registry *registry,
                                             const struct version *after)
 {
     return history_next(&registry->history, after);
+}
+
+void registry_set_env(struct registry *registry, const struct env_lookup *lookup)
+{
+    registry->env = *lookup;
 }
 
 void registry_add_observer(struct registry *registry,

@@ -21,6 +21,7 @@
 
 #include "supervisor/entry.h"
 
+struct env_lookup;
 struct err;
 struct problems;
 struct registry;
@@ -121,6 +122,9 @@ struct changeset *registry_prepare_version(struct registry *registry, uint64_t v
  * observer's check said). version_out may be NULL. */
 int registry_commit(struct registry *registry, struct changeset *changeset,
                     uint64_t *version_out, struct err *err);
+
+/* Where entries' placeholders for environment variables get their values (ENV-06). */
+void registry_set_env(struct registry *registry, const struct env_lookup *lookup);
 
 /* The first commit of a new registry is v0, the baseline. */
 bool registry_is_new(const struct registry *registry);

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/nearest.h"
 
+#include "supervisor/interpolate.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_config.h"
 #include "supervisor/registry_imports.h"
@@ -61,7 +62,7 @@ static const struct value *find_field(const struct entry *entry, const char *pat
 {
     if (strncmp(path, "meta.", 5) == 0)
         return value_get(&entry->meta, path + 5);
-    return value_get_path(&entry->data, path);
+    return value_get_path(entry_fields(entry), path);
 }
 
 const char *nearest_entry(const struct snapshot *state, const char *kind_prefix,
@@ -158,7 +159,7 @@ static void check_rules(const struct entry *entry, const struct snapshot *state,
 /* PH-5: the runtime's own host is no place for apps. */
 static void check_service(const struct entry *entry, struct problems *problems)
 {
-    const char *host = value_get_text(&entry->data, "host");
+    const char *host = value_get_text(entry_fields(entry), "host");
     struct problem_at at = entry_at(entry, "host");
 
     if (host != NULL && strcmp(host, "node:control") == 0)
@@ -170,8 +171,8 @@ static void check_endpoint(const struct entry *entry, struct problems *problems)
 {
     static const char *const methods[] = {"GET",   "POST", "PUT",     "DELETE",
                                           "PATCH", "HEAD", "OPTIONS", "TRACE"};
-    const char *method = value_get_text(&entry->data, "method");
-    const char *path = value_get_text(&entry->data, "path");
+    const char *method = value_get_text(entry_fields(entry), "method");
+    const char *path = value_get_text(entry_fields(entry), "path");
     struct problem_at at = entry_at(entry, "method");
     bool known = false;
 
@@ -189,8 +190,8 @@ static void check_endpoint(const struct entry *entry, struct problems *problems)
 
 static void check_exec(const struct entry *entry, struct problems *problems)
 {
-    const char *source = value_get_text(&entry->data, "source");
-    const struct value *command = value_get(&entry->data, "command");
+    const char *source = value_get_text(entry_fields(entry), "source");
+    const struct value *command = value_get(entry_fields(entry), "command");
     struct problem_at at = entry_at(entry, "source");
 
     if ((source == NULL || source[0] == '\0') &&
@@ -205,8 +206,8 @@ static void check_exec(const struct entry *entry, struct problems *problems)
 
 static void check_lua(struct entry *entry, struct problems *problems)
 {
-    const struct value *source = value_get(&entry->data, "source");
-    const char *method = value_get_text(&entry->data, "method");
+    const struct value *source = value_get(entry_fields(entry), "source");
+    const char *method = value_get_text(entry_fields(entry), "method");
     struct problem_at at = entry_at(entry, "source");
 
     if (source == NULL || source->type != VALUE_STRING || source->as.string.n == 0)
@@ -297,10 +298,28 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
     check_blocks(entry, problems);
 }
 
-void registry_check(struct changeset *set, struct problems *problems)
+static bool is_env_storage(const struct entry *entry)
 {
-    for (size_t i = 0; i < set->n; i++)
-        if (set->changes[i].after != NULL)
-            check_entry(set->changes[i].after, set->result, problems);
+    return strncmp(entry->kind, "env.storage.", 12) == 0;
+}
+
+/* Of the storages of environment variables, or of everything else. */
+static void check_entries(const struct changeset *set, bool storages,
+                          const struct env_lookup *lookup, struct problems *problems)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        struct entry *entry = set->changes[i].after;
+
+        if (entry != NULL && is_env_storage(entry) == storages &&
+            interpolate_entry(entry, lookup, set->result, problems))
+            check_entry(entry, set->result, problems);
+    }
+}
+
+void registry_check(struct changeset *set, const struct env_lookup *lookup,
+                    struct problems *problems)
+{
+    check_entries(set, true, lookup, problems); /* ENV-06: all else may need them */
+    check_entries(set, false, lookup, problems);
     imports_check(set, problems);
 }

@@ -9,12 +9,15 @@
 #include <stddef.h>
 
 struct changeset;
+struct env_lookup;
 struct problems;
 struct snapshot;
 
 /* Checks what changeset creates and updates against changeset->result, and what its
- * deletions leave behind; fills the bindings of Lua entries and changeset->affected. */
-void registry_check(struct changeset *changeset, struct problems *problems);
+ * deletions leave behind; fills the bindings of Lua entries and changeset->affected.
+ * lookup has the values of environment variables; NULL: there are none. */
+void registry_check(struct changeset *changeset, const struct env_lookup *lookup,
+                    struct problems *problems);
 
 /* The id of state that id was probably meant to be; only kinds that start with
  * kind_prefix (NULL: all). NULL if none is near, or state is too large to look. */

@@ -34,7 +34,7 @@ __attribute__((format(printf, 4, 5))) static void complain(struct problems *prob
 int64_t entry_duration_ms(const struct entry *entry, const char *path, int64_t fallback,
                           bool zero_means_default, struct problems *problems)
 {
-    const struct value *value = value_get_path(&entry->data, path);
+    const struct value *value = value_get_path(entry_fields(entry), path);
     char why[DURATION_ERROR_BYTES];
     int64_t ns;
 
@@ -67,7 +67,7 @@ int64_t entry_duration_ms(const struct entry *entry, const char *path, int64_t f
 int64_t entry_integer(const struct entry *entry, const char *path, int64_t fallback,
                       int64_t least, int64_t most, struct problems *problems)
 {
-    const struct value *value = value_get_path(&entry->data, path);
+    const struct value *value = value_get_path(entry_fields(entry), path);
     int64_t number;
 
     if (value == NULL || value->type == VALUE_NIL)
@@ -92,7 +92,7 @@ int64_t entry_integer(const struct entry *entry, const char *path, int64_t fallb
 static bool entry_bool(const struct entry *entry, const char *path, bool fallback,
                        struct problems *problems)
 {
-    const struct value *value = value_get_path(&entry->data, path);
+    const struct value *value = value_get_path(entry_fields(entry), path);
 
     if (value == NULL || value->type == VALUE_NIL)
         return fallback;
@@ -105,7 +105,7 @@ static bool entry_bool(const struct entry *entry, const char *path, bool fallbac
 static double entry_real(const struct entry *entry, const char *path, double fallback,
                          double least, double most, struct problems *problems)
 {
-    const struct value *value = value_get_path(&entry->data, path);
+    const struct value *value = value_get_path(entry_fields(entry), path);
     double number;
 
     if (value == NULL || value->type == VALUE_NIL)
@@ -129,7 +129,7 @@ static double entry_real(const struct entry *entry, const char *path, double fal
 static const struct value *entry_block(const struct entry *entry, const char *key,
                                        struct problems *problems)
 {
-    const struct value *block = value_get_path(&entry->data, key);
+    const struct value *block = value_get_path(entry_fields(entry), key);
 
     if (block == NULL || block->type == VALUE_NIL)
         return NULL;
@@ -149,7 +149,7 @@ static bool read_pool_type(const struct entry *entry, enum pool_type *out,
                                         [POOL_LAZY] = "lazy",
                                         [POOL_STATIC] = "static",
                                         [POOL_ADAPTIVE] = "adaptive"};
-    const struct value *type = value_get_path(&entry->data, "pool.type");
+    const struct value *type = value_get_path(entry_fields(entry), "pool.type");
     const char *name = value_text(type);
 
     if (type == NULL || type->type == VALUE_NIL || (name != NULL && name[0] == '\0'))
@@ -207,7 +207,8 @@ void pool_config_read(const struct entry *entry, struct pool_config *out,
         .size = entry_integer(entry, "pool.size", 0, 0, MAX_SLOTS, problems),
         .max_size = entry_integer(entry, "pool.max_size", 0, 0, MAX_SLOTS, problems),
     };
-    const char *isolation = value_text(value_get_path(&entry->data, "pool.isolation"));
+    const char *isolation =
+        value_text(value_get_path(entry_fields(entry), "pool.isolation"));
     bool typed;
 
     *out = (struct pool_config){.type = POOL_LAZY};
@@ -248,7 +249,7 @@ static void add_requirement(struct lifecycle_config *out, char *id)
 static void read_requirements(const struct entry *entry, const char *path,
                               struct lifecycle_config *out, struct problems *problems)
 {
-    const struct value *list = value_get_path(&entry->data, path);
+    const struct value *list = value_get_path(entry_fields(entry), path);
 
     if (list == NULL || list->type == VALUE_NIL)
         return;
@@ -271,7 +272,8 @@ static void read_requirements(const struct entry *entry, const char *path,
 void lifecycle_config_read(const struct entry *entry, struct lifecycle_config *out,
                            struct problems *problems)
 {
-    const char *startup = value_text(value_get_path(&entry->data, "lifecycle.startup"));
+    const char *startup =
+        value_text(value_get_path(entry_fields(entry), "lifecycle.startup"));
 
     *out = (struct lifecycle_config){0};
     out->present = entry_block(entry, "lifecycle", problems) != NULL;

@@ -164,8 +164,8 @@ static bool is_service(const struct entry *entry)
 {
     if (entry->type != NULL && (entry->type->flags & KIND_SERVICE) != 0)
         return true;
-    return value_get(&entry->data, "lifecycle") != NULL &&
-           value_get(&entry->data, "lifecycle")->type == VALUE_MAP;
+    return value_get(entry_fields(entry), "lifecycle") != NULL &&
+           value_get(entry_fields(entry), "lifecycle")->type == VALUE_MAP;
 }
 
 static void add_derived_edge(void *context, const struct entry *dependency)

@@ -153,7 +153,7 @@ static void process_start(struct service *service)
     } else {
         process = entry_get_reference(entry, "process");
         host = entry_get_reference(entry, "host");
-        input = value_get(&entry->data, "input");
+        input = value_get(entry_fields(entry), "input");
     }
     if (entry == NULL || check_entry(process, host, &err) != 0) {
         service_on_start_failed(service, &err);

@@ -54,3 +54,29 @@ def test_ten_thousand_entries_take_no_second(tmp_path):
     (tmp_path / "x.yaml").write_text("namespace: a\nentries:\n" + rows)
     # Generous: the machine may be busy. It takes 0.2 s on an idle one.
     assert check("--config", "x.yaml", cwd=tmp_path, timeout=10).returncode == 0
+
+
+def test_placeholders_without_a_value_are_errors_ENV_06(tmp_path):
+    (tmp_path / "x.yaml").write_text("""\
+namespace: a
+entries:
+  - name: os
+    kind: env.storage.os
+  - name: var
+    kind: env.variable
+    variable: TROUPE_TEST_SIZE
+    storage: a:os
+  - name: host
+    kind: process.host
+    host:
+      workers: ${TROUPE_TEST_SIZE|2}
+    lifecycle:
+      auto_start: ${env:NOPE}
+""")
+    result = check("--config", "x.yaml", cwd=tmp_path)
+    assert result.returncode == 78
+    assert lines_about(result, "NOPE") == [
+        "x.yaml:14:7: error: a:host: lifecycle.auto_start: ${env:NOPE} has no value: no "
+        "such variable, or it is empty; declare an env.variable of that name and give it "
+        "a value, or write ${env:NAME|default}"]
+    assert lines_about(result, "workers") == []

@@ -110,7 +110,7 @@ static void start(void)
     log_set_fd(-1);
     memset(&err, 0, sizeof(err));
     registry = registry_create();
-    env = env_create(registry, NULL);
+    env = env_create(registry);
     setenv("TROUPE_TEST_OS", "from os", 1);
     add("app:os", "env.storage.os", "{}");
     add("app:mem", "env.storage.memory", "{}");
@@ -286,6 +286,109 @@ START_TEST(env_forgets_memory_that_is_replaced_REG_23)
 }
 END_TEST
 
+/* ---- placeholders (ENV-06) ---- */
+
+/* What data looks like when a handler reads it; NULL: the entry is refused. */
+static const struct {
+    const char *data, *want;
+} texts[] = {
+    {"{\"a\": \"${env:S}\"}", "{\"a\":\"stat\"}"},
+    {"{\"a\": \"${env:app:s}\"}", "{\"a\":\"stat\"}"},
+    {"{\"a\": \"x${env:S}y${env:S}\"}", "{\"a\":\"xstatystat\"}"},
+    {"{\"a\": \"${env:NOPE|b c}\"}", "{\"a\":\"b c\"}"},
+    {"{\"a\": \"${env:NOPE|}\"}", "{\"a\":\"\"}"},
+    {"{\"a\": \"${NOPE|5}\"}", "{\"a\":5}"},
+    {"{\"a\": \"${NOPE|2.5}\"}", "{\"a\":2.5}"},
+    {"{\"a\": \"${NOPE|true}\"}", "{\"a\":true}"},
+    {"{\"a\": \"n=${NOPE|5}\"}", "{\"a\":\"n=5\"}"},
+    {"{\"a\": \"${env:N|1}\"}", "{\"a\":5}"},
+    {"{\"a\": \"${env:N}\"}", "{\"a\":\"5\"}"},
+    {"{\"a\": \"${env:N|1.0}\"}", "{\"a\":5}"},
+    {"{\"a\": \"${env:S|1}\"}", "{\"a\":\"stat\"}"},
+    {"{\"a\": \"${env:OWN|7}\"}", "{\"a\":16}"},
+    {"{\"a\": \"${env:OWN}\"}", "{\"a\":16}"},
+    {"{\"a\": \"$${env:S}\"}", "{\"a\":\"${env:S}\"}"},
+    {"{\"a\": \"${HOME} ${lo|x} ${env:S\"}", "{\"a\":\"${HOME} ${lo|x} ${env:S\"}"},
+    {"{\"a\": [1, {\"b\": \"${env:S}\"}]}", "{\"a\":[1,{\"b\":\"stat\"}]}"},
+    {"{\"source\": \"${env:NOPE}\"}", NULL /* raw */},
+};
+
+START_TEST(env_fills_placeholders_ENV_06)
+{
+    const struct entry *entry;
+    struct buf text;
+
+    add("app:s", "env.variable", "{\"variable\": \"S\", \"storage\": \"app:static\"}");
+    add("app:n", "env.variable", "{\"variable\": \"N\", \"storage\": \"app:static\"}");
+    add("app:own", "env.variable",
+        "{\"variable\": \"OWN\", \"storage\": \"app:mem\", \"default\": 16}");
+    add("app:h", "process.host", texts[_i].data);
+    entry = registry_find(registry, "app:h", 5);
+    if (texts[_i].want == NULL) {
+        ck_assert_ptr_eq(entry_fields(entry), &entry->data);
+        return;
+    }
+    buf_init(&text, 0);
+    value_write_json(&text, entry_fields(entry), 0);
+    ck_assert_msg(buf_len(&text) == strlen(texts[_i].want) &&
+                      memcmp(buf_head(&text), texts[_i].want, buf_len(&text)) == 0,
+                  "%.*s", (int)buf_len(&text), (char *)buf_head(&text));
+    buf_clear(&text);
+    value_write_json(&text, &entry->data, 0); /* the registry shows what was written */
+    ck_assert_ptr_ne(memmem(buf_head(&text), buf_len(&text), "${", 2), NULL);
+    buf_finish(&text);
+}
+END_TEST
+
+START_TEST(env_refuses_entries_with_unresolved_placeholders_ENV_06)
+{
+    struct value data = value_map();
+    struct operation operation = {.op = CHANGE_CREATE};
+
+    value_put(&data, "path", value_string("x/${env:NOPE}"));
+    operation.entry = entry_create("app:h", 5, "process.host", value_map(), data);
+    ck_assert_ptr_eq(registry_prepare(registry, &operation, 1, NULL, &err), NULL);
+    ck_assert_ptr_ne(strstr(err.text, "path: ${env:NOPE} has no value"), NULL);
+    entry_unref(operation.entry);
+    memset(&err, 0, sizeof(err));
+}
+END_TEST
+
+START_TEST(env_storages_come_before_what_needs_them_ENV_06)
+{
+    struct operation operations[3];
+    struct changeset *changeset;
+    struct value data = value_map(), file = value_map(), variable = value_map();
+    char *path = xasprintf("%s/it.env", folder);
+    FILE *stream = fopen(path, "we");
+
+    fputs("LATE=found\n", stream);
+    fclose(stream);
+    setenv("TROUPE_TEST_FOLDER", folder, 1);
+    add("app:folder", "env.variable",
+        "{\"variable\": \"TROUPE_TEST_FOLDER\", \"storage\": \"app:os\"}");
+    value_put(&data, "x", value_string("${env:LATE}"));
+    value_put(&file, "file_path", value_string("${env:TROUPE_TEST_FOLDER}/it.env"));
+    value_put(&variable, "variable", value_string("LATE"));
+    value_put(&variable, "storage", value_string("app:z"));
+    operations[0].entry = entry_create("app:a", 5, "process.host", value_map(), data);
+    operations[1].entry =
+        entry_create("app:y", 5, "env.variable", value_map(), variable);
+    operations[2].entry =
+        entry_create("app:z", 5, "env.storage.file", value_map(), file);
+    for (size_t i = 0; i < 3; i++)
+        operations[i].op = CHANGE_CREATE;
+    changeset = registry_prepare(registry, operations, 3, NULL, &err);
+    ck_assert_msg(changeset != NULL, "%s", err.text);
+    ck_assert_int_eq(registry_commit(registry, changeset, NULL, &err), 0);
+    ck_assert_str_eq(value_get_text(entry_fields(operations[0].entry), "x"), "found");
+    expect("LATE", NULL, "found");
+    for (size_t i = 0; i < 3; i++)
+        entry_unref(operations[i].entry);
+    free(path);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
     tcase_add_checked_fixture(tc, start, finish);
@@ -299,6 +402,9 @@ static void fill(TCase *tc)
     tcase_add_test(tc, env_unites_all_storages_ENV_04);
     tcase_add_test(tc, env_ignores_what_is_badly_declared_ENV_03);
     tcase_add_test(tc, env_forgets_memory_that_is_replaced_REG_23);
+    tcase_add_loop_test(tc, env_fills_placeholders_ENV_06, 0, N_ELEMENTS(texts));
+    tcase_add_test(tc, env_refuses_entries_with_unresolved_placeholders_ENV_06);
+    tcase_add_test(tc, env_storages_come_before_what_needs_them_ENV_06);
 }
 
 int main(void)
