@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from shlex import quote
 
 import pytest
 
@@ -486,13 +487,14 @@ def tries(one, *call):
 def test_F2_fork_failing(boot, tmp_path):
     """No process can be made: calls fail as Unavailable, the supervisor goes on, and
     when there is room again it serves."""
-    one = boot([function("echo", ECHO)], start=False, prefix=AS_NOBODY)
+    # A copy: nobody can't look into a build folder below root's home.
+    program = troupe.lookalike(tmp_path, os.path.join(troupe.BUILD, "worker", "worker"))
+    one = boot([function("echo", ECHO)], start=False, prefix=AS_NOBODY,
+               supervisor=program)
+    open_to_all(os.path.dirname(program))
     for path, _, _ in os.walk(one.folder):
         os.chown(path, 65534, 65534)
-    parent = one.folder
-    while parent != "/":
-        os.chmod(parent, os.stat(parent).st_mode | 0o055)
-        parent = os.path.dirname(parent)
+    open_to_all(one.folder)
     one.allow(".*")
     one.start()
     limit_processes(one, 1)
@@ -502,6 +504,14 @@ def test_F2_fork_failing(boot, tmp_path):
     assert one.is_up()
     limit_processes(one, 1000)
     assert wait_for(lambda: tries(one, "app:echo", 5) == 5, what="echo to answer again")
+
+
+def open_to_all(folder):
+    """Everybody may look into folder, and into those that it lies in."""
+    parent = str(folder)
+    while parent != "/":
+        os.chmod(parent, os.stat(parent).st_mode | 0o055)
+        parent = os.path.dirname(parent)
 
 
 def limit_processes(one, soft):
@@ -746,7 +756,7 @@ end}
     shown = one.run_supctl("ps")
     assert shown.returncode == 0
     assert len(shown.stdout.splitlines()) >= 20000
-    pipe = subprocess.run(f"{troupe.SUPCTL} ps --control {one.control} | head -2",
+    pipe = subprocess.run(f"{quote(troupe.SUPCTL)} ps --control {quote(one.control)} | head -2",
                           shell=True, capture_output=True, text=True, check=False)
     assert len(pipe.stdout.splitlines()) == 2
     assert pipe.stderr == ""

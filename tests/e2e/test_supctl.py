@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from shlex import quote
 
 import pytest
 
@@ -481,7 +482,7 @@ def test_control_from_the_environment(running):
 
 
 def test_reader_that_has_enough_ends_it_without_a_word(running):
-    done = subprocess.run(f"{troupe.SUPCTL} registry list --control {running.control} "
+    done = subprocess.run(f"{quote(troupe.SUPCTL)} registry list --control {quote(running.control)} "
                           "| true; exit ${PIPESTATUS[0]}", shell=True, check=False,
                           executable="/bin/bash", capture_output=True, text=True)
     assert done.stderr == ""
