@@ -205,6 +205,8 @@ void call_renumber(struct call *call)
 /* The origin has its answer, or is gone: it has no part in this call any more. */
 static void forget_origin(struct calls *calls, struct call *call)
 {
+    if (call->attempts != NULL)
+        calls_forget_attempts(calls, call);
     if (call->origin.type == ORIGIN_NONE)
         return;
     index_remove(calls, call);
@@ -217,8 +219,6 @@ void calls_close(struct calls *calls, struct call *call)
     forget_origin(calls, call);
     calls_set_due(calls, call, 0);
     list_remove(&call->to);
-    if (call->attempts != NULL)
-        calls_forget_attempts(calls, call);
     free(call->body);
     call->body = NULL;
     call->state = CALL_UNUSED;
@@ -396,26 +396,6 @@ static void tell_callee(struct calls *calls, struct call *call)
         calls_set_due(calls, call,
                       (uint64_t)clock_monotonic_ns() +
                           (uint64_t)calls->grace_ms * 1000000);
-}
-
-void call_give_away(struct call *call, void (*on_withdrawn)(void *note), void *note)
-{
-    assert(call->state == CALL_QUEUED && list_empty(&call->to));
-    call->state = CALL_AWAY;
-    call->on_withdrawn = on_withdrawn;
-    call->note = note;
-}
-
-void call_answer(struct calls *calls, struct call *call, uint8_t status,
-                 struct bytes result)
-{
-    struct origin origin = call->origin;
-
-    assert(call->state == CALL_AWAY);
-    if (status == REPLY_ERROR && calls_put_off(calls, call, result))
-        return;
-    calls_close(calls, call);
-    origin_reply(&origin, status, result);
 }
 
 /* No worker has it: whoever has is told that err is the answer now. */
@@ -690,8 +670,11 @@ void calls_destroy(struct calls *calls)
         return;
     ev_timer_stop(calls->sup->loop, &calls->timer);
     for (uint32_t slot = 0; slot < calls->n_slots; slot++) {
-        calls_forget_attempts(calls, call_at(calls, slot));
-        free(call_at(calls, slot)->body);
+        struct call *call = call_at(calls, slot);
+
+        if (call->attempts != NULL)
+            calls_forget_attempts(calls, call);
+        free(call->body);
     }
     for (uint32_t i = 0; i < calls->n_chunks; i++)
         free(calls->chunks[i]);

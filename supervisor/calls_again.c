@@ -1,9 +1,11 @@
 #include "supervisor/calls_private.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "proto/frame.h"
 #include "supervisor/retry.h"
 
 #define KEPT_MAX_BYTES ((size_t)128 * 1024 * 1024)
@@ -33,9 +35,9 @@ bool call_was_tried(const struct call *call)
 
 void calls_forget_attempts(struct calls *calls, struct call *call)
 {
-    if (call->attempts == NULL)
-        return;
     calls->kept_bytes -= call->body_bytes;
+    free(call->body);
+    call->body = NULL;
     retry_policy_unref(call->attempts->policy);
     free(call->attempts);
     call->attempts = NULL;
@@ -76,4 +78,27 @@ void calls_try_again(struct calls *calls, struct call *call)
     call->state = CALL_QUEUED;
     calls_set_due(calls, call, call->attempts->deadline_at_ns);
     calls->hooks.again(calls->sup, call, (struct bytes){call->body, call->body_bytes});
+}
+
+/* ---- calls that no worker answers --------------------------------------------------
+ */
+
+void call_give_away(struct call *call, void (*on_withdrawn)(void *note), void *note)
+{
+    assert(call->state == CALL_QUEUED && list_empty(&call->to));
+    call->state = CALL_AWAY;
+    call->on_withdrawn = on_withdrawn;
+    call->note = note;
+}
+
+void call_answer(struct calls *calls, struct call *call, uint8_t status,
+                 struct bytes result)
+{
+    struct origin origin = call->origin;
+
+    assert(call->state == CALL_AWAY);
+    if (status == REPLY_ERROR && calls_put_off(calls, call, result))
+        return;
+    calls_close(calls, call);
+    origin_reply(&origin, status, result);
 }

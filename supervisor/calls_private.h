@@ -44,7 +44,9 @@ bool calls_put_off(struct calls *calls, struct call *call, struct bytes error);
 bool calls_is_next_attempt_due(const struct call *call);
 void calls_try_again(struct calls *calls, struct call *call);
 
-/* Part of calls_close(): what was kept for another attempt. */
+/* There will be no other attempt: frees what was kept for it. call->attempts isn't
+ * NULL.
+ */
 void calls_forget_attempts(struct calls *calls, struct call *call);
 
 #endif
