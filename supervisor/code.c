@@ -18,6 +18,7 @@
 #include "proto/value_codec.h"
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
+#include "supervisor/module_method.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_kinds.h"
 #include "supervisor/system.h"
@@ -493,6 +494,35 @@ static void on_request_chunk(struct waiter *waiter, const struct chunk *chunk)
         request_fail(request, &chunk->err);
 }
 
+/* The module's code under the method's name. */
+static void reply_with_method(struct request *request, const struct chunk *chunk)
+{
+    const struct value *id = &request->args.as.list.items[0];
+    const char *method = strrchr(value_text(id), '.') + 1;
+    struct value list = {0};
+    struct err err;
+
+    if (payload_decode(buf_bytes(&chunk->payload), &list, &err) == -1) {
+        request_fail(request, &err);
+        return;
+    }
+    value_put(&list.as.list.items[0], "id", value_copy(id));
+    value_put(&list.as.list.items[0], "method", value_string(method));
+    request_reply(request, &list.as.list.items[0]);
+    value_finish(&list);
+}
+
+static void on_method_chunk(struct waiter *waiter, const struct chunk *chunk)
+{
+    struct request *request = waiter->context;
+
+    free(waiter);
+    if (chunk->state == CHUNK_COMPILED)
+        reply_with_method(request, chunk);
+    else
+        request_fail(request, &chunk->err);
+}
+
 static bool never_cancelled(struct request *request)
 {
     (void)request;
@@ -505,19 +535,25 @@ static void on_get(struct request *request)
     const char *id = NULL;
     const struct entry *entry = NULL;
     struct code *code = request->sup->code; /* the request may be gone soon */
+    void (*ready)(struct waiter *, const struct chunk *) = on_request_chunk;
+    struct bytes method;
     struct err err;
 
     if (request->args.as.list.n != 0)
         id = value_text(&request->args.as.list.items[0]);
     if (id != NULL)
         entry = registry_find(sup->registry, id, strlen(id));
+    if (entry == NULL && id != NULL) {
+        entry = module_method_find(sup->registry, bytes_of_text(id), &method);
+        ready = on_method_chunk;
+    }
     if (entry == NULL || source_of(entry) == NULL) {
         err_set(&err, ERR_NOT_FOUND, "no code for entry %s", id != NULL ? id : "?");
         request_fail(request, &err);
         return;
     }
     request->on_cancel = never_cancelled;
-    want(code, entry, make_waiter(on_request_chunk, request));
+    want(code, entry, make_waiter(ready, request));
     send_pending(code);
 }
 

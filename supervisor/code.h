@@ -9,7 +9,8 @@
  * fails alone.
  *
  * Workers fetch what they need with CALL "@code.get" [id]: {id, kind, method, bytecode,
- * uses_G, modules, imports, version, meta}.
+ * uses_G, modules, imports, version, meta}. For "ns:name.method" of a module.lua that
+ * is the module's with this id and method.
  */
 #ifndef TROUPE_SUPERVISOR_CODE_H
 #define TROUPE_SUPERVISOR_CODE_H

@@ -436,6 +436,11 @@ enum pool_kind pool_kind(const struct pool *pool)
     return pool->spec.kind;
 }
 
+bool pool_is_module(const struct pool *pool)
+{
+    return pool->spec.is_module;
+}
+
 const char *pool_entry(const struct pool *pool)
 {
     return pool->spec.entry;

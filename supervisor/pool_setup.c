@@ -125,6 +125,7 @@ static void spec_of_function(const struct entry *entry, struct pool_spec *spec,
     *spec = (struct pool_spec){
         .entry = entry->id,
         .kind = kind_of(config.type),
+        .is_module = (entry->type->flags & KIND_METHOD) == 0,
         .n_slots = first_slots(&config, n_max),
         .n_slots_max = n_max,
         .n_processes = count_processes(&config, n_max),
@@ -176,8 +177,7 @@ bool pool_spec_of_entry(const struct entry *entry, struct pool_spec *spec_out,
         return false;
     if ((flags & KIND_HOST) != 0)
         spec_of_host(entry, spec_out, settings);
-    else if ((flags & KIND_CALLABLE) != 0 && (flags & KIND_LUA) != 0 &&
-             (flags & KIND_METHOD) != 0)
+    else if ((flags & KIND_CALLABLE) != 0 && (flags & KIND_LUA) != 0)
         spec_of_function(entry, spec_out, settings);
     else
         return false;

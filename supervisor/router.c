@@ -19,6 +19,7 @@
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/logs.h"
+#include "supervisor/module_method.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_queue.h"
 #include "supervisor/process_calls.h"
@@ -62,6 +63,15 @@ struct target {
     const struct entry *entry; /* or NULL */
 };
 
+static struct pool *find_module_pool(const struct supervisor *sup, struct bytes id)
+{
+    struct bytes method;
+    const struct entry *module = module_method_find(sup->registry, id, &method);
+
+    return module != NULL ? pools_find(sup->pools, module->id, strlen(module->id))
+                          : NULL;
+}
+
 static bool find_target(const struct supervisor *sup, struct bytes id,
                         struct target *out)
 {
@@ -69,10 +79,12 @@ static bool find_target(const struct supervisor *sup, struct bytes id,
 
     *out = (struct target){pool, NULL};
     if (pool != NULL)
-        return pool_kind(pool) != POOL_KIND_HOST &&
+        return !pool_is_module(pool) && pool_kind(pool) != POOL_KIND_HOST &&
                pool_kind(pool) != POOL_KIND_TERMINAL;
     out->entry = process_calls_find(sup, id);
-    return out->entry != NULL;
+    if (out->entry == NULL)
+        out->pool = find_module_pool(sup, id);
+    return out->entry != NULL || out->pool != NULL;
 }
 
 /* call was just opened. */
