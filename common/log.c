@@ -257,9 +257,11 @@ static void write_body(struct buf *buf, const struct log_record *record)
 static bool has_room(void)
 {
     struct pollfd pfd = {.fd = sink.fd, .events = POLLOUT};
+    int n = poll(&pfd, 1, sink.is_stuck ? 0 : WAIT_FOR_ROOM_MS);
 
-    return poll(&pfd, 1, sink.is_stuck ? 0 : WAIT_FOR_ROOM_MS) != 1 ||
-           (pfd.revents & POLLOUT) != 0;
+    if (n == -1 && errno == EINTR) /* no second wait: signals may come in storms */
+        n = poll(&pfd, 1, 0);
+    return n == 1 && (pfd.revents & POLLOUT) != 0;
 }
 
 /* A reader that has stopped costs lines, never the supervisor's time. */
