@@ -239,12 +239,20 @@ static void start_watchers(struct program *program)
     }
 }
 
+/* Without its watcher a signal would end us by itself: one that comes now, when all has
+ * ended well, must not spoil the exit status. */
 static void stop_watchers(struct program *program)
 {
     struct ev_loop *loop = program->sup.loop;
+    sigset_t all, before;
 
-    for (unsigned i = 0; i < N_SIGNALS; i++)
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    for (unsigned i = 0; i < N_SIGNALS; i++) {
         ev_signal_stop(loop, &program->signals[i]);
+        signal(program->signals[i].signum, SIG_IGN);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
     ev_timer_stop(loop, &program->tick);
     ev_timer_stop(loop, &program->watchdog);
     ev_timer_stop(loop, &program->stop_timer);
@@ -637,12 +645,25 @@ static int write_lock_file(void)
     return EXIT_OK;
 }
 
+/* A descriptor that we open must never turn out to be somebody's standard output. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd != -1 && fd <= STDERR_FILENO);
+    if (fd != -1)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     struct program program = {.lock_fd = -1, .log_fd = -1, .notify = {.fd = -1}};
     struct err err = {0};
     sigset_t none;
 
+    open_standard_descriptors();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none,
                 NULL); /* whoever started us may have blocked some */
