@@ -380,18 +380,23 @@ void calls_forward(struct calls *calls, const struct origin *origin, uint8_t typ
         call_send(calls, call, callee, body);
 }
 
+static void send_cancel(const struct call *call)
+{
+    struct frame_cancel frame = {.call = call->number};
+
+    if (frame_encode_cancel(conn_out(call->callee->conn), &frame))
+        conn_wrote(call->callee->conn);
+}
+
 /* Nobody wants the result any more. Only calls know CANCEL: an actor that is being
  * started, watched or signalled is so or not, whoever asked. */
 static void tell_callee(struct calls *calls, struct call *call)
 {
-    struct frame_cancel frame = {.call = call->number};
-
     call->state = CALL_CANCELLED;
     calls_set_due(calls, call, 0);
     if (call->type != FRAME_CALL)
         return;
-    if (frame_encode_cancel(conn_out(call->callee->conn), &frame))
-        conn_wrote(call->callee->conn);
+    send_cancel(call);
     if (call->pool != NULL)
         calls_set_due(calls, call,
                       (uint64_t)clock_monotonic_ns() +
@@ -437,6 +442,18 @@ bool calls_cancel(struct calls *calls, const struct origin *origin)
     err_set(&err, ERR_CANCELED, "context canceled");
     withdraw(calls, call, &err);
     return true;
+}
+
+void calls_give_up(struct calls *calls, const struct origin *origin)
+{
+    struct call *call = index_find(calls, origin);
+
+    if (call == NULL)
+        return;
+    if (call->state == CALL_SENT)
+        send_cancel(call);
+    else
+        calls_cancel(calls, origin);
 }
 
 /* ---- from the callee ---------------------------------------------------------------

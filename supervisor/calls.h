@@ -177,6 +177,10 @@ int calls_on_free(struct calls *calls, struct worker *from, struct bytes body,
 /* The origin wants its request no more. false when there is no such request here. */
 bool calls_cancel(struct calls *calls, const struct origin *origin);
 
+/* The origin wants what it asked for no more, but waits for the answer: Canceled, or
+ * the outcome if that was faster. For spawns, which calls_cancel() leaves to go on. */
+void calls_give_up(struct calls *calls, const struct origin *origin);
+
 /* Origin's death: its requests are dropped, their callees told. */
 void calls_client_gone(struct calls *calls, struct client *client);
 void calls_worker_stops_asking(struct calls *calls, struct worker *worker);

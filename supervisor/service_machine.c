@@ -305,7 +305,7 @@ void machine_step(struct machine *m, enum machine_event event, const struct err 
         m->ops->kill(m);
     else if (next != old && next == MS_STARTING)
         m->ops->start(m);
-    else if (next != old && next == MS_STOPPING)
+    else if (next != old && (next == MS_STOPPING || next == MS_ABORTING))
         m->ops->stop(m);
 }
 

@@ -29,6 +29,14 @@ struct run {
     uint64_t actor; /* 0 until it is spawned */
 };
 
+static void on_spawned(void *context, uint8_t status, struct bytes result);
+
+static struct origin origin_of(struct run *run)
+{
+    return (struct origin){.type = ORIGIN_INTERNAL,
+                           .who.internal = {.done = on_spawned, .context = run}};
+}
+
 static struct run *run_create(struct service *service)
 {
     struct run *run = xcalloc(1, sizeof(*run));
@@ -143,7 +151,7 @@ static void process_start(struct service *service)
     const struct entry *entry =
         registry_find(sup->registry, service->id, strlen(service->id));
     const struct value none = value_list();
-    struct origin origin = {.type = ORIGIN_INTERNAL};
+    struct origin origin;
     const struct value *input = NULL;
     char *process = NULL, *host = NULL;
     struct err err = {0};
@@ -158,8 +166,7 @@ static void process_start(struct service *service)
     if (entry == NULL || check_entry(process, host, &err) != 0) {
         service_on_start_failed(service, &err);
     } else {
-        origin.who.internal.done = on_spawned;
-        origin.who.internal.context = run_create(service);
+        origin = origin_of(run_create(service));
         calls_spawn_internal(sup, &origin, process, host, "",
                              input != NULL && input->type == VALUE_LIST ? input : &none,
                              (struct bytes){NULL, 0},
@@ -169,14 +176,26 @@ static void process_start(struct service *service)
     free(host);
 }
 
+/* An actor that loads knows no CANCEL yet. Answered perhaps before this returns. */
+static void give_up_start(struct run *run)
+{
+    struct origin origin = origin_of(run);
+
+    calls_give_up(run->services->sup->calls, &origin);
+}
+
 /* CT-2: a polite request; the actor's EXIT is the end of the stop. */
 static void process_stop(struct service *service, uint64_t timeout_ms)
 {
-    const struct run *run = service_backend_state(service);
+    struct run *run = service_backend_state(service);
 
     (void)timeout_ms;
     if (run == NULL) {
         service_on_ended(service, NULL);
+        return;
+    }
+    if (run->actor == 0) {
+        give_up_start(run);
         return;
     }
     actors_send_signal(service_supervisor(service), run->actor, run->control,
@@ -189,8 +208,11 @@ static void process_kill(struct service *service)
 
     if (run == NULL)
         return;
-    terminate(run, "service stopped");
-    run_detach(run); /* it stays until its EXIT, or until it has been spawned */
+    run_detach(run); /* it stays until its EXIT, or until its spawn is answered */
+    if (run->actor != 0)
+        terminate(run, "service stopped");
+    else
+        give_up_start(run);
 }
 
 /* result is [value] or, when it failed, one error. */

@@ -435,25 +435,20 @@ static struct waiting_call *find_waiting(const struct functions *functions,
 }
 
 /* F-33: dropped at its next yield, wherever it is. A lingering call isn't anybody's. */
-int functions_on_cancel(struct runtime *rt, struct bytes body, struct err *err)
+void functions_cancel(struct runtime *rt, uint64_t call)
 {
-    struct waiting_call *waiting;
-    struct frame_cancel frame;
+    struct waiting_call *waiting = find_waiting(rt->functions, call);
 
-    if (frame_decode_cancel(body, &frame, err) == -1)
-        return -1;
-    waiting = find_waiting(rt->functions, frame.call);
     if (waiting != NULL) {
         cancel_waiting(waiting);
-        return 0;
+        return;
     }
     LIST_FOREACH (node, &rt->functions->busy) {
         struct instance *instance = container_of(node, struct instance, node);
 
-        if (instance->call == frame.call && !instance->lingers) {
+        if (instance->call == call && !instance->lingers) {
             actor_doom(instance->actor, DOOM_CANCELED);
-            break;
+            return;
         }
     }
-    return 0;
 }

@@ -25,7 +25,7 @@ struct functions *functions_create(struct runtime *rt);
 void functions_destroy(struct functions *functions);
 
 int functions_on_call(struct runtime *rt, struct bytes body, struct err *err);
-int functions_on_cancel(struct runtime *rt, struct bytes body, struct err *err);
+void functions_cancel(struct runtime *rt, uint64_t call);
 
 /* Calls under way, lingering ones included. */
 uint32_t functions_n_busy(const struct functions *functions);

@@ -9,6 +9,7 @@
 #include "proto/value_codec.h"
 #include "worker/actor.h"
 #include "worker/events.h"
+#include "worker/functions.h"
 #include "worker/program.h"
 #include "worker/relations.h"
 #include "worker/runtime.h"
@@ -113,8 +114,21 @@ int inbound_on_spawn(struct runtime *rt, struct bytes body, struct err *err)
                                 .is_known = frame.name.n != 0 || frame.flags != 0,
                                 .context = frame.context,
                                 .messages = frame.messages,
+                                .call = frame.call,
                                 .args = frame.args},
         on_arrived, arrival);
+    return 0;
+}
+
+/* Calls and spawns share their numbers. */
+int inbound_on_cancel(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct frame_cancel frame;
+
+    if (frame_decode_cancel(body, &frame, err) == -1)
+        return -1;
+    if (!spawn_give_up(rt, frame.call))
+        functions_cancel(rt, frame.call);
     return 0;
 }
 

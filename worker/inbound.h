@@ -9,6 +9,7 @@ struct runtime;
 
 int inbound_on_send(struct runtime *rt, struct bytes body, struct err *err);
 int inbound_on_spawn(struct runtime *rt, struct bytes body, struct err *err);
+int inbound_on_cancel(struct runtime *rt, struct bytes body, struct err *err);
 int inbound_on_watch(struct runtime *rt, struct bytes body, struct err *err);
 int inbound_on_exit(struct runtime *rt, struct bytes body, struct err *err);
 int inbound_on_signal(struct runtime *rt, struct bytes body, struct err *err);

@@ -9,6 +9,7 @@
 
 #include <ev.h>
 
+#include "common/list.h"
 #include "proto/conn.h"
 #include "worker/sched.h"
 #include "worker/slots.h"
@@ -38,6 +39,7 @@ struct runtime {
     struct programs *programs;
     struct peers *peers; /* liveness tables of other workers */
     struct functions *functions;
+    struct list births;                  /* spawns under way, see spawn.c */
     struct subscriptions *subscriptions; /* of the event bus */
     struct terminal *terminal;           /* role terminal, else NULL */
     struct settings settings;

@@ -16,7 +16,11 @@
 
 /* A spawn between its request and the end of loading; owns copies of the bytes. */
 struct birth {
+    struct list node; /* in rt->births */
     struct runtime *rt;
+    uint64_t call;
+    struct actor *actor; /* NULL before it loads */
+    bool given_up;
     uint64_t parent;
     uint8_t flags;
     bool is_known;
@@ -40,6 +44,7 @@ static uint8_t *copy(struct bytes bytes, uint32_t *n_out)
 
 static void finish(struct birth *birth, struct actor *actor, const struct err *err)
 {
+    list_remove(&birth->node);
     birth->done(birth->done_context, actor, err);
     context_unref(birth->context);
     free(birth->start);
@@ -137,6 +142,11 @@ static void on_program(void *context, struct program *program, const struct err 
         program = NULL;
         err = &mine;
     }
+    if (birth->given_up) {
+        err_set(&mine, ERR_CANCELED, "context canceled");
+        program = NULL;
+        err = &mine;
+    }
     if (program == NULL) {
         finish(birth, NULL, err);
         return;
@@ -152,6 +162,7 @@ static void on_program(void *context, struct program *program, const struct err 
     start->on_loaded = on_loaded;
     start->context = birth;
     birth->start = NULL;
+    birth->actor = actor;
     if (actor_start(actor, start, &mine) == -1)
         finish(birth, NULL, &mine);
 }
@@ -164,7 +175,9 @@ void spawn_local(struct runtime *rt, const struct spawn_request *request,
     struct birth *birth = xcalloc(1, sizeof(*birth));
     struct err err;
 
+    list_append(&rt->births, &birth->node);
     birth->rt = rt;
+    birth->call = request->call;
     birth->parent = request->parent;
     birth->flags = request->flags;
     birth->is_known = request->is_known;
@@ -181,6 +194,21 @@ void spawn_local(struct runtime *rt, const struct spawn_request *request,
     }
     programs_get(rt->programs, (const char *)request->entry.data, request->entry.n,
                  on_program, birth);
+}
+
+bool spawn_give_up(struct runtime *rt, uint64_t call)
+{
+    LIST_FOREACH (node, &rt->births) {
+        struct birth *birth = container_of(node, struct birth, node);
+
+        if (birth->call != call)
+            continue;
+        birth->given_up = true;
+        if (birth->actor != NULL)
+            actor_doom(birth->actor, DOOM_CANCELED);
+        return true;
+    }
+    return false;
 }
 
 void spawn_deliver_cancel(struct actor *actor, uint64_t from, struct bytes from_host,

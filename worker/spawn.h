@@ -21,6 +21,7 @@ struct spawn_request {
     bool is_known;                        /* the supervisor must hear of its end */
     struct context *inherited;            /* instead of context's bytes; referenced */
     struct bytes context, messages, args; /* as in SPAWN; copied */
+    uint64_t call; /* the SPAWN's number, 0 for one from within this worker */
 };
 
 /* Loads the entry's program if need be, starts an actor, sets up watches and first
@@ -30,6 +31,10 @@ void spawn_local(struct runtime *rt, const struct spawn_request *request,
                  void (*done)(void *context, struct actor *actor,
                               const struct err *err),
                  void *context);
+
+/* Nobody wants the actor of that SPAWN any more: if it still loads it ends, and done is
+ * called with err (Canceled). false when no such spawn is under way. */
+bool spawn_give_up(struct runtime *rt, uint64_t call);
 
 /* Puts a CANCEL event into the actor's mailbox; reason = one msgpack text. */
 void spawn_deliver_cancel(struct actor *actor, uint64_t from, struct bytes from_host,

@@ -924,12 +924,12 @@ START_TEST(a_verb_overtaken_by_its_opposite_is_told_so)
     settle();
     ck_assert_int_eq(stop.n, 1);
     ck_assert_int_eq(stop.err.kind, ERR_CONFLICT);
-    started("a"); /* of the first start; it is stopped, then started again */
+    started("a"); /* of the first start, in spite of its stop: stopped once more */
     ended("a");
     started("a");
     ck_assert_int_eq(start.n, 1);
     ck_assert(!start.failed);
-    ck_trace("+a-a+a");
+    ck_trace("+a-a-a+a");
 }
 END_TEST
 

@@ -313,6 +313,7 @@ void bench_begin(struct bench *bench, const char *role)
     buf_init(&rt->scratch, 0);
     conn_set_init(&rt->conns, rt->loop);
     sched_init(&rt->sched, rt);
+    list_init(&rt->births);
     rt->programs = programs_create(rt);
     rt->functions = functions_create(rt);
     rt->peers = peers_create(rt);
