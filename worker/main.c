@@ -105,8 +105,8 @@ static void tear_down(struct runtime *rt)
     sched_finish(&rt->sched);
     terminal_destroy(rt->terminal);
     events_destroy(rt->subscriptions);
-    functions_destroy(rt->functions);
     programs_destroy(rt->programs);
+    functions_destroy(rt->functions);
     peers_destroy(rt->peers);
     uplink_destroy(rt->uplink);
     conn_set_finish(&rt->conns);

@@ -84,15 +84,21 @@ static void want_destroy(struct want *want)
 void programs_destroy(struct programs *programs)
 {
     struct list *node;
+    struct err err;
 
     if (programs == NULL)
         return;
+    err_set(&err, ERR_UNAVAILABLE, "the worker stops");
+    while ((node = list_take_first(&programs->wants)) != NULL) {
+        struct want *want = container_of(node, struct want, node);
+
+        want->done(want->context, NULL, &err);
+        want_destroy(want);
+    }
     MAP_FOREACH (row, &programs->programs)
         program_destroy(row->value);
     MAP_FOREACH (row, &programs->units)
         unit_destroy(row->value);
-    while ((node = list_take_first(&programs->wants)) != NULL)
-        want_destroy(container_of(node, struct want, node));
     MAP_FOREACH (row, &programs->asked) {
         struct fetch *fetch = row->value;
 

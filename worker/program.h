@@ -53,7 +53,7 @@ struct program {
 };
 
 struct programs *programs_create(struct runtime *rt);
-void programs_destroy(struct programs *programs);
+void programs_destroy(struct programs *programs); /* who waits gets UNAVAILABLE */
 
 /* The program if it is here already, else NULL. */
 struct program *programs_find(struct programs *programs, const char *id,

@@ -14,6 +14,7 @@
 
 #include "common/buf.h"
 #include "common/list.h"
+#include "common/map.h"
 #include "common/value.h"
 #include "worker/runtime.h"
 
@@ -34,7 +35,8 @@ struct bench {
     struct value names; /* name → [pid, host] */
     struct list frames; /* what came and no helper took, oldest first */
     struct buf logs;    /* messages, one a line */
-    uint64_t n_calls;
+    struct map open;    /* calls of the worker without an answer */
+    uint64_t n_calls, n_calls_kept;
     bool closed;
     bool holds_calls;    /* the next calls of the worker come back as HOLD */
     bool swallows_calls; /* they get no answer at all */
@@ -50,7 +52,8 @@ struct bench {
 void bench_begin(struct bench *bench, const char *role);
 void bench_end(struct bench *bench);
 
-/* An entry `id`, its method is main. modules: names apart by blanks. */
+/* An entry `id`, its method is main; `t:never` is one that never comes. modules: names
+ * apart by blanks. */
 void bench_add(struct bench *bench, const char *id, const char *kind,
                const char *modules, const char *source);
 void bench_add_import(struct bench *bench, const char *id, const char *alias,

@@ -1,0 +1,753 @@
+#include "worker/functions.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "proto/frame.h"
+#include "worker/program.h"
+#include "worker/vm.h"
+
+#include "tests/unit/unit.h"
+#include "tests/unit/worker_bench.h"
+
+#define MODULES "time funcs ctx logger"
+
+static void add(struct bench *bench, const char *id, const char *source)
+{
+    bench_add(bench, id, "function.lua", MODULES, source);
+}
+
+/* The function t:f of the body, called once. */
+static const char *call_body(struct bench *bench, const char *body, const char *json)
+{
+    add(bench, "t:f", bench_main(body));
+    return bench_call(bench, "t:f", json);
+}
+
+static void send_cancel(struct bench *bench, uint64_t call)
+{
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    frame_encode_cancel(&buf, &(struct frame_cancel){.call = call});
+    buf_consume(&buf, FRAME_HEADER_BYTES);
+    bench_send(bench, FRAME_CANCEL, buf_bytes(&buf));
+    buf_finish(&buf);
+}
+
+/* ---- F-20 to F-22: what goes in and what comes out ---- */
+
+static const struct {
+    const char *title, *body, *args, *want;
+} results[] = {
+    {"nothing", "return", NULL, "null"},
+    {"nil", "return nil", NULL, "null"},
+    {"a value", "return 5", NULL, "5"},
+    {"false", "return false", NULL, "false"},
+    {"an integer and a float stay what they are",
+     "return {math.type(...), math.type((select(2, ...)))}", "[3, 3.5]",
+     "[\"integer\",\"float\"]"},
+    {"arguments in order, nil included",
+     "return select('#', ...) .. tostring((select(2, ...)))", "[1, null, 3, null]",
+     "\"4nil\""},
+    {"a value and nil", "return 5, nil", NULL, "5"},
+    {"text in second place", "return 5, 'bad'", NULL, "Internal: bad"},
+    {"empty text in second place", "return 5, ''", NULL, "Internal: "},
+    {"an Error in second place",
+     "return 5, errors.new{message = 'm', kind = 'Conflict', retryable = true}", NULL,
+     "Conflict: m (retryable)"},
+    {"an Error of no kind", "return nil, errors.new('m')", NULL, "Internal: m"},
+    {"a table in second place", "return 5, {}", NULL, "5"},
+    {"a number in second place", "return 5, 1", NULL, "5"},
+    {"third and later values", "return 5, nil, 'x'", NULL, "5"},
+    {"a raised text", "error('boom')", NULL, "Internal: t:f:1: boom"},
+    {"a raised Error", "error(errors.new{message = 'm', kind = 'NotFound'})", NULL,
+     "NotFound: m"},
+    {"a raised table with __tostring",
+     "error(setmetatable({}, {__tostring = function() return 'shown' end}))", NULL,
+     "Internal: shown"},
+    {"a __tostring that raises (L11)",
+     "error(setmetatable({}, {__tostring = function() error('no') end}))", NULL,
+     "Internal: (error object is a table value)"},
+    {"a __tostring that yields (L11)",
+     "error(setmetatable({}, {__tostring = function() coroutine.yield() end}))", NULL,
+     "Internal: (error object is a table value)"},
+    {"a __tostring that waits (L11)",
+     "local ch = channel.new() error(setmetatable({}, {__tostring = function() "
+     "time.sleep('1ms') end}))",
+     NULL, "Internal: (error object is a table value)"},
+    {"a __tostring that uses what is there no more (L11)",
+     "local ch = channel.new(1) ch:send(1) local inbox = process.inbox() "
+     "process.send(process.pid(), 't', 1) error(setmetatable({}, {__tostring = "
+     "function() pcall(ch.receive, ch) pcall(inbox.receive, inbox) "
+     "pcall(process.pid) pcall(channel.new) pcall(coroutine.spawn, print) "
+     "pcall(process.listen, 'x') pcall(time.after, '1ms') "
+     "return 'survived' end}))",
+     NULL, "Internal: survived"},
+    {"a raised nil", "error(nil)", NULL, "Internal: nil"},
+    {"a fault", "local x = nil + 1", NULL,
+     "Internal: t:f:1: attempt to perform arithmetic on a nil value"},
+    {"an error in a coroutine it spawned",
+     "coroutine.spawn(function() error('inner', 0) end) time.sleep('1h')", NULL,
+     "Internal: inner"},
+    {"a result nested too deeply",
+     "local t = {} for i = 1, 100 do t = {t} end return t", NULL,
+     "Invalid: value nested too deeply"},
+    {"functions, channels, coroutines become nil",
+     "return {print, channel.new(), coroutine.create(print), 7}", NULL,
+     "[null,null,null,7]"},
+    {"its id", "return process.id()", NULL, "\"t:f\""},
+    {"its pid is of the function", "return (process.pid():gsub('0x%x+', 'N'))", NULL,
+     "\"{t:f|N}\""},
+    {"it has an inbox (PM-6)",
+     "process.send(process.pid(), 't', 5) "
+     "return process.inbox():receive():payload():data()",
+     NULL, "5"},
+    {"no context", "return select('#', next(ctx.all()))", NULL, "1"},
+};
+
+START_TEST(functions_return)
+{
+    struct bench bench;
+    const char *got;
+
+    bench_begin(&bench, "pool");
+    got = call_body(&bench, results[_i].body, results[_i].args);
+    ck_assert_msg(strncmp(got, results[_i].want, strlen(results[_i].want)) == 0,
+                  "%s: %s", results[_i].title, got);
+    bench_end(&bench);
+}
+END_TEST
+
+/* ---- F-3: loading ---- */
+
+static const struct {
+    const char *source, *want;
+} chunks[] = {
+    {"return {main = function() return 1 end}", "1"},
+    {"return function() return 2 end", "2"},
+    {"return {}", "NotFound: method \"main\" not found in module"},
+    {"return", "NotFound: method \"main\" not found in module"},
+    {"return 5", "NotFound: method \"main\" not found in module"},
+    {"return {main = 5}", "NotFound: method \"main\" not found in module"},
+    {"return setmetatable({}, {__index = {main = print}})",
+     "NotFound: method \"main\" not found in module"},
+    {"error('x')", "Internal: failed to execute script: t:f:1: x"},
+    {"error(errors.new{message = 'm', kind = 'NotFound'})",
+     "Internal: failed to execute script: m"},
+    {"error({})", "Internal: failed to execute script: table: "},
+    {"time.sleep('1ms') return {main = print}",
+     "Internal: failed to execute script: t:f:1: attempt to block at file level"},
+    {"funcs.call('t:f') return {main = print}",
+     "Internal: failed to execute script: t:f:1: attempt to block at file level"},
+    {"channel.new():receive() return {main = print}",
+     "Internal: failed to execute script: t:f:1: attempt to block at file level"},
+    {"coroutine.spawn(function() end) return {main = print}",
+     "Internal: failed to execute script: t:f:1: attempt to block at file level"},
+    {"coroutine.yield() return {main = function() return 3 end}", "3"},
+    {"local n = 0 for i = 1, 3e7 do n = n + 1 end return {main = function() return n "
+     "end}",
+     "30000000"},
+    {"local x = = 1", "Invalid: "},
+};
+
+START_TEST(functions_load)
+{
+    struct bench bench;
+    const char *got;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:f", chunks[_i].source);
+    for (int i = 0; i < 2; i++) { /* a failed instance fails again, it doesn't hang */
+        got = bench_call(&bench, "t:f", NULL);
+        ck_assert_msg(strncmp(got, chunks[_i].want, strlen(chunks[_i].want)) == 0,
+                      "%s: %s", chunks[_i].source, got);
+    }
+    bench_end(&bench);
+}
+END_TEST
+
+START_TEST(functions_name_the_dependency_that_failed)
+{
+    struct bench bench;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:f", "return function() return lib end");
+    bench_add(&bench, "t:lib", "library.lua", "", "error('no')");
+    bench_add_import(&bench, "t:f", "lib", "t:lib");
+    ck_assert_str_eq(bench_call(&bench, "t:f", NULL),
+                     "Internal: failed to load dependency lib: t:lib:1: no");
+    bench_end(&bench);
+}
+END_TEST
+
+START_TEST(functions_keep_their_state_from_call_to_call)
+{
+    struct bench bench;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:f",
+        "local n = 0 g = 0 return function(how) n = n + 1 g = g + 1 "
+        "if how == 'error' then error('e', 0) end if how == 'wait' then "
+        "time.sleep('1h') end return n * 100 + g end");
+    ck_assert_str_eq(bench_call(&bench, "t:f", NULL), "101");
+    ck_assert_str_eq(bench_call(&bench, "t:f", "[\"error\"]"), "Internal: e");
+    ck_assert_str_eq(bench_call(&bench, "t:f", NULL), "303");
+    uint64_t call = bench_start_call(&bench, "t:f", "[\"wait\"]");
+    bench_settle(&bench);
+    send_cancel(&bench, call);
+    ck_assert_str_eq(bench_await(&bench, call), "Canceled: context canceled");
+    ck_assert_str_eq(bench_call(&bench, "t:f", NULL), "505");
+    bench_end(&bench);
+}
+END_TEST
+
+START_TEST(functions_run_concurrent_calls_on_instances_of_their_own)
+{
+    struct bench bench;
+    uint64_t calls[20];
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:f",
+        "local n = 0 return function(x) n = n + 1 time.sleep('1ms') return n * 100 + x "
+        "end");
+    for (size_t i = 0; i < N_ELEMENTS(calls); i++)
+        calls[i] = bench_start_call(&bench, "t:f", "[7]");
+    for (size_t i = 0; i < N_ELEMENTS(calls); i++)
+        ck_assert_str_eq(bench_await(&bench, calls[i]), "107");
+    ck_assert_str_eq(bench_call(&bench, "t:f", NULL),
+                     "Internal: t:f:1: attempt to perform arithmetic on a nil value "
+                     "(local 'x')");
+    ck_assert_uint_eq(functions_n_busy(bench.rt.functions), 0);
+    bench_end(&bench);
+}
+END_TEST
+
+/* What a call leaves in module-level variables is dead, but harmless. */
+START_TEST(functions_may_touch_what_an_earlier_call_left)
+{
+    struct bench bench;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:f",
+        "local kept return function(how) if how == 'leave' then kept = {"
+        "inbox = process.inbox(), events = process.events(), "
+        "listen = process.listen('x'), plain = channel.new(2), "
+        "timer = time.timer('1h'), ticker = time.ticker('1h'), "
+        "after = time.after('1h'), future = funcs.async('t:slow'), "
+        "co = coroutine.wrap(function() time.sleep('1h') end), "
+        "task = coroutine.spawn(function() channel.new():receive() end)} "
+        "kept.plain:send(1) coroutine.spawn(kept.co) time.sleep(0) return 'left' end "
+        "local out = {} local function try(f, ...) local r = {pcall(f, ...)} "
+        "out[#out + 1] = tostring(r[2]) end "
+        "try(kept.inbox.receive, kept.inbox) try(kept.events.receive, kept.events) "
+        "try(kept.listen.receive, kept.listen) try(process.unlisten, kept.listen) "
+        "try(kept.plain.receive, kept.plain) try(kept.timer.stop, kept.timer) "
+        "try(kept.timer.reset, kept.timer, '1s') "
+        "try(kept.ticker.stop, kept.ticker) try(kept.after.receive, kept.after) "
+        "try(kept.future.is_complete, kept.future) "
+        "try(kept.future.result, kept.future) try(kept.future.cancel, kept.future) "
+        "try(function() return kept.future:response():receive() end) "
+        "try(kept.co) try(coroutine.status, kept.task) "
+        "try(function() return select(2, coroutine.resume(kept.task)) end) "
+        "kept = nil for i = 1, 100 do local t = {} for j = 1, 1000 do t[j] = {} end "
+        "end return table.concat(out, ' ') end");
+    add(&bench, "t:slow", "return function() time.sleep('1h') end");
+    bench.rt.settings.linger_ms = 0;
+    ck_assert_str_eq(bench_call(&bench, "t:f", "[\"leave\"]"), "\"left\"");
+    ck_assert_str_eq(bench_call(&bench, "t:f", "[\"touch\"]"),
+                     "\"nil nil nil false 1 false false true nil false nil true nil "
+                     "cannot resume non-suspended coroutine suspended cannot resume "
+                     "non-suspended coroutine\"");
+    bench_end(&bench);
+}
+END_TEST
+
+/* ---- F-4: coroutines that outlive their call ---- */
+
+static bool is_free(struct bench *bench, void *context)
+{
+    (void)context;
+    return functions_n_busy(bench->rt.functions) == 0;
+}
+
+static void assert_lingered(struct bench *bench, bool lingered)
+{
+    struct bench_frame *frame;
+
+    bench_until(bench, is_free, NULL);
+    bench_settle(bench);
+    frame = bench_take(bench, FRAME_FREE);
+    ck_assert_int_eq(frame != NULL, lingered);
+    free(frame);
+    ck_assert_uint_eq(bench->rt.slots.n_live, 0);
+}
+
+START_TEST(functions_answer_at_once_and_linger)
+{
+    struct bench bench;
+    uint64_t call;
+    struct frame_reply reply;
+    struct bench_frame *frame;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:f",
+        "return function() coroutine.spawn(function() time.sleep('5ms') "
+        "logger:info('late') end) return 'early' end");
+    call = bench_start_call(&bench, "t:f", NULL);
+    while (!bench_has_reply(&bench, call))
+        bench_turn(&bench, true);
+    frame = bench_take(&bench, FRAME_REPLY);
+    frame_decode_reply(frame->body, &reply, NULL);
+    ck_assert_uint_eq(reply.status, REPLY_OK | REPLY_LINGERS);
+    free(frame);
+    ck_assert_ptr_null(bench_take(&bench, FRAME_FREE));
+    assert_lingered(&bench, true);
+    ck_assert_mem_eq(buf_head(&bench.logs), "late\n", 5);
+    bench_end(&bench);
+}
+END_TEST
+
+static const struct {
+    const char *title, *body;
+    bool lingers;
+} lingering[] = {
+    {"who waits on a channel only is dropped",
+     "coroutine.spawn(function() channel.new():receive() end)", false},
+    {"who waits in the inbox only is dropped",
+     "coroutine.spawn(function() process.inbox():receive() end)", false},
+    {"who waits in a select of both is dropped",
+     "coroutine.spawn(function() channel.select{process.inbox():case_receive(), "
+     "channel.new():case_send(1)} end)",
+     false},
+    {"who waits for a timer lingers",
+     "coroutine.spawn(function() time.after('2ms'):receive() end)", true},
+    {"who selects over a timer lingers",
+     "coroutine.spawn(function() channel.select{process.inbox():case_receive(), "
+     "time.after('2ms'):case_receive()} end)",
+     true},
+    {"who waits for one that lingers is woken",
+     "local ch = channel.new() coroutine.spawn(function() ch:receive() "
+     "logger:info('woken') end) coroutine.spawn(function() time.sleep('2ms') "
+     "ch:send(1) end)",
+     true},
+    {"who waits for one that has gone is dropped then",
+     "coroutine.spawn(function() channel.new():receive() end) "
+     "coroutine.spawn(function() time.sleep('2ms') end)",
+     true},
+    {"who goes on to wait in vain is dropped then",
+     "coroutine.spawn(function() time.sleep('1ms') channel.new():receive() end)", true},
+    {"who makes a call lingers",
+     "coroutine.spawn(function() funcs.call('t:sleeper') end)", true},
+    {"nobody lingers after an error",
+     "coroutine.spawn(function() time.sleep('1h') end) error('e')", false},
+};
+
+START_TEST(functions_linger)
+{
+    struct bench bench;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:sleeper", "return function() time.sleep('1ms') end");
+    call_body(&bench, lingering[_i].body, NULL);
+    assert_lingered(&bench, lingering[_i].lingers);
+    bench_end(&bench);
+}
+END_TEST
+
+START_TEST(functions_log_what_fails_late)
+{
+    struct bench bench;
+
+    bench_begin(&bench, "pool");
+    ck_assert_str_eq(call_body(&bench,
+                               "coroutine.spawn(function() time.sleep('1ms') "
+                               "error('too late', 0) end) return 1",
+                               NULL),
+                     "1");
+    assert_lingered(&bench, true);
+    ck_assert_mem_eq(buf_head(&bench.logs), "too late\n", 9);
+    bench_end(&bench);
+}
+END_TEST
+
+START_TEST(functions_linger_for_a_bounded_time)
+{
+    struct bench bench;
+
+    bench_begin(&bench, "pool");
+    bench.rt.settings.linger_ms = 5;
+    ck_assert_str_eq(call_body(&bench,
+                               "coroutine.spawn(function() while true do "
+                               "time.sleep('1ms') end end) return 1",
+                               NULL),
+                     "1");
+    assert_lingered(&bench, true);
+    bench.rt.settings.linger_ms = 0; /* as the reference does */
+    ck_assert_str_eq(bench_call(&bench, "t:f", NULL), "1");
+    assert_lingered(&bench, false);
+    bench_end(&bench);
+}
+END_TEST
+
+/* ---- F-33: cancellation ---- */
+
+static const char *const to_cancel[] = {
+    "time.sleep('1h')",
+    "channel.new():receive()",
+    "process.inbox():receive()",
+    "channel.select{time.after('1h'):case_receive()}",
+    "while true do end",
+    "while true do pcall(function() while true do end end) end",
+    "while true do coroutine.yield() end",
+    "local f = coroutine.wrap(function() while true do end end) f()",
+    "local f = coroutine.wrap(function() time.sleep('1h') end) f()",
+    "table.sort({1, 2, 3}, function() for i = 1, 1e9 do end return true end) "
+    "time.sleep('1h')",
+    "coroutine.spawn(function() time.sleep('1h') end) time.sleep('1h')",
+    "pcall(time.sleep, '1h') return 1",
+    "funcs.call('t:sleeper')",
+};
+
+START_TEST(functions_are_cancelled)
+{
+    struct bench bench;
+    uint64_t call;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:sleeper", "return function() time.sleep('1h') end");
+    add(&bench, "t:f", bench_main(to_cancel[_i]));
+    call = bench_start_call(&bench, "t:f", NULL);
+    for (int i = 0; i < 20; i++)
+        bench_turn(&bench, false);
+    ck_assert(!bench_has_reply(&bench, call));
+    send_cancel(&bench, call);
+    ck_assert_str_eq(bench_await(&bench, call), "Canceled: context canceled");
+    assert_lingered(&bench, false); /* nested ones are gone as well */
+    bench_end(&bench);
+}
+END_TEST
+
+START_TEST(functions_are_cancelled_while_their_code_is_fetched)
+{
+    struct bench bench;
+    uint64_t call;
+
+    bench_begin(&bench, "pool");
+    call = bench_start_call(&bench, "t:never", NULL);
+    bench_settle(&bench);
+    ck_assert_uint_eq(functions_n_busy(bench.rt.functions), 1);
+    send_cancel(&bench, call);
+    ck_assert_str_eq(bench_await(&bench, call), "Canceled: context canceled");
+    ck_assert_uint_eq(functions_n_busy(bench.rt.functions), 0);
+    bench_end(&bench);
+}
+END_TEST
+
+START_TEST(functions_are_cancelled_while_they_load)
+{
+    struct bench bench;
+    uint64_t call;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:f", "first = true for i = 1, 1e12 do end return print");
+    call = bench_start_call(&bench, "t:f", NULL);
+    for (int i = 0; i < 20; i++)
+        bench_turn(&bench, false);
+    send_cancel(&bench, call);
+    ck_assert_str_eq(bench_await(&bench, call), "Canceled: context canceled");
+    bench_settle(&bench);
+    call = bench_start_call(&bench, "t:f", NULL); /* on the same instance */
+    for (int i = 0; i < 20; i++)
+        bench_turn(&bench, false);
+    send_cancel(&bench, call);
+    ck_assert_str_eq(bench_await(&bench, call), "Canceled: context canceled");
+    bench_end(&bench);
+}
+END_TEST
+
+static bool has_logged(struct bench *bench, void *context)
+{
+    (void)context;
+    return buf_len(&bench->logs) != 0;
+}
+
+START_TEST(functions_let_async_calls_go_on_after_they_return)
+{
+    struct bench bench;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:slow",
+        "return function() time.sleep('5ms') logger:info('went on') end");
+    ck_assert_str_eq(call_body(&bench, "funcs.async('t:slow') return 1", NULL), "1");
+    bench_until(&bench, has_logged, NULL);
+    ck_assert_mem_eq(buf_head(&bench.logs), "went on\n", 8);
+    bench_end(&bench);
+}
+END_TEST
+
+static bool is_cancelled(struct bench *bench, void *context)
+{
+    struct bench_frame *frame = bench_take(bench, FRAME_CANCEL);
+
+    (void)context;
+    free(frame);
+    return frame != NULL;
+}
+
+START_TEST(functions_called_by_a_process_end_with_it)
+{
+    struct bench bench;
+
+    bench_begin(&bench, NULL);
+    add(&bench, "t:slow", "return function() time.sleep('1h') end");
+    ck_assert_str_eq(bench_run_body(&bench, "funcs.async('t:slow') return 1"), "1");
+    bench_until(&bench, is_cancelled, NULL);
+    assert_lingered(&bench, false);
+    ck_assert_str_eq(
+        bench_run_body(&bench, "coroutine.spawn(function() funcs.call('t:slow') end) "
+                               "return 2"),
+        "2");
+    bench_until(&bench, is_cancelled, NULL);
+    assert_lingered(&bench, false);
+    bench_end(&bench);
+}
+END_TEST
+
+/* ---- F-34: deadlines ---- */
+
+/* Of the next call that the worker has made. */
+static uint64_t deadline_of_call(struct bench *bench, bool *has_options_out)
+{
+    struct bench_frame *frame = bench_take(bench, FRAME_CALL);
+    struct frame_call call;
+
+    ck_assert_ptr_nonnull(frame);
+    ck_assert_int_eq(frame_decode_call(frame->body, &call, NULL), 0);
+    *has_options_out = call.options.n != 0;
+    free(frame);
+    return call.deadline_at_ns;
+}
+
+static void call_until(struct bench *bench, const char *id, uint64_t deadline_at_ns)
+{
+    static const uint8_t no_args[] = {0x00, 0x90};
+    struct frame_call frame = {.call = ++bench->n_calls,
+                               .deadline_at_ns = deadline_at_ns,
+                               .target = bytes_of_text(id),
+                               .args = {no_args, sizeof(no_args)}};
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    frame_encode_call(&buf, &frame);
+    buf_consume(&buf, FRAME_HEADER_BYTES);
+    bench_send(bench, FRAME_CALL, buf_bytes(&buf));
+    buf_finish(&buf);
+    bench_await(bench, bench->n_calls);
+}
+
+START_TEST(functions_hand_on_their_deadline)
+{
+    uint64_t soon = (uint64_t)clock_monotonic_ns() + 1000000000;
+    struct bench bench;
+    bool has_options;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:leaf", "return function() end");
+    add(&bench, "t:plain", "return function() funcs.call('t:leaf') end");
+    add(&bench, "t:minute",
+        "return function() funcs.new():with_options{timeout = '1m'}:call('t:leaf') "
+        "end");
+    call_until(&bench, "t:plain", 0);
+    ck_assert_uint_eq(deadline_of_call(&bench, &has_options), 0);
+    ck_assert(!has_options);
+    call_until(&bench, "t:plain", soon);
+    ck_assert_uint_eq(deadline_of_call(&bench, &has_options), soon);
+    ck_assert(!has_options);
+    /* what the options say, the supervisor compares with it */
+    call_until(&bench, "t:minute", soon);
+    ck_assert_uint_eq(deadline_of_call(&bench, &has_options), soon);
+    ck_assert(has_options);
+    bench_end(&bench);
+}
+END_TEST
+
+/* ---- F-12, F-16 to F-18: futures ---- */
+
+static const struct {
+    const char *title, *body;
+} futures[] = {
+    {"pending", "local f = funcs.async('t:slow', 1) eq(f:is_complete(), false) "
+                "eq(f:is_canceled(), false) local v, err = f:result() eq(v, nil) "
+                "eq(err, nil) local err, has = f:error() eq(err, nil) eq(has, false)"},
+    {"success",
+     "local f = funcs.async('t:echo', 'v') local p, ok = f:response():receive() "
+     "eq(ok, true) eq(p:data(), 'v') eq(select(2, f:response():receive()), false) "
+     "eq(f:is_complete(), true) local r, err = f:result() eq(r:data(), 'v') "
+     "eq(err, nil) eq(f:result() == f:result(), true) eq(select(2, f:error()), false)"},
+    {"success with nothing",
+     "local f = funcs.async('t:echo') local p, ok = f:channel():receive() "
+     "eq(ok, true) eq(p:data(), nil) eq(f:result():data(), nil)"},
+    {"failure",
+     "local f = funcs.async('t:fail') local e, ok = f:response():receive() "
+     "eq(ok, true) eq(e:kind(), 'Conflict') eq(e:message(), 'm') "
+     "eq(select(2, f:response():receive()), false) eq(f:is_complete(), true) "
+     "local v, err = f:result() eq(v, nil) eq(err:kind(), 'Conflict') "
+     "local err, has = f:error() eq(err:kind(), 'Conflict') eq(has, true)"},
+    {"cancelled while pending",
+     "local f = funcs.async('t:slow') eq(f:cancel(), true) "
+     "local v, ok = f:response():receive() eq(v, nil) eq(ok, false) "
+     "eq(f:is_complete(), false) eq(f:is_canceled(), true) "
+     "fails('Canceled', 'canceled', f:result()) eq(select(2, f:error()), false) "
+     "eq(f:cancel(), true) time.sleep('2ms') eq(f:is_complete(), false)"},
+    {"cancelled after completion",
+     "local f = funcs.async('t:echo', 1) time.sleep('5ms') "
+     "eq(f:is_complete(), true) eq(f:cancel(), true) eq(f:is_complete(), true) "
+     "eq(f:response():receive():data(), 1) "
+     "eq(select(2, f:response():receive()), false) "
+     "fails('Canceled', 'canceled', f:result())"},
+    {"cancelling wakes who waits",
+     "local f = funcs.async('t:slow') local got coroutine.spawn(function() "
+     "got = select(2, f:response():receive()) end) f:cancel() time.sleep(0) "
+     "eq(got, false)"},
+    {"an unknown target (F-12)",
+     "fails('NotFound', 'no handler registered for target', funcs.call('t:none')) "
+     "local f, err = funcs.async('t:none') eq(err, nil) "
+     "eq(f:response():receive():message(), 'no handler registered for target') "
+     "eq(select(2, f:result()):kind(), 'NotFound')"},
+    {"malformed targets (F-11)",
+     "fails('Invalid', 'function ID required', funcs.call('')) "
+     "fails('Invalid', 'namespace required in function ID', funcs.call('x')) "
+     "fails('Invalid', 'namespace required in function ID', funcs.call(':x')) "
+     "fails('Invalid', 'name required in function ID', funcs.async('x:')) "
+     "raises('bad argument', funcs.call) raises('bad argument', funcs.call, {})"},
+    {"select over futures and a timer",
+     "local f, g = funcs.async('t:slow'), funcs.async('t:echo', 7) "
+     "local r = channel.select{f:response():case_receive(), "
+     "g:response():case_receive(), time.after('5s'):case_receive()} "
+     "eq(r.channel == g:response(), true) eq(r.value:data(), 7) eq(r.ok, true)"},
+    {"thousands of them cost nothing when they are over",
+     "for i = 1, 3000 do local f = funcs.async('t:echo', i) "
+     "eq(f:response():receive():data(), i) end"},
+    {"thousands under way", "local t = {} for i = 1, 2000 do t[i] = "
+                            "funcs.async('t:echo', i) end for i = 2000, 1, -1 do "
+                            "eq(t[i]:response():receive():data(), i) end"},
+    {"a channel outlives its future",
+     "local ch = funcs.async('t:echo', 'v'):response() time.sleep('2ms') "
+     "for i = 1, 100 do local t = {} for j = 1, 1000 do t[j] = {} end end "
+     "eq(ch:receive():data(), 'v')"},
+    {"a dropped future is forgotten",
+     "for i = 1, 500 do funcs.async('t:echo', i) end "
+     "for i = 1, 100 do local t = {} for j = 1, 1000 do t[j] = {} end end "
+     "time.sleep('5ms') for i = 1, 100 do local t = {} for j = 1, 1000 do t[j] = {} "
+     "end end"},
+    {"context travels, arguments are copied",
+     "local t = {1} local e = funcs.new():with_context{k = 'v', [1] = 'dropped'} "
+     "eq(e:call('t:ctx', 'k'), 'v') eq(e:with_context{k = 'w'}:call('t:ctx', 'k'), "
+     "'w') eq(e:call('t:ctx', 'k'), 'v') "
+     "eq(funcs.new():with_context(table.freeze{k = {1, 2}}):call('t:ctx', 'k')[2], 2)"},
+    {"context that can't travel leaves nothing behind",
+     "local deep = {} deep.deep = deep local ok, err = pcall(function() return "
+     "funcs.new():with_context{x = deep} end) eq(ok, false) "
+     "eq(funcs.call('t:echo', 3), 3)"},
+    {"arguments that can't travel leave nothing behind",
+     "local t = {} for i = 1, 100 do t = {t} end local v, err = funcs.call('t:echo', "
+     "t) eq(v, nil) eq(err:kind(), 'Invalid') local f, err = funcs.async('t:echo', t) "
+     "eq(f, nil) eq(err:kind(), 'Invalid') eq(funcs.call('t:echo', 3), 3)"},
+};
+
+START_TEST(functions_give_futures)
+{
+    struct bench bench;
+    const char *outcome;
+
+    bench_begin(&bench, NULL);
+    add(&bench, "t:echo", "return function(v) return v end");
+    add(&bench, "t:slow", "return function() time.sleep('1h') end");
+    add(&bench, "t:fail",
+        "return function() return nil, errors.new{message = 'm', kind = 'Conflict'} "
+        "end");
+    add(&bench, "t:ctx", "return function(k) return ctx.get(k) end");
+    outcome = bench_run_body(&bench, futures[_i].body);
+    ck_assert_msg(strcmp(outcome, "null") == 0, "%s: %s", futures[_i].title, outcome);
+    bench_end(&bench);
+}
+END_TEST
+
+/* What a process keeps doing must not make it grow (F-16). */
+START_TEST(functions_called_in_a_loop_keep_the_caller_small)
+{
+    struct bench bench;
+    const char *outcome;
+
+    bench_begin(&bench, NULL);
+    add(&bench, "t:echo", "return function(v) return v end");
+    bench.rt.settings.vm_max_bytes = 2 << 20;
+    outcome =
+        bench_run_body(&bench, "for i = 1, 20000 do local f = funcs.async('t:echo', i) "
+                               "f:response():receive() end");
+    ck_assert_str_eq(outcome, "null");
+    bench_end(&bench);
+}
+END_TEST
+
+/* ---- held calls ---- */
+
+START_TEST(functions_are_called_again_when_the_queue_has_room)
+{
+    struct frame_resume resume = {.n = 1, .target = bytes_of_text("t:f")};
+    struct bench bench;
+    struct buf buf;
+    uint64_t pid;
+
+    bench_begin(&bench, NULL);
+    add(&bench, "t:f", "return function(v) return v end");
+    bench_add(&bench, "t:caller", "process.lua", MODULES,
+              "return {main = function() local a, b = funcs.async('t:f', 1), "
+              "funcs.async('t:f', 2) b:cancel() return funcs.call('t:f', 3) end}");
+    bench.holds_calls = true;
+    pid = bench_spawn(&bench, "t:caller", NULL);
+    bench_settle(&bench);
+    bench.holds_calls = false;
+    buf_init(&buf, 0);
+    for (int i = 0; i < 3; i++) {
+        buf_clear(&buf);
+        frame_encode_resume(&buf, &resume);
+        buf_consume(&buf, FRAME_HEADER_BYTES);
+        bench_send(&bench, FRAME_RESUME, buf_bytes(&buf));
+        bench_settle(&bench);
+    }
+    buf_finish(&buf);
+    ck_assert_str_eq(bench_await_exit(&bench, pid), "3");
+    bench_end(&bench);
+}
+END_TEST
+
+static void fill(TCase *tc)
+{
+    tcase_add_loop_test(tc, functions_return, 0, N_ELEMENTS(results));
+    tcase_add_loop_test(tc, functions_load, 0, N_ELEMENTS(chunks));
+    tcase_add_test(tc, functions_name_the_dependency_that_failed);
+    tcase_add_test(tc, functions_keep_their_state_from_call_to_call);
+    tcase_add_test(tc, functions_run_concurrent_calls_on_instances_of_their_own);
+    tcase_add_test(tc, functions_may_touch_what_an_earlier_call_left);
+    tcase_add_test(tc, functions_answer_at_once_and_linger);
+    tcase_add_loop_test(tc, functions_linger, 0, N_ELEMENTS(lingering));
+    tcase_add_test(tc, functions_log_what_fails_late);
+    tcase_add_test(tc, functions_linger_for_a_bounded_time);
+    tcase_add_loop_test(tc, functions_are_cancelled, 0, N_ELEMENTS(to_cancel));
+    tcase_add_test(tc, functions_are_cancelled_while_their_code_is_fetched);
+    tcase_add_test(tc, functions_are_cancelled_while_they_load);
+    tcase_add_test(tc, functions_let_async_calls_go_on_after_they_return);
+    tcase_add_test(tc, functions_called_by_a_process_end_with_it);
+    tcase_add_test(tc, functions_hand_on_their_deadline);
+    tcase_add_loop_test(tc, functions_give_futures, 0, N_ELEMENTS(futures));
+    tcase_add_test(tc, functions_called_in_a_loop_keep_the_caller_small);
+    tcase_add_test(tc, functions_are_called_again_when_the_queue_has_room);
+}
+
+int main(void)
+{
+    return unit_main("functions", fill);
+}
