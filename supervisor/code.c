@@ -50,6 +50,7 @@ struct chunk {
 struct waiter {
     struct list link;
     void (*ready)(struct waiter *waiter, const struct chunk *chunk); /* takes waiter */
+    void (*drop)(void *context); /* its chunk goes unready; NULL = nothing to do */
     void *context;
 };
 
@@ -103,8 +104,13 @@ static void free_chunk(struct chunk *chunk)
 {
     struct list *node;
 
-    while ((node = list_take_first(&chunk->waiters)) != NULL)
-        free(container_of(node, struct waiter, link));
+    while ((node = list_take_first(&chunk->waiters)) != NULL) {
+        struct waiter *waiter = container_of(node, struct waiter, link);
+
+        if (waiter->drop != NULL)
+            waiter->drop(waiter->context);
+        free(waiter);
+    }
     list_remove(&chunk->pending);
     entry_unref(chunk->entry);
     buf_finish(&chunk->payload);
@@ -444,13 +450,23 @@ static void on_batch_chunk(struct waiter *waiter, const struct chunk *chunk)
     finish_one(batch);
 }
 
+/* The supervisor ends while it compiles: nobody is told. */
+static void drop_batch(void *context)
+{
+    struct batch *batch = context;
+
+    if (--batch->n_left == 0)
+        free(batch);
+}
+
 static struct waiter *make_waiter(void (*ready)(struct waiter *, const struct chunk *),
-                                  void *context)
+                                  void (*drop)(void *), void *context)
 {
     struct waiter *waiter = xcalloc(1, sizeof(*waiter));
 
     list_init(&waiter->link);
     waiter->ready = ready;
+    waiter->drop = drop;
     waiter->context = context;
     return waiter;
 }
@@ -466,7 +482,7 @@ void code_compile(struct code *code, struct entry *const *entries, size_t n,
         if (source_of(entries[i]) == NULL)
             continue;
         batch->n_left++; /* NOLINT(clang-analyzer-unix.Malloc): counted, 1 is ours */
-        want(code, entries[i], make_waiter(on_batch_chunk, batch));
+        want(code, entries[i], make_waiter(on_batch_chunk, drop_batch, batch));
     }
     finish_one(batch); /* NOLINT(clang-analyzer-unix.Malloc) */
     send_pending(code);
@@ -553,7 +569,7 @@ static void on_get(struct request *request)
         return;
     }
     request->on_cancel = never_cancelled;
-    want(code, entry, make_waiter(ready, request));
+    want(code, entry, make_waiter(ready, NULL, request));
     send_pending(code);
 }
 
