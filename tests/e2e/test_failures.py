@@ -45,6 +45,8 @@ def test_worker_killed_while_running_a_call(boot, sig):
     one.allow(*DEATH)
     call = one.call_in_background("app:sleep", "1h")
     in_flight(one, "app:sleep")
+    if troupe.SANITIZED and sig == signal.SIGSEGV:
+        sig = signal.SIGKILL  # the sanitizer would tell of it at length
     one.kill_worker("app:sleep", sig)
     _, err = call.communicate(timeout=30)
     error = json.loads(err)["error"]
@@ -307,7 +309,7 @@ end}
     assert "memory" in got["eater"] or "too large" in got["eater"] \
         or "length overflow" in got["eater"], got
     assert one.wait_worker("app:host") == pid
-    assert troupe.memory_bytes(one.pid) < before + (16 << 20)
+    assert not troupe.has_grown(one.pid, before, 16 << 20)
 
 
 def test_L5_memory_eater_that_swallows_errors(boot):
@@ -737,7 +739,7 @@ def test_ten_thousand_entries_boot_in_two_seconds(boot):
     took = time.monotonic() - started
     assert one.call("app:f7", 7) == 7
     assert len(one.supctl("registry", "list")) == 9999
-    limit_s = 2.0 if "asan" not in troupe.BUILD else 20.0
+    limit_s = 20.0 if troupe.SANITIZED else 2.0
     assert took < limit_s, f"boot took {took:.2f} s"
 
 
@@ -784,7 +786,7 @@ def test_P2_complaint8_descriptors_and_memory_stay_flat(boot):
     for _ in range(10):
         round_trip()
     wait_for(lambda: troupe.n_descriptors(one.pid) <= fds, what=f"<= {fds} descriptors")
-    assert troupe.memory_bytes(one.pid) < memory + (2 << 20)
+    assert not troupe.has_grown(one.pid, memory, 2 << 20)
 
 
 def test_P2_a_worker_sees_only_agreed_descriptors(boot):

@@ -81,7 +81,7 @@ def test_M4_misdeed_of_a_worker_costs_its_life_only(boot, tmp_path, name):
     assert failure.value.kind in ("Unavailable", "Timeout", "Internal"), failure.value
     assert one.call("app:good", "fine") == "fine"
     assert one.wait_worker("app:good") == good
-    assert troupe.memory_bytes(one.pid, "VmPeak") < before + (40 << 20)
+    assert not troupe.has_grown(one.pid, before, 40 << 20, "VmPeak")
 
 
 BAD_PAYLOADS = [name for name in MISDEEDS if name.endswith(("in a result", "in an error"))]
@@ -189,7 +189,7 @@ while True:
     for i in range(20):
         assert one.call("app:good", i, timeout="10s") == i
     assert time.monotonic() - started < 15
-    assert troupe.memory_bytes(one.pid) < 128 << 20
+    assert not troupe.has_grown(one.pid, 0, 128 << 20)
     assert flood.wait(30) != troupe.OK
     flood.communicate()
 
@@ -216,7 +216,7 @@ end}""", modules=["funcs"])], supervisor=supervisor)
     one.supctl("spawn", "app:pusher", "app:host")
     for i in range(10):
         assert one.call("app:good", i, timeout="10s") == i
-    assert troupe.memory_bytes(one.pid) < 400 << 20
+    assert not troupe.has_grown(one.pid, 0, 400 << 20)
     pid = one.actors("app:pusher")[0]["pid"]
     one.supctl("cancel", pid)
 
@@ -351,7 +351,7 @@ end}""", modules=["logger"])])
     before = troupe.memory_bytes(one.pid)
     for _ in range(20):
         assert one.call("app:chat", 1000, timeout="20s") == 1000
-    assert troupe.memory_bytes(one.pid) < before + (24 << 20)
+    assert not troupe.has_grown(one.pid, before, 24 << 20)
     peer.close()
 
 

@@ -88,6 +88,20 @@ def memory_bytes(pid, field="VmRSS"):
     return 0
 
 
+def _is_sanitized():
+    with open(SUPERVISOR, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
+SANITIZED = _is_sanitized() if os.path.exists(SUPERVISOR) else False
+
+
+def has_grown(pid, since_bytes, by_bytes, field="VmRSS"):
+    """Does the process hold that much more than before? A sanitizer keeps what is freed:
+    then nobody can tell, and the answer is no."""
+    return not SANITIZED and memory_bytes(pid, field) >= since_bytes + by_bytes
+
+
 def collect_zombies():
     """Reaps what is ours to reap: children of dead supervisors that came to us."""
     pids = []
