@@ -314,8 +314,10 @@ void call_send(struct calls *calls, struct call *call, struct worker *callee,
     call->state = CALL_SENT;
     call->callee = callee;
     list_append(&callee->calls_to, &call->to);
-    if (call->pool != NULL)
+    if (call->pool != NULL) {
+        call->sent_at = ev_now(calls->sup->loop);
         callee->n_busy++;
+    }
     callee->n_calls_given++;
 }
 
@@ -483,6 +485,16 @@ static void free_place(struct calls *calls, struct pool *pool, struct worker *wo
     calls->hooks.on_place_free(pool, worker);
 }
 
+static void note_run(struct calls *calls, const struct call *call)
+{
+    double now;
+
+    if (call->pool == NULL || call->type != FRAME_CALL || calls->hooks.on_ran == NULL)
+        return;
+    now = ev_now(calls->sup->loop);
+    calls->hooks.on_ran(call->pool, now - call->sent_at, now);
+}
+
 /* The frame goes on as it is, but for number and status. */
 static void pass_reply(const struct origin *origin, uint8_t status, struct bytes body)
 {
@@ -523,6 +535,7 @@ int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
         return err_set(err, ERR_INVALID, "it answers call 0x%llx twice or with %u",
                        (unsigned long long)frame.call, frame.status);
     pool = call->pool;
+    note_run(calls, call);
     if (call->attempts != NULL && status == REPLY_ERROR && !lingers &&
         calls_put_off(calls, call, frame.result)) {
         free_place(calls, pool, from);

@@ -85,6 +85,7 @@ struct call {
     struct list from;      /* in the origin's list */
     struct list to;        /* in callee->calls_to, or in the pool's queue */
     uint64_t due_at_ns;    /* deadline, or the end of the callee's grace; 0 = none */
+    double sent_at;        /* time of the loop turn, seconds; with a pool only */
     uint64_t opened_at_ns; /* set only when there is a deadline */
     uint8_t *body;         /* QUEUED, or attempts != NULL: the frame as it came */
     uint32_t body_bytes;
@@ -106,6 +107,9 @@ struct call {
 struct calls_hooks {
     /* A place of call's worker is free again (REPLY, FREE). call->pool is not NULL. */
     void (*on_place_free)(struct pool *pool, struct worker *worker);
+    /* A call that pool had given to a worker was answered by it after so many seconds;
+     * at is the time of this loop turn. May be NULL. */
+    void (*on_ran)(struct pool *pool, double seconds, double at);
     /* A queued call has been answered elsewhere (deadline, cancel, origin's death) and
      * is out of the queue. */
     void (*on_left_queue)(struct pool *pool, uint32_t body_bytes);

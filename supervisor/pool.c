@@ -95,8 +95,13 @@ static void on_left_queue(struct pool *pool, uint32_t body_bytes)
         pool_go_on_stopping(pool);
 }
 
-const struct calls_hooks pool_calls_hooks = {.on_place_free = on_place_free,
-                                             .on_left_queue = on_left_queue};
+static void on_ran(struct pool *pool, double seconds, double at)
+{
+    latency_note(&pool->latency, seconds, at);
+}
+
+const struct calls_hooks pool_calls_hooks = {
+    .on_place_free = on_place_free, .on_ran = on_ran, .on_left_queue = on_left_queue};
 
 void pool_fail_queue(struct pool *pool, const struct err *err)
 {
@@ -478,4 +483,9 @@ void pool_get_figures(const struct pool *pool, struct pool_figures *out)
                                  .next_try_at_ns = pool->next_try_at_ns};
     LIST_FOREACH (node, &pool->workers)
         out->n_actors += pool_worker_at(node)->n_actors;
+}
+
+int64_t pool_latency_us(struct pool *pool, double q)
+{
+    return latency_quantile_us(&pool->latency, q, ev_now(pool->pools->sup->loop));
 }

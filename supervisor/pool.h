@@ -107,6 +107,10 @@ struct pool_figures {
 };
 void pool_get_figures(const struct pool *pool, struct pool_figures *out);
 
+/* How long calls of the last minute or two ran in a worker, by share (0 to 1) of them;
+ * -1 when there were none. See latency.h. */
+int64_t pool_latency_us(struct pool *pool, double q);
+
 struct pool *pools_next(const struct pools *pools, const struct pool *after);
 #define POOLS_FOREACH(p, pools)                                                        \
     for (struct pool * (p) = pools_next((pools), NULL); (p) != NULL;                   \

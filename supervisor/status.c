@@ -177,7 +177,18 @@ static const char *pool_state_name(const struct pool *pool,
     }
 }
 
-static struct value describe_pool(const struct status *status, const struct pool *pool)
+/* Only where calls have run of late. */
+static void put_latency(struct value *record, struct pool *pool)
+{
+    int64_t p50_us = pool_latency_us(pool, 0.5);
+
+    if (p50_us < 0)
+        return;
+    value_put(record, "p50_us", value_int(p50_us));
+    value_put(record, "p99_us", value_int(pool_latency_us(pool, 0.99)));
+}
+
+static struct value describe_pool(const struct status *status, struct pool *pool)
 {
     struct value record = value_map();
     struct pool_figures figures;
@@ -197,6 +208,7 @@ static struct value describe_pool(const struct status *status, const struct pool
     value_put(&record, "n_calls_done", value_int((int64_t)figures.n_calls_done));
     value_put(&record, "n_deaths", value_int((int64_t)figures.n_deaths));
     value_put(&record, "rate", value_int(rate_of(status, pool_entry(pool))));
+    put_latency(&record, pool);
     if (figures.next_try_at_ns != 0)
         value_put(&record, "next_try_in_ms",
                   value_int(-ms_since(figures.next_try_at_ns)));

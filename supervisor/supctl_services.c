@@ -22,11 +22,17 @@ static const struct column service_columns[] = {
 };
 
 static const struct column pool_columns[] = {
-    {"POOL", "entry", COLUMN_TEXT},           {"KIND", "kind", COLUMN_TEXT},
-    {"STATE", "state", COLUMN_STATE},         {"PROCS", "n_processes", COLUMN_NUMBER},
-    {"SLOTS", "n_slots", COLUMN_NUMBER},      {"BUSY", "n_busy", COLUMN_NUMBER},
-    {"QUEUED", "n_queued", COLUMN_NUMBER},    {"ACTORS", "n_actors", COLUMN_NUMBER},
-    {"CALLS", "n_calls_done", COLUMN_NUMBER}, {"RATE/S", "rate", COLUMN_NUMBER},
+    {"POOL", "entry", COLUMN_TEXT},
+    {"KIND", "kind", COLUMN_TEXT},
+    {"STATE", "state", COLUMN_STATE},
+    {"PROCS", "n_processes", COLUMN_NUMBER},
+    {"SLOTS", "n_slots", COLUMN_NUMBER},
+    {"BUSY", "n_busy", COLUMN_NUMBER},
+    {"QUEUED", "n_queued", COLUMN_NUMBER},
+    {"ACTORS", "n_actors", COLUMN_NUMBER},
+    {"CALLS", "n_calls_done", COLUMN_NUMBER},
+    {"RATE/S", "rate", COLUMN_NUMBER},
+    {"P99", "p99_us", COLUMN_US},
     {"DEATHS", "n_deaths", COLUMN_NUMBER},
 };
 

@@ -59,6 +59,17 @@ static void append_ms(struct buf *buf, int64_t ms)
                    (long long)(s / 3600 % 24));
 }
 
+static void append_us(struct buf *buf, int64_t us)
+{
+    if (us < 1000)
+        buf_printf(buf, "%lldus", (long long)us);
+    else if (us < 100000)
+        buf_printf(buf, "%lld.%lldms", (long long)(us / 1000),
+                   (long long)(us % 1000 / 100));
+    else
+        append_ms(buf, us / 1000);
+}
+
 static double number_of(const struct value *value)
 {
     return value->type == VALUE_INT ? (double)value->as.integer : value->as.real;
@@ -79,6 +90,8 @@ static void append_cell(struct buf *buf, const struct value *value,
         append_bytes(buf, number_of(value));
     else if (is_number && kind == COLUMN_MS)
         append_ms(buf, (int64_t)number_of(value));
+    else if (is_number && kind == COLUMN_US)
+        append_us(buf, (int64_t)number_of(value));
     else if (is_number && kind == COLUMN_PERCENT)
         buf_printf(buf, "%.0f%%", number_of(value));
     else if (value->type == VALUE_STRING)

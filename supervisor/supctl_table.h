@@ -18,6 +18,7 @@ enum column_kind {
     COLUMN_NUMBER,
     COLUMN_BYTES, /* 3.4M */
     COLUMN_MS,    /* a duration in milliseconds: 2h03m */
+    COLUMN_US,    /* a duration in microseconds: 1.3ms */
     COLUMN_PERCENT,
 };
 

@@ -148,6 +148,18 @@ def test_status_json_keys(running):
                    if isinstance(value, int) and key != "rss_bytes"), row
 
 
+def test_status_tells_how_long_calls_run(running):
+    for _ in range(50):
+        running.call("app:sleep", "1ms")
+    running.call("app:sleep", "100ms")
+    row = running.pool("app:sleep")
+    assert 1000 <= row["p50_us"] < 100000 <= row["p99_us"] < 30_000_000, row
+    header, rows = table(running, "pools")
+    cells = next(row for row in rows if row[0] == "app:sleep")
+    assert cells[header.index("P99")].endswith(("ms", "s"))
+    assert "p99_us" not in running.pool("app:host"), "a host runs no calls"
+
+
 def test_status_of_one_service(running):
     assert running.run_supctl("status", "app:one").returncode == OK
     assert running.run_supctl("status", "app:down").returncode == NOT_RUNNING

@@ -92,7 +92,8 @@ static void open_peer(struct peer *peer, uint32_t index)
 
 static void begin(void)
 {
-    static const struct calls_hooks hooks = {on_place_free, on_left_queue, again};
+    static const struct calls_hooks hooks = {
+        .on_place_free = on_place_free, .on_left_queue = on_left_queue, .again = again};
 
     memset(&sup, 0, sizeof(sup));
     sup.loop = ev_loop_new(0);

@@ -1,0 +1,31 @@
+/*
+ * latency -- how long calls ran lately: a histogram of fixed size.
+ *
+ * Four buckets for each power of two of microseconds, so a quantile is at most a
+ * quarter too large and never too small. What it tells is of the last one to two
+ * minutes: every minute the older half is dropped, when somebody notes or asks; there
+ * is no timer. Times are seconds of one clock, whichever the caller reads once per loop
+ * turn.
+ */
+#ifndef TROUPE_SUPERVISOR_LATENCY_H
+#define TROUPE_SUPERVISOR_LATENCY_H
+
+#include <stdint.h>
+
+#define LATENCY_BUCKETS 128
+#define LATENCY_TURN_S  60.
+
+struct latency {
+    uint32_t counts[2][LATENCY_BUCKETS];
+    unsigned newer; /* which of the two is being filled */
+    double turned_at;
+};
+
+/* A call ran for so many seconds, until at. A clock that was set back counts as 0. */
+void latency_note(struct latency *latency, double seconds, double at);
+
+/* The time that a share q (0 to 1) of the calls didn't exceed; -1 when there are none.
+ */
+int64_t latency_quantile_us(struct latency *latency, double q, double at);
+
+#endif
