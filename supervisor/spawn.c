@@ -103,9 +103,9 @@ static int place_descriptors(const struct spawn_spec *spec)
 
 static void __attribute__((noreturn)) run_child(struct plan *plan)
 {
-    /* Its own process group: Ctrl-C at our terminal is for us alone to act on. Not its own
-     * session: the kernel shares the CPU out by session, and a worker of one's own would
-     * get as much as everything else on the machine, or as little. */
+    /* Its own process group: Ctrl-C at our terminal is for us alone to act on. Not its
+     * own session: the kernel shares the CPU out by session, and a worker of one's own
+     * would get as much as everything else on the machine, or as little. */
     if (!plan->spec->terminal)
         setpgid(0, 0);
     if (place_descriptors(plan->spec) == -1 || prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 ||

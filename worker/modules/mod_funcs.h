@@ -20,6 +20,6 @@ struct future;
 struct future *future_push(lua_State *L);
 void future_set_call(struct future *future, uint64_t call);
 void future_settle(struct future *future); /* no REPLY will come for it */
-void future_done(void *future, uint8_t status, struct bytes result);
+void future_done(void *context, uint8_t status, struct bytes result);
 
 #endif
