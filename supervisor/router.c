@@ -103,17 +103,25 @@ static void give(struct supervisor *sup, struct call *call, const struct target 
         pool_submit(pool_hidden(pool), call, body);
 }
 
-static void call_again(struct supervisor *sup, struct call *call, struct bytes body)
+static int find_again(struct supervisor *sup, struct bytes body, struct target *out,
+                      struct err *err)
 {
     struct frame_call frame;
-    struct target target;
-    struct err err = {0};
 
-    if (frame_decode_call(body, &frame, &err) == 0 &&
-        !find_target(sup, frame.target, &target))
-        err_set(&err, ERR_NOT_FOUND, "pool not found: %.*s", (int)frame.target.n,
-                (const char *)frame.target.data);
-    if (err.text[0] != '\0')
+    if (frame_decode_call(body, &frame, err) == -1)
+        return -1;
+    if (find_target(sup, frame.target, out))
+        return 0;
+    return err_set(err, ERR_NOT_FOUND, "pool not found: %.*s", (int)frame.target.n,
+                   (const char *)frame.target.data);
+}
+
+static void call_again(struct supervisor *sup, struct call *call, struct bytes body)
+{
+    struct target target;
+    struct err err;
+
+    if (find_again(sup, body, &target, &err) == -1)
         call_fail(sup->calls, call, &err);
     else
         give(sup, call, &target, body);
@@ -154,7 +162,7 @@ static void route_with_options(struct supervisor *sup, const struct origin *orig
                                const struct frame_call *frame,
                                const struct target *target, struct bytes body)
 {
-    struct call_options options;
+    struct call_options options = {0};
     struct err err = {0};
     struct call *call;
 
