@@ -57,6 +57,16 @@ static void send_watch(lua_State *L, uint64_t call, uint64_t pid, enum watch_op 
     conn_wrote(conn);
 }
 
+/* Who answered knows the target's number; only here is its text known. */
+static int refused_far(lua_State *L, enum relation relation)
+{
+    int n = ask_result(L);
+
+    if (strcmp(errors_kind(L, -1, NULL), err_kind_name(ERR_NOT_FOUND)) != 0)
+        return n;
+    return not_registered(L, relation == RELATION_LINK ? "link" : "monitor");
+}
+
 static int watched_far(lua_State *L, int status, lua_KContext ctx)
 {
     struct actor *self = actor_current(L);
@@ -66,7 +76,7 @@ static int watched_far(lua_State *L, int status, lua_KContext ctx)
 
     (void)status;
     if (!ask_reply(L, &result))
-        return ask_result(L);
+        return refused_far(L, relation);
     ask_done(L);
     if (peers_check(self->vm->rt, pid) == PEER_DEAD) { /* its EXIT was quicker */
         lua_pushboolean(L, 1);
