@@ -10,6 +10,6 @@ def results(boot_shared):
     return lua_suite.boot(boot_shared)
 
 
-@lua_suite.cases("processes")
+@lua_suite.cases("processes", "processes_far")
 def test_processes(results, suite, title):
     results.check(suite, title)

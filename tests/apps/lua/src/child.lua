@@ -2,6 +2,12 @@
 
 local does = {}
 
+-- Where children of children go: beside the child, or back to the other host.
+local function other_host()
+    return string.find(process.pid(), "suite:host2", 1, true) and "suite:host"
+        or "suite:host2"
+end
+
 does["return"] = function(...) return ... end
 
 -- Returns several values as a main may: "v", text or error as the second one.
@@ -104,7 +110,7 @@ does["link chain"] = function(parent, depth, trap)
         process.set_options{trap_links = true}
     end
     if depth > 0 then
-        assert(process.spawn_linked("suite:child", "suite:host", "link chain", parent,
+        assert(process.spawn_linked("suite:child", other_host(), "link chain", parent,
             depth - 1, false))
     end
     process.send(parent, "up", {depth = depth, pid = process.pid()})
@@ -113,7 +119,7 @@ does["link chain"] = function(parent, depth, trap)
 end
 
 does["spawn and end"] = function(parent, ...)
-    local pid = process.spawn("suite:child", "suite:host", ...)
+    local pid = process.spawn("suite:child", other_host(), ...)
     process.send(parent, "child", pid)
     return "parent ended"
 end
@@ -126,7 +132,7 @@ does["link to"] = function(pid, parent)
 end
 
 does["spawn linked and sleep"] = function(...)
-    assert(process.spawn_linked("suite:child", "suite:host", ...))
+    assert(process.spawn_linked("suite:child", other_host(), ...))
     time.sleep("10s")
     return "survived"
 end
