@@ -117,13 +117,32 @@ struct gathering {
     struct request *request;
     struct value list;
     unsigned n_pending;
+    size_t limit;    /* actors of one worker */
+    size_t n_living; /* in all those that were asked */
+    bool is_cut;
 };
+
+/* Whoever asks for it hears whether those are all: {actors, total, cut}. */
+static void reply_all(struct gathering *gathering)
+{
+    struct value map = value_map();
+
+    value_put(&map, "actors", gathering->list);
+    value_put(&map, "total", value_int((int64_t)gathering->n_living));
+    value_put(&map, "cut", value_bool(gathering->is_cut));
+    gathering->list = (struct value){0};
+    request_reply(gathering->request, &map);
+    value_finish(&map);
+}
 
 static void end_gathering(struct gathering *gathering)
 {
     if (--gathering->n_pending != 0)
         return;
-    request_reply(gathering->request, &gathering->list);
+    if (value_get_bool(arg(gathering->request, 0), "count", false))
+        reply_all(gathering);
+    else
+        request_reply(gathering->request, &gathering->list);
     value_finish(&gathering->list);
     free(gathering);
 }
@@ -138,6 +157,9 @@ static void on_actors(void *context, uint8_t status, struct bytes result)
     if ((status & ~REPLY_LINGERS) == REPLY_OK &&
         payload_decode(result, &payload, &err) == 0) {
         found = payload.as.list.n > 0 ? &payload.as.list.items[0] : NULL;
+        if (found != NULL && found->type == VALUE_LIST &&
+            found->as.list.n >= gathering->limit)
+            gathering->is_cut = true;
         for (size_t i = 0;
              found != NULL && found->type == VALUE_LIST && i < found->as.list.n; i++) {
             value_append(&gathering->list, found->as.list.items[i]);
@@ -163,11 +185,13 @@ static void handle_list(struct request *request)
     gathering->request = request;
     gathering->list = value_list();
     gathering->n_pending = 1; /* this loop */
+    gathering->limit = (size_t)limit.as.integer;
     WORKERS_FOREACH(worker, sup->workers)
     {
         if (!has_actors(worker))
             continue;
         gathering->n_pending++;
+        gathering->n_living += worker->n_actors;
         ask_worker(worker, "@actors.list", &limit, 1, on_actors, gathering);
     }
     end_gathering(gathering);

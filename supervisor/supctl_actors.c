@@ -20,6 +20,16 @@ static void print_list(const struct supctl *ctl, const struct value *list,
         supctl_table_print(stdout, list, columns, n, none, ctl->is_terminal);
 }
 
+/* On stderr: what reads our output reads rows. */
+static void say_if_cut(const struct value *answer, size_t n_shown)
+{
+    if (!value_get_bool(answer, "cut", false))
+        return;
+    fflush(stdout);
+    fprintf(stderr, "supctl: the list is cut: %zu of %lld actors\n", n_shown,
+            (long long)value_get_int(answer, "total", 0));
+}
+
 static int run_ps(struct supctl *ctl)
 {
     static const struct column columns[] = {
@@ -27,12 +37,19 @@ static int run_ps(struct supctl *ctl)
         {"STATE", "state", COLUMN_STATE},  {"MAILBOX", "mailbox", COLUMN_NUMBER},
         {"STEPS", "steps", COLUMN_NUMBER},
     };
-    struct value actors;
-    int code = supctl_ask(ctl, "@actors.list", value_list(), ASK_TIMEOUT_MS, &actors);
+    struct value args = value_list(), options = value_map(), answer;
+    const struct value *actors;
+    int code;
 
-    if (code == EXIT_OK)
-        print_list(ctl, &actors, columns, N_ELEMENTS(columns), "no actors");
-    value_finish(&actors);
+    value_put(&options, "count", value_bool(true));
+    value_append(&args, options);
+    code = supctl_ask(ctl, "@actors.list", args, ASK_TIMEOUT_MS, &answer);
+    actors = value_get(&answer, "actors");
+    if (code == EXIT_OK && actors != NULL && actors->type == VALUE_LIST) {
+        print_list(ctl, actors, columns, N_ELEMENTS(columns), "no actors");
+        say_if_cut(&answer, actors->as.list.n);
+    }
+    value_finish(&answer);
     return code;
 }
 

@@ -514,3 +514,23 @@ def test_stop_ends_the_supervisor(boot, args):
     assert running.run_supctl("stop", *args).returncode == OK
     assert running.wait(10) == OK
     assert running.run_supctl("status").returncode == UNREACHABLE
+
+
+def test_ps_says_that_it_is_cut(boot):
+    one = boot([
+        host(host={"workers": 1}),
+        process("idle", "return {main = function() process.events():receive() end}",
+                modules=["process"]),
+        function("crowd", """return {main = function(n)
+            local hosted = 0
+            for i = 1, n do
+                if process.spawn("app:idle", "app:host") then hosted = hosted + 1 end
+            end
+            return hosted
+        end}""", modules=["process"])])
+    n = 50001
+    assert one.call("app:crowd", n, timeout="60s") == n
+    done = one.run_supctl("ps", "--json")
+    rows = json.loads(done.stdout)
+    assert done.returncode == OK and 10000 <= len(rows) < n
+    assert done.stderr == f"supctl: the list is cut: {len(rows)} of {n} actors\n"
