@@ -226,6 +226,48 @@ static void check_lua(struct entry *entry, struct problems *problems)
 /* ---- one entry ---------------------------------------------------------------------
  */
 
+/* PH-1: a field that nobody reads is a typo as a rule. prefix: of block, "" or "host."
+ */
+static void warn_of_unknown(const struct entry *entry, const struct value *block,
+                            const char *prefix, const char *const *known, size_t n,
+                            struct problems *problems)
+{
+    size_t n_fields = block != NULL && block->type == VALUE_MAP ? block->as.map.n : 0;
+
+    for (size_t i = 0; i < n_fields; i++) {
+        const char *key = block->as.map.pairs[i].key, *nearest;
+        char path[200], hint[120];
+        struct problem_at at;
+        bool is_known = false;
+
+        for (size_t k = 0; k < n && !is_known; k++)
+            is_known = strcmp(known[k], key) == 0;
+        if (is_known)
+            continue;
+        snprintf(path, sizeof(path), "%s%s", prefix, key);
+        nearest = nearest_find(key, known, n);
+        snprintf(hint, sizeof(hint), "did you mean %s%s?", prefix,
+                 nearest == NULL ? "" : nearest);
+        at = entry_at(entry, path);
+        problems_add(problems, SEVERITY_WARNING, ERR_INVALID, &at,
+                     nearest == NULL ? "take it out" : hint,
+                     "%s has no field %s, ignoring it", entry->kind, path);
+    }
+}
+
+static void check_host(const struct entry *entry, struct problems *problems)
+{
+    static const char *const fields[] = {"host", "lifecycle"};
+    static const char *const host_fields[] = {"workers",          "queue_size",
+                                              "local_queue_size", "vm_actors",
+                                              "vm_max_bytes",     "mailbox_max_bytes"};
+    const struct value *data = entry_fields(entry);
+
+    warn_of_unknown(entry, data, "", fields, N_ELEMENTS(fields), problems);
+    warn_of_unknown(entry, value_get(data, "host"), "host.", host_fields,
+                    N_ELEMENTS(host_fields), problems);
+}
+
 static void check_blocks(const struct entry *entry, struct problems *problems)
 {
     unsigned flags = entry->type->flags;
@@ -290,6 +332,8 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
         check_lua(entry, problems);
     else if (strcmp(entry->kind, "process.service") == 0)
         check_service(entry, problems);
+    else if (strcmp(entry->kind, "process.host") == 0)
+        check_host(entry, problems);
     else if (strcmp(entry->kind, "http.endpoint") == 0)
         check_endpoint(entry, problems);
     else if (strcmp(entry->kind, "function.exec") == 0)

@@ -80,3 +80,27 @@ entries:
         "such variable, or it is empty; declare an env.variable of that name and give it "
         "a value, or write ${env:NAME|default}"]
     assert lines_about(result, "workers") == []
+
+
+def test_unknown_fields_of_a_host_are_warnings_PH_1(tmp_path):
+    (tmp_path / "x.yaml").write_text("""\
+namespace: a
+entries:
+  - name: host
+    kind: process.host
+    host:
+      workers: 2
+      qeue_size: 10
+    lifecyle:
+      auto_start: true
+    color: red
+""")
+    result = check("--config", "x.yaml", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stderr.splitlines() == [
+        "x.yaml:7:7: warning: a:host: process.host has no field host.qeue_size, ignoring "
+        "it; did you mean host.queue_size?",
+        "x.yaml:8:5: warning: a:host: process.host has no field lifecyle, ignoring it; "
+        "did you mean lifecycle?",
+        "x.yaml:10:5: warning: a:host: process.host has no field color, ignoring it; "
+        "take it out"]
