@@ -1,0 +1,305 @@
+"""Sizes, depths and numbers: what is big arrives whole or is refused clearly, on every
+route, and nobody else waits for it (M1, M2, MB-5, F-44 to F-48)."""
+
+import time
+
+import pytest
+
+import troupe
+from troupe import SupctlError, function, host, process, wait_for
+
+ECHO = "return {main = function(...) return ... end}"
+SLEEP = "return {main = function(d) time.sleep(d) return d end}"
+
+# One value through every route: a call within the worker, to another worker, a spawn, a
+# message within the worker, to another worker, an event, a result. What comes back is
+# compared where it was made.
+ROUTES = """
+local function deep(n)
+    local t = {}
+    for _ = 2, n do t = {t} end
+    return t
+end
+
+local function depth(t)
+    local n = 0
+    while t do n = n + 1 t = t[1] end
+    return n
+end
+
+local make = {
+    bytes = function(n) return ("x"):rep(n) end,
+    depth = deep,
+    keys = function(n) local t = {} for i = 1, n do t["k" .. i] = i end return t end,
+    list = function(n) local t = {} for i = 1, n do t[i] = i end return t end,
+    -- Little to hold, much to send: one text of 1 MiB, n times.
+    megabytes = function(n)
+        local t, text = {}, ("x"):rep(1 << 20)
+        for i = 1, n do t[i] = text end
+        return t
+    end,
+}
+local size = {
+    bytes = function(v) return #v end,
+    depth = depth,
+    keys = function(v) local n = 0 for _ in pairs(v) do n = n + 1 end return n end,
+    list = function(v) return #v end,
+    megabytes = function(v) return #v end,
+}
+
+local function receive(limit)
+    local timeout = time.after(limit)
+    local got = channel.select{process.inbox():case_receive(),
+        process.events():case_receive(), timeout:case_receive()}
+    if got.channel == timeout then return nil, errors.new("nothing came") end
+    if got.channel == process.events() then
+        return got.value.result.value, got.value.result.error
+    end
+    return got.value:payload():data()
+end
+
+local routes = {
+    call = function(v) return funcs.call("app:echo", v) end,
+    inline = function(v) return funcs.call("app:inline", v) end,
+    async = function(v)
+        local future, err = funcs.async("app:echo", v)
+        if err then return nil, err end
+        future:response():receive()
+        local got, why = future:result()
+        if why then return nil, why end
+        return got:data()
+    end,
+    spawn = function(v)
+        local pid, err = process.spawn_monitored("app:give", "app:host", v)
+        if not pid then return nil, err end
+        return receive("20s")
+    end,
+    spawn_far = function(v)
+        local pid, err = process.spawn_monitored("app:give", "app:far", v)
+        if not pid then return nil, err end
+        return receive("20s")
+    end,
+    message = function(v)
+        local ok, err = process.send(process.pid(), "t", v)
+        if not ok then return nil, err end
+        return receive("20s")
+    end,
+    message_far = function(v)
+        local pid = assert(process.spawn("app:bounce", "app:far"))
+        local ok, err = process.send(pid, "t", v)
+        if not ok then process.terminate(pid) return nil, err end
+        return receive("20s")
+    end,
+}
+
+local function main(route, what, n)
+    local value, err = routes[route](make[what](n))
+    if err then return {kind = err:kind(), text = tostring(err)} end
+    return {size = size[what](value)}
+end
+
+return {main = main}
+"""
+NAMES = ["call", "inline", "async", "spawn", "spawn_far", "message", "message_far"]
+
+
+@pytest.fixture(scope="module")
+def routes(boot_shared):
+    return boot_shared([
+        host(host={"workers": 1}), host("far", host={"workers": 1}),
+        process("give", "return {main = function(v) return v end}"),
+        process("bounce", """
+return {main = function()
+    local message = process.inbox():receive()
+    local ok, err = process.send(message:from(), "t", message:payload():data())
+    if not ok then process.send(message:from(), "t", tostring(err)) end
+end}"""),
+        process("route", ROUTES, modules=["time", "funcs"]),
+        function("run", """
+return {main = function(...)
+    local pid = assert(process.spawn_monitored("app:route", "app:host", ...))
+    local result = process.events():receive().result
+    return result.value, result.error
+end}"""),
+        function("echo", ECHO, pool={"type": "static", "workers": 1}),
+        function("inline", ECHO, pool={"type": "inline"}),
+    ])
+
+
+@pytest.mark.parametrize("route", NAMES)
+@pytest.mark.parametrize("what,n", [
+    ("bytes", 0), ("bytes", 65535), ("bytes", 65536), ("bytes", 1 << 20), ("bytes", 9 << 20),
+    ("depth", 31), ("depth", 32), ("depth", 33), ("depth", 60),
+    ("keys", 70000), ("list", 70000),
+])
+def test_M2_what_arrives_whole(routes, route, what, n):
+    assert routes.call("app:run", route, what, n, timeout="30s") == {"size": n}
+
+
+@pytest.mark.parametrize("route", NAMES)
+@pytest.mark.parametrize("what,n", [("depth", 200), ("depth", 100000), ("megabytes", 70)])
+def test_M1_M2_what_is_too_much_is_refused_clearly(routes, route, what, n):
+    """An error for who sends, of a kind that says so; nobody dies."""
+    workers = set(routes.workers())
+    got = routes.call("app:run", route, what, n, timeout="30s")
+    assert "kind" in got or got == {"size": n}, got
+    if "kind" in got:
+        assert got["kind"] in ("Invalid", "LimitExceeded", "Unavailable", "Internal"), got
+        assert any(word in got["text"] for word in ("deep", "nest", "large", "big", "long",
+                                                    "limit", "memory", "bytes")), got
+    assert workers <= set(routes.workers())
+
+
+def test_M2_supctl_and_functions_agree_on_values(routes):
+    values = [None, True, 0, -1, 2 ** 53 + 1, 2 ** 63 - 1, -2 ** 63, 0.5, 1e300, "", "é\u2028",
+              [1, [2, [3]]], {"a": {"b": [1, 3]}}, [1.5, "x", {"k": [0]}]]
+    for value in values:
+        assert routes.call("app:echo", value) == value
+
+
+def test_M2_infinities_and_nan_over_supctl(boot):
+    one = boot([function("f", "return {main = function() return {1/0, -1/0, 0/0} end}")])
+    done = one.run_supctl("--json", "call", "app:f")
+    assert done.returncode in (0, 1)
+    assert one.is_up()
+
+
+def test_MB5_flooding_a_mailbox_of_another_worker(boot):
+    """A receiver that never reads: the sender gets RateLimited in the end, memory of all
+    stays bounded, others are served."""
+    one = boot([host(host={"workers": 1}), host("far", host={"workers": 1}),
+                process("deaf", "return {main = function() process.events():receive() end}"),
+                function("flood", """
+return {main = function(pid, bytes)
+    local text = ("x"):rep(bytes)
+    for i = 1, 1e7 do
+        local ok, err = process.send(pid, "t", text)
+        if not ok then return {n = i, kind = err:kind(), retry = err:retryable(),
+                               text = tostring(err)} end
+        if i % 64 == 0 then time.sleep(0) end
+    end
+end}""", modules=["time"]), function("echo", ECHO)])
+    pid = one.supctl("spawn", "app:deaf", "app:far")
+    pid = pid["pid"] if isinstance(pid, dict) else pid
+    got = one.call("app:flood", pid, 10000, timeout="60s")
+    assert got["kind"] == "RateLimited" and got["retry"] is True, got
+    assert got["text"] == "mailbox full"
+    assert got["n"] * 10000 >= 60 << 20, got
+    assert not troupe.has_grown(one.pid, 0, 300 << 20)
+    assert one.call("app:echo", 1) == 1
+    one.supctl("cancel", pid)
+
+
+def test_F44_thousands_of_calls_at_once(boot):
+    """Far more than slots and queue places: all come back, none twice."""
+    one = boot([host(), function("inc", "return {main = function(i) return i end}",
+                                 pool={"type": "static", "workers": 2, "buffer": 16}),
+                function("many", """
+return {main = function(n)
+    local futures = {}
+    for i = 1, n do futures[i] = assert(funcs.async("app:inc", i)) end
+    local sum = 0
+    for i = 1, n do
+        local value = futures[i]:response():receive()
+        sum = sum + value:data()
+    end
+    return sum
+end}""", modules=["funcs"])])
+    assert one.call("app:many", 20000, timeout="60s") == 20000 * 20001 // 2
+    assert one.pool("app:inc")["n_busy"] == 0
+    assert one.pool("app:inc")["n_queued"] == 0
+
+
+def test_F45_lazy_pools_cost_nothing_when_idle(boot):
+    one = boot([function("f", ECHO, pool={"type": "lazy", "idle_timeout": "300ms"})])
+    assert one.call("app:f", 1) == 1
+    assert one.workers("app:f")
+    wait_for(lambda: not one.workers("app:f"), what="the idle processes' end")
+    assert one.call("app:f", 2) == 2
+
+
+def test_F46_adaptive_pools_start_small_and_grow(boot):
+    one = boot([function("f", SLEEP, modules=["time"],
+                         pool={"type": "adaptive", "max_size": 8})])
+    assert one.pool("app:f")["n_slots"] == 1
+    calls = [one.call_in_background("app:f", "200ms") for _ in range(30)]
+    wait_for(lambda: one.pool("app:f")["n_slots"] > 1, what="the pool to grow")
+    for call in calls:
+        call.communicate(timeout=60)
+        assert call.returncode == 0
+
+
+def test_slots_over_processes_and_isolation(boot):
+    one = boot([function("spread", SLEEP, modules=["time"],
+                         pool={"type": "static", "workers": 4, "processes": 2}),
+                function("alone", SLEEP, modules=["time"],
+                         pool={"type": "static", "workers": 3, "isolation": "process"})])
+    one.wait_worker("app:spread", 2)
+    one.wait_worker("app:alone", 3)
+    assert len(one.workers("app:spread")) == 2
+    assert len(one.workers("app:alone")) == 3
+    calls = [one.call_in_background("app:spread", "300ms") for _ in range(4)]
+    wait_for(lambda: one.pool("app:spread")["n_busy"] == 4, what="four calls at once")
+    for call in calls:
+        call.communicate(timeout=30)
+
+
+def test_one_call_killed_touches_no_other_with_isolation(boot):
+    one = boot([function("f", SLEEP, modules=["time"],
+                         pool={"type": "static", "workers": 2, "isolation": "process"})])
+    one.allow("worker died", "killed")
+    calls = [one.call_in_background("app:f", "1s") for _ in range(2)]
+    wait_for(lambda: one.pool("app:f")["n_busy"] == 2, what="two calls")
+    one.kill_worker("app:f")
+    codes = []
+    for call in calls:
+        call.communicate(timeout=30)
+        codes.append(call.returncode)
+    assert sorted(codes) == [0, 1]
+
+
+def test_a_long_queue_keeps_its_order(boot):
+    one = boot([host(), function("order", """
+local seen = {}
+return {main = function(i)
+    if i == 0 then return seen end
+    seen[#seen + 1] = i
+end}""", pool={"type": "static", "workers": 1, "buffer": 1000}),
+                function("many", """
+return {main = function(n)
+    local futures = {}
+    for i = 1, n do futures[i] = assert(funcs.async("app:order", i)) end
+    for i = 1, n do futures[i]:response():receive() end
+    return funcs.call("app:order", 0)
+end}""", modules=["funcs"])])
+    assert one.call("app:many", 500, timeout="30s") == list(range(1, 501))
+
+
+@pytest.mark.parametrize("n", [1, 10, 100])
+def test_a_burst_of_supctl_calls(boot, n):
+    one = boot([function("f", ECHO)])
+    children = [one.call_in_background("app:f", i) for i in range(n)]
+    for i, child in enumerate(children):
+        out, err = child.communicate(timeout=60)
+        assert child.returncode == 0, err
+        assert out.strip() == str(i)
+
+
+def test_deadline_counts_the_time_in_the_queue(boot):
+    """complaint 14: what has waited too long is not run any more."""
+    one = boot([function("f", """
+local runs = 0
+return {main = function(d) runs = runs + 1 time.sleep(d) return runs end}""",
+                         modules=["time"], pool={"type": "static", "workers": 1})])
+    first = one.call_in_background("app:f", "500ms")
+    wait_for(lambda: one.pool("app:f")["n_busy"] == 1, what="the first call")
+    late = []
+    for _ in range(3):
+        started = time.monotonic()
+        with pytest.raises(SupctlError) as failure:
+            one.call("app:f", "1ms", timeout="50ms")
+        late.append(failure.value.kind)
+        assert time.monotonic() - started < 2
+    assert late == ["Timeout"] * 3
+    assert first.communicate(timeout=30)[0].strip() == "1"
+    assert one.call("app:f", "1ms") == 2
