@@ -310,6 +310,7 @@ void bench_begin(struct bench *bench, const char *role)
     bench->units = value_map();
     bench->names = value_map();
     list_init(&bench->frames);
+    bench->guard_s = GUARD_S;
     map_init(&bench->open);
     buf_init(&bench->logs, 0);
     rt->liveness = calloc(1, LIVENESS_BYTES);
@@ -443,7 +444,7 @@ void bench_until(struct bench *bench, bool (*condition)(struct bench *, void *),
     bool too_late = false;
     ev_timer guard;
 
-    ev_timer_init(&guard, on_guard, GUARD_S, 0.);
+    ev_timer_init(&guard, on_guard, bench->guard_s, 0.);
     guard.data = &too_late;
     ev_now_update(bench->rt.loop);
     ev_timer_start(bench->rt.loop, &guard);
@@ -589,6 +590,7 @@ uint64_t bench_spawn(struct bench *bench, const char *id, const char *json)
     }
     list_remove(&kept->node);
     free(kept);
+    bench->last_pid = pid;
     return pid;
 }
 

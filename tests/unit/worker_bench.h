@@ -37,6 +37,8 @@ struct bench {
     struct buf logs;    /* messages, one a line */
     struct map open;    /* calls of the worker without an answer */
     uint64_t n_calls, n_calls_kept;
+    uint64_t last_pid; /* of bench_spawn() */
+    int guard_s;       /* how long bench_until() waits */
     bool closed;
     bool holds_calls;    /* the next calls of the worker come back as HOLD */
     bool swallows_calls; /* they get no answer at all */
@@ -65,7 +67,7 @@ void bench_turn(struct bench *bench, bool wait);
 /* Turns until nothing moves any more that needs no time. */
 void bench_settle(struct bench *bench);
 
-/* Turns until *condition holds; fails the test after 20 s. */
+/* Turns until *condition holds; fails the test after guard_s. */
 void bench_until(struct bench *bench, bool (*condition)(struct bench *, void *),
                  void *context);
 
