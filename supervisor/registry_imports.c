@@ -78,6 +78,10 @@ static void read_module(struct entry *entry, const struct value *item, size_t i,
         problems_add(problems, SEVERITY_ERROR, ERR_NOT_FOUND, &at, hint,
                      "node with ID :%s not found", name);
     } else {
+        if (!module_is_supported(name))
+            problems_add(problems, SEVERITY_WARNING, ERR_NOT_FOUND, &at, NULL,
+                         "module %s is not in this build, require(\"%s\") fails", name,
+                         name);
         bind(entry, path, name, xasprintf(":%s", name), problems);
     }
 }

@@ -86,6 +86,11 @@ static const char *const modules[] = { /* sorted */
     "store", "stream", "system", "templates", "text", "time", "treesitter", "tty",
     "uuid", "websocket", "workflow", "yaml",
 };
+
+static const char *const built_modules[] = { /* sorted; those that workers have */
+    "base64", "channel", "ctx", "env", "errors", "events", "funcs", "hash", "io", "json",
+    "logger", "os", "payload", "process", "registry", "time", "uuid",
+};
 /* clang-format on */
 
 static int compare_kind(const void *name, const void *row)
@@ -107,6 +112,12 @@ bool module_is_known(const char *name)
 {
     return bsearch(name, modules, N_ELEMENTS(modules), sizeof(modules[0]),
                    compare_module) != NULL;
+}
+
+bool module_is_supported(const char *name)
+{
+    return bsearch(name, built_modules, N_ELEMENTS(built_modules),
+                   sizeof(built_modules[0]), compare_module) != NULL;
 }
 
 const char *kind_nearest(const char *name)

@@ -35,6 +35,7 @@ const char *kind_nearest(const char *name);
 
 /* Is name a module that `modules` may list (REQ-02, REQ-01)? And its nearest. */
 bool module_is_known(const char *name);
+bool module_is_supported(const char *name); /* by this build */
 const char *module_nearest(const char *name);
 
 #endif

@@ -104,3 +104,19 @@ entries:
         "did you mean lifecycle?",
         "x.yaml:10:5: warning: a:host: process.host has no field color, ignoring it; "
         "take it out"]
+
+
+def test_modules_that_are_not_built_are_warnings_REQ_02(tmp_path):
+    (tmp_path / "x.yaml").write_text("""\
+namespace: a
+entries:
+  - name: f
+    kind: function.lua
+    method: main
+    modules: [json, treesitter]
+    source: return function() end
+""")
+    result = check("--config", "x.yaml", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (
+        0, "x.yaml:6:21: warning: a:f: module treesitter is not in this build, "
+        'require("treesitter") fails\n')
