@@ -142,6 +142,10 @@ static const struct {
      HELP "local sum = 0 for i = 1, 10000 do child('spawn_monitored', 'return', i) end "
           "for i = 1, 10000 do sum = sum + event().result.value end "
           "eq(sum, 50005000) no_event()"},
+    {"who waits for the start of a process elsewhere may be ended",
+     HELP "local pid = process.spawn_monitored('t:execs', 't:host') "
+          "time.sleep('1ms') process.terminate(pid) "
+          "eq(tostring(event().result.error), 'process terminated') no_event()"},
     {"who is terminated while it loads a child leaves no trace",
      HELP "local pid = process.spawn_monitored('t:parent', 't:host') "
           "time.sleep('1ms') process.terminate(pid) "
@@ -158,6 +162,8 @@ static void add_entries(struct bench *bench)
     bench_add(bench, "t:sender", "process.lua", "",
               "return {main = function(pid) for i = 1, 100 do "
               "process.send(pid, 't' .. i % 3, i) end end}");
+    bench_add(bench, "t:execs", "process.lua", "",
+              "return {main = function() process.exec('t:child', 't:other') end}");
     bench_add(bench, "t:parent", "process.lua", "time",
               "return {main = function() process.spawn_monitored('t:never', "
               "'t:host') end}");

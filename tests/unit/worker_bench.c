@@ -64,6 +64,10 @@ static void reply(struct bench *bench, uint64_t call, uint8_t status,
 {
     if (map_remove_number(&bench->open, call) == NULL)
         return;
+    if (bench->lies) {
+        status = bench->answers_status;
+        result = bench->answers_with;
+    }
     frame_encode_reply(
         conn_out(bench->conn),
         &(struct frame_reply){.call = call, .status = status, .result = result});
@@ -99,18 +103,21 @@ static void reply_error(struct bench *bench, uint64_t call, enum err_kind kind,
 static void answer_code(struct bench *bench, uint64_t call, const char *id)
 {
     struct value *unit = NULL;
+    bool lies = bench->lies;
 
     if (strcmp(id, "t:never") == 0)
         return;
     for (size_t i = 0; i < bench->units.as.map.n; i++)
         if (strcmp(bench->units.as.map.pairs[i].key, id) == 0)
             unit = &bench->units.as.map.pairs[i].value;
+    bench->lies = false;
     if (unit == NULL)
         reply_error(bench, call, ERR_NOT_FOUND, "no such entry");
     else if (unit->type == VALUE_STRING)
         reply_error(bench, call, ERR_INVALID, value_text(unit));
     else
         reply_value(bench, call, unit);
+    bench->lies = lies;
 }
 
 static void answer_name(struct bench *bench, uint64_t call, const char *target,
@@ -177,6 +184,18 @@ static bool is_known(struct bench *bench, struct bytes id)
         if (bytes_equal_text(id, bench->units.as.map.pairs[i].key))
             return true;
     return false;
+}
+
+/* Requests that the bench has no other answer for. */
+static void on_request(struct bench *bench, uint8_t type, struct bytes body)
+{
+    uint64_t call = wire_get_u64(body.data + FRAME_FIRST_U64);
+
+    keep(bench, type, body);
+    if (!bench->lies || call == 0)
+        return;
+    map_put_number(&bench->open, call, bench);
+    reply(bench, call, 0, bench->answers_with);
 }
 
 static void on_call(struct bench *bench, struct bytes body)
@@ -258,6 +277,11 @@ static int on_frame(void *context, uint8_t type, struct bytes body, struct err *
         break;
     case FRAME_LOG:
         on_log(bench, body);
+        break;
+    case FRAME_SPAWN:
+    case FRAME_WATCH:
+    case FRAME_SIGNAL:
+        on_request(bench, type, body);
         break;
     case FRAME_EVENT:
         bench_send(bench, FRAME_EVENT, body);

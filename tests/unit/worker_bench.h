@@ -42,6 +42,9 @@ struct bench {
     bool closed;
     bool holds_calls;    /* the next calls of the worker come back as HOLD */
     bool swallows_calls; /* they get no answer at all */
+    bool lies;           /* every answer but to @code.get is answers_with */
+    struct bytes answers_with;
+    uint8_t answers_status;
     char close_reason[480];
 };
 

@@ -21,6 +21,7 @@ struct exec {
     struct exit_wait wait; /* pid 0: not started yet */
     struct actor *actor;
     struct task *task; /* NULL: dropped before the start */
+    uint64_t call;     /* the request for its start elsewhere, 0 = none */
     bool is_blocked;
     bool failed; /* at once */
     struct err err;
@@ -79,9 +80,7 @@ static void on_started_far(void *context, uint8_t status, struct bytes result)
     struct exec *exec = context;
     uint64_t pid = status == REPLY_OK ? read_pid(result) : 0;
 
-    if (exec->task == NULL) {
-        free(exec);
-    } else if (pid != 0) {
+    if (pid != 0) {
         process_remember_watches(exec->actor, pid, SPAWN_MONITOR);
         started(exec, pid);
     } else {
@@ -95,8 +94,10 @@ static void withdraw(struct task *task)
     struct exec *exec = task->withdraw_state;
 
     exec->task = NULL;
-    if (exec->wait.pid == 0)
+    if (exec->wait.pid == 0 && exec->call == 0)
         return; /* the answer frees it */
+    if (exec->wait.pid == 0)
+        uplink_forget(exec->actor->vm->rt->uplink, exec->call, false);
     list_remove(&exec->wait.node);
     free(exec);
 }
@@ -104,11 +105,11 @@ static void withdraw(struct task *task)
 static int start_far(lua_State *L, const struct spawn_plan *plan, struct exec *exec)
 {
     struct uplink *uplink = exec->actor->vm->rt->uplink;
-    uint64_t call = uplink_expect(uplink, on_started_far, exec);
 
-    if (process_spawn_far(L, plan, call, &exec->err) == 0)
+    exec->call = uplink_expect(uplink, on_started_far, exec);
+    if (process_spawn_far(L, plan, exec->call, &exec->err) == 0)
         return 0;
-    uplink_unexpect(uplink, call);
+    uplink_unexpect(uplink, exec->call);
     return -1;
 }
 
@@ -131,6 +132,7 @@ int process_exec(lua_State *L, const struct spawn_plan *plan)
     if (exec == NULL)
         return errors_return(L, ERR_UNAVAILABLE, "no memory for a process");
     monitored.flags = SPAWN_MONITOR;
+    list_init(&exec->wait.node);
     exec->wait.done = on_ended;
     exec->actor = task->actor;
     exec->task = task;
