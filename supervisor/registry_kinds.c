@@ -74,7 +74,7 @@ static const struct kind kinds[] = { /* sorted by name */
     {"temporal.client", KIND_SERVICE},
     {"temporal.worker", KIND_SERVICE},
     {"terminal.host", KIND_SUPPORTED | KIND_HOST | KIND_SERVICE},
-    {"workflow.lua", LUA | KIND_METHOD},
+    {"workflow.lua", KIND_LUA | KIND_METHOD},
     {"workflow.lua.bc", 0},
 };
 
