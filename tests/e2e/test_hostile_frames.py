@@ -1,0 +1,232 @@
+"""Frames in their right form with wrong contents, thousands of them, from workers of a
+pool and of a host: the supervisor and the honest workers live on.
+
+Which frames there are is read from proto/frames.def. Everything is drawn from a seed;
+TROUPE_FUZZ_LIVES says how many lives of a hostile worker one run takes.
+"""
+
+import json
+import os
+import re
+import time
+
+import pytest
+
+import troupe
+from hostile import hostile_bin, proto_version
+from troupe import SupctlError, function, host, process, service, wait_for
+
+LIVES = int(os.environ.get("TROUPE_FUZZ_LIVES", "15"))
+
+ECHO = "return {main = function(...) return ... end}"
+# Reads whatever it is sent, as far as it can be read.
+HONEST = """
+return {main = function()
+    process.registry.register("honest")
+    local inbox, events, topic = process.inbox(), process.events(), process.listen("t")
+    local n = 0
+    while true do
+        local got = channel.select{inbox:case_receive(), events:case_receive(),
+                                   topic:case_receive()}
+        if got.channel == events then
+            if got.value.kind == process.event.CANCEL then return n end
+        elseif got.channel == inbox then
+            local payload = got.value:payload()
+            local data = payload and payload:data()
+            if data == "still there?" then
+                process.send(got.value:from(), "yes", n)
+            end
+        end
+        n = n + 1
+    end
+end}
+"""
+ASK = """
+return {main = function()
+    assert(process.send("honest", "q", "still there?"))
+    return process.inbox():receive():topic()
+end}
+"""
+
+FUZZER = r"""
+import random
+FRAMES = {frames!r}
+seeds = {seeds!r}
+N = 40
+
+with open(seeds, "ab+") as file:
+    seed = file.tell()
+    file.write(b".")
+rng = random.Random(seed * 7919 + {salt})
+sys.stderr = open(os.devnull, "w")  # our own end is no news
+w = Wire()
+w.send(frame(HELLO, u32({version}), u32(os.getpid())))
+while True:  # others send to whoever had our number before us
+    kind, body = w.receive()
+    if kind == SETUP:
+        break
+w.index = struct.unpack(">I", body[1:5])[0]
+w.send(frame(READY))
+
+
+def pid():
+    index = rng.choice([w.index, w.index, 0, 1, 2, 3, 4, 5, 1023])
+    return (rng.choice([0, 1, 1, 2, 0xffffffff]) << 32 | index << 22 |
+            rng.choice([0, 1, 1, 2, 3, 0x3fffff]))
+
+
+NAMES = ["app:good", "app:host", "app:badhost", "app:bad", "app:p", "app:honest",
+         "honest", "t", "", "@names.register", "@names.lookup", "@registry.find",
+         "@registry.get", "@actors.list", "@nonsense", "app:nobody", ":", "a:", "x" * 300,
+         "\0", "@pid/in", "*", "@events.follow", "@names.unregister", "@env.get",
+         "@code.get", "@services.get"]
+
+
+def value(depth=0):
+    kind = rng.randrange(9 if depth < 4 else 6)
+    if kind == 0: return rng.choice([None, True, False])
+    if kind == 1: return rng.choice([0, 1, -1, 1 << 63, -(1 << 63), pid(), 300])
+    if kind == 2: return rng.choice([1.5, float("nan"), float("inf")])
+    if kind == 3: return rng.choice(NAMES)
+    if kind == 4: return os.urandom(rng.randrange(8))
+    if kind == 5: return msgpack.ExtType(rng.choice([1, 2, 3, 127]),
+                                         rng.choice([b"", b"\xce\0\0\0\0", b"\x01",
+                                                     b"\x94\xa1k\xa1m\xc0\xc0",
+                                                     os.urandom(5)]))
+    if kind == 6: return {{rng.choice(NAMES): value(depth + 1)
+                          for _ in range(rng.randrange(4))}}
+    return [value(depth + 1) for _ in range(rng.randrange(4))]
+
+
+def rest():
+    kind = rng.randrange(8)
+    if kind == 0: return b""
+    if kind == 1: return os.urandom(rng.randrange(20))
+    if kind == 2: return b"\x00\xdd\x7f\xff\xff\xff"
+    if kind == 3: return b"\x00" + b"\x91" * rng.choice([63, 64, 65, 5000]) + b"\x01"
+    if kind == 4: return b"\x01\x92\x91\xc7\x04\x02\xce\x00\x00\x00" + os.urandom(2)
+    if kind == 5: return msgpack.packb(value())
+    return rng.choice([b"\x00", b"\x01"]) + msgpack.packb(
+        [value() for _ in range(rng.randrange(4))])
+
+
+def field(kind):
+    if kind == "U8": return u8(rng.choice([0, 0, 1, 1, 2, 3, 4, 5, 128, 255]))
+    if kind == "U32": return u32(rng.choice([0, 1, 2, w.index, 1023, 1024, 0xffffffff]))
+    if kind == "U64": return u64(rng.choice([0, 1, 2, 3, call, call, pid(), pid(), pid(),
+                                             2 ** 64 - 1, time.monotonic_ns() + 10 ** 7]))
+    if kind == "STR": return text(rng.choice(NAMES)) if rng.random() < .95 else \
+        text(os.urandom(9))
+    if kind == "BIN": return blob(rest()) if rng.random() < .5 else blob(b"")
+    return rest()
+
+
+def mostly_valid():
+    "A frame that is right in all that the supervisor checks, wrong in what it passes on."
+    me = u64(rng.choice([0, 1, 2]) << 32 | w.index << 22 | rng.choice([0, 1, 2]))
+    others = [i for i in range(1, 7) if i != w.index]
+    to = u64(rng.choice([1, 1, 2]) << 32 | rng.choice(others) << 22 |
+             rng.choice([0, 1, 1, 2]))
+    h = text(rng.choice(["app:bad", "app:badhost", "x", ""]))
+    kind = rng.randrange(7)
+    number = u64(rng.randrange(1, 1000))
+    if kind == 0: return frame(SEND, to, me, h, text(rng.choice(NAMES)), rest())
+    if kind == 1: return frame(EVENT, text("s"), text("k"), text("/p"), rest())
+    if kind == 2: return frame(WATCH, number, me, to, u8(rng.randrange(1, 5)), h)
+    if kind == 3: return frame(EXIT, to, me, u8(rng.randrange(1, 4)), h,
+                               u8(rng.randrange(2)), rest())
+    if kind == 4: return frame(SIGNAL, number, to, me, u8(1), h, rest())
+    if kind == 5: return frame(LOG, u8(rng.randrange(4)), u64(1), h,
+                               msgpack.packb(rng.choice(NAMES)) + msgpack.packb({{}}))
+    return frame(CALL, number, u64(0), u64(0), text(rng.choice(NAMES)), blob(b""),
+                 blob(b""), rest())
+
+
+while True:
+    # Its first job, so that its end is no failed start.
+    while True:
+        kind, body = w.receive()
+        if kind == PING:
+            w.send(frame(PONG, body, msgpack.packb({{}})))
+        elif kind == DRAIN:
+            sys.exit(0)
+        elif kind in (CALL, SPAWN):
+            call = struct.unpack(">Q", body[1:9])[0]
+            break
+    data = b""
+    for _ in range(rng.randrange(1, N)):
+        if rng.random() < .95:
+            data += mostly_valid()
+        else:
+            name, number, fields = rng.choice(FRAMES)
+            data += frame(number, *[field(kind) for kind in fields])
+    try:
+        w.send(data)
+        if rng.random() < .5:
+            w.send(frame(REPLY, u64(call), u8(rng.choice([0, 1, 128])), rest()))
+    except OSError:
+        sys.exit(1)
+    if rng.random() < .2:
+        sys.exit(0)
+"""
+
+
+def frames():
+    """[name, number, kinds of its fields] of every frame."""
+    rows = []
+    with open(os.path.join(troupe.ROOT, "proto", "frames.def")) as file:
+        for name, number, fields in re.findall(
+                r"^FRAME\((\w+), \w+, (\d+)\)\n(.*?)^END", file.read(), re.M | re.S):
+            rows.append((name, int(number), re.findall(r"^(\w+)\(", fields, re.M)))
+    assert len(rows) > 20
+    return rows
+
+
+def alive(running, honest):
+    assert running.is_up(), running.output()[-3000:] + running.errors()
+    assert running.call("app:good", "fine") == "fine"
+    for entry, pids in honest.items():
+        assert set(pids) <= set(running.workers(entry)), f"a worker of {entry} died"
+
+
+@pytest.mark.parametrize("salt", range(2))
+def test_M1_M2_M4_any_frame_from_anywhere_harms_its_sender_at_most(boot, tmp_path, salt):
+    seeds = str(tmp_path / "seeds")
+    supervisor = hostile_bin(
+        tmp_path, 'if "bad" not in argv[2]:\n    be_honest()\n' +
+        FUZZER.format(frames=frames(), seeds=seeds, salt=salt,
+                                version=proto_version()))
+    running = boot(
+        [host("host", host={"workers": 1}), host("badhost", host={"workers": 1}),
+         process("honest", HONEST), process("p", HONEST),
+         service("honest.service", "app:honest", restart={"initial_delay": "10ms"}),
+         function("good", ECHO, pool={"type": "static", "workers": 1}),
+         function("ask", ASK, pool={"type": "static", "workers": 1}),
+         function("bad", ECHO, pool={"type": "static", "workers": 1})],
+        supervisor=supervisor, args=["--set", "shutdown.timeout=1s", "--set",
+                                     "calls.cancel_grace=100ms"])
+    running.allow(".*")
+    honest = {entry: running.wait_worker(entry)
+              for entry in ("app:host", "app:good", "app:ask")}
+    open(seeds, "ab").close()
+    before = running.supctl("status")["supervisor"]
+    deadline = time.monotonic() + 120
+    n = 0
+    while os.path.getsize(seeds) < LIVES and time.monotonic() < deadline:
+        n += 1
+        for target in (["call", "app:bad", str(n), "--timeout", "100ms"],
+                       ["spawn", "app:p", "app:badhost", "--timeout", "100ms"]):
+            running.run_supctl(*target)
+        alive(running, honest)
+    assert wait_for(lambda: answers(running) == "yes", what="the honest actor to answer")
+    alive(running, honest)
+    for verb in ("ps", "names", "status", "logs", "services"):
+        json.dumps(running.supctl(verb))
+    assert not troupe.has_grown(running.pid, before["rss_bytes"], 30 << 20)
+
+
+def answers(running):
+    try:
+        return running.call("app:ask", timeout="2s")
+    except SupctlError:
+        return None
