@@ -316,7 +316,7 @@ def test_P1_forks_have_a_budget(boot, tmp_path):
     worker = tmp_path / "worker.sh"  # a shell is up much sooner than Python
     worker.write_text(f"""#!/bin/bash
 case $2 in app:bad*) printf . >> {tmp_path}/forks; exit 1 ;; esac
-exec -a troupe-worker {troupe.WORKER} "$@"
+exec -a troupe-worker "{troupe.WORKER}" "$@"
 """)
     supervisor = troupe.lookalike(tmp_path, worker)
     running = boot([function("echo", ECHO),
