@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/buf.h"
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/id.h"
 #include "common/mem.h"
@@ -20,48 +19,11 @@
 #include "supervisor/names.h"
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
+#include "supervisor/worker_ask.h"
 
-#define ASK_TIMEOUT_NS                                                                 \
-    (2 * (uint64_t)1000000000) /* a worker that is busy elsewhere                      \
-                                */
-#define LIST_MAX      50000    /* actors in one answer */
-#define OPERATOR_HOST "node:operator"
-
-/* ---- asking a worker
- * -------------------------------------------------------------------- */
-
-/* done comes exactly once, perhaps before this returns. args are borrowed. */
-static void ask_worker(struct worker *worker, const char *target,
-                       const struct value *args, size_t n_args,
-                       void (*done)(void *context, uint8_t status, struct bytes result),
-                       void *context)
-{
-    struct supervisor *sup = worker->sup;
-    struct origin origin = {.type = ORIGIN_INTERNAL, .who.internal = {done, context}};
-    struct frame_call frame = {.target = bytes_of_text(target)};
-    struct call *call;
-    struct buf body, payload;
-    struct err err = {0};
-
-    frame.deadline_at_ns = (uint64_t)clock_monotonic_ns() + ASK_TIMEOUT_NS;
-    buf_init(&body, 0);
-    buf_init(&payload, 0);
-    if (!payload_encode(&payload, args, n_args)) {
-        err_set(&err, ERR_INVALID, "the request is too large");
-        origin_fail(&origin, &err);
-    } else if ((call = calls_open(sup->calls, &origin, FRAME_CALL, frame.deadline_at_ns,
-                                  &err)) == NULL) {
-        origin_fail(&origin, &err);
-    } else {
-        frame.args = buf_bytes(&payload);
-        frame_encode_call(&body, &frame);
-        call_send(sup->calls, call, worker,
-                  (struct bytes){buf_head(&body) + FRAME_HEADER_BYTES,
-                                 buf_len(&body) - FRAME_HEADER_BYTES});
-    }
-    buf_finish(&body);
-    buf_finish(&payload);
-}
+#define ASK_TIMEOUT_MS 2000  /* a worker that is busy elsewhere */
+#define LIST_MAX       50000 /* actors in one answer */
+#define OPERATOR_HOST  "node:operator"
 
 /* The one answer of a worker becomes the request's own. */
 static void pass_on(void *context, uint8_t status, struct bytes result)
@@ -192,7 +154,8 @@ static void handle_list(struct request *request)
             continue;
         gathering->n_pending++;
         gathering->n_living += worker->n_actors;
-        ask_worker(worker, "@actors.list", &limit, 1, on_actors, gathering);
+        worker_ask(worker, "@actors.list", &limit, 1, ASK_TIMEOUT_MS, on_actors,
+                   gathering);
     }
     end_gathering(gathering);
 }
@@ -207,7 +170,7 @@ static void handle_inspect(struct request *request)
     if (worker == NULL)
         return;
     pid = value_int((int64_t)number);
-    ask_worker(worker, "@actors.inspect", &pid, 1, pass_on, request);
+    worker_ask(worker, "@actors.inspect", &pid, 1, ASK_TIMEOUT_MS, pass_on, request);
 }
 
 /* ---- signals

@@ -76,6 +76,13 @@ struct pool *pools_find(const struct pools *pools, const void *entry, size_t n_b
 struct pool *pools_add(struct pools *pools, const struct pool_spec *spec);
 void pools_remove(struct pools *pools, const char *entry);
 
+/* Is a pool being started that shall take another one's place? */
+bool pools_are_replacing(const struct pools *pools);
+
+/* Calls settled each time when such a start has ended. */
+void pools_on_settled(struct pools *pools, void (*settled)(void *context),
+                      void *context);
+
 /* Drains every pool; done(context) once the last worker is gone. */
 void pools_stop(struct pools *pools, uint64_t deadline_at_ns,
                 void (*done)(void *context), void *context);

@@ -27,6 +27,8 @@ struct pools {
     ev_timer sweep; /* frees what is removed and stopped, from the loop */
     void (*stopped)(void *context);
     void *stopped_context;
+    void (*settled)(void *context); /* no replacement is under way any more */
+    void *settled_context;
 };
 
 struct pool {

@@ -9,6 +9,7 @@
 #include "proto/value_codec.h"
 #include "supervisor/call_options.h"
 #include "supervisor/code.h"
+#include "supervisor/code_news.h"
 #include "supervisor/core.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_config.h"
@@ -229,6 +230,7 @@ static void on_changed(void *context, const struct changeset *changeset)
     for (size_t i = 0; i < changeset->n_affected; i++)
         if (!is_host_entry(changeset->affected[i]))
             add_pool(sup, changeset->affected[i]);
+    code_news_spread(sup->code_news, changeset);
 }
 
 void pools_load(struct supervisor *sup)

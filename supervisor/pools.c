@@ -86,9 +86,8 @@ static void retire(struct pool *pool)
  */
 
 /* The new one takes over once it can work; if it can't, the old one stays. */
-static void on_replacement_started(void *context, const struct err *err)
+static void take_over(struct pool *pool, const struct err *err)
 {
-    struct pool *pool = context;
     struct pool *old =
         pools_find(pool->pools, pool->spec.entry, strlen(pool->spec.entry));
 
@@ -103,6 +102,34 @@ static void on_replacement_started(void *context, const struct err *err)
     if (old != NULL)
         retire(old);
     show(pool);
+}
+
+static void on_replacement_started(void *context, const struct err *err)
+{
+    struct pool *pool = context;
+    struct pools *pools = pool->pools;
+
+    take_over(pool, err);
+    if (pools->settled != NULL)
+        pools->settled(pools->settled_context);
+}
+
+bool pools_are_replacing(const struct pools *pools)
+{
+    LIST_FOREACH (node, &pools->all) {
+        const struct pool *pool = container_of(node, struct pool, link);
+
+        if (!pool->visible && !pool->removed)
+            return true;
+    }
+    return false;
+}
+
+void pools_on_settled(struct pools *pools, void (*settled)(void *context),
+                      void *context)
+{
+    pools->settled = settled;
+    pools->settled_context = context;
 }
 
 /* A replacement that never came to be shown. */

@@ -8,6 +8,7 @@
 #include "common/value.h"
 
 #include "supervisor/code.h"
+#include "supervisor/code_news.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/registry.h"
@@ -157,7 +158,8 @@ static void handle_snapshot(struct request *request)
 struct apply {
     struct request *request;
     struct changeset *changeset;
-    struct err why; /* of the first source that doesn't compile */
+    struct err why;       /* of the first source that doesn't compile */
+    struct value version; /* committed: the answer, once everybody knows */
 };
 
 /* What apps see of any failure but a conflict is Internal with the whole chain
@@ -196,10 +198,27 @@ static void forget_code(const struct apply *apply)
     }
 }
 
+static void on_known(void *context)
+{
+    struct apply *apply = context;
+
+    reply_taken(apply->request, apply->version);
+    free(apply);
+}
+
+static void drop_apply(void *context)
+{
+    struct apply *apply = context;
+
+    value_finish(&apply->version);
+    free(apply);
+}
+
 static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
 {
     struct apply *apply = context;
-    struct registry *registry = apply->request->sup->registry;
+    struct supervisor *sup = apply->request->sup;
+    struct registry *registry = sup->registry;
     uint64_t version;
     struct err err = apply->why;
 
@@ -211,8 +230,9 @@ static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
     } else if (registry_commit(registry, apply->changeset, &version, &err) != 0) {
         fail_apply(apply->request, &err);
     } else {
-        reply_taken(apply->request,
-                    describe_version(registry_find_version(registry, version)));
+        apply->version = describe_version(registry_find_version(registry, version));
+        code_news_wait(sup->code_news, on_known, drop_apply, apply);
+        return;
     }
     free(apply);
 }

@@ -16,6 +16,7 @@
 #include "supervisor/call_options.h"
 #include "supervisor/calls.h"
 #include "supervisor/code.h"
+#include "supervisor/code_news.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/logs.h"
@@ -473,10 +474,12 @@ void router_create(struct supervisor *sup, char *worker_path)
     sup->pools = pools_create(sup);
     sup->router = router_spawn_create(sup);
     sup->code = code_create(sup);
+    sup->code_news = code_news_create(sup);
 }
 
 void router_destroy(struct supervisor *sup)
 {
+    code_news_destroy(sup->code_news);
     code_destroy(sup->code);
     pools_destroy(sup->pools);
     router_spawn_destroy(sup->router);
@@ -485,6 +488,7 @@ void router_destroy(struct supervisor *sup)
     workers_destroy(sup->workers); /* last: lists of the others run through them */
     sup->workers = NULL;
     sup->code = NULL;
+    sup->code_news = NULL;
     sup->pools = NULL;
     sup->router = NULL;
     sup->calls = NULL;

@@ -195,13 +195,43 @@ void functions_ended(struct actor *actor, const struct outcome *outcome)
     send_free(rt, instance->call);
 }
 
+/* Its actor stays in the VM, which ends with the others that it has. */
+static void drop_instance(struct instance *instance)
+{
+    struct vm *vm = instance->actor->vm;
+
+    list_remove(&instance->node);
+    vm->n_actors--;
+    vm->program->n_actors--;
+    instance->actor->instance = NULL;
+    free(instance);
+}
+
 void functions_instance_free(struct actor *actor)
 {
     struct instance *instance = actor->instance;
 
+    instance->functions->n_busy--;
+    if (actor->vm->program->stale) {
+        drop_instance(instance);
+        return;
+    }
     list_remove(&instance->node);
     list_prepend(&instance->function->idle, &instance->node);
-    instance->functions->n_busy--;
+}
+
+void functions_forget_stale(struct functions *functions)
+{
+    MAP_FOREACH (row, &functions->by_id) {
+        struct function *function = row->value;
+        struct list *node;
+
+        if (function->program == NULL || !function->program->stale)
+            continue;
+        function->program = NULL;
+        while ((node = list_first(&function->idle)) != NULL)
+            drop_instance(container_of(node, struct instance, node));
+    }
 }
 
 /* ---- lingering (F-4)

@@ -46,7 +46,10 @@ void functions_came_to_rest(struct actor *actor);
 /* Ends the calls that linger: a drain waits only for those that somebody waits for. */
 void functions_drain(struct functions *functions);
 
-/* A buried instance is ready for its next call. */
+/* After programs_forget(): the next calls of what is stale start anew. */
+void functions_forget_stale(struct functions *functions);
+
+/* A buried instance is ready for its next call (or is let go: its code is stale). */
 void functions_instance_free(struct actor *actor);
 
 #endif

@@ -30,13 +30,15 @@ struct programs {
     struct runtime *rt;
     struct map units;    /* id → unit */
     struct map programs; /* id → program */
-    struct map asked;    /* id → fetch under way (any pointer) */
+    struct map asked;    /* id → fetch under way */
+    struct list stale;   /* programs whose code has changed */
     struct list wants;
 };
 
 struct fetch {
     struct programs *programs;
     char *id;
+    bool outdated; /* what comes may be old: ask again */
 };
 
 struct programs *programs_create(struct runtime *rt)
@@ -47,12 +49,15 @@ struct programs *programs_create(struct runtime *rt)
     map_init(&programs->units);
     map_init(&programs->programs);
     map_init(&programs->asked);
+    list_init(&programs->stale);
     list_init(&programs->wants);
     return programs;
 }
 
-static void unit_destroy(struct unit *unit)
+static void unit_unref(struct unit *unit)
 {
+    if (--unit->n_refs != 0)
+        return;
     free(unit->id);
     free(unit->kind);
     free(unit->method);
@@ -69,6 +74,9 @@ static void program_destroy(struct program *program)
 
     while ((node = list_first(&program->vms)) != NULL)
         vm_destroy(container_of(node, struct vm, in_program));
+    list_remove(&program->in_stale);
+    for (int i = 0; i < program->n_bindings; i++)
+        unit_unref(program->bindings[i].unit);
     free(program->bindings);
     free(program->modules);
     free(program);
@@ -95,10 +103,12 @@ void programs_destroy(struct programs *programs)
         want->done(want->context, NULL, &err);
         want_destroy(want);
     }
+    while ((node = list_first(&programs->stale)) != NULL)
+        program_destroy(container_of(node, struct program, in_stale));
     MAP_FOREACH (row, &programs->programs)
         program_destroy(row->value);
     MAP_FOREACH (row, &programs->units)
-        unit_destroy(row->value);
+        unit_unref(row->value);
     MAP_FOREACH (row, &programs->asked) {
         struct fetch *fetch = row->value;
 
@@ -147,6 +157,7 @@ static int add_binding(struct program *program, struct unit *unit, const char *a
     if (program->n_bindings == MAX_BINDINGS)
         return err_set(err, ERR_INVALID, "%s imports more than %d libraries",
                        program->id, MAX_BINDINGS);
+    unit->n_refs++;
     program->bindings[program->n_bindings++] = (struct binding){unit, alias};
     return 0;
 }
@@ -231,6 +242,7 @@ static struct program *make_program(struct programs *programs, struct unit *unit
     program->id = unit->id;
     program->bindings = xcalloc(MAX_BINDINGS, sizeof(*program->bindings));
     list_init(&program->vms);
+    list_init(&program->in_stale);
     if (flatten(programs, program, missing_out, err) == -1 || *missing_out != NULL) {
         program_destroy(program);
         return NULL;
@@ -314,17 +326,25 @@ static int keep_unit(struct programs *programs, const char *id, uint8_t status,
         return -1;
     free(unit->id);
     unit->id = xstrdup(id);
+    unit->n_refs = 1;
     map_put(&programs->units, unit->id, strlen(unit->id), unit);
     return 0;
 }
+
+static void send_fetch(struct fetch *fetch);
 
 static void fetched(void *context, uint8_t status, struct bytes result)
 {
     struct fetch *fetch = context;
     struct programs *programs = fetch->programs;
     struct err err;
-    int failed = keep_unit(programs, fetch->id, status, result, &err);
+    int failed;
 
+    if (fetch->outdated) {
+        send_fetch(fetch);
+        return;
+    }
+    failed = keep_unit(programs, fetch->id, status, result, &err);
     map_remove(&programs->asked, fetch->id, strlen(fetch->id));
     if (failed == -1)
         fail_wants(programs, fetch->id, &err);
@@ -334,9 +354,17 @@ static void fetched(void *context, uint8_t status, struct bytes result)
     free(fetch);
 }
 
+static void send_fetch(struct fetch *fetch)
+{
+    struct value arg = value_string(fetch->id);
+
+    fetch->outdated = false;
+    uplink_ask(fetch->programs->rt->uplink, "@code.get", &arg, 1, fetched, fetch);
+    value_finish(&arg);
+}
+
 static void ask_for(struct programs *programs, const char *id)
 {
-    struct value arg;
     struct fetch *fetch;
 
     if (map_find(&programs->asked, id, strlen(id)) != NULL)
@@ -345,9 +373,7 @@ static void ask_for(struct programs *programs, const char *id)
     fetch->programs = programs;
     fetch->id = xstrdup(id);
     map_put(&programs->asked, fetch->id, strlen(fetch->id), fetch);
-    arg = value_string(id);
-    uplink_ask(programs->rt->uplink, "@code.get", &arg, 1, fetched, fetch);
-    value_finish(&arg);
+    send_fetch(fetch);
 }
 
 /* The program, or NULL: with err (kind set) or with a fetch under way that want waits
@@ -415,6 +441,82 @@ void programs_get(struct programs *programs, const char *id, size_t n_bytes,
     want_destroy(want);
 }
 
+/* ---- forgetting
+ * ---------------------------------------------------------------------- */
+
+static bool contains(const struct value *ids, const char *id)
+{
+    for (size_t i = 0; i < ids->as.list.n; i++) {
+        const char *one = value_text(&ids->as.list.items[i]);
+
+        if (one != NULL && strcmp(one, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_made_of(const struct program *program, const struct value *ids)
+{
+    for (int i = 0; i < program->n_bindings; i++)
+        if (contains(ids, program->bindings[i].unit->id))
+            return true;
+    return false;
+}
+
+static bool is_here_for(const struct programs *programs, const struct program *program)
+{
+    const struct settings *settings = &programs->rt->settings;
+
+    return settings->role == ROLE_POOL && strcmp(settings->entry, program->id) == 0;
+}
+
+/* Programs to forget, moved to the list; the map must not change while it is walked. */
+static void collect_stale(struct programs *programs, const struct value *ids)
+{
+    MAP_FOREACH (row, &programs->programs) {
+        struct program *program = row->value;
+
+        if (!is_here_for(programs, program) && is_made_of(program, ids)) {
+            program->stale = true;
+            list_append(&programs->stale, &program->in_stale);
+        }
+    }
+}
+
+void programs_forget(struct programs *programs, const struct value *ids)
+{
+    collect_stale(programs, ids);
+    LIST_FOREACH (node, &programs->stale) {
+        const struct program *program = container_of(node, struct program, in_stale);
+        const char *id = program->id;
+
+        if (map_find(&programs->programs, id, strlen(id)) == program)
+            map_remove(&programs->programs, id, strlen(id));
+    }
+    for (size_t i = 0; i < ids->as.list.n; i++) {
+        const char *id = value_text(&ids->as.list.items[i]);
+        struct unit *unit =
+            id != NULL ? map_remove(&programs->units, id, strlen(id)) : NULL;
+        struct fetch *fetch =
+            id != NULL ? map_find(&programs->asked, id, strlen(id)) : NULL;
+
+        if (unit != NULL)
+            unit_unref(unit);
+        if (fetch != NULL)
+            fetch->outdated = true;
+    }
+}
+
+void programs_sweep(struct programs *programs)
+{
+    LIST_FOREACH_SAFE (node, &programs->stale) {
+        struct program *program = container_of(node, struct program, in_stale);
+
+        if (program->n_actors == 0)
+            program_destroy(program);
+    }
+}
+
 void programs_each(struct programs *programs,
                    void (*visit)(void *context, const struct program *program),
                    void *context)
@@ -453,6 +555,11 @@ void program_vm_emptied(struct vm *vm)
 {
     bool keep = vm->used_bytes <= KEEP_MAX_BYTES;
 
+    if (vm->program->stale) {
+        if (vm->program->n_actors == 0)
+            program_destroy(vm->program);
+        return;
+    }
     LIST_FOREACH (node, &vm->program->vms) {
         struct vm *other = container_of(node, struct vm, in_program);
 

@@ -21,8 +21,10 @@ struct programs;
 struct runtime;
 struct vm;
 
-/* One entry as the supervisor described it. */
+/* One entry as the supervisor described it, counted: once as the newest of its id, and
+ * by each program that is made of it. */
 struct unit {
+    unsigned n_refs;
     char *id, *kind, *method;
     int64_t version;
     uint8_t *bytecode;
@@ -50,6 +52,9 @@ struct program {
     struct list vms; /* those with room first */
     uint32_t n_actors;
     const char *id; /* unit->id */
+    /* Its code has changed: nobody finds it any more, it ends with its last actor. */
+    bool stale;
+    struct list in_stale;
 };
 
 struct programs *programs_create(struct runtime *rt);
@@ -65,6 +70,15 @@ void programs_get(struct programs *programs, const char *id, size_t n_bytes,
                   void (*done)(void *context, struct program *program,
                                const struct err *err),
                   void *context);
+
+/* The code of these entries (a list of texts) has changed: whatever is made of it runs
+ * on for the actors that it has, but the next who wants it gets the new one. The
+ * program that a pool's worker is there for stays: the supervisor replaces the worker.
+ */
+void programs_forget(struct programs *programs, const struct value *ids);
+
+/* Frees the programs that programs_forget() left and nobody uses. */
+void programs_sweep(struct programs *programs);
 
 /* Visits every program that is here. */
 void programs_each(struct programs *programs,

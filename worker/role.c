@@ -191,6 +191,16 @@ void role_check_drained(struct runtime *rt)
 /* ---- calls to the worker itself
  * ------------------------------------------------------- */
 
+static int forget_code(struct runtime *rt, const struct value *args,
+                       struct value *result, struct err *err)
+{
+    (void)result, (void)err;
+    programs_forget(rt->programs, args);
+    functions_forget_stale(rt->functions);
+    programs_sweep(rt->programs);
+    return 0;
+}
+
 static const struct {
     const char *target;
     /* Fills result; -1 and err when it can't be done. */
@@ -199,6 +209,7 @@ static const struct {
 } targets[] = {
     {"@actors.inspect", inspect_actor},
     {"@actors.list", inspect_actors},
+    {"@code.forget", forget_code},
     {"@compile", compile_source},
 };
 

@@ -1,0 +1,133 @@
+#include "supervisor/code_news.h"
+
+#include <stdlib.h>
+
+#include "common/list.h"
+#include "common/mem.h"
+#include "common/value.h"
+
+#include "supervisor/core.h"
+#include "supervisor/entry.h"
+#include "supervisor/pool.h"
+#include "supervisor/registry.h"
+#include "supervisor/worker.h"
+#include "supervisor/worker_ask.h"
+
+#define FORGET_TIMEOUT_MS                                                              \
+    10000 /* a worker that is stuck for so long has other worries */
+
+struct news_waiter {
+    struct list node;
+    void (*done)(void *context);
+    void (*drop)(void *context);
+    void *context;
+};
+
+struct code_news {
+    struct supervisor *sup;
+    unsigned n_asked; /* workers that have not answered yet */
+    struct list waiters;
+};
+
+static void check(struct code_news *news)
+{
+    struct list told;
+    struct list *node;
+
+    if (news->n_asked != 0 || pools_are_replacing(news->sup->pools))
+        return;
+    list_init(&told); /* whoever is told may make the next change at once */
+    while ((node = list_take_first(&news->waiters)) != NULL)
+        list_append(&told, node);
+    while ((node = list_take_first(&told)) != NULL) {
+        struct news_waiter *waiter = container_of(node, struct news_waiter, node);
+
+        waiter->done(waiter->context);
+        free(waiter);
+    }
+}
+
+static void on_pools_settled(void *context)
+{
+    check(context);
+}
+
+/* A worker that failed to answer is dead or will be killed: both forget. */
+static void on_forgotten(void *context, uint8_t status, struct bytes result)
+{
+    struct code_news *news = context;
+
+    (void)status, (void)result;
+    news->n_asked--;
+    check(news);
+}
+
+/* What workers may have of it: entries that had a source before. */
+static struct value ids_to_forget(const struct changeset *changeset)
+{
+    struct value ids = value_list();
+
+    for (size_t i = 0; i < changeset->n; i++) {
+        const struct entry *before = changeset->changes[i].before;
+
+        if (before != NULL && value_get(&before->data, "source") != NULL)
+            value_append(&ids, value_string(before->id));
+    }
+    return ids;
+}
+
+void code_news_spread(struct code_news *news, const struct changeset *changeset)
+{
+    struct value ids = ids_to_forget(changeset);
+
+    news->n_asked++; /* answers may come while we still ask */
+    if (ids.as.list.n != 0) {
+        WORKERS_FOREACH(worker, news->sup->workers)
+        {
+            if (worker->state != WORKER_READY || worker->pool == NULL)
+                continue;
+            news->n_asked++;
+            worker_ask(worker, "@code.forget", ids.as.list.items, ids.as.list.n,
+                       FORGET_TIMEOUT_MS, on_forgotten, news);
+        }
+    }
+    value_finish(&ids);
+    news->n_asked--;
+    check(news);
+}
+
+void code_news_wait(struct code_news *news, void (*done)(void *context),
+                    void (*drop)(void *context), void *context)
+{
+    struct news_waiter *waiter = xcalloc(1, sizeof(*waiter));
+
+    *waiter = (struct news_waiter){.done = done, .drop = drop, .context = context};
+    list_init(&waiter->node);
+    list_append(&news->waiters, &waiter->node);
+    check(news);
+}
+
+struct code_news *code_news_create(struct supervisor *sup)
+{
+    struct code_news *news = xcalloc(1, sizeof(*news));
+
+    news->sup = sup;
+    list_init(&news->waiters);
+    pools_on_settled(sup->pools, on_pools_settled, news);
+    return news;
+}
+
+void code_news_destroy(struct code_news *news)
+{
+    struct list *node;
+
+    if (news == NULL)
+        return;
+    while ((node = list_take_first(&news->waiters)) != NULL) {
+        struct news_waiter *waiter = container_of(node, struct news_waiter, node);
+
+        waiter->drop(waiter->context);
+        free(waiter);
+    }
+    free(news);
+}
