@@ -163,11 +163,16 @@ void task_make_ready(struct task *task)
     queue_actor(task->actor);
 }
 
-void task_make_ready_first(struct task *task)
+/* Before all that aren't in such a hurry. */
+static void make_ready_first(struct task *task)
 {
-    assert(list_empty(&task->ready));
+    struct list *place = task->actor->ready.next;
+
+    while (place != &task->actor->ready &&
+           container_of(place, struct task, ready)->goes_first)
+        place = place->next;
     task->state = TASK_READY;
-    list_prepend(&task->actor->ready, &task->ready);
+    list_append(place, &task->ready);
     queue_actor(task->actor);
 }
 
@@ -177,7 +182,10 @@ void task_wake(struct task *task, enum wake wake, int n_values)
     task->wake = wake;
     task->n_values = (int16_t)n_values;
     task->withdraw = NULL;
-    task_make_ready(task);
+    if (task->goes_first)
+        make_ready_first(task);
+    else
+        task_make_ready(task);
 }
 
 void task_wake_reply(struct task *task, uint8_t status, struct bytes result)
@@ -249,6 +257,7 @@ static void run_task(struct sched *sched, struct task *task)
     struct task *previous = sched->current;
 
     task->state = TASK_RUNNING;
+    task->goes_first = false;
     sched->current = task;
     task->actor->n_running++;
     status = sched_resume(task->co, NULL, n, &n_results);

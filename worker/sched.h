@@ -55,6 +55,9 @@ struct task {
     enum task_state state : 8;
     enum wake wake : 8;
     bool to_scheduler; /* the yield under way is the scheduler's, not the app's */
+    /* Woken, it runs before its siblings: who spawns must have the pid before one of
+     * them, who may be ready already, takes the EXIT. */
+    bool goes_first;
     uint8_t reply_status;
     int16_t n_values;     /* results on blocked's stack */
     int16_t case_index;   /* which case of a select */
@@ -94,9 +97,8 @@ void sched_run(struct sched *sched, int64_t budget_ns);
 /* Ends the doomed and frees what ended ones left. Not from inside a task. */
 void sched_settle(struct sched *sched);
 
-/* Puts a blocked or new task into its actor's queue, behind (or before) the others. */
+/* Puts a blocked or new task into its actor's queue, behind the others. */
 void task_make_ready(struct task *task);
-void task_make_ready_first(struct task *task);
 
 /* A blocked task gets its results: the n values on top of blocked's stack, or what wake
  * says. Then it is ready. */

@@ -153,6 +153,7 @@ static int spawn_near(lua_State *L, const struct spawn_plan *plan)
     wait->task = task;
     task->withdraw = abandon_spawn;
     task->withdraw_state = wait;
+    task->goes_first = true;
     return task_block(L, 0, spawned); /* the watches are made already */
 }
 
@@ -231,8 +232,10 @@ static int spawn_far(lua_State *L, const struct spawn_plan *plan)
     uint64_t call = uplink_expect_for(uplink, task);
     struct err err;
 
-    if (process_spawn_far(L, plan, call, &err) == 0)
+    if (process_spawn_far(L, plan, call, &err) == 0) {
+        task->goes_first = true;
         return task_block(L, plan->flags, spawned);
+    }
     task->withdraw = NULL;
     uplink_unexpect(uplink, call);
     return errors_return_struct(L, &err);
