@@ -283,12 +283,12 @@ static ssize_t receive(struct conn *conn,
         char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
     } control;
     struct iovec run = {at, n_bytes};
-    struct msghdr msg = {.msg_iov = &run,
-                         .msg_iovlen = 1,
-                         .msg_control = control.bytes,
-                         .msg_controllen = sizeof(control.bytes)};
-    ssize_t n = recvmsg(conn->fd, &msg, MSG_CMSG_CLOEXEC);
+    struct msghdr msg = {
+        .msg_iov = &run, .msg_iovlen = 1, .msg_control = control.bytes};
+    ssize_t n;
 
+    msg.msg_controllen = conn->limits.takes_fds ? sizeof(control.bytes) : 0;
+    n = recvmsg(conn->fd, &msg, MSG_CMSG_CLOEXEC);
     if (n >= 0 && msg.msg_controllen != 0)
         keep_fds(conn, &msg);
     return n;

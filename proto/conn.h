@@ -32,6 +32,7 @@ struct conn_limits {
     size_t high_water_bytes;  /* out buffer: congested above it */
     size_t out_max_bytes;     /* out buffer: hard bound */
     size_t read_budget_bytes; /* per turn, so that one peer can't hold the loop */
+    bool takes_fds; /* else the kernel drops descriptors that the peer sends */
 };
 extern const struct conn_limits conn_limits_default;
 

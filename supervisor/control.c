@@ -223,8 +223,10 @@ static void on_no_first_frame(struct ev_loop *loop, struct ev_timer *timer, int 
 
 static void client_create(struct control *control, int fd, const struct ucred *peer)
 {
-    static const struct conn_limits limits = {CLIENT_FRAME_BYTES, SLOW_CLIENT_BYTES,
-                                              CLIENT_OUT_BYTES, CLIENT_BUDGET_BYTES};
+    static const struct conn_limits limits = {.frame_max_bytes = CLIENT_FRAME_BYTES,
+                                              .high_water_bytes = SLOW_CLIENT_BYTES,
+                                              .out_max_bytes = CLIENT_OUT_BYTES,
+                                              .read_budget_bytes = CLIENT_BUDGET_BYTES};
     static const struct conn_callbacks callbacks = {on_frame, on_closed};
     struct client *client = xcalloc(1, sizeof(*client));
 

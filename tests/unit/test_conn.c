@@ -213,6 +213,7 @@ START_TEST(conn_passes_descriptors_with_their_frames)
     struct fixture a;
     struct conn_set *set = &a.set;
     static const struct conn_callbacks callbacks = {on_frame, on_closed};
+    struct conn_limits limits = conn_limits_default;
     struct fixture b = {0};
     struct stat_pair {
         int fds[2];
@@ -220,8 +221,9 @@ START_TEST(conn_passes_descriptors_with_their_frames)
     char byte = 0;
     int got;
 
+    limits.takes_fds = true;
     begin(&a, NULL);
-    b.conn = conn_create(set, dup(a.peer_fd), NULL, &callbacks, &b);
+    b.conn = conn_create(set, dup(a.peer_fd), &limits, &callbacks, &b);
     ck_assert_int_eq(pipe(pipe_a.fds), 0);
     encode_ping(conn_out(a.conn), 1);
     ck_assert(conn_attach_fd(a.conn, pipe_a.fds[1]));
@@ -241,6 +243,39 @@ START_TEST(conn_passes_descriptors_with_their_frames)
     ck_assert_int_eq(conn_take_fd(b.conn), -1);
     close(pipe_a.fds[0]);
     close(pipe_a.fds[1]);
+    conn_destroy(b.conn);
+    end(&a);
+}
+END_TEST
+
+static int n_descriptors(void)
+{
+    int n = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) != -1;
+    return n;
+}
+
+START_TEST(conn_takes_no_descriptors_unless_it_is_told_to_M3)
+{
+    static const struct conn_callbacks callbacks = {on_frame, on_closed};
+    struct fixture a, b = {0};
+    int n;
+
+    begin(&a, NULL);
+    b.conn = conn_create(&a.set, dup(a.peer_fd), NULL, &callbacks, &b);
+    encode_ping(conn_out(a.conn), 1);
+    conn_wrote(a.conn);
+    n = n_descriptors();
+    ck_assert(conn_attach_fd(a.conn, 0));
+    encode_ping(conn_out(a.conn), 2);
+    conn_wrote(a.conn);
+    turn(&a);
+    turn(&a);
+    ck_assert_int_eq(b.n_frames, 2);
+    ck_assert_int_eq(conn_take_fd(b.conn), -1);
+    ck_assert_int_eq(n_descriptors(), n);
     conn_destroy(b.conn);
     end(&a);
 }
@@ -273,6 +308,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, conn_closes_on_garbage_and_on_refused_frames);
     tcase_add_test(tc, conn_bounds_what_waits_for_a_slow_peer);
     tcase_add_test(tc, conn_passes_descriptors_with_their_frames);
+    tcase_add_test(tc, conn_takes_no_descriptors_unless_it_is_told_to_M3);
     tcase_add_test(tc, conn_may_be_destroyed_by_its_own_callback);
 }
 
