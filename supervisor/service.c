@@ -257,10 +257,14 @@ void services_refresh(struct supervisor *sup)
 static void on_stop_deadline(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
     struct services *services = container_of(timer, struct services, stop_timer);
+    size_t n_left = 0;
 
     (void)loop, (void)revents;
-    log_warn("shutdown takes too long, what is left is killed", "services=%zu",
-             services->n);
+    for (size_t i = 0; i < services->n; i++)
+        n_left += machine_is_active(&services->items[i]->machine);
+    if (n_left == 0) /* whatever still stops, it is no service */
+        return;
+    log_warn("shutdown takes too long, what is left is killed", "services=%zu", n_left);
     services_kill_all(services);
 }
 
