@@ -8,6 +8,9 @@ TROUPE_FUZZ_LIVES says how many lives of a hostile worker one run takes.
 import json
 import os
 import re
+import signal
+import socket
+import subprocess
 import time
 
 import pytest
@@ -230,3 +233,102 @@ def answers(running):
         return running.call("app:ask", timeout="2s")
     except SupctlError:
         return None
+
+
+def hostile(boot, folder, script, *more, **options):
+    supervisor = hostile_bin(folder, 'if "bad" not in argv[2]:\n    be_honest()\n' +
+                             script)
+    return boot([function("good", ECHO, pool={"type": "static", "workers": 1}),
+                 function("bad", ECHO, pool={"type": "static", "workers": 1}), *more],
+                supervisor=supervisor, **options)
+
+
+def test_M3_descriptors_that_nobody_asked_for_are_closed(boot, tmp_path):
+    running = hostile(boot, tmp_path, """
+import array
+w = Wire()
+w.set_up()
+fds = array.array("i", [os.open("/dev/null", os.O_RDONLY)] * 20)
+while True:
+    call = w.next_call()
+    w.sock.sendmsg([frame(REPLY, u64(call), u8(0), payload("done"))],
+                   [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+""")
+    running.allow("worker", "descriptor")
+    running.wait_worker("app:bad")
+    running.call("app:good", 1)
+    before = troupe.n_descriptors(running.pid)
+    for _ in range(20):
+        running.run_supctl("call", "app:bad", "--timeout", "1s")
+    wait_for(lambda: troupe.n_descriptors(running.pid) <= before + 2,
+             what="the descriptors to be closed")
+    assert running.call("app:good", 2) == 2
+
+
+def test_SV10_whoever_ignores_DRAIN_is_killed_when_time_is_up(boot, tmp_path):
+    running = hostile(boot, tmp_path, """
+w = Wire()
+w.set_up()
+while True:
+    kind, body = w.receive()
+    if kind == PING:
+        w.send(frame(PONG, body, msgpack.packb({})))
+""", args=["--set", "shutdown.timeout=500ms"])
+    running.allow("did not end in time", "in time")
+    running.wait_worker("app:bad")
+    pids = running.workers()
+    started = time.monotonic()
+    running.stop()
+    assert 0.4 <= time.monotonic() - started < 5
+    wait_for(lambda: not any(troupe.is_alive(pid) for pid in pids), what="their end")
+
+
+def test_C3_a_thousand_open_connections_leave_room_for_the_operator(boot):
+    running = boot([function("good", ECHO)])
+    running.allow("control client")
+    before = running.supctl("status")["supervisor"]["rss_bytes"]
+    peers = []
+    for _ in range(1000):
+        peer = socket.socket(socket.AF_UNIX)
+        peer.setblocking(False)
+        try:
+            peer.connect(running.control)
+        except BlockingIOError:
+            time.sleep(0.002)  # its queue is full for a moment
+        peers.append(peer)
+    # They stay open; whoever says nothing gives way after a second.
+    wait_for(lambda: running.run_supctl("ping").returncode == 0, 15, "an answer")
+    assert running.call("app:good", 1) == 1
+    assert running.supctl("status")["supervisor"]["n_clients"] <= 64
+    assert not troupe.has_grown(running.pid, before, 8 << 20)
+    for peer in peers:
+        peer.close()
+    wait_for(lambda: running.supctl("status")["supervisor"]["n_clients"] == 1)
+
+
+def test_C3_a_slow_reader_is_told_how_much_it_missed(boot):
+    chat = """
+    local logger = require("logger")
+    return {main = function(n)
+        for i = 1, n do logger:info("line " .. i, {text = ("x"):rep(1000)}) end
+    end}
+    """
+    running = boot([function("chat", chat, modules=["logger"])])
+    child = subprocess.Popen([troupe.SUPCTL, "--json", "logs", "-f", "--control",
+                              running.control], stdout=subprocess.PIPE, text=True)
+    child.stdout.readline()
+    child.send_signal(signal.SIGSTOP)
+    for _ in range(4):
+        running.call("app:chat", 1000)
+    child.send_signal(signal.SIGCONT)
+    missed = 0
+    while True:
+        record = json.loads(child.stdout.readline())
+        if "missed" in record:
+            missed += record["missed"]
+            break
+        if record.get("message") == "line 1000" and missed == 0:
+            running.call("app:chat", 1)  # the marker comes with what is next
+    assert missed > 0
+    child.terminate()
+    child.communicate()
