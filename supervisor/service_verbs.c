@@ -194,6 +194,31 @@ static struct service **collect(struct service *service, bool upwards, size_t *n
     return found;
 }
 
+static bool needs_one_again(const struct service *service)
+{
+    for (size_t i = 0; i < service->n_needs; i++)
+        if (service->needs[i]->again)
+            return true;
+    return false;
+}
+
+/* What is up on a need that restarts must come down with it, or that never could: such
+ * a one is left by a stop that a start has overtaken. */
+static void join_restarts(struct service **found, size_t n)
+{
+    bool changed;
+
+    do {
+        changed = false;
+        for (size_t i = 0; i < n; i++) {
+            if (found[i]->again || !is_active(found[i]) || !needs_one_again(found[i]))
+                continue;
+            want_stopped(found[i]);
+            found[i]->again = changed = true;
+        }
+    } while (changed);
+}
+
 void service_mark_start(struct service *service)
 {
     size_t n;
@@ -203,6 +228,7 @@ void service_mark_start(struct service *service)
         if (!is_state(needed[i], MS_EXITED) || !needed[i]->machine.ended_well)
             want_running(needed[i]);
     want_running(service);
+    join_restarts(needed, n);
     free(needed);
 }
 

@@ -700,6 +700,35 @@ START_TEST(restart_takes_dependents_down_and_up_again)
 END_TEST
 
 /* Complaint 10. */
+/* c stops slowly when b is stopped and started again: b runs still and may not stay up
+ * on an a that is to come down. */
+START_TEST(a_start_amid_a_restart_of_its_need_comes_down_too)
+{
+    struct answer restart = {0}, start = {0};
+
+    load("abc", (const char *const[]){"b!a", "c!b", NULL});
+    world.quick = true;
+    begin("c", VERB_START, &start);
+    settle();
+    world.quick = false;
+    world.trace[0] = '\0';
+    begin("a", VERB_RESTART, &restart);
+    begin("b", VERB_STOP, NULL);
+    begin("b", VERB_START, &start);
+    settle();
+    ended("c");
+    ck_assert_str_eq(world.trace, "-c-b");
+    ended("b");
+    ended("a");
+    started("a");
+    started("b");
+    ck_assert_str_eq(world.trace, "-c-b-a+a+b");
+    ck_assert_int_eq(restart.n, 1);
+    ck_assert_str_eq(state_of("a"), "running");
+    ck_assert_str_eq(state_of("b"), "running");
+}
+END_TEST
+
 START_TEST(a_slow_verb_delays_no_other)
 {
     struct answer slow, fast;
@@ -1001,6 +1030,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, sv10_the_shutdown_deadline_kills_the_rest);
     tcase_add_test(tc, sv10_nothing_starts_during_shutdown);
     tcase_add_test(tc, restart_takes_dependents_down_and_up_again);
+    tcase_add_test(tc, a_start_amid_a_restart_of_its_need_comes_down_too);
     tcase_add_test(tc, a_slow_verb_delays_no_other);
     tcase_add_loop_test(tc, p6_one_verb, 0, n_rows * P6_N_VERBS);
     tcase_add_loop_test(tc, p6_one_verb_and_a_dead_back_end, 0, n_rows * P6_N_VERBS);
