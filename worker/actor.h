@@ -173,6 +173,9 @@ void actor_end_doomed(struct actor *actor);
  * from inside a task. */
 void actors_end_all(struct runtime *rt);
 
+/* A buried instance will get no call any more: the collector may have it. */
+void actor_retire(struct actor *actor);
+
 /* Frees what ended actors leave; the scheduler calls it when none of them is running.
  */
 void actor_bury(struct actor *actor);

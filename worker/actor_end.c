@@ -116,6 +116,18 @@ static void clear_uservalues(struct actor *actor, lua_State *L)
     lua_pop(L, 1);
 }
 
+void actor_retire(struct actor *actor)
+{
+    struct vm *vm = actor->vm;
+
+    vm->n_trusted++;
+    luaL_unref(vm->L, LUA_REGISTRYINDEX, actor->fn_ref);
+    actor_forget(actor, vm->L);
+    vm->n_actors--;
+    vm->program->n_actors--;
+    vm->n_trusted--;
+}
+
 void actor_bury(struct actor *actor)
 {
     struct vm *vm = actor->vm;

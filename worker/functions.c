@@ -195,29 +195,44 @@ void functions_ended(struct actor *actor, const struct outcome *outcome)
     send_free(rt, instance->call);
 }
 
-/* Its actor stays in the VM, which ends with the others that it has. */
+/* It gets no call any more. */
 static void drop_instance(struct instance *instance)
 {
-    struct vm *vm = instance->actor->vm;
-
     list_remove(&instance->node);
-    vm->n_actors--;
-    vm->program->n_actors--;
-    instance->actor->instance = NULL;
+    actor_retire(instance->actor);
     free(instance);
+}
+
+/* What instances keep from call to call is above the ceiling: they all go, or each call
+ * from now on would fail. */
+static void drop_idle(struct function *function, const struct vm *vm)
+{
+    LIST_FOREACH_SAFE (node, &function->idle) {
+        struct instance *instance = container_of(node, struct instance, node);
+
+        if (instance->actor->vm == vm)
+            drop_instance(instance);
+    }
 }
 
 void functions_instance_free(struct actor *actor)
 {
     struct instance *instance = actor->instance;
+    struct function *function = instance->function;
+    struct vm *vm = actor->vm;
 
     instance->functions->n_busy--;
-    if (actor->vm->program->stale) {
+    if (vm->program->stale) {
         drop_instance(instance);
         return;
     }
     list_remove(&instance->node);
-    list_prepend(&instance->function->idle, &instance->node);
+    list_prepend(&function->idle, &instance->node);
+    if (vm->used_bytes <= vm->soft_bytes)
+        return;
+    lua_gc(vm->L, LUA_GCCOLLECT);
+    if (vm->used_bytes > vm->soft_bytes)
+        drop_idle(function, vm);
 }
 
 void functions_forget_stale(struct functions *functions)
