@@ -336,7 +336,7 @@ struct uplink *uplink_create(struct runtime *rt, int fd)
     struct conn_limits limits = conn_limits_default;
     struct uplink *uplink = xcalloc(1, sizeof(*uplink));
 
-    limits.takes_fds = true; /* MAPPED brings one */
+    limits.takes_fds = true;  /* MAPPED brings one */
     limits.out_max_bytes = 0; /* bounded by what the app has: each call waits for one */
     uplink->rt = rt;
     list_init(&uplink->held);
