@@ -533,4 +533,6 @@ def test_ps_says_that_it_is_cut(boot):
     done = one.run_supctl("ps", "--json")
     rows = json.loads(done.stdout)
     assert done.returncode == OK and 10000 <= len(rows) < n
-    assert done.stderr == f"supctl: the list is cut: {len(rows)} of {n} actors\n"
+    # The call itself is an actor, and its worker's figures may be some seconds old.
+    assert done.stderr in [f"supctl: the list is cut: {len(rows)} of {total} actors\n"
+                           for total in (n, n + 1)]
