@@ -403,8 +403,8 @@ static const char *const to_cancel[] = {
     "while true do coroutine.yield() end",
     "local f = coroutine.wrap(function() while true do end end) f()",
     "local f = coroutine.wrap(function() time.sleep('1h') end) f()",
-    "table.sort({1, 2, 3}, function() for i = 1, 1e9 do end return true end) "
-    "time.sleep('1h')",
+    ("table.sort({1, 2, 3}, function() for i = 1, 1e9 do end return true end) "
+     "time.sleep('1h')"),
     "coroutine.spawn(function() time.sleep('1h') end) time.sleep('1h')",
     "pcall(time.sleep, '1h') return 1",
     "funcs.call('t:sleeper')",

@@ -18,7 +18,7 @@ struct table {
 
 static void begin(struct table *table)
 {
-    table->words = calloc(1, LIVENESS_BYTES);
+    table->words = calloc(PID_MAX_SLOTS, sizeof(liveness_word));
     slots_init(&table->slots, INDEX, table->words);
 }
 

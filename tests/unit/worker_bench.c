@@ -337,7 +337,7 @@ void bench_begin(struct bench *bench, const char *role)
     bench->guard_s = GUARD_S;
     map_init(&bench->open);
     buf_init(&bench->logs, 0);
-    rt->liveness = calloc(1, LIVENESS_BYTES);
+    rt->liveness = calloc(PID_MAX_SLOTS, sizeof(liveness_word));
     rt->loop = ev_loop_new(EVFLAG_AUTO);
     buf_init(&rt->scratch, 0);
     conn_set_init(&rt->conns, rt->loop);
@@ -593,7 +593,7 @@ uint64_t bench_spawn(struct bench *bench, const char *id, const char *json)
                                 .entry = bytes_of_text(id),
                                 .host = bytes_of_text(BENCH_HOST)};
     struct bench_frame *kept;
-    struct frame_reply got;
+    struct frame_reply got = {0};
     struct buf args;
     struct value list;
     uint64_t pid = 0;
@@ -624,6 +624,7 @@ static struct bench_frame *find_exit(struct bench *bench, uint64_t pid,
     LIST_FOREACH (node, &bench->frames) {
         struct bench_frame *frame = container_of(node, struct bench_frame, node);
 
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed left the list */
         if (frame->type == FRAME_EXIT &&
             frame_decode_exit(frame->body, frame_out, NULL) == 0 &&
             frame_out->from == pid)
@@ -642,7 +643,7 @@ static bool has_exit(struct bench *bench, void *context)
 const char *bench_await_exit(struct bench *bench, uint64_t pid)
 {
     struct bench_frame *frame;
-    struct frame_exit got;
+    struct frame_exit got = {0};
     const char *outcome;
 
     bench_until(bench, has_exit, &pid);
