@@ -184,6 +184,19 @@ void uplink_end_frame(struct uplink *uplink, size_t at)
     conn_wrote(uplink->conn);
 }
 
+int uplink_end_large_frame(struct uplink *uplink, size_t at, struct err *err)
+{
+    size_t n_bytes = buf_len(conn_out(uplink->conn)) - at - FRAME_HEADER_BYTES;
+
+    if (n_bytes <= FRAME_MAX_BYTES_DEFAULT) {
+        uplink_end_frame(uplink, at);
+        return 0;
+    }
+    uplink_drop_frame(uplink, at);
+    return err_set(err, ERR_LIMIT_EXCEEDED, "value too large (limit %u bytes)",
+                   FRAME_MAX_BYTES_DEFAULT);
+}
+
 void uplink_drop_frame(struct uplink *uplink, size_t at)
 {
     struct buf *out = conn_out(uplink->conn);

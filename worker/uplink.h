@@ -14,6 +14,7 @@
 #include "common/buf.h"
 
 struct conn;
+struct err;
 struct frame_exit;
 struct frame_reply;
 struct runtime;
@@ -52,6 +53,10 @@ void uplink_send_gone(struct uplink *uplink, uint64_t pid);
 /* A frame header whose REST is appended next to conn_out(); end() patches its length.
  * begin() = frame_encode_x with an empty REST, at_out = buf_len before it. */
 void uplink_end_frame(struct uplink *uplink, size_t at);
+
+/* The same for a frame of more than one value: -1 (LIMIT_EXCEEDED) and the frame is
+ * taken back when it is larger than any peer accepts. */
+int uplink_end_large_frame(struct uplink *uplink, size_t at, struct err *err);
 
 /* Takes a frame back that end_frame() has not seen yet. */
 void uplink_drop_frame(struct uplink *uplink, size_t at);

@@ -1,5 +1,6 @@
 #include "worker/functions.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -724,6 +725,40 @@ START_TEST(functions_are_called_again_when_the_queue_has_room)
 }
 END_TEST
 
+/* The supervisor takes a worker that sends more than a frame holds for a broken one. */
+START_TEST(functions_refuse_what_no_frame_holds)
+{
+    static const struct {
+        const char *body, *want;
+    } rows[] = {
+        {"local s = ('x'):rep(64 << 20 >> 1) return s .. s:sub(50)",
+         "LimitExceeded: value too large"},
+        {"local s = ('x'):rep(60 << 20) local v, err = funcs.new():with_context{s = s}:"
+         "call('t:f', s) return nil, err",
+         "LimitExceeded: value too large"},
+        {"local s = ('x'):rep(60 << 20) local ok, err = process.send(process.pid(), "
+         "'t', s, s) return nil, err",
+         "LimitExceeded: value too large"},
+    };
+    struct bench bench;
+    const char *got;
+
+    bench_begin(&bench, "pool");
+    bench.rt.settings.vm_max_bytes = (uint64_t)2 << 30;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "t:f%zu", i);
+        add(&bench, id, bench_main(rows[i].body));
+        got = bench_call(&bench, id, NULL);
+        ck_assert_msg(strncmp(got, rows[i].want, strlen(rows[i].want)) == 0, "%s: %s",
+                      rows[i].body, got);
+    }
+    ck_assert(!bench.rt.stop && !bench.closed);
+    bench_end(&bench);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, functions_return, 0, N_ELEMENTS(results));
@@ -744,6 +779,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, functions_hand_on_their_deadline);
     tcase_add_loop_test(tc, functions_give_futures, 0, N_ELEMENTS(futures));
     tcase_add_test(tc, functions_called_in_a_loop_keep_the_caller_small);
+    tcase_add_test(tc, functions_refuse_what_no_frame_holds);
     tcase_add_test(tc, functions_are_called_again_when_the_queue_has_room);
 }
 

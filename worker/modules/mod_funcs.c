@@ -120,8 +120,7 @@ static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
         uplink_drop_frame(uplink, at);
         return -1;
     }
-    uplink_end_frame(uplink, at);
-    return 0;
+    return uplink_end_large_frame(uplink, at, err);
 }
 
 static int call_sync(lua_State *L, struct call_plan *plan)

@@ -221,8 +221,7 @@ int process_spawn_far(lua_State *L, const struct spawn_plan *plan, uint64_t call
         uplink_drop_frame(uplink, at);
         return -1;
     }
-    uplink_end_frame(uplink, at);
-    return 0;
+    return uplink_end_large_frame(uplink, at, err);
 }
 
 static int spawn_far(lua_State *L, const struct spawn_plan *plan)
