@@ -27,9 +27,16 @@ struct channel_case {
 
 struct channel *channel_test(lua_State *L, int idx)
 {
-    struct channel *channel = object_test(L, idx, &channel_class);
+    const struct vm *vm = vm_of(L);
+    struct channel *channel = lua_touserdata(L, idx);
+    const void *meta;
 
-    return channel != NULL ? channel : object_test(L, idx, &queue_class);
+    /* Every receive comes by here: as object_test(), for two classes at once. */
+    if (channel == NULL || !lua_getmetatable(L, idx))
+        return NULL;
+    meta = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    return meta == vm->channel_meta || meta == vm->queue_meta ? channel : NULL;
 }
 
 struct channel *channel_check(lua_State *L, int idx)
@@ -622,10 +629,13 @@ int channel_open(lua_State *L)
 
     object_define(L, &channel_class, methods, channel_tostring);
     object_define(L, &queue_class, methods, channel_tostring);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &channel_class);
+    vm_of(L)->channel_meta = lua_topointer(L, -1);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &queue_class);
+    vm_of(L)->queue_meta = lua_topointer(L, -1);
     lua_pushcfunction(L, channel_collected);
     lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    lua_pop(L, 2);
     object_define(L, &case_class, no_methods, NULL);
     luaL_newlib(L, functions);
     return 1;

@@ -35,6 +35,7 @@ struct vm {
     int ref_actors;     /* table: vm_index → actor userdata */
     int ref_env_meta;   /* the metatable of every _ENV */
     int ref_chunks;     /* table: unit number → chunk function */
+    const void *channel_meta, *queue_meta; /* metatables, of channel.c */
     uint32_t n_actors, n_max_actors;
     uint32_t *free_indices; /* of ref_actors, a stack */
     uint32_t n_free_indices, n_indices, free_size;
