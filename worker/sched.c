@@ -83,6 +83,7 @@ static void hook(lua_State *L, lua_Debug *ar)
     task->blocked = L;
     task->n_values = 0;
     task->to_scheduler = true;
+    task->goes_first = true; /* apps rely on it: only what may block switches (CO-2) */
     lua_yield(L, 0);
 }
 
@@ -235,7 +236,8 @@ int task_pause(lua_State *L, lua_KContext ctx, lua_KFunction k)
  */
 
 /* After a yield that nobody blocked for: preempted, paused, or the app's own yield with
- * no resumer above it, which lets others run (CO-5). */
+ * no resumer above it, which lets others run (CO-5). Other actors may have their turn
+ * in between; siblings only where the app yielded. */
 static void yielded(struct task *task, int n_results)
 {
     bool to_scheduler = task->to_scheduler;
@@ -249,6 +251,10 @@ static void yielded(struct task *task, int n_results)
         task->n_values = 0;
     }
     task_make_ready(task);
+    if (task->goes_first) { /* preempted: even before others in a hurry */
+        list_remove(&task->ready);
+        list_prepend(&task->actor->ready, &task->ready);
+    }
 }
 
 static void run_task(struct sched *sched, struct task *task)

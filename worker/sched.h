@@ -5,7 +5,9 @@
  * coroutine.spawn. It runs until it blocks (a C function yields through any depth of
  * the app's own coroutines, see coroutines.c) or its slice is over: a timer signal that
  * finds the same slice still running sets a count hook, and the hook yields. Code that
- * is never caught by the signal pays nothing for it.
+ * is never caught by the signal pays nothing for it. Other actors run then; the task's
+ * siblings don't: apps share tables between coroutines and rely on nobody coming in
+ * between two calls that may block (CO-2).
  *
  * Nothing here raises, nothing here blocks.
  */
@@ -55,8 +57,8 @@ struct task {
     enum task_state state : 8;
     enum wake wake : 8;
     bool to_scheduler; /* the yield under way is the scheduler's, not the app's */
-    /* Woken, it runs before its siblings: who spawns must have the pid before one of
-     * them, who may be ready already, takes the EXIT. */
+    /* It runs before its siblings: when a slice ended in the middle of it, and when it
+     * waits for a pid, which it must have before one of them takes the EXIT. */
     bool goes_first;
     uint8_t reply_status;
     int16_t n_values;     /* results on blocked's stack */

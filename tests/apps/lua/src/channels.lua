@@ -277,6 +277,25 @@ case("CO-2 coroutines take turns in the order of their yields", function(t)
     t.list(order, {1, 2, 3, 1, 2, 3, 1, 2, 3})
 end)
 
+case("CO-2 between two yields a coroutine has the process for itself", function(t)
+    local inside, seen_inside, running = false, 0, true
+    coroutine.spawn(function()
+        while running do
+            if inside then seen_inside = seen_inside + 1 end
+            time.sleep(0)
+        end
+    end)
+    for _ = 1, 10 do
+        inside = true
+        local until_then = os.clock() + 0.02 -- several slices
+        while os.clock() < until_then do end
+        inside = false
+        time.sleep(0)
+    end
+    running = false
+    t.eq(seen_inside, 0, "looks into the middle")
+end)
+
 case("CO-3 pcall inside a spawned coroutine works across yields", function(t)
     local done = channel.new(1)
     coroutine.spawn(function()
