@@ -186,7 +186,6 @@ def test_two_hundred_random_kills_under_load(boot, seed):
     assert calls["ok"] > 100, calls
     assert kids["made"] == kids["refused"] + kids["exits"], kids
     assert kids["twice"] == 0
-    assert kids["early"] == 0, "an EXIT overtook the pid that spawn returns"
     assert kids["ok"] > 20, kids
     # When it is over all is as before.
     for name in ("app:static", "app:lazy", "app:alone", "app:inline"):
