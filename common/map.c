@@ -18,18 +18,40 @@ static uint64_t mix(uint64_t x)
     return x;
 }
 
-/* Eight bytes a step; the seed goes in before every multiplication. */
+/* The halves of a 128-bit product: one multiplication mixes all bits of both. */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t load(const char *at, size_t n)
+{
+    uint64_t word = 0;
+
+    memcpy(&word, at, n);
+    return word;
+}
+
+/* Eight bytes a step, the last step overlapping the one before; who doesn't know the
+ * seed can't predict any of the products. */
 static uint64_t hash_text(const char *text, size_t n)
 {
-    uint64_t h = seed ^ (n * 0x9e3779b97f4a7c15u), word;
+    uint64_t h = seed ^ (n * 0x9e3779b97f4a7c15u), last = 0;
+    size_t at;
 
-    for (; n >= 8; text += 8, n -= 8) {
-        memcpy(&word, text, 8);
-        h = mix(h ^ word) + seed;
+    if (n >= 8) {
+        for (at = 0; at + 8 < n; at += 8)
+            h = fold(h ^ load(text + at, 8), seed | 1);
+        last = load(text + n - 8, 8);
+    } else if (n >= 4) {
+        last = load(text, 4) << 32 | load(text + n - 4, 4);
+    } else if (n > 0) {
+        last = (uint64_t)(uint8_t)text[0] << 16 | (uint64_t)(uint8_t)text[n / 2] << 8 |
+               (uint8_t)text[n - 1];
     }
-    word = 0;
-    memcpy(&word, text, n);
-    return mix(h ^ word) | 1;
+    return mix(h ^ fold(h ^ last, seed | 1)) | 1;
 }
 
 static uint64_t hash_number(uint64_t number)

@@ -13,12 +13,6 @@ enum marker {
     MARK_STR16 = 0xda,
 };
 
-/* A walk over one body. bad = the first field that isn't as frames.def says. */
-struct cursor {
-    const uint8_t *at, *end;
-    const char *bad;
-};
-
 static uint32_t get_u32(const uint8_t *at)
 {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
@@ -30,107 +24,75 @@ static void put_u32(uint8_t *at, uint32_t number)
     memcpy(at, &number, 4);
 }
 
-/* The n bytes behind a marker, or NULL (then bad names the field). */
-static const uint8_t *take(struct cursor *cursor, uint8_t marker, size_t n,
-                           const char *field)
+static uint16_t get_u16(const uint8_t *at)
 {
-    const uint8_t *at = cursor->at;
-
-    if (cursor->bad != NULL || (size_t)(cursor->end - at) < n + 1 || at[0] != marker) {
-        cursor->bad = cursor->bad != NULL ? cursor->bad : field;
-        return NULL;
-    }
-    cursor->at = at + 1 + n;
-    return at + 1;
+    return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-static uint8_t take_u8(struct cursor *cursor, const char *field)
+static int refuse(const char *name, const char *field, struct err *err)
 {
-    const uint8_t *at = take(cursor, MARK_U8, 1, field);
-
-    return at != NULL ? at[0] : 0;
+    return err_set(err, ERR_INVALID, "frame %s: field '%s' is missing or malformed",
+                   name, field);
 }
 
-static uint32_t take_u32(struct cursor *cursor, const char *field)
+static int refuse_surplus(const char *name, size_t n, struct err *err)
 {
-    const uint8_t *at = take(cursor, MARK_U32, 4, field);
-
-    return at != NULL ? get_u32(at) : 0;
-}
-
-static uint64_t take_u64(struct cursor *cursor, const char *field)
-{
-    const uint8_t *at = take(cursor, MARK_U64, 8, field);
-
-    return at != NULL ? wire_get_u64(at) : 0;
-}
-
-static struct bytes take_run(struct cursor *cursor, size_t n, const char *field)
-{
-    struct bytes run = {cursor->at, n};
-
-    if (cursor->bad == NULL && (size_t)(cursor->end - cursor->at) < n)
-        cursor->bad = field;
-    if (cursor->bad != NULL)
-        return (struct bytes){NULL, 0};
-    cursor->at += n;
-    return run;
-}
-
-static struct bytes take_str(struct cursor *cursor, const char *field)
-{
-    const uint8_t *at = take(cursor, MARK_STR16, 2, field);
-
-    return take_run(cursor, at != NULL ? (size_t)at[0] << 8 | at[1] : 0, field);
-}
-
-static struct bytes take_bin(struct cursor *cursor, const char *field)
-{
-    const uint8_t *at = take(cursor, MARK_BIN32, 4, field);
-
-    return take_run(cursor, at != NULL ? get_u32(at) : 0, field);
-}
-
-static struct bytes take_rest(struct cursor *cursor)
-{
-    return take_run(cursor, (size_t)(cursor->end - cursor->at), "");
-}
-
-static int finish(const struct cursor *cursor, const char *name, struct err *err)
-{
-    if (cursor->bad != NULL)
-        return err_set(err, ERR_INVALID, "frame %s: field '%s' is missing or malformed",
-                       name, cursor->bad);
-    if (cursor->at != cursor->end)
-        return err_set(err, ERR_INVALID, "frame %s: %zu surplus bytes", name,
-                       (size_t)(cursor->end - cursor->at));
-    return 0;
+    return err_set(err, ERR_INVALID, "frame %s: %zu surplus bytes", name, n);
 }
 
 /* ---- decoders, one for each row ----------------------------------------------------
  */
 
+/* Straight code, and a local that no function sees: it lives in registers, and each
+ * call passes four of these. */
+#define NEED(n, marker, field)                                                         \
+    if ((size_t)(end - at) < (n) || at[0] != (marker))                                 \
+    return refuse(name_text, #field, err)
+#define TAKE_RUN(field, n_head, n_run)                                                 \
+    if ((size_t)(end - at) - (n_head) < (n_run))                                       \
+        return refuse(name_text, #field, err);                                         \
+    frame.field = (struct bytes){at + (n_head), n_run};                                \
+    at += (n_head) + frame.field.n;
+
 #define FRAME(NAME, name, type)                                                        \
     int frame_decode_##name(struct bytes body, struct frame_##name *frame_out,         \
                             struct err *err)                                           \
     {                                                                                  \
-        struct cursor cursor = {body.data, body.data + body.n, NULL};                  \
+        static const char name_text[] = #NAME;                                         \
+        const uint8_t *at = body.data, *const end = body.data + body.n;                \
         struct frame_##name frame;                                                     \
                                                                                        \
         frame.no_more_fields = 0;
-#define U8(field)   frame.field = take_u8(&cursor, #field);
-#define U32(field)  frame.field = take_u32(&cursor, #field);
-#define U64(field)  frame.field = take_u64(&cursor, #field);
-#define STR(field)  frame.field = take_str(&cursor, #field);
-#define BIN(field)  frame.field = take_bin(&cursor, #field);
-#define REST(field) frame.field = take_rest(&cursor);
+#define U8(field)                                                                      \
+    NEED(2, MARK_U8, field);                                                           \
+    frame.field = at[1];                                                               \
+    at += 2;
+#define U32(field)                                                                     \
+    NEED(5, MARK_U32, field);                                                          \
+    frame.field = get_u32(at + 1);                                                     \
+    at += 5;
+#define U64(field)                                                                     \
+    NEED(9, MARK_U64, field);                                                          \
+    frame.field = wire_get_u64(at + 1);                                                \
+    at += 9;
+#define STR(field)                                                                     \
+    NEED(3, MARK_STR16, field);                                                        \
+    TAKE_RUN(field, 3, get_u16(at + 1))
+#define BIN(field)                                                                     \
+    NEED(5, MARK_BIN32, field);                                                        \
+    TAKE_RUN(field, 5, get_u32(at + 1))
+#define REST(field)                                                                    \
+    frame.field = (struct bytes){at, (size_t)(end - at)};                              \
+    at = end;
 #define END(NAME, name)                                                                \
-    if (finish(&cursor, #NAME, err) == -1)                                             \
-        return -1;                                                                     \
+    if (at != end)                                                                     \
+        return refuse_surplus(name_text, (size_t)(end - at), err);                     \
     *frame_out = frame;                                                                \
     return 0;                                                                          \
     }
 #include "proto/frames.def"
+#undef NEED
+#undef TAKE_RUN
 
 /* ---- encoders ----------------------------------------------------------------------
  */
