@@ -25,7 +25,7 @@ struct err;
 
 #define PROTO_VERSION           2
 #define FRAME_HEADER_BYTES      6
-#define FRAME_MAX_BYTES_DEFAULT (64u * 1024 * 1024)
+#define FRAME_MAX_BYTES_DEFAULT (64u << 20)
 #define STR_MAX_BYTES           65535
 
 enum frame_type {

@@ -36,7 +36,7 @@ struct error_view;
 /* Values larger than this are refused when the buffer has no bound of its own: a frame
  * with one and the texts around it is within FRAME_MAX_BYTES_DEFAULT, beyond which the
  * peer would take us for broken. */
-#define CODEC_MAX_BYTES ((size_t)64 * 1024 * 1024 - 256 * 1024)
+#define CODEC_MAX_BYTES (((size_t)64 << 20) - ((size_t)256 << 10))
 
 /* ---- a payload: graph flag and array of values --------------------------------------
  */
