@@ -27,7 +27,8 @@ def test_the_first_app_doubles(boot):
 
 
 def test_links_lead_somewhere():
-    for name in ("README.md", "docs/protocol.md", "docs/compatibility.md"):
+    for name in ("README.md", "docs/protocol.md", "docs/compatibility.md",
+                 "config/examples/README.md"):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", read(name)):
             path = os.path.join(troupe.ROOT, os.path.dirname(name), target)
             assert os.path.exists(path), f"{name}: {target}"
