@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+#include "proto/context_map.h"
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/frozen.h"
@@ -40,26 +41,38 @@ void context_unref(struct context *context)
         free(context);
 }
 
-/* Pushes the whole context as a table, {} when there is none. */
-static void push_all(lua_State *L, const struct context *context)
+static struct bytes bytes_of(const struct context *context)
 {
-    struct err err;
+    if (context == NULL)
+        return (struct bytes){NULL, 0};
+    return (struct bytes){context->data, context->n_bytes};
+}
 
-    if (context != NULL &&
-        codec_decode_args(L, context->data, context->n_bytes, 1, &err) == 1 &&
-        lua_istable(L, -1))
-        return;
-    lua_newtable(L);
+bool context_find(const struct context *context, const char *key,
+                  struct bytes *value_out)
+{
+    return context != NULL && context_map_find(bytes_of(context), key, value_out);
+}
+
+bool context_begin(struct buf *out, const struct context *inherited,
+                   const char *const *keys, size_t n)
+{
+    return context_map_begin(out, bytes_of(inherited), keys, n);
 }
 
 void context_push_values(lua_State *L, const struct context *context)
 {
-    push_all(L, context);
-    if (lua_getfield(L, -1, "values") != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_newtable(L);
+    struct bytes values;
+    struct err err;
+    int top = lua_gettop(L);
+
+    if (context_find(context, "values", &values)) {
+        if (codec_decode_value(L, values.data, values.n, false, &err) == 0 &&
+            lua_istable(L, -1))
+            return;
+        lua_settop(L, top);
     }
-    lua_remove(L, -2);
+    lua_newtable(L);
 }
 
 /* The highest positive integer key of the table on top. */
@@ -147,17 +160,21 @@ void context_merge(lua_State *L, int to, int from)
     lua_pop(L, 1);
 }
 
+int context_append_values(lua_State *L, int values_idx, struct buf *out)
+{
+    struct err err;
+
+    if (!context_map_append_key(out, "values"))
+        return -1;
+    return codec_encode_value(L, values_idx, out, NULL, &err);
+}
+
 int context_encode(lua_State *L, int values_idx, const struct context *inherited,
                    struct buf *out)
 {
-    struct err err;
-    int failed;
+    static const char *const keys[] = {"values"};
 
-    values_idx = lua_absindex(L, values_idx);
-    push_all(L, inherited);
-    lua_pushvalue(L, values_idx);
-    lua_setfield(L, -2, "values");
-    failed = codec_encode_args(L, lua_gettop(L), 1, out, &err);
-    lua_pop(L, 1);
-    return failed;
+    if (!context_begin(out, inherited, keys, 1))
+        return -1;
+    return context_append_values(L, values_idx, out);
 }

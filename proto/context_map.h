@@ -1,0 +1,36 @@
+/*
+ * context_map -- the `context` field of CALL and SPAWN, read and changed by key.
+ *
+ * The field is empty or a payload of one map. Whoever passes it on leaves the keys
+ * alone that it doesn't know, so each is found and replaced here without decoding the
+ * others. No back references occur in the map (its graph flag is 0): a value keeps its
+ * meaning wherever it is copied to.
+ *
+ *   values  map: what ctx reads, inherited by callees and spawned processes
+ *   actor   map {id = text, meta = map}: who acts
+ *   scope   list of policy ids: what the actor may do; present and empty = nothing
+ *   trace   text: W3C traceparent of the caller's span
+ *   via     list of ids: interceptors already active in this chain of calls
+ *
+ * Nothing here is trusted: what is malformed reads as an empty map.
+ */
+#ifndef TROUPE_PROTO_CONTEXT_MAP_H
+#define TROUPE_PROTO_CONTEXT_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/buf.h"
+
+/* The bytes of the value under that key, borrowed from context; false when there is
+ * none. */
+bool context_map_find(struct bytes context, const char *key, struct bytes *value_out);
+
+/* Appends a context with all pairs of `context` but those under the n keys, up to the
+ * place where one pair for each of these keys follows: context_map_append_key() and a
+ * msgpack value, in any order. false when the buffer can't grow. */
+bool context_map_begin(struct buf *out, struct bytes context, const char *const *keys,
+                       size_t n);
+bool context_map_append_key(struct buf *out, const char *key);
+
+#endif
