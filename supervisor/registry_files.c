@@ -211,6 +211,13 @@ int file_read(int dir_fd, const char *name, size_t max_bytes, char **text_out,
                        n_out, err);
 }
 
+static bool is_link(int fd)
+{
+    struct stat info;
+
+    return fstat(fd, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
 /* For kernels (and filters) without openat2: part by part, and no links at all. */
 static int open_by_parts(int dir_fd, const char *name)
 {
@@ -224,6 +231,11 @@ static int open_by_parts(int dir_fd, const char *name)
             openat(fd, part, O_NOFOLLOW | (last ? OPEN_FLAGS : O_PATH | O_CLOEXEC));
 
         saved = errno;
+        if (!last && next != -1 && is_link(next)) {
+            close(next);
+            next = -1;
+            saved = EXDEV;
+        }
         free(part);
         close(fd);
         errno = saved;

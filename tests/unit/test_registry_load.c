@@ -477,7 +477,8 @@ START_TEST(registry_loads_ten_thousand_entries)
     lines = load_path("x.yaml", &registry);
     ck_assert_str_eq(lines, "");
     ck_assert_uint_eq(registry_state(registry)->n, 10000);
-    ck_assert_double_lt((double)(clock() - before) / CLOCKS_PER_SEC, 5.0);
+    if (!unit_is_slowed())
+        ck_assert_double_lt((double)(clock() - before) / CLOCKS_PER_SEC, 5.0);
     free(lines);
     registry_destroy(registry);
     remove_folder(folder);

@@ -247,8 +247,8 @@ START_TEST(sched_closes_deserted_vms)
     bench_begin(&bench, NULL);
     bench.rt.settings.vm_actors = 10;
     bench_add(&bench, "t:one", "process.lua", "time",
-              "return {main = function() time.sleep('20ms') end}");
-    for (int round = 0; round < 3; round++) {
+              "return {main = function() time.sleep('500ms') end}");
+    for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 95; i++)
             bench_spawn(&bench, "t:one", NULL);
         ck_assert_uint_eq(n_vms(&bench, "t:one", &n_actors), 10);

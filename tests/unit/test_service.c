@@ -477,6 +477,7 @@ START_TEST(p6_a_spawn_that_outlives_its_stop_is_terminated)
     spawned(77);
     ck_assert_ptr_nonnull(strstr(trace, "terminate 77"));
     exits(spawn_watcher, true, RETRY_UNKNOWN);
+    pool_is_down();
 }
 END_TEST
 

@@ -3,9 +3,19 @@
 #define TROUPE_TESTS_UNIT_H
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/mem.h" /* N_ELEMENTS for loop tests */
+
+/* Under valgrind, where nothing is as fast as it should be. */
+static inline bool unit_is_slowed(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+
+    return preloaded != NULL && strstr(preloaded, "valgrind") != NULL;
+}
 
 /* Runs the case that fill() fills; the program's exit code. */
 static inline int unit_main(const char *name, void (*fill)(TCase *))

@@ -334,7 +334,7 @@ void bench_begin(struct bench *bench, const char *role)
     bench->units = value_map();
     bench->names = value_map();
     list_init(&bench->frames);
-    bench->guard_s = GUARD_S;
+    bench->guard_s = unit_is_slowed() ? 30 * GUARD_S : GUARD_S;
     map_init(&bench->open);
     buf_init(&bench->logs, 0);
     rt->liveness = calloc(PID_MAX_SLOTS, sizeof(liveness_word));
