@@ -119,15 +119,15 @@ int main(int argc, char **argv)
 {
     static struct runtime rt;
 
-    if (argc != 3 || strcmp(argv[0], "troupe-worker") != 0)
+    (void)argv; /* for people who look at the list of processes */
+    if (argc != 3)
         refuse_to_start();
     log_set_program("worker");
     set_up(&rt);
     say_hello(&rt);
     run(&rt);
     terminal_restore(rt.terminal);
-    if (getenv("TROUPE_TEAR_DOWN") !=
-        NULL) /* leak checkers; else the kernel is faster */
+    if (getenv("TROUPE_TEAR_DOWN") != NULL) /* leak checkers; the kernel is faster */
         tear_down(&rt);
     return rt.exit_status;
 }

@@ -121,7 +121,9 @@ static void walk(lua_State *L, const char *prefix, /* NOLINT(misc-no-recursion) 
         find_name(name, found);
         if (lua_type(L, -1) == LUA_TTABLE) {
             ck_assert_msg(frozen_push_contents(L, -1), "%s is not frozen", name);
-            snprintf(name, sizeof(name), "%s%s.", prefix, lua_tostring(L, -3));
+            ck_assert_int_lt(
+                snprintf(name, sizeof(name), "%s%s.", prefix, lua_tostring(L, -3)),
+                (int)sizeof(name));
             walk(L, name, level + 1, found);
             lua_pop(L, 1);
         } else {
