@@ -154,3 +154,27 @@ bool context_map_append_key(struct buf *out, const char *key)
         return false;
     return buf_append(out, head, sizeof(head)) && buf_append(out, key, n);
 }
+
+struct bytes context_map_find_text(struct bytes context, const char *key)
+{
+    struct bytes value;
+
+    return context_map_find(context, key, &value) ? text_of(value)
+                                                  : (struct bytes){NULL, 0};
+}
+
+static bool append_text(struct buf *out, struct bytes text)
+{
+    uint8_t head[5] = {0xdb, (uint8_t)(text.n >> 24), (uint8_t)(text.n >> 16),
+                       (uint8_t)(text.n >> 8), (uint8_t)text.n};
+
+    return text.n <= UINT32_MAX && buf_append(out, head, sizeof(head)) &&
+           buf_append(out, text.data, text.n);
+}
+
+bool context_map_put_text(struct buf *out, struct bytes context, const char *key,
+                          struct bytes text)
+{
+    return context_map_begin(out, context, &key, 1) &&
+           context_map_append_key(out, key) && append_text(out, text);
+}

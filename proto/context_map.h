@@ -10,7 +10,10 @@
  *   actor   map {id = text, meta = map}: who acts
  *   scope   list of policy ids: what the actor may do; present and empty = nothing
  *   trace   text: W3C traceparent of the caller's span
- *   via     list of ids: interceptors already active in this chain of calls
+ *   via     text: ids of interceptors whose handlers the call comes from, directly or
+ *           not, each followed by '\n'; it skips those. Empty = none
+ *   root    text: where the chain of calls began, "http", "queue", "process",
+ *           "service" or "control". Empty or missing = nobody has said
  *
  * Nothing here is trusted: what is malformed reads as an empty map.
  */
@@ -32,5 +35,12 @@ bool context_map_find(struct bytes context, const char *key, struct bytes *value
 bool context_map_begin(struct buf *out, struct bytes context, const char *const *keys,
                        size_t n);
 bool context_map_append_key(struct buf *out, const char *key);
+
+/* The same for values that are texts: no bytes (n = 0) when there is no such text. */
+struct bytes context_map_find_text(struct bytes context, const char *key);
+
+/* Appends context with that key's value replaced. false when the buffer can't grow. */
+bool context_map_put_text(struct buf *out, struct bytes context, const char *key,
+                          struct bytes text);
 
 #endif

@@ -176,6 +176,8 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
     call->pool = NULL;
     call->body = NULL;
     call->attempts = NULL;
+    call->hop = NULL;
+    call->n_nested = 0;
     call->on_outcome = NULL;
     call->note = NULL;
     call->heap_at = 0;
@@ -205,8 +207,13 @@ void call_renumber(struct call *call)
 /* The origin has its answer, or is gone: it has no part in this call any more. */
 static void forget_origin(struct calls *calls, struct call *call)
 {
+    struct hop *hop = call->hop;
+
     if (call->attempts != NULL)
         calls_forget_attempts(calls, call);
+    call->hop = NULL;
+    if (hop != NULL)
+        calls->hooks.on_hop_over(calls->sup, hop);
     if (call->origin.type == ORIGIN_NONE)
         return;
     index_remove(calls, call);
@@ -461,13 +468,29 @@ void calls_give_up(struct calls *calls, const struct origin *origin)
 /* ---- from the callee ---------------------------------------------------------------
  */
 
-static struct call *find_given(struct calls *calls, const struct worker *from,
-                               uint64_t number, struct err *err)
+struct call *calls_find(const struct calls *calls, uint64_t number)
 {
     uint32_t slot = (uint32_t)number;
     struct call *call = slot < calls->n_slots ? call_at(calls, slot) : NULL;
 
-    if (call == NULL || call->number != number || call->callee != from) {
+    return call != NULL && call->number == number ? call : NULL;
+}
+
+struct call *calls_find_given(const struct calls *calls, const struct worker *worker,
+                              uint64_t number)
+{
+    struct call *call = calls_find(calls, number);
+
+    return call != NULL && call->callee == worker && call->state == CALL_SENT ? call
+                                                                              : NULL;
+}
+
+static struct call *find_given(struct calls *calls, const struct worker *from,
+                               uint64_t number, struct err *err)
+{
+    struct call *call = calls_find(calls, number);
+
+    if (call == NULL || call->callee != from) {
         err_set(err, ERR_INVALID, "it answers call 0x%llx, which it never got",
                 (unsigned long long)number);
         return NULL;
@@ -475,13 +498,43 @@ static struct call *find_given(struct calls *calls, const struct worker *from,
     return call;
 }
 
-static void free_place(struct calls *calls, struct pool *pool, struct worker *worker)
+/* Forgets that the call waits for others; true when it did. */
+static bool stop_waiting(struct call *call)
+{
+    bool waited = call->n_nested != 0;
+
+    call->n_nested = 0;
+    return waited;
+}
+
+void call_begin_nested(struct call *call)
+{
+    if (call->n_nested++ == 0)
+        call->callee->n_waiting++;
+}
+
+void call_end_nested(struct call *call)
+{
+    if (--call->n_nested == 0)
+        call->callee->n_waiting--;
+}
+
+void calls_tell_place_free(struct calls *calls, struct pool *pool,
+                           struct worker *worker)
+{
+    if (pool != NULL)
+        calls->hooks.on_place_free(pool, worker);
+}
+
+static void free_place(struct calls *calls, struct pool *pool, struct worker *worker,
+                       bool waited)
 {
     worker->n_calls_done++;
     if (pool == NULL)
         return;
     assert(worker->n_busy != 0);
     worker->n_busy--;
+    worker->n_waiting -= waited;
     calls->hooks.on_place_free(pool, worker);
 }
 
@@ -522,7 +575,7 @@ int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
     struct pool *pool;
     struct call *call;
     uint8_t status;
-    bool lingers;
+    bool lingers, waited;
 
     if (frame_decode_reply(body, &frame, err) == -1)
         return -1;
@@ -536,9 +589,10 @@ int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
                        (unsigned long long)frame.call, frame.status);
     pool = call->pool;
     note_run(calls, call);
+    waited = !lingers && stop_waiting(call);
     if (call->attempts != NULL && status == REPLY_ERROR && !lingers &&
         calls_put_off(calls, call, frame.result)) {
-        free_place(calls, pool, from);
+        free_place(calls, pool, from, waited);
         return 0;
     }
     report_outcome(calls, call, status, frame.result);
@@ -552,7 +606,7 @@ int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
     }
     pass_reply(&origin, status, body);
     if (!lingers)
-        free_place(calls, pool, from);
+        free_place(calls, pool, from, waited);
     return 0;
 }
 
@@ -562,6 +616,7 @@ int calls_on_free(struct calls *calls, struct worker *from, struct bytes body,
     struct frame_free frame;
     struct call *call;
     struct pool *pool;
+    bool waited;
 
     if (frame_decode_free(body, &frame, err) == -1)
         return -1;
@@ -572,8 +627,9 @@ int calls_on_free(struct calls *calls, struct worker *from, struct bytes body,
         return err_set(err, ERR_INVALID, "it frees call 0x%llx before its answer",
                        (unsigned long long)frame.call);
     pool = call->pool;
+    waited = stop_waiting(call);
     calls_close(calls, call);
-    free_place(calls, pool, from);
+    free_place(calls, pool, from, waited);
     return 0;
 }
 
@@ -617,7 +673,7 @@ void calls_worker_stops_answering(struct calls *calls, struct worker *worker,
     err_set(&err, ERR_UNAVAILABLE, "worker of %s %s", worker_entry(worker), how);
     while ((node = list_first(&worker->calls_to)) != NULL)
         fail(calls, container_of(node, struct call, to), &err);
-    worker->n_busy = 0;
+    worker->n_busy = worker->n_waiting = 0;
 }
 
 /* ---- due times ---------------------------------------------------------------------
@@ -704,6 +760,8 @@ void calls_destroy(struct calls *calls)
 
         if (call->attempts != NULL)
             calls_forget_attempts(calls, call);
+        if (call->hop != NULL)
+            calls->hooks.on_hop_over(NULL, call->hop);
         free(call->body);
     }
     for (uint32_t i = 0; i < calls->n_chunks; i++)

@@ -17,6 +17,10 @@
  * nothing: the slot gets a new number, waits its delay (state DELAYED) and is handed to
  * hooks.again, which routes it as if it had just come. Its deadline covers all of that.
  *
+ * A call that an interceptor handles (hops.h) waits for another one as long as it has
+ * the rest of its chain run. It takes no slot of its pool then: or calls that pass the
+ * same interceptor several times would wait for their own outer ends.
+ *
  * Pools learn through calls_hooks that a place is free or a queued call has left; the
  * hot path allocates nothing and touches a timer only for calls that have a deadline.
  */
@@ -33,6 +37,7 @@ struct calls;
 struct client;
 struct conn;
 struct err;
+struct hop;
 struct pool;
 struct retry_policy;
 struct supervisor;
@@ -101,6 +106,8 @@ struct call {
     void (*on_withdrawn)(void *note); /* AWAY */
     void *note;
     struct attempts *attempts; /* NULL: there is only one */
+    struct hop *hop;           /* its place in a chain of interceptors; NULL: none */
+    uint32_t n_nested;         /* calls that it waits for, see call_begin_nested() */
 };
 
 /* Upwards, to the pools. */
@@ -116,6 +123,9 @@ struct calls_hooks {
     /* It is time for another attempt: call is as after calls_open(), body is borrowed
      * and the call's own. Never comes from inside a function of this module. */
     void (*again)(struct supervisor *sup, struct call *call, struct bytes body);
+    /* call->hop is to be freed: the call has no origin any more. NULL: there are no
+     * hops. */
+    void (*on_hop_over)(struct supervisor *sup, struct hop *hop);
 };
 
 struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hooks);
@@ -148,6 +158,19 @@ void call_send_parked(struct calls *calls, struct call *call, struct worker *cal
  * there will be one attempt only. */
 bool call_may_retry(struct calls *calls, struct call *call,
                     const struct retry_policy *policy, struct bytes body);
+
+/* The call of that number, NULL if there is none (any more); and the same for one that
+ * worker has and has not answered. */
+struct call *calls_find(const struct calls *calls, uint64_t number);
+struct call *calls_find_given(const struct calls *calls, const struct worker *worker,
+                              uint64_t number);
+
+/* Its callee waits for another call (or one more) until the end, and leaves its slot to
+ * others meanwhile; the pool is to be told once that call is on its way. */
+void call_begin_nested(struct call *call);
+void call_end_nested(struct call *call);
+void calls_tell_place_free(struct calls *calls, struct pool *pool,
+                           struct worker *worker);
 
 /* Has an attempt at it failed before? */
 bool call_was_tried(const struct call *call);

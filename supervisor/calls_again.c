@@ -55,6 +55,7 @@ bool calls_put_off(struct calls *calls, struct call *call, struct bytes error)
         return false;
     list_remove(&call->to);
     call_renumber(call);
+    call->n_nested = 0;
     call->callee = NULL;
     call->pool = NULL;
     call->state = CALL_DELAYED;

@@ -39,6 +39,8 @@ struct supervisor {
     struct status *status;       /* figures about all of it */
     /* calls that an actor of their own answers */
     struct process_calls *process_calls;
+    /* what stands around calls */
+    struct interceptors *interceptors;
 
     /* Upwards to main.c. stop: an orderly end (now: at once) with that exit status; the
      * first one counts, unless it was 0. on_exit: an EXIT for a control pid (worker

@@ -39,6 +39,7 @@
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/env.h"
+#include "supervisor/interceptors.h"
 #include "supervisor/logs.h"
 #include "supervisor/names.h"
 #include "supervisor/notify.h"
@@ -378,6 +379,7 @@ static void start_serving(struct program *program)
         return;
     }
     pools_load(sup);
+    interceptors_load(sup->interceptors);
     registry_add_observer(sup->registry, &observer);
     services_start_all(sup, on_services_started, program);
 }

@@ -18,9 +18,14 @@
 /* ---- handing out work --------------------------------------------------------------
  */
 
+static bool has_free_slot(const struct worker *worker)
+{
+    return worker->n_busy - worker->n_waiting < worker->n_slots;
+}
+
 bool pool_can_take(const struct worker *worker)
 {
-    return worker_takes_work(worker) && worker->n_busy < worker->n_slots &&
+    return worker_takes_work(worker) && has_free_slot(worker) &&
            !conn_is_congested(worker->conn) && !conn_is_closed(worker->conn);
 }
 
@@ -147,7 +152,7 @@ static void look_again_if_congested(struct pool *pool)
     LIST_FOREACH (node, &pool->workers) {
         const struct worker *worker = pool_worker_at(node);
 
-        if (worker_takes_work(worker) && worker->n_busy < worker->n_slots) {
+        if (worker_takes_work(worker) && has_free_slot(worker)) {
             pool_arm(pool, &pool->unclog, CONGESTED_RETRY_MS);
             return;
         }
@@ -163,20 +168,29 @@ static void on_unclog(struct ev_loop *loop, ev_timer *timer, int revents)
     look_again_if_congested(pool);
 }
 
+/* What went through an interceptor isn't the frame that its origin sent, nor is it the
+ * target of that, so that it can't be given back. */
+static bool has_room_in_bytes(const struct pool *pool)
+{
+    return pool->queue.n_bytes < POOL_QUEUE_MAX_BYTES;
+}
+
 static void queue_or_hold(struct pool *pool, struct call *call, struct bytes body)
 {
     struct calls *calls = pool->pools->sup->calls;
     struct err err = {0};
 
     /* A call that was admitted once doesn't go back to the end of the waiting. */
-    if (call_was_tried(call) || pool_queue_admits(&pool->queue, &call->origin)) {
+    if (call_was_tried(call) || (call->hop != NULL && has_room_in_bytes(pool)) ||
+        (call->hop == NULL && pool_queue_admits(&pool->queue, &call->origin))) {
         if (call_park(call, pool, &pool->queue.calls, body, &err)) {
             pool_queue_added(&pool->queue, call->body_bytes);
             pool_grow_on_demand(pool);
             look_again_if_congested(pool);
             return;
         }
-    } else if (call->origin.type == ORIGIN_WORKER && call->type == FRAME_CALL) {
+    } else if (call->origin.type == ORIGIN_WORKER && call->type == FRAME_CALL &&
+               call->hop == NULL) {
         struct worker *worker = call->origin.who.worker;
 
         call_hold(calls, call, body);
@@ -441,9 +455,9 @@ enum pool_kind pool_kind(const struct pool *pool)
     return pool->spec.kind;
 }
 
-bool pool_is_module(const struct pool *pool)
+enum pool_use pool_use(const struct pool *pool)
 {
-    return pool->spec.is_module;
+    return pool->spec.use;
 }
 
 const char *pool_entry(const struct pool *pool)

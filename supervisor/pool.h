@@ -35,6 +35,13 @@ struct pools;
 struct supervisor;
 struct worker;
 
+/* Who gives it work. */
+enum pool_use {
+    POOL_FOR_CALLS,
+    POOL_FOR_METHODS,      /* a module: called by its methods, never itself */
+    POOL_FOR_INTERCEPTION, /* hops.c alone */
+};
+
 enum pool_kind {
     POOL_KIND_INLINE,
     POOL_KIND_STATIC,
@@ -48,7 +55,7 @@ enum pool_kind {
 struct pool_spec {
     const char *entry; /* id of the function or host; copied */
     enum pool_kind kind;
-    bool is_module;       /* called by its methods, never itself */
+    enum pool_use use;
     uint32_t n_slots;     /* static: all; lazy, adaptive: at the start */
     uint32_t n_slots_max; /* lazy, adaptive */
     uint32_t n_processes;
@@ -102,7 +109,7 @@ void pool_submit(struct pool *pool, struct call *call, struct bytes body);
 
 enum pool_state pool_state(const struct pool *pool);
 enum pool_kind pool_kind(const struct pool *pool);
-bool pool_is_module(const struct pool *pool);
+enum pool_use pool_use(const struct pool *pool);
 const char *pool_entry(const struct pool *pool);
 
 /* What its entry's meta.options ask for; borrowed until the next loop turn. */

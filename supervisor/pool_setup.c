@@ -19,8 +19,9 @@
 #define VM_ACTORS          500
 #define VM_MAX_BYTES       (INT64_C(64) * 1024 * 1024)
 #define MAILBOX_MAX_BYTES  (INT64_C(64) * 1024 * 1024)
-#define MAX_PROCESSES      512u /* of one pool, of the 1023 there can be */
-#define POOL_BUFFER_FACTOR 64u  /* places in the queue for each slot */
+#define MAX_PROCESSES      512u  /* of one pool, of the 1023 there can be */
+#define POOL_BUFFER_FACTOR 64u   /* places in the queue for each slot */
+#define SHARED_SLOTS       1024u /* of an interceptor with an inline pool */
 
 unsigned count_cpus(void)
 {
@@ -113,6 +114,25 @@ static uint32_t first_slots(const struct pool_config *config, uint32_t n_slots_m
     return n;
 }
 
+static enum pool_use use_of(unsigned flags)
+{
+    if ((flags & KIND_INTERCEPTOR) != 0)
+        return POOL_FOR_INTERCEPTION;
+    return (flags & KIND_METHOD) != 0 ? POOL_FOR_CALLS : POOL_FOR_METHODS;
+}
+
+/* Nobody's process is a natural place for a handler, and what it keeps is for all
+ * calls: one process, one instance, any number of calls side by side. */
+static void share_instance(struct pool_spec *spec, struct value *settings)
+{
+    spec->kind = POOL_KIND_STATIC;
+    spec->n_slots = spec->n_slots_max = SHARED_SLOTS;
+    spec->n_processes = 1;
+    spec->buffer = SHARED_SLOTS * POOL_BUFFER_FACTOR;
+    value_put(settings, "shared", value_bool(true));
+    value_put(settings, "vm_actors", value_int(INT32_MAX));
+}
+
 static void spec_of_function(const struct entry *entry, struct pool_spec *spec,
                              struct buf *settings)
 {
@@ -126,17 +146,20 @@ static void spec_of_function(const struct entry *entry, struct pool_spec *spec,
     *spec = (struct pool_spec){
         .entry = entry->id,
         .kind = kind_of(config.type),
-        .is_module = (entry->type->flags & KIND_METHOD) == 0,
+        .use = use_of(entry->type->flags),
         .n_slots = first_slots(&config, n_max),
         .n_slots_max = n_max,
         .n_processes = count_processes(&config, n_max),
         .buffer = config.buffer != 0 ? config.buffer : n_max * POOL_BUFFER_FACTOR,
         .idle_timeout_ms = (uint32_t)config.idle_timeout_ms};
-    value_put(&map, "slots",
-              value_int((n_max + spec->n_processes - 1) / spec->n_processes));
+    if (spec->use == POOL_FOR_INTERCEPTION && config.type == POOL_INLINE)
+        share_instance(spec, &map);
+    value_put(
+        &map, "slots",
+        value_int((spec->n_slots_max + spec->n_processes - 1) / spec->n_processes));
     value_put(&map, "linger_ms", value_int(config.linger_ms));
     value_put(&map, "warm_start",
-              value_bool(config.warm_start || config.type == POOL_STATIC));
+              value_bool(config.warm_start || spec->kind == POOL_KIND_STATIC));
     encode_settings(settings, &map, spec);
 }
 
@@ -178,7 +201,8 @@ bool pool_spec_of_entry(const struct entry *entry, struct pool_spec *spec_out,
         return false;
     if ((flags & KIND_HOST) != 0)
         spec_of_host(entry, spec_out, settings);
-    else if ((flags & KIND_CALLABLE) != 0 && (flags & KIND_LUA) != 0)
+    else if ((flags & (KIND_CALLABLE | KIND_INTERCEPTOR)) != 0 &&
+             (flags & KIND_LUA) != 0)
         spec_of_function(entry, spec_out, settings);
     else
         return false;

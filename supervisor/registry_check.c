@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/nearest.h"
 
+#include "supervisor/interceptors.h"
 #include "supervisor/interpolate.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_config.h"
@@ -330,6 +331,8 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
     }
     if ((entry->type->flags & KIND_LUA) != 0)
         check_lua(entry, problems);
+    if ((entry->type->flags & KIND_INTERCEPTOR) != 0)
+        interceptor_check(entry, problems);
     else if (strcmp(entry->kind, "process.service") == 0)
         check_service(entry, problems);
     else if (strcmp(entry->kind, "process.host") == 0)

@@ -39,6 +39,8 @@ static const struct kind kinds[] = { /* sorted by name */
     {"http.router", 0},
     {"http.service", KIND_SERVICE},
     {"http.static", 0},
+    {"interceptor.lua", LUA | KIND_METHOD | KIND_POOL | KIND_INTERCEPTOR},
+    {"interceptor.lua.bc", KIND_POOL},
     {"library.lua", LUA},
     {"library.lua.bc", 0},
     {"module.lua", LUA | KIND_CALLABLE | KIND_POOL},

@@ -20,6 +20,8 @@ enum kind_flag {
     KIND_HOST = 64,     /* runs processes */
     KIND_SERVICE = 128, /* has a lifecycle (LIFE-02) */
     KIND_POOL = 256,    /* has a `pool` block */
+    /* stands around calls to others */
+    KIND_INTERCEPTOR = 512,
 };
 
 struct kind {

@@ -14,13 +14,14 @@
 #include "supervisor/actors.h"
 #include "supervisor/bus.h"
 #include "supervisor/call_options.h"
+#include "supervisor/call_target.h"
 #include "supervisor/calls.h"
 #include "supervisor/code.h"
 #include "supervisor/code_news.h"
 #include "supervisor/core.h"
-#include "supervisor/entry.h"
+#include "supervisor/hops.h"
+#include "supervisor/interceptors.h"
 #include "supervisor/logs.h"
-#include "supervisor/module_method.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_queue.h"
 #include "supervisor/process_calls.h"
@@ -58,94 +59,49 @@ static void fail_unknown_target(const struct origin *origin, struct bytes target
     router_fail_about(origin, &err, "target", target);
 }
 
-/* Who answers calls to a target: the workers of a pool, or an actor of its own. */
-struct target {
-    struct pool *pool;         /* or NULL */
-    const struct entry *entry; /* or NULL */
-};
-
-static struct pool *find_module_pool(const struct supervisor *sup, struct bytes id)
+/* Where inline functions run. */
+static struct worker *home_of(const struct call *call)
 {
-    struct bytes method;
-    const struct entry *module = module_method_find(sup->registry, id, &method);
-
-    return module != NULL ? pools_find(sup->pools, module->id, strlen(module->id))
-                          : NULL;
+    return call->origin.type == ORIGIN_WORKER ? call->origin.who.worker : NULL;
 }
 
-static bool find_target(const struct supervisor *sup, struct bytes id,
-                        struct target *out)
-{
-    struct pool *pool = pools_find(sup->pools, id.data, id.n);
-
-    *out = (struct target){pool, NULL};
-    if (pool != NULL)
-        return !pool_is_module(pool) && pool_kind(pool) != POOL_KIND_HOST &&
-               pool_kind(pool) != POOL_KIND_TERMINAL;
-    out->entry = process_calls_find(sup, id);
-    if (out->entry == NULL)
-        out->pool = find_module_pool(sup, id);
-    return out->entry != NULL || out->pool != NULL;
-}
-
-/* call was just opened. */
-static void give(struct supervisor *sup, struct call *call, const struct target *target,
-                 struct bytes body)
-{
-    struct pool *pool = target->pool;
-
-    if (pool == NULL)
-        process_calls_start(sup, call, target->entry, body);
-    else if (pool_kind(pool) != POOL_KIND_INLINE)
-        pool_submit(pool, call, body);
-    else if (call->origin.type == ORIGIN_WORKER)
-        call_send(sup->calls, call, call->origin.who.worker, body);
-    else
-        pool_submit(pool_hidden(pool), call, body);
-}
-
-static int find_again(struct supervisor *sup, struct bytes body, struct target *out,
-                      struct err *err)
+static int find_again(struct supervisor *sup, struct bytes body,
+                      struct call_target *out, struct err *err)
 {
     struct frame_call frame;
 
     if (frame_decode_call(body, &frame, err) == -1)
         return -1;
-    if (find_target(sup, frame.target, out))
-        return 0;
-    return err_set(err, ERR_NOT_FOUND, "pool not found: %.*s", (int)frame.target.n,
-                   (const char *)frame.target.data);
+    return call_target_find(sup, frame.target, out)
+               ? 0
+               : call_target_is_gone(frame.target, err);
 }
 
 static void call_again(struct supervisor *sup, struct call *call, struct bytes body)
 {
-    struct target target;
+    struct call_target target;
     struct err err;
 
-    if (find_again(sup, body, &target, &err) == -1)
+    if (call->hop != NULL)
+        hops_again(sup, call, body);
+    else if (find_again(sup, body, &target, &err) == -1)
         call_fail(sup->calls, call, &err);
     else
-        give(sup, call, &target, body);
+        call_target_give(sup, call, &target, home_of(call), body);
 }
 
 /* ---- options -----------------------------------------------------------------------
  */
 
 /* The target's own options, overlaid by the caller's (functions.md F-15). */
-static int read_options(const struct target *target, struct bytes given,
+static int read_options(const struct call_target *target, struct bytes given,
                         struct call_options *out, struct err *err)
 {
-    struct call_options own = {0};
     struct value list = {0};
 
     if (given.n != 0 && payload_decode(given, &list, err) == -1)
         return err_wrap(err, "the options of this call can't be read");
-    if (target->pool != NULL)
-        own = call_options_copy(pool_options(target->pool));
-    else
-        call_options_read(&own, value_get(&target->entry->meta, "options"));
-    call_options_overlay(out, &own, list.as.list.n != 0 ? list.as.list.items : NULL);
-    call_options_finish(&own);
+    call_target_options(target, list.as.list.n != 0 ? list.as.list.items : NULL, out);
     value_finish(&list);
     return 0;
 }
@@ -161,7 +117,7 @@ static uint64_t earlier_deadline(uint64_t deadline_at_ns, uint64_t timeout_ns)
 
 static void route_with_options(struct supervisor *sup, const struct origin *origin,
                                const struct frame_call *frame,
-                               const struct target *target, struct bytes body)
+                               const struct call_target *target, struct bytes body)
 {
     struct call_options options = {0};
     struct err err = {0};
@@ -182,37 +138,79 @@ static void route_with_options(struct supervisor *sup, const struct origin *orig
             log_warn("no room to keep a call, it is tried only once",
                      "target=%.*s bytes=%zu", (int)frame->target.n,
                      (const char *)frame->target.data, body.n);
-        give(sup, call, target, body);
+        call_target_give(sup, call, target, home_of(call), body);
     }
     call_options_finish(&options);
 }
 
-static void route_call(struct supervisor *sup, const struct origin *origin,
-                       const struct frame_call *frame, struct bytes body)
+static void route_directly(struct supervisor *sup, const struct origin *origin,
+                           const struct frame_call *frame,
+                           const struct call_target *target, struct bytes body)
 {
-    struct target target;
-    struct call *call;
     struct err err = {0};
+    struct call *call;
 
-    if (frame->target.n != 0 && frame->target.data[0] == '@') {
-        system_call(sup->system, origin, frame->target, frame->caller,
-                    frame->deadline_at_ns, frame->args);
-        return;
-    }
-    if (!find_target(sup, frame->target, &target)) {
-        fail_unknown_target(origin, frame->target);
-        return;
-    }
-    if (frame->options.n != 0 || target.pool == NULL ||
-        !call_options_are_empty(pool_options(target.pool))) {
-        route_with_options(sup, origin, frame, &target, body);
+    if (frame->options.n != 0 || target->pool == NULL ||
+        !call_options_are_empty(pool_options(target->pool))) {
+        route_with_options(sup, origin, frame, target, body);
         return;
     }
     call = calls_open(sup->calls, origin, FRAME_CALL, frame->deadline_at_ns, &err);
     if (call == NULL)
         origin_fail(origin, &err);
     else
-        give(sup, call, &target, body);
+        call_target_give(sup, call, target, home_of(call), body);
+}
+
+/* There are interceptors, around this call or another. */
+static void route_watched(struct supervisor *sup, const struct origin *origin,
+                          const struct frame_call *frame,
+                          const struct call_target *target, struct bytes body)
+{
+    struct frame_call marked = *frame;
+    struct buf context, out;
+
+    buf_init(&context, 0);
+    buf_init(&out, 0);
+    marked.context = hops_mark_root(sup, origin, frame, &context);
+    if (!hops_begin(sup, origin, &marked, target)) {
+        if (marked.context.data != frame->context.data &&
+            frame_encode_call(&out, &marked)) {
+            body = buf_bytes(&out);
+            body.data += FRAME_HEADER_BYTES;
+            body.n -= FRAME_HEADER_BYTES;
+        }
+        route_directly(sup, origin, &marked, target, body);
+    }
+    buf_finish(&context);
+    buf_finish(&out);
+}
+
+static void route_to_us(struct supervisor *sup, const struct origin *origin,
+                        const struct frame_call *frame)
+{
+    size_t n = strlen(NEXT_TARGET);
+
+    if (frame->target.n > n && memcmp(frame->target.data, NEXT_TARGET, n) == 0)
+        hops_next(sup, origin, frame);
+    else
+        system_call(sup->system, origin, frame->target, frame->caller,
+                    frame->deadline_at_ns, frame->args);
+}
+
+static void route_call(struct supervisor *sup, const struct origin *origin,
+                       const struct frame_call *frame, struct bytes body)
+{
+    struct call_target target;
+
+    if (frame->target.n != 0 && frame->target.data[0] == '@')
+        route_to_us(sup, origin, frame);
+    else if (!call_target_find(sup, frame->target, &target))
+        fail_unknown_target(origin, frame->target);
+    else if (interceptors_exist(sup->interceptors))
+        route_watched(sup, origin, frame, &target, body);
+    else
+        route_directly(sup, origin, frame, &target, body);
 }
 
 static struct origin origin_of_worker(struct worker *from, uint64_t call)
@@ -292,6 +290,27 @@ static int on_send(struct supervisor *sup, struct worker *from, struct bytes bod
     return 0;
 }
 
+/* A process begins anew: what it calls is in no call chain. */
+static void spawn_unmarked(struct supervisor *sup, const struct origin *origin,
+                           const struct frame_spawn *frame, struct bytes body)
+{
+    struct frame_spawn unmarked = *frame;
+    struct buf context, out;
+
+    buf_init(&context, 0);
+    buf_init(&out, 0);
+    unmarked.context = hops_unmark(frame->context, &context);
+    if (unmarked.context.data != frame->context.data &&
+        frame_encode_spawn(&out, &unmarked)) {
+        body = buf_bytes(&out);
+        body.data += FRAME_HEADER_BYTES;
+        body.n -= FRAME_HEADER_BYTES;
+    }
+    router_spawn(sup, origin, body);
+    buf_finish(&context);
+    buf_finish(&out);
+}
+
 static int on_spawn(struct supervisor *sup, struct worker *from, struct bytes body,
                     struct err *err)
 {
@@ -305,7 +324,10 @@ static int on_spawn(struct supervisor *sup, struct worker *from, struct bytes bo
     if (frame.parent == 0 && frame.flags != 0)
         return err_set(err, ERR_INVALID, "it links a child to nobody");
     origin = origin_of_worker(from, frame.call);
-    router_spawn(sup, &origin, body);
+    if (interceptors_exist(sup->interceptors))
+        spawn_unmarked(sup, &origin, &frame, body);
+    else
+        router_spawn(sup, &origin, body);
     return 0;
 }
 
@@ -468,6 +490,7 @@ void router_create(struct supervisor *sup, char *worker_path)
     struct calls_hooks calls_hooks = pool_calls_hooks;
 
     calls_hooks.again = call_again;
+    calls_hooks.on_hop_over = hops_over;
     sup->calls = calls_create(sup, &calls_hooks);
     sup->process_calls = process_calls_create(sup);
     sup->workers = workers_create(sup, worker_path, &worker_hooks);
@@ -475,6 +498,8 @@ void router_create(struct supervisor *sup, char *worker_path)
     sup->router = router_spawn_create(sup);
     sup->code = code_create(sup);
     sup->code_news = code_news_create(sup);
+    sup->interceptors = interceptors_create(sup);
+    hops_add_targets(sup);
 }
 
 void router_destroy(struct supervisor *sup)
@@ -485,6 +510,7 @@ void router_destroy(struct supervisor *sup)
     router_spawn_destroy(sup->router);
     calls_destroy(sup->calls);
     process_calls_destroy(sup->process_calls);
+    interceptors_destroy(sup->interceptors);
     workers_destroy(sup->workers); /* last: lists of the others run through them */
     sup->workers = NULL;
     sup->code = NULL;
@@ -493,4 +519,5 @@ void router_destroy(struct supervisor *sup)
     sup->router = NULL;
     sup->calls = NULL;
     sup->process_calls = NULL;
+    sup->interceptors = NULL;
 }

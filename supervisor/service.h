@@ -79,6 +79,9 @@ void service_set_backend_state(struct service *service, void *state);
 /* An EXIT frame for a control pid (worker index 0). */
 void services_on_exit(struct supervisor *sup, const struct frame_exit *frame);
 
+/* Is pid the process of a process.service? */
+bool services_has_actor(const struct services *services, uint64_t pid);
+
 /* Boot: reads the registry and starts what has auto_start. done comes once, when each
  * of them runs, failed, exited or is blocked (also when there are none). */
 void services_start_all(struct supervisor *sup, void (*done)(void *context),

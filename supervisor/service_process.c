@@ -244,6 +244,14 @@ void services_on_exit(struct supervisor *sup, const struct frame_exit *frame)
         service_on_ended(service, why_it_ended(frame, &why));
 }
 
+bool services_has_actor(const struct services *services, uint64_t pid)
+{
+    for (size_t i = 0; pid != 0 && i < services->n; i++)
+        if (services->items[i]->actor == pid)
+            return true;
+    return false;
+}
+
 static void process_forget(struct service *service)
 {
     struct run *run = service_backend_state(service);

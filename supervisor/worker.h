@@ -53,6 +53,9 @@ struct worker {
 
     uint32_t n_slots; /* calls that it takes at a time (pools) */
     uint32_t n_busy;
+    /* Of those: that wait for a call which they pass on (hops.h) and so leave their
+     * slot to others. */
+    uint32_t n_waiting;
     uint32_t n_actors;      /* hosts: last figure plus spawns since */
     struct list calls_to;   /* slots that it must answer */
     struct list calls_from; /* slots that it waits for */

@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "worker/codec.h"
+#include "worker/interceptor.h"
 #include "worker/modules/errors.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
@@ -329,6 +330,8 @@ static void run_method(struct actor *actor)
     actor->vm->n_trusted++;
     if (start->args_bytes != 0)
         n = codec_decode_args(co, start->args, start->args_bytes, MAX_ARGS, &err);
+    if (n != -1 && actor->vm->program->is_interceptor)
+        n = interceptor_enter(actor, co, n, &err);
     actor->vm->n_trusted--;
     free(start);
     if (n == -1) {
@@ -355,6 +358,7 @@ void actor_loaded(struct actor *actor)
     lua_State *co = actor->main.co;
 
     if (actor->instance != NULL) {
+        vm_set_tag(co, VM_TAG_PINNED, false);
         actor->vm->n_trusted++;
         lua_pushvalue(co, -1);
         actor->fn_ref = luaL_ref(co, LUA_REGISTRYINDEX);

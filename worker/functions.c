@@ -25,6 +25,7 @@ struct function {
     char *id;
     struct program *program; /* NULL while it is fetched */
     struct list idle;        /* instances */
+    struct instance *home;   /* shared: who has loaded the method for all */
 };
 
 struct instance {
@@ -115,6 +116,13 @@ uint64_t functions_deadline(const struct actor *actor)
     return instance != NULL && !instance->lingers ? instance->deadline_at_ns : 0;
 }
 
+uint64_t functions_open_call(const struct actor *actor)
+{
+    const struct instance *instance = actor->instance;
+
+    return instance != NULL && !instance->lingers ? instance->call : 0;
+}
+
 uint32_t functions_n_busy(const struct functions *functions)
 {
     return functions->n_busy;
@@ -198,6 +206,8 @@ void functions_ended(struct actor *actor, const struct outcome *outcome)
 /* It gets no call any more. */
 static void drop_instance(struct instance *instance)
 {
+    if (instance->function->home == instance)
+        instance->function->home = NULL;
     list_remove(&instance->node);
     actor_retire(instance->actor);
     free(instance);
@@ -330,10 +340,31 @@ void functions_drain(struct functions *functions)
 /* ---- the start of a call
  * -------------------------------------------------------------- */
 
+/* What it runs is what home runs. */
+static void share_method(struct actor *actor, const struct actor *home)
+{
+    struct vm *vm = actor->vm;
+
+    vm->n_trusted++;
+    lua_rawgeti(vm->L, LUA_REGISTRYINDEX, home->fn_ref);
+    actor->fn_ref = luaL_ref(vm->L, LUA_REGISTRYINDEX);
+    vm->n_trusted--;
+}
+
+/* The first one makes itself at home, or the next if that has failed to load. */
+static void make_shared(struct function *function, struct instance *instance)
+{
+    if (function->home == NULL || function->home->actor->fn_ref == LUA_NOREF)
+        function->home = instance;
+    else
+        share_method(instance->actor, function->home->actor);
+}
+
 static struct instance *new_instance(struct functions *functions,
                                      struct function *function, struct err *err)
 {
-    struct vm *vm = program_vm(function->program, err);
+    const struct instance *home = function->home;
+    struct vm *vm = home != NULL ? home->actor->vm : program_vm(function->program, err);
     struct instance *instance;
 
     if (vm == NULL)
@@ -345,6 +376,8 @@ static struct instance *new_instance(struct functions *functions,
     ev_timer_init(&instance->linger, on_linger_over, 0., 0.);
     instance->actor = actor_create(vm, function->id);
     instance->actor->instance = instance;
+    if (functions->rt->settings.shared)
+        make_shared(function, instance);
     return instance;
 }
 
@@ -382,6 +415,10 @@ static void start_call(struct functions *functions, struct function *function,
     list_append(&functions->busy, &instance->node);
     functions->n_busy++;
     actor->context = call->context;
+    /* A shared file isn't preempted while it loads: nobody may come before it is there.
+     */
+    if (functions->rt->settings.shared && actor->fn_ref == LUA_NOREF)
+        vm_set_tag(actor->main.co, VM_TAG_PINNED, true);
     failed = actor->fn_ref == LUA_NOREF ? actor_start(actor, call->start, &err)
                                         : actor_restart(actor, call->start, &err);
     if (failed == -1) {

@@ -6,6 +6,10 @@
  * with its globals and upvalues kept (LUA-31). Everything else of a call is fresh: pid,
  * mailbox, channels, tasks, context. After the method's return spawned tasks may linger
  * (F-4).
+ *
+ * With the setting `shared` (interceptors with an inline pool) all instances run the
+ * method that the first one, the home, has loaded, and so share its upvalues and
+ * globals. One that is preempted runs on before any other then (sched.c).
  */
 #ifndef TROUPE_WORKER_FUNCTIONS_H
 #define TROUPE_WORKER_FUNCTIONS_H
@@ -32,6 +36,9 @@ uint32_t functions_n_busy(const struct functions *functions);
 
 /* By when the call that actor runs must be answered (monotonic); 0 = no such call. */
 uint64_t functions_deadline(const struct actor *actor);
+
+/* The number of the call that the actor has still to answer; 0 = none. */
+uint64_t functions_open_call(const struct actor *actor);
 
 /* The call's actor has ended: answers it. */
 void functions_ended(struct actor *actor, const struct outcome *outcome);

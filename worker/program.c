@@ -240,6 +240,7 @@ static struct program *make_program(struct programs *programs, struct unit *unit
     program->rt = programs->rt;
     program->unit = unit;
     program->id = unit->id;
+    program->is_interceptor = strncmp(unit->kind, "interceptor.lua", 15) == 0;
     program->bindings = xcalloc(MAX_BINDINGS, sizeof(*program->bindings));
     list_init(&program->vms);
     list_init(&program->in_stale);

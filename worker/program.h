@@ -47,6 +47,7 @@ struct program {
     struct binding *bindings;
     int n_bindings;
     bool uses_G;
+    bool is_interceptor;  /* its method is a handler, see interceptor.h */
     const char **modules; /* all of its own and its libraries', no duplicates */
     int n_modules;
     struct list vms; /* those with room first */

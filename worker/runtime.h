@@ -27,6 +27,7 @@ struct settings {
     uint64_t linger_ms;
     int log_level; /* what is below it isn't sent */
     bool warm_start;
+    bool shared; /* all calls run on one loaded instance, see functions.c */
 };
 
 struct runtime {

@@ -301,6 +301,22 @@ void task_run_now(struct task *task)
     run_task(sched, task);
 }
 
+/* Preempted in the middle of something? Where actors share state nobody comes between.
+ */
+static void queue_again(struct actor *actor)
+{
+    struct runtime *rt = actor->vm->rt;
+    struct list *first = actor->ready.next;
+
+    queue_actor(actor);
+    if (rt->settings.shared && !list_empty(&actor->in_ready) &&
+        actor->doom == DOOM_NONE &&
+        container_of(first, struct task, ready)->goes_first) {
+        list_remove(&actor->in_ready);
+        list_prepend(&rt->sched.ready, &actor->in_ready);
+    }
+}
+
 /* One actor's turn. The actor may end in it; then nothing of it is touched any more. */
 static void run_actor(struct sched *sched, struct actor *actor)
 {
@@ -318,7 +334,7 @@ static void run_actor(struct sched *sched, struct actor *actor)
             return;
     }
     if (!list_empty(&actor->ready))
-        queue_actor(actor);
+        queue_again(actor);
     else if (actor->instance != NULL)
         functions_came_to_rest(actor);
 }

@@ -127,8 +127,35 @@ START_TEST(a_buffer_without_room_is_told)
 }
 END_TEST
 
+/* Of every form that a text's head has, written and read. */
+START_TEST(texts_are_read_and_replaced)
+{
+    static const size_t sizes[] = {0, 31, 32, 255, 256, 70000};
+    char *text = calloc(1, 70001);
+    struct bytes wanted, found;
+    struct buf out[2];
+
+    memset(text, 'a', 70000);
+    wanted = (struct bytes){(const uint8_t *)text, sizes[_i]};
+    buf_init(&out[0], 0);
+    buf_init(&out[1], 0);
+    ck_assert(context_map_put_text(&out[0], BYTES(SAMPLE), "via", BYTES("app:x\n")));
+    ck_assert(context_map_put_text(&out[1], buf_bytes(&out[0]), "via", wanted));
+    found = context_map_find_text(buf_bytes(&out[1]), "via");
+    ck_assert_uint_eq(found.n, sizes[_i]);
+    ck_assert(found.n == 0 || memcmp(found.data, text, found.n) == 0);
+    ck_assert(context_map_find(buf_bytes(&out[1]), "odd", &found));
+    ck_assert_uint_eq(context_map_find_text(buf_bytes(&out[1]), "vi").n, 0);
+    ck_assert_uint_eq(context_map_find_text(buf_bytes(&out[1]), "values").n, 0);
+    buf_finish(&out[0]);
+    buf_finish(&out[1]);
+    free(text);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
+    tcase_add_loop_test(tc, texts_are_read_and_replaced, 0, 6);
     tcase_add_test(tc, find_returns_the_bytes_of_one_key);
     tcase_add_test(tc, what_is_malformed_reads_as_empty);
     tcase_add_test(tc, replacing_one_key_leaves_the_others_alone);

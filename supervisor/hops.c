@@ -1,0 +1,685 @@
+#include "supervisor/hops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/id.h"
+#include "common/log.h"
+#include "common/value.h"
+#include "proto/context_map.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+#include "proto/value_skip.h"
+#include "supervisor/call_options.h"
+#include "supervisor/call_target.h"
+#include "supervisor/calls.h"
+#include "supervisor/core.h"
+#include "supervisor/entry.h"
+#include "supervisor/interceptors.h"
+#include "supervisor/pool.h"
+#include "supervisor/registry.h"
+#include "supervisor/service.h"
+#include "supervisor/system.h"
+#include "supervisor/worker.h"
+#include "supervisor/worker_ask.h"
+
+#define CALLER_TIMEOUT_MS 5000u
+#define VIA               "via" /* keys of the context */
+#define ROOT              "root"
+
+struct hop {
+    struct chain *chain; /* counted */
+    size_t position;     /* the link that has the call; chain->n: its target */
+    uint64_t parent;     /* number of the call whose handler said next(), 0 = none */
+    uint64_t caller;     /* pid of who made the first call, 0 = none */
+    uint32_t attempt;    /* 1, 2, ... of what is inside of retries */
+    uint32_t attempt_at; /* where the frame's body says so; 0 = it doesn't */
+    uint32_t target_bytes, context_bytes;
+    uint8_t data[]; /* target, context */
+};
+
+/* A hop that is to be made. All is borrowed. */
+struct step {
+    struct chain *chain;
+    size_t from, position; /* the first link in question, the one it comes to */
+    struct bytes target, context, args;
+    struct value options; /* a map or nil */
+    uint64_t parent, caller, deadline_at_ns;
+    uint32_t attempt;
+};
+
+static struct bytes hop_target(const struct hop *hop)
+{
+    return (struct bytes){hop->data, hop->target_bytes};
+}
+
+static struct bytes hop_context(const struct hop *hop)
+{
+    return (struct bytes){hop->data + hop->target_bytes, hop->context_bytes};
+}
+
+/* NULL when there is no memory for what a peer sent. */
+static struct hop *hop_create(const struct step *step)
+{
+    struct hop *hop = malloc(sizeof(*hop) + step->target.n + step->context.n);
+
+    if (hop == NULL)
+        return NULL;
+    *hop = (struct hop){.chain = chain_ref(step->chain),
+                        .position = step->position,
+                        .parent = step->parent,
+                        .caller = step->caller,
+                        .attempt = step->attempt,
+                        .target_bytes = (uint32_t)step->target.n,
+                        .context_bytes = (uint32_t)step->context.n};
+    memcpy(hop->data, step->target.data, step->target.n);
+    if (step->context.n != 0)
+        memcpy(hop->data + step->target.n, step->context.data, step->context.n);
+    return hop;
+}
+
+void hops_over(struct supervisor *sup, struct hop *hop)
+{
+    struct call *parent =
+        sup != NULL && hop->parent != 0 ? calls_find(sup->calls, hop->parent) : NULL;
+
+    if (parent != NULL && parent->n_nested != 0)
+        call_end_nested(parent);
+    chain_unref(hop->chain);
+    free(hop);
+}
+
+/* ---- which link is next ------------------------------------------------------------
+ */
+
+/* Is id one of those that via lists? */
+static bool is_listed(struct bytes via, const char *id)
+{
+    size_t n = strlen(id);
+
+    for (size_t at = 0; at < via.n;) {
+        const uint8_t *end = memchr(via.data + at, '\n', via.n - at);
+        size_t n_item = end != NULL ? (size_t)(end - via.data) - at : via.n - at;
+
+        if (n_item == n && memcmp(via.data + at, id, n) == 0)
+            return true;
+        at += n_item + 1;
+    }
+    return false;
+}
+
+static struct pool *pool_of(const struct supervisor *sup, const struct chain_link *link)
+{
+    struct pool *pool = pools_find(sup->pools, link->id, strlen(link->id));
+
+    return pool != NULL && pool_use(pool) == POOL_FOR_INTERCEPTION ? pool : NULL;
+}
+
+/* The first link from step->from on that has a say about this call; chain->n: none. An
+ * interceptor that was removed in the meantime has none. */
+static size_t find_position(const struct supervisor *sup, const struct step *step)
+{
+    struct bytes via = context_map_find_text(step->context, VIA);
+    const struct chain *chain = step->chain;
+    size_t i;
+
+    for (i = step->from; i < chain->n; i++) {
+        const struct chain_link *link = &chain->links[i];
+
+        if ((link->option == NULL || value_get(&step->options, link->option) != NULL) &&
+            !is_listed(via, link->id) && pool_of(sup, link) != NULL)
+            break;
+    }
+    return i;
+}
+
+/* ---- frames ------------------------------------------------------------------------
+ */
+
+static bool put_text(struct buf *out, const char *text, size_t n)
+{
+    uint8_t head[3] = {0xda, (uint8_t)(n >> 8), (uint8_t)n};
+
+    return n <= STR_MAX_BYTES && buf_append(out, head, sizeof(head)) &&
+           buf_append(out, text, n);
+}
+
+static bool put_key(struct buf *out, const char *key)
+{
+    return put_text(out, key, strlen(key));
+}
+
+static bool put_attempt(struct buf *out, uint32_t attempt)
+{
+    uint8_t bytes[5] = {0xce, (uint8_t)(attempt >> 24), (uint8_t)(attempt >> 16),
+                        (uint8_t)(attempt >> 8), (uint8_t)attempt};
+
+    return buf_append(out, bytes, sizeof(bytes));
+}
+
+static bool put_list_head(struct buf *out, uint32_t n)
+{
+    uint8_t bytes[5] = {0xdd, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+                        (uint8_t)n};
+
+    return buf_append(out, bytes, sizeof(bytes));
+}
+
+static bool put_options(struct buf *out, const struct step *step,
+                        const struct chain_link *link)
+{
+    static const struct value none = {.type = VALUE_MAP};
+    const struct value *options = &step->options;
+
+    return put_key(out, "options") &&
+           value_encode(out, options->type == VALUE_MAP ? options : &none) &&
+           (link->option == NULL ||
+            (put_key(out, "option") &&
+             value_encode(out, value_get(options, link->option))));
+}
+
+/* What the handler gets as arguments: a map of all that it is told about the call, then
+ * the call's own arguments. attempt_at_out: from the start of out. */
+static bool put_handler_args(struct buf *out, const struct step *step,
+                             size_t *attempt_at_out)
+{
+    const struct chain_link *link = &step->chain->links[step->position];
+    struct bytes root = context_map_find_text(step->context, ROOT), values;
+    uint8_t head, graph;
+    uint32_t n;
+
+    if (!payload_split(step->args, &graph, &n, &values) || n == UINT32_MAX)
+        return false;
+    if (root.n == 0)
+        root = bytes_of_text("process");
+    head = (uint8_t)(0x80 | (link->n_head + 3 + (link->option != NULL)));
+    if (!buf_append(out, &graph, 1) || !put_list_head(out, n + 1) ||
+        !buf_append(out, &head, 1) || !put_key(out, "attempt"))
+        return false;
+    *attempt_at_out = buf_len(out) + 1;
+    return put_attempt(out, step->attempt) &&
+           buf_append(out, buf_head(&link->head), buf_len(&link->head)) &&
+           put_key(out, "root") && put_text(out, (const char *)root.data, root.n) &&
+           put_options(out, step, link) && buf_append(out, values.data, values.n);
+}
+
+/* The handler's own context: its calls don't come back to it, nor to those outside. */
+static bool put_handler_context(struct buf *out, const struct step *step)
+{
+    struct bytes before = context_map_find_text(step->context, VIA);
+    struct buf via;
+    bool done = true;
+
+    buf_init(&via, 0);
+    done = buf_append(&via, before.data, before.n);
+    for (size_t i = 0; done && i <= step->position; i++) {
+        const char *id = step->chain->links[i].id;
+
+        if (!is_listed(buf_bytes(&via), id))
+            done = buf_append_text(&via, id) && buf_append_text(&via, "\n");
+    }
+    done = done && context_map_put_text(out, step->context, VIA, buf_bytes(&via));
+    buf_finish(&via);
+    return done;
+}
+
+static bool put_handler_frame(struct buf *out, const struct step *step,
+                              uint32_t *attempt_at_out)
+{
+    const char *id = step->chain->links[step->position].id;
+    struct frame_call frame = {.caller = step->caller, .target = bytes_of_text(id)};
+    struct buf context, args;
+    size_t attempt_at;
+    bool done;
+
+    buf_init(&context, 0);
+    buf_init(&args, 0);
+    done = put_handler_context(&context, step) &&
+           put_handler_args(&args, step, &attempt_at);
+    if (done) {
+        frame.context = buf_bytes(&context);
+        frame.args = buf_bytes(&args);
+        done = frame_encode_call(out, &frame);
+        *attempt_at_out =
+            (uint32_t)(buf_len(out) - FRAME_HEADER_BYTES - buf_len(&args) + attempt_at);
+    }
+    buf_finish(&context);
+    buf_finish(&args);
+    return done;
+}
+
+static bool put_target_frame(struct buf *out, const struct step *step)
+{
+    struct frame_call frame = {.caller = step->caller,
+                               .target = step->target,
+                               .context = step->context,
+                               .args = step->args};
+
+    return frame_encode_call(out, &frame);
+}
+
+/* ---- one hop -----------------------------------------------------------------------
+ */
+
+/* Where inline functions run: with who made the first call. NULL when it is no worker.
+ */
+static struct worker *find_home(const struct supervisor *sup, const struct call *call)
+{
+    while (call != NULL && call->hop != NULL && call->hop->parent != 0)
+        call = calls_find(sup->calls, call->hop->parent);
+    return call != NULL && call->origin.type == ORIGIN_WORKER ? call->origin.who.worker
+                                                              : NULL;
+}
+
+/* call was just opened, or it is time for another attempt at it. */
+static void submit(struct supervisor *sup, struct call *call, struct bytes body)
+{
+    const struct hop *hop = call->hop;
+    const struct chain_link *link = &hop->chain->links[hop->position];
+    struct call_target target;
+    struct err err;
+
+    if (hop->position < hop->chain->n) {
+        struct pool *pool = pool_of(sup, link);
+
+        if (pool != NULL) {
+            pool_submit(pool, call, body);
+            return;
+        }
+        call_target_is_gone(bytes_of_text(link->id), &err);
+    } else {
+        if (call_target_find(sup, hop_target(hop), &target)) {
+            call_target_give(sup, call, &target, find_home(sup, call), body);
+            return;
+        }
+        call_target_is_gone(hop_target(hop), &err);
+    }
+    call_fail(sup->calls, call, &err);
+}
+
+/* Does this hop go over the place where retries happen? */
+static bool crosses_retry(const struct step *step)
+{
+    return step->from <= step->chain->n_outer && step->position >= step->chain->n_outer;
+}
+
+static void keep_for_retry(struct supervisor *sup, struct call *call,
+                           const struct step *step, const struct call_options *options,
+                           struct bytes body)
+{
+    if (options->retry != NULL && crosses_retry(step) &&
+        !call_may_retry(sup->calls, call, options->retry, body))
+        log_warn("no room to keep a call, it is tried only once",
+                 "target=%.*s bytes=%zu", (int)step->target.n,
+                 (const char *)step->target.data, body.n);
+}
+
+static uint64_t earlier(uint64_t deadline_at_ns, uint64_t timeout_ns)
+{
+    uint64_t other_at_ns = (uint64_t)clock_monotonic_ns() + timeout_ns;
+
+    if (timeout_ns == 0 || (deadline_at_ns != 0 && deadline_at_ns < other_at_ns))
+        return deadline_at_ns;
+    return other_at_ns;
+}
+
+static int open_hop(struct supervisor *sup, const struct origin *origin,
+                    const struct step *step, const struct call_options *options,
+                    struct call **call_out, struct err *err)
+{
+    struct hop *hop = hop_create(step);
+    struct call *call;
+
+    if (hop == NULL)
+        return err_set(err, ERR_UNAVAILABLE, "no memory for the context of a call");
+    call = calls_open(sup->calls, origin, FRAME_CALL,
+                      earlier(step->deadline_at_ns, options->timeout_ns), err);
+    if (call == NULL) {
+        hop->parent = 0;
+        hops_over(sup, hop);
+        return -1;
+    }
+    call->hop = hop;
+    *call_out = call;
+    return 0;
+}
+
+/* step->position is set. options: what step->options ask for. */
+static void take_step(struct supervisor *sup, const struct origin *origin,
+                      const struct step *step, const struct call_options *options)
+{
+    uint32_t attempt_at = 0;
+    struct err err = {0};
+    struct call *call = NULL;
+    struct bytes body;
+    struct buf out;
+
+    buf_init(&out, FRAME_MAX_BYTES_DEFAULT);
+    if (!(step->position < step->chain->n ? put_handler_frame(&out, step, &attempt_at)
+                                          : put_target_frame(&out, step)))
+        err_set(&err, ERR_LIMIT_EXCEEDED, "the call is too large to be passed on");
+    else
+        open_hop(sup, origin, step, options, &call, &err);
+    if (call == NULL) {
+        origin_fail(origin, &err);
+    } else {
+        struct call *parent =
+            step->parent != 0 ? calls_find(sup->calls, step->parent) : NULL;
+
+        call->hop->attempt_at = attempt_at;
+        if (parent != NULL)
+            call_begin_nested(parent);
+        body = buf_bytes(&out);
+        body.data += FRAME_HEADER_BYTES;
+        body.n -= FRAME_HEADER_BYTES;
+        keep_for_retry(sup, call, step, options, body);
+        submit(sup, call, body);
+    }
+    buf_finish(&out);
+}
+
+void hops_again(struct supervisor *sup, struct call *call, struct bytes body)
+{
+    struct hop *hop = call->hop;
+
+    hop->attempt++;
+    if (hop->attempt_at != 0)
+        for (int i = 0; i < 4; i++)
+            call->body[hop->attempt_at + (uint32_t)i] =
+                (uint8_t)(hop->attempt >> (24 - 8 * i));
+    submit(sup, call, body);
+}
+
+/* ---- the first hop -----------------------------------------------------------------
+ */
+
+static int read_given(struct bytes options, struct value *list_out, struct err *err)
+{
+    if (options.n == 0 || payload_decode(options, list_out, err) == 0)
+        return 0;
+    return err_wrap(err, "the options of this call can't be read");
+}
+
+static struct value *first_of(const struct value *list)
+{
+    return list->type == VALUE_LIST && list->as.list.n != 0 ? &list->as.list.items[0]
+                                                            : NULL;
+}
+
+/* functions.md F-15: the target's own, each replaced by what the caller gives. */
+static struct value effective_options(const struct value *own,
+                                      const struct value *given)
+{
+    struct value all = value_copy(own);
+
+    if (given == NULL || given->type != VALUE_MAP)
+        return all;
+    if (all.type != VALUE_MAP)
+        all = value_map();
+    for (size_t i = 0; i < given->as.map.n; i++)
+        value_put(&all, given->as.map.pairs[i].key,
+                  value_copy(&given->as.map.pairs[i].value));
+    return all;
+}
+
+static const struct entry *entry_of(const struct supervisor *sup,
+                                    const struct call_target *target)
+{
+    const char *id = target->pool != NULL ? pool_entry(target->pool) : NULL;
+
+    return id == NULL ? target->entry : registry_find(sup->registry, id, strlen(id));
+}
+
+bool hops_begin(struct supervisor *sup, const struct origin *origin,
+                const struct frame_call *frame, const struct call_target *target)
+{
+    const struct entry *entry = entry_of(sup, target);
+    struct step step = {.target = frame->target,
+                        .context = frame->context,
+                        .args = frame->args,
+                        .caller = frame->caller,
+                        .deadline_at_ns = frame->deadline_at_ns,
+                        .attempt = 1};
+    struct call_options options;
+    struct value list = {0};
+    struct err err;
+
+    if (entry == NULL) /* it was just removed, its pool is about to be */
+        return false;
+    step.chain = interceptors_chain(sup->interceptors, frame->target, entry);
+    if (step.chain->n == 0)
+        return false;
+    if (read_given(frame->options, &list, &err) == -1) {
+        origin_fail(origin, &err);
+        return true;
+    }
+    step.options = effective_options(&step.chain->options, first_of(&list));
+    step.position = find_position(sup, &step);
+    if (step.position < step.chain->n) {
+        call_target_options(target, first_of(&list), &options);
+        take_step(sup, origin, &step, &options);
+        call_options_finish(&options);
+    }
+    value_finish(&list);
+    value_finish(&step.options);
+    return step.position < step.chain->n;
+}
+
+/* ---- the ones after it -------------------------------------------------------------
+ */
+
+static bool parse_number(struct bytes target, uint64_t *number_out)
+{
+    size_t n = strlen(NEXT_TARGET);
+    uint64_t number = 0;
+
+    if (target.n <= n || target.n > n + 16)
+        return false;
+    for (size_t i = n; i < target.n; i++) {
+        uint8_t c = target.data[i];
+
+        if (c >= '0' && c <= '9')
+            number = number << 4 | (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            number = number << 4 | (uint64_t)(c - 'a' + 10);
+        else
+            return false;
+    }
+    *number_out = number;
+    return true;
+}
+
+/* The call that this worker handles as an interceptor under that number. */
+static struct call *find_handled(const struct supervisor *sup,
+                                 const struct origin *origin, uint64_t number)
+{
+    struct call *call = origin->type == ORIGIN_WORKER
+                            ? calls_find_given(sup->calls, origin->who.worker, number)
+                            : NULL;
+
+    return call != NULL && call->hop != NULL &&
+                   call->hop->position < call->hop->chain->n
+               ? call
+               : NULL;
+}
+
+/* The context that a handler gives is its own in all but the values that it changed. */
+static bool choose_context(const struct hop *hop, struct bytes given, struct buf *out,
+                           struct bytes *context_out)
+{
+    struct bytes before = hop_context(hop);
+
+    *context_out = before;
+    if (given.n == 0)
+        return true;
+    if (!context_map_put_text(out, given, VIA, context_map_find_text(before, VIA)))
+        return false;
+    *context_out = buf_bytes(out);
+    return true;
+}
+
+static void go_on(struct supervisor *sup, const struct origin *origin,
+                  const struct frame_call *frame, struct call *parent)
+{
+    const struct hop *hop = parent->hop;
+    struct step step = {.chain = chain_ref(hop->chain),
+                        .from = hop->position + 1,
+                        .target = hop_target(hop),
+                        .args = frame->args,
+                        .parent = parent->number,
+                        .caller = hop->caller,
+                        .deadline_at_ns = frame->deadline_at_ns,
+                        .attempt = hop->attempt};
+    struct call_options options = {0};
+    struct pool *pool = parent->pool;
+    struct worker *worker = parent->callee;
+    struct value list = {0};
+    struct buf context;
+    struct err err;
+
+    buf_init(&context, 0);
+    if (read_given(frame->options, &list, &err) == -1) {
+        origin_fail(origin, &err);
+    } else if (!choose_context(hop, frame->context, &context, &step.context)) {
+        err_set(&err, ERR_INVALID, "the context of this call can't be read");
+        origin_fail(origin, &err);
+    } else {
+        if (first_of(&list) != NULL)
+            step.options = *first_of(&list);
+        call_options_read(&options, &step.options);
+        step.position = find_position(sup, &step);
+        take_step(sup, origin, &step, &options);
+        call_options_finish(&options);
+        calls_tell_place_free(sup->calls, pool, worker);
+    }
+    buf_finish(&context);
+    value_finish(&list);
+    chain_unref(step.chain);
+}
+
+void hops_next(struct supervisor *sup, const struct origin *origin,
+               const struct frame_call *frame)
+{
+    struct call *parent = NULL;
+    struct err err;
+    uint64_t number;
+
+    if (parse_number(frame->target, &number))
+        parent = find_handled(sup, origin, number);
+    if (parent != NULL) {
+        go_on(sup, origin, frame, parent);
+        return;
+    }
+    err_set(&err, ERR_INVALID, "next() was called after its handler had returned");
+    origin_fail(origin, &err);
+}
+
+/* ---- roots -------------------------------------------------------------------------
+ */
+
+/* NULL: what the context says, if anything. */
+static const char *root_of(const struct supervisor *sup, const struct origin *origin,
+                           const struct frame_call *frame)
+{
+    const struct worker *worker;
+
+    if (origin->type == ORIGIN_CLIENT)
+        return "control";
+    if (origin->type != ORIGIN_WORKER)
+        return NULL;
+    worker = origin->who.worker;
+    if (strcmp(worker_role(worker), "gateway") == 0)
+        return "http";
+    if (worker->pool == NULL || (pool_kind(worker->pool) != POOL_KIND_HOST &&
+                                 pool_kind(worker->pool) != POOL_KIND_TERMINAL))
+        return NULL;
+    if (services_has_actor(sup->services, frame->caller))
+        return "service";
+    return context_map_find_text(frame->context, ROOT).n != 0 ? NULL : "process";
+}
+
+struct bytes hops_mark_root(const struct supervisor *sup, const struct origin *origin,
+                            const struct frame_call *frame, struct buf *out)
+{
+    const char *root = root_of(sup, origin, frame);
+    struct bytes present;
+
+    if (root == NULL)
+        return frame->context;
+    present = context_map_find_text(frame->context, ROOT);
+    if (bytes_equal_text(present, root) ||
+        !context_map_put_text(out, frame->context, ROOT, bytes_of_text(root)))
+        return frame->context;
+    return buf_bytes(out);
+}
+
+struct bytes hops_unmark(struct bytes context, struct buf *out)
+{
+    const struct bytes none = {(const uint8_t *)"", 0};
+    struct bytes result = context;
+    struct buf half;
+
+    if (context_map_find_text(context, ROOT).n == 0 &&
+        context_map_find_text(context, VIA).n == 0)
+        return context;
+    buf_init(&half, 0);
+    if (context_map_put_text(&half, context, ROOT, none) &&
+        context_map_put_text(out, buf_bytes(&half), VIA, none))
+        result = buf_bytes(out);
+    buf_finish(&half);
+    return result;
+}
+
+/* ---- @calls.caller -----------------------------------------------------------------
+ */
+
+static bool forget_asker(struct request *request)
+{
+    (void)request;
+    return false; /* the answer of the caller's worker is still to come */
+}
+
+static void on_described(void *context, uint8_t status, struct bytes result)
+{
+    struct request *request = context;
+    struct value list = {0};
+
+    if (status == REPLY_OK && payload_decode(result, &list, NULL) == 0)
+        request_reply(request, value_get(first_of(&list), "source"));
+    else
+        request_reply(request, NULL); /* who asked has ended */
+    value_finish(&list);
+}
+
+/* The entry of the actor that made the intercepted call; nil when it was none. */
+static void answer_caller(struct request *request)
+{
+    struct supervisor *sup = request->sup;
+    const struct value *number = first_of(&request->args);
+    struct call *call =
+        number != NULL && number->type == VALUE_INT
+            ? find_handled(sup, &request->origin, (uint64_t)number->as.integer)
+            : NULL;
+    uint64_t pid = call != NULL ? call->hop->caller : 0;
+    struct worker *worker =
+        pid != 0 ? workers_find(sup->workers, pid_index(pid)) : NULL;
+    struct value arg = value_int((int64_t)pid);
+
+    if (worker == NULL) {
+        request_reply(request, NULL);
+        return;
+    }
+    request->on_cancel = forget_asker;
+    worker_ask(worker, "@actors.inspect", &arg, 1, CALLER_TIMEOUT_MS, on_described,
+               request);
+}
+
+void hops_add_targets(struct supervisor *sup)
+{
+    static const struct system_target targets[] = {
+        {"calls.caller", answer_caller, ALLOW_WORKER}};
+
+    system_add_targets(sup->system, targets, 1);
+}

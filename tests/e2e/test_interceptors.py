@@ -1,0 +1,599 @@
+"""Interceptors around calls (F-50, F-54): what handlers see, change and can break."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import troupe
+from troupe import SupctlError, function, host, process, service, wait_for
+
+ALL = ["errors", "funcs", "time", "ctx", "logger"]
+
+
+def interceptor(name, source, order=None, functions=None, **fields):
+    if order is not None:
+        fields["order"] = order
+    if functions is not None:
+        fields.setdefault("match", {})["functions"] = functions
+    fields.setdefault("modules", ALL)
+    return {"name": name, "kind": "interceptor.lua", "method": "handle",
+            "source": source, **fields}
+
+
+def handler(body):
+    return "return {handle = function(call, next) " + body + " end}"
+
+
+def tag(text):
+    """Puts text around the result."""
+    return handler(f"""local value, err = next()
+        if err then return nil, err end
+        return "{text}(" .. tostring(value) .. ")" """)
+
+
+def failure(one, *args, **options):
+    with pytest.raises(SupctlError) as caught:
+        one.call(*args, **options)
+    return caught.value
+
+
+ECHO = "return {main = function(...) return ... end}"
+# A call through a function: what comes, in a form that JSON has.
+CALLER = """return {main = function(target, ...)
+    local value, err = funcs.call(target, ...)
+    if err then return {kind = err:kind(), message = err:message(),
+        retryable = err:retryable()} end
+    return {value = value} end}"""
+INLINE = {"type": "inline"}
+
+APP = [
+    host(),
+    function("plain", ECHO),
+    function("caller", CALLER, modules=["funcs"]),
+
+    # The order: lower is outside, ties by id.
+    function("ordered", ECHO, meta={"ordered": True, "level": 3}),
+    interceptor("c", tag("c"), 70, match={"meta": {"ordered": True}}),
+    interceptor("a", tag("a"), -5, match={"meta": {"ordered": True, "level": 3}}),
+    interceptor("b2", tag("b2"), match={"meta": {"ordered": True}}),
+    interceptor("b1", tag("b1"), match={"meta": {"ordered": True}}),
+    interceptor("other", tag("other"), match={"meta": {"ordered": False}}),
+
+    # What a handler is told.
+    function("told", ECHO, meta={"comment": "x", "options": {"color": "red", "n": 3}}),
+    function("told.too", ECHO),
+    interceptor("teller", handler("""
+        if call.args[1] == "pass" then return next() end
+        return {id = call.id, caller = call.caller, root = call.root,
+            attempt = call.attempt, args = call.args, options = call.options,
+            context = call.context, meta = call.meta, config = call.config,
+            option = call.option}"""), functions=["app:told.*"],
+                config={"depth": {"x": [1, 2]}}),
+    process("asks", """return {main = function(...)
+        return funcs.call("app:told", ...) end}""", modules=["funcs"],
+            meta={"default_host": "app:host"}),
+    function("with_options", """return {main = function(options, target, ...)
+        local value, err = funcs.new():with_options(options)
+            :with_context({a = {1, 2}, b = "x"}):call(target, ...)
+        if err then return {kind = err:kind(), message = err:message()} end
+        return {value = value} end}""", modules=["funcs"]),
+
+    # match.option
+    function("optional", ECHO),
+    interceptor("option", handler("""return {option = call.option, value = next()}"""),
+                match={"functions": ["app:optional"], "option": "wrap"}),
+
+    # What a handler may change.
+    function("changed", """return {main = function(...)
+        return {n = select("#", ...), args = {...}, context = ctx.all()} end}""",
+             modules=["ctx"]),
+    interceptor("changer", handler("""
+        local what = call.args[1]
+        if what == "args" then
+            call.args[1] = "new"
+            call.args.n = 3
+        elseif what == "table" then
+            call.args = {1, 2}
+        elseif what == "copy" then
+            return next({args = {"copy", n = 2}})
+        elseif what == "context" then
+            call.context.added = {x = 1}
+            call.context.a = nil
+        elseif what == "shared" then
+            local t = {1}
+            call.args = {t, {t, t}}
+        elseif what == "bad args" then
+            call.args = 3
+        elseif what == "too many" then
+            call.args = {n = 100000}
+        elseif what == "bad call" then
+            return next("x")
+        elseif what == "short" then
+            return "instead"
+        elseif what == "twice" then
+            return {next().n, next({args = {}}).n}
+        elseif what == "side by side" then
+            local ch = channel.new(2)
+            for i = 1, 2 do
+                coroutine.spawn(function() ch:send(next({args = {i, i}}).args[2]) end)
+            end
+            return ch:receive() + ch:receive()
+        elseif what == "late" then
+            coroutine.spawn(function()
+                time.sleep("50ms")
+                local _, err = next()
+                logger:info("late", {kind = err:kind(), message = err:message(),
+                    retryable = err:retryable()})
+            end)
+            return "early"
+        elseif what == "lost" then
+            coroutine.spawn(function() next() end)
+            return "answered"
+        end
+        return next()"""), functions=["app:changed"], modules=[*ALL, "channel"]),
+
+    # Errors.
+    function("fails", """return {main = function(kind)
+        return nil, errors.new{message = "no", kind = kind, retryable = true,
+            details = {x = 1}} end}""", modules=["errors"]),
+    interceptor("passes", handler("return next()"), 1, ["app:fails"]),
+    interceptor("breaks", handler("""
+        local how = call.args[1]
+        if how == "raise" then error("broken") end
+        if how == "object" then error(errors.new{message = "x", kind = "Conflict"}) end
+        if how == "text" then return 1, "a text" end
+        if how == "false" then return false end
+        if how == "nothing" then return end
+        if how == "turn" then
+            local _, err = next({args = {"NotFound"}})
+            return "was " .. err:kind()
+        end
+        while how == "loop" do end
+        return next()"""), 2, ["app:broken", "app:fails"]),
+    function("broken", ECHO),
+
+    # Retries: at order 20.
+    function("flaky", """local runs = {}
+        return {main = function(key, least)
+            runs[key] = (runs[key] or 0) + 1
+            if runs[key] < least then
+                return nil, errors.new{message = "run " .. runs[key],
+                    kind = "Unavailable"}
+            end
+            return runs[key]
+        end}""", modules=["errors"], pool={"type": "static", "workers": 1},
+             meta={"options": {"retry": {"max_attempts": 4, "initial_delay": 1}}}),
+    interceptor("outside", handler("""logger:info("outside", {key = call.args[1],
+        attempt = call.attempt}) return next()"""), 19, ["app:flaky"]),
+    interceptor("inside", handler("""logger:info("inside", {key = call.args[1],
+        attempt = call.attempt}) return next()"""), 20, ["app:flaky"]),
+    function("impatient", """local n = 0
+        return {main = function() n = n + 1
+            return nil, errors.new{message = "run " .. n, kind = "Unavailable"}
+        end}""", modules=["errors"], pool={"type": "static", "workers": 1}),
+    interceptor("insists", handler("""
+        call.options.retry = {max_attempts = 3, initial_delay = 1}
+        return next()"""), 1, ["app:impatient"]),
+
+    # A handler's own calls.
+    function("logged", """return {main = function(x)
+        return funcs.call("app:deeper", x) end}""", modules=["funcs"]),
+    function("deeper", """return {main = function(x) return x .. "!" end}"""),
+    function("audit", """return {main = function(x)
+        return funcs.call("app:deeper", "audit") end}""", modules=["funcs"]),
+    interceptor("auditor", handler("""
+        local note = funcs.call("app:audit", call.id)
+        return "[" .. note .. ":" .. tostring(next()) .. "]" """), 30,
+                ["app:logged", "app:deeper", "app:audit"]),
+    interceptor("inner", tag("in"), 40, ["app:deeper"]),
+
+    # One instance for all.
+    function("counted", ECHO),
+    interceptor("counter", """local n = 0
+        total = 0
+        return {handle = function(call, next)
+            n = n + 1
+            total = total + 1
+            if call.args[1] == "read" then return {n = n, total = total} end
+            return next()
+        end}""", functions=["app:counted"], pool=INLINE),
+
+    # Targets of every form.
+    function("in_caller", "return {main = function() return process.pid() end}",
+             pool=INLINE),
+    interceptor("around", handler("return {via = call.id, value = next()}"),
+                functions=["app:in_caller", "app:mod.*", "app:proc"]),
+    {"name": "mod", "kind": "module.lua",
+     "source": "return {double = function(n) return 2 * n end}"},
+    process("proc", "return {main = function(n) return n + 1 end}",
+            meta={"default_host": "app:host"}),
+
+    # Recursion deeper than there are slots.
+    function("deep", """return {main = function(n)
+        if n == 0 then return 0 end
+        local value, err = funcs.call("app:deep", n - 1)
+        return value and value + 1, err end}""", modules=["funcs"]),
+    interceptor("narrow", handler("return next()"), functions=["app:deep"],
+                pool={"type": "static", "workers": 1}),
+
+    # Time.
+    function("slow", "return {main = function(d) time.sleep(d) return d end}",
+             modules=["time"]),
+    interceptor("limits", handler("""
+        call.options.timeout = "50ms"
+        local _, err = next()
+        return err:kind() .. ": " .. err:message()"""), functions=["app:slow"]),
+    function("waits", """return {main = function()
+        logger:info("waits", {pid = process.pid()})
+        time.sleep("1h") end}""", modules=["time", "logger"]),
+    interceptor("watches", handler("return next()"), functions=["app:waits"]),
+
+    process("spawner", """return {main = function()
+        return process.spawn("app:child", "app:host") end}"""),
+]
+
+
+@pytest.fixture(scope="module")
+def shared(boot_shared):
+    return boot_shared(APP)
+
+
+# ---- place in the chain
+
+
+def test_F50_order_then_id(shared):
+    assert shared.call("app:ordered", "x") == "a(b1(b2(c(x))))"
+    got = shared.call("app:caller", "app:ordered", "x")
+    assert got == {"value": "a(b1(b2(c(x))))"}
+
+
+def test_F50_no_interceptor_direct_call(shared):
+    assert shared.call("app:plain", 7) == 7
+
+
+def test_F50_unknown_targets_come_before_the_chain(shared):
+    assert failure(shared, "app:nobody").message == "no handler registered for target"
+
+
+def test_F54_interceptors_are_no_targets(shared):
+    error = failure(shared, "app:a", 1)
+    assert (error.kind, error.message) == ("NotFound", "no handler registered for target")
+    assert shared.call("app:caller", "app:counter")["kind"] == "NotFound"
+    assert failure(shared, "@next.100000001").kind == "Invalid"
+    assert failure(shared, "@next.x").kind == "Invalid"
+
+
+# ---- what a handler is told
+
+
+def test_F54_the_fields_of_a_call(shared):
+    got = shared.call("app:told", 1, None, {"x": [1]})
+    assert got == {
+        "id": "app:told", "root": "control", "attempt": 1,
+        "args": {"1": 1, "3": {"x": [1]}, "n": 3},
+        "options": {"color": "red", "n": 3}, "context": {}, "config": {"depth": {"x": [1, 2]}},
+        "meta": {"comment": "x", "options": {"color": "red", "n": 3}}}
+
+
+def test_F54_options_context_and_caller(shared):
+    got = shared.call("app:with_options", {"n": 4, "m": [1, 2]}, "app:told")["value"]
+    assert got["options"] == {"color": "red", "n": 4, "m": [1, 2]}
+    assert got["context"] == {"a": [1, 2], "b": "x"}
+    assert got["caller"] == "app:with_options"
+    assert got["root"] == "control"
+    assert got["args"] == {"n": 0}
+
+
+def test_F54_a_process_is_caller_and_part_of_its_callers_chain(shared):
+    got = shared.call("app:asks")
+    assert (got["caller"], got["root"]) == ("app:asks", "control")
+
+
+def test_F54_patterns(shared):
+    assert shared.call("app:told.too", 1)["id"] == "app:told.too"
+    assert shared.call("app:told.too", "pass") == "pass"
+
+
+def test_F54_match_option(shared):
+    assert shared.call("app:optional", 1) == 1
+    got = shared.call("app:with_options", {"wrap": {"x": 1}}, "app:optional", 2)
+    assert got["value"] == {"option": {"x": 1}, "value": 2}
+
+
+# ---- what a handler may change
+
+
+def test_F54_arguments(shared):
+    assert shared.call("app:changed", 1, 2) == {"n": 2, "args": [1, 2], "context": {}}
+    got = shared.call("app:changed", "args", 2)
+    assert (got["n"], got["args"]) == (3, ["new", 2])
+    assert shared.call("app:changed", "table")["args"] == [1, 2]
+    got = shared.call("app:changed", "copy", 5)
+    assert (got["n"], got["args"]) == (2, ["copy"])
+    got = shared.call("app:changed", "shared", 1)["args"]
+    assert got == [[1], [[1], [1]]]
+
+
+def test_F54_context(shared):
+    got = shared.call("app:with_options", {}, "app:changed", "context")["value"]
+    assert got["context"] == {"added": {"x": 1}, "b": "x"}
+    got = shared.call("app:with_options", {}, "app:changed", 1)["value"]
+    assert got["context"] == {"a": [1, 2], "b": "x"}
+
+
+def test_F54_next_zero_one_or_many_times(shared):
+    assert shared.call("app:changed", "short") == "instead"
+    assert shared.call("app:changed", "twice", 1) == [2, 0]
+    assert shared.call("app:changed", "side by side") == 3
+
+
+def test_F54_wrong_arguments_are_the_handlers_error(shared):
+    for how, text in (("bad args", "call.args must be a table"),
+                      ("too many", "call.args has too many items"),
+                      ("bad call", "table expected")):
+        error = failure(shared, "app:changed", how)
+        assert error.kind == "Internal" and text in error.message
+
+
+def test_F54_next_after_the_handler_has_returned(shared):
+    assert shared.call("app:changed", "late") == "early"
+    record = shared.wait_record('"late"')[0]
+    assert record["kind"] == "Invalid" and record["retryable"] is False
+    assert record["message"] == "next() was called after its handler had returned"
+    assert shared.call("app:changed", "lost") == "answered"
+    assert shared.call("app:changed", 1)["n"] == 1
+
+
+# ---- results and errors
+
+
+def test_F54_results_follow_F21(shared):
+    assert shared.call("app:broken", "false") is False
+    assert shared.call("app:broken", "nothing") is None
+    error = failure(shared, "app:broken", "text")
+    assert (error.kind, error.message, error.error["retryable"]) == (
+        "Internal", "a text", False)
+
+
+def test_F54_errors_pass_through_every_handler(shared):
+    error = failure(shared, "app:fails", "Conflict").error
+    assert error == {"kind": "Conflict", "message": "no", "retryable": True,
+                     "details": {"x": 1}}
+    assert shared.call("app:fails", "turn") == "was NotFound"
+
+
+def test_F54_a_handler_that_raises_fails_its_call_only(shared):
+    error = failure(shared, "app:broken", "raise")
+    assert error.kind == "Internal" and "broken" in error.message
+    assert failure(shared, "app:broken", "object").kind == "Conflict"
+    assert shared.call("app:broken", 1) == 1
+
+
+def test_F54_a_handler_that_never_ends(shared):
+    error = failure(shared, "app:broken", "loop", timeout="200ms")
+    assert error.kind == "Timeout"
+    wait_for(lambda: shared.pool("app:breaks")["n_busy"] == 0)
+    assert shared.call("app:broken", 1) == 1
+
+
+# ---- retries
+
+
+def attempts(one, name, key):
+    return [r["attempt"] for r in one.records()
+            if r["msg"] == name and r.get("key") == key]
+
+
+def test_F50_retry_stands_at_order_20(shared):
+    assert shared.call("app:flaky", "k", 3) == 3
+    shared.wait_record('"inside".*"k"|"k".*"inside"', 3)
+    assert attempts(shared, "outside", "k") == [1]
+    assert attempts(shared, "inside", "k") == [1, 2, 3]
+
+
+def test_F52_the_last_error_of_a_chain(shared):
+    error = failure(shared, "app:flaky", "m", 99)
+    assert (error.kind, error.message) == ("Unavailable", "run 4")
+
+
+def test_F54_options_that_a_handler_sets_count(shared):
+    assert failure(shared, "app:impatient").message == "run 3"
+
+
+# ---- a handler's own calls
+
+
+def test_F54_a_handlers_calls_skip_what_they_are_below_of(shared):
+    # logged and deeper are audited; the audit's own calls are not, but `inner`, which
+    # the auditor isn't below of, stands around them.
+    assert shared.call("app:logged", "x") == \
+        "[in(audit!):[in(audit!):in(x!)]]"
+
+
+def test_F54_the_calls_of_a_target_meet_every_interceptor_again(shared):
+    assert shared.call("app:deep", 30) == 30
+
+
+def test_F54_many_at_once_through_one_slot(shared):
+    calls = [shared.call_in_background("app:deep", 5) for _ in range(8)]
+    for call in calls:
+        out, err = call.communicate(timeout=60)
+        assert out.strip() == "5", err
+
+
+# ---- pools
+
+
+def test_F54_an_inline_interceptor_has_one_instance(shared):
+    for _ in range(5):
+        shared.call("app:counted", 1)
+    calls = [shared.call_in_background("app:counted", 1) for _ in range(8)]
+    for call in calls:
+        call.communicate(timeout=60)
+    assert shared.call("app:counted", "read") == {"n": 14, "total": 14}
+    assert shared.pool("app:counter")["kind"] == "static"
+
+
+# ---- targets of every form
+
+
+def test_F54_inline_functions_run_where_the_caller_is(shared):
+    got = shared.call("app:in_caller")
+    assert got["via"] == "app:in_caller" and got["value"].startswith("{app:in_caller|")
+    direct = shared.call("app:caller", "app:in_caller")["value"]["value"]
+    assert direct.startswith("{app:in_caller|")
+
+
+def test_F54_methods_of_modules_and_processes(shared):
+    assert shared.call("app:mod.double", 4) == {"via": "app:mod.double", "value": 8}
+    assert shared.call("app:proc", 4) == {"via": "app:proc", "value": 5}
+
+
+# ---- time and cancellation
+
+
+def test_F54_a_timeout_that_a_handler_sets(shared):
+    assert shared.call("app:slow", "1h") == \
+        "Timeout: function execution timed out after 50ms"
+
+
+def test_F54_the_callers_deadline_covers_the_chain(shared):
+    error = failure(shared, "app:waits", timeout="200ms")
+    assert error.kind == "Timeout"
+    for entry in ("app:watches", "app:waits"):
+        wait_for(lambda entry=entry: shared.pool(entry)["n_busy"] == 0)
+
+
+def test_F33_cancel_goes_along_the_chain(shared):
+    call = shared.call_in_background("app:waits")
+    wait_for(lambda: shared.pool("app:waits")["n_busy"] == 1)
+    call.kill()
+    call.communicate()
+    for entry in ("app:watches", "app:waits"):
+        wait_for(lambda entry=entry: shared.pool(entry)["n_busy"] == 0)
+    wait_for(lambda: shared.supctl("status")["supervisor"]["calls_open"] == 0)
+
+
+# ---- deaths
+
+
+def test_F54_death_of_a_handlers_worker(boot):
+    one = boot([function("waits", """return {main = function()
+                    time.sleep("1h") end}""", modules=["time"]),
+                interceptor("watches", handler("return next()"))])
+    one.allow("worker died|was killed|killing a worker")
+    call = one.call_in_background("app:waits")
+    wait_for(lambda: one.pool("app:waits")["n_busy"] == 1)
+    one.kill_worker("app:watches")
+    _, err = call.communicate(timeout=60)
+    assert json.loads(err)["error"]["kind"] == "Unavailable"
+    wait_for(lambda: one.pool("app:waits")["n_busy"] == 0)
+
+
+def test_F54_death_of_the_targets_worker(boot):
+    one = boot([function("waits", """return {main = function()
+                    time.sleep("1h") end}""", modules=["time"]),
+                interceptor("watches", handler("""local _, err = next()
+                    return err:kind()"""))])
+    one.allow("worker died|was killed|killing a worker")
+    call = one.call_in_background("app:waits")
+    wait_for(lambda: one.pool("app:waits")["n_busy"] == 1)
+    one.kill_worker("app:waits")
+    out, _ = call.communicate(timeout=60)
+    assert json.loads(out) == "Unavailable"
+
+
+def test_F52_a_handlers_worker_that_dies_is_a_failed_attempt(boot):
+    one = boot([function("sleeps", """return {main = function()
+                    time.sleep("2s") return "slept" end}""", modules=["time"],
+                         meta={"options": {"retry": {"max_attempts": 3,
+                                                     "initial_delay": 10}}}),
+                interceptor("watches", handler("return next()"))])
+    one.allow("worker died|was killed|killing a worker")
+    call = one.call_in_background("app:sleeps")
+    wait_for(lambda: one.pool("app:sleeps")["n_busy"] == 1)
+    one.kill_worker("app:watches")
+    out, err = call.communicate(timeout=60)
+    assert json.loads(out) == "slept", err
+
+
+# ---- roots
+
+
+def test_F54_roots(boot):
+    one = boot([
+        host(),
+        function("where", ECHO),
+        interceptor("tells", handler("return call.root")),
+        process("main", """return {main = function()
+            logger:info("root", {of = "service", is = funcs.call("app:where")})
+            process.spawn("app:child", "app:host")
+            process.events():receive() end}""", modules=["funcs", "logger"]),
+        process("child", """return {main = function()
+            logger:info("root", {of = "child", is = funcs.call("app:where")})
+            end}""", modules=["funcs", "logger"]),
+        service("service", "app:main")])
+    records = one.wait_record('"msg": "root"', 2)
+    assert {r["of"]: r["is"] for r in records} == {"service": "service",
+                                                  "child": "process"}
+    assert one.call("app:where") == "control"
+
+
+# ---- load and change
+
+
+def check(folder, entries):
+    troupe.write_app(str(folder), entries)
+    return subprocess.run(
+        [troupe.SUPERVISOR, "check", "--config", os.path.join(str(folder), "src"),
+         "--state", os.path.join(str(folder), "state")],
+        capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("fields,text", [
+    ({"order": "first"}, "order must be an integer"),
+    ({"order": 1.5}, "order must be an integer"),
+    ({"match": ["app:*"]}, "match must be a map"),
+    ({"match": {"functions": "app:*"}}, "match.functions must be a list of texts"),
+    ({"match": {"functions": [1]}}, "match.functions must be a list of texts"),
+    ({"match": {"meta": 1}}, "match.meta must be a map"),
+    ({"match": {"option": ""}}, "match.option must be the name of an option"),
+    ({"match": {"function": ["app:*"]}}, "did you mean functions?"),
+    ({"config": []}, "config must be a map"),
+    ({"source": "return {"}, "expected"),
+    ({"source": ""}, "source is required"),
+    ({"method": ""}, "method is required"),
+    ({"pool": {"type": "endless"}}, "unknown pool type"),
+])
+def test_F54_wrong_entries_are_told(tmp_path, fields, text):
+    done = check(tmp_path, [{**interceptor("i", handler("return next()")), **fields}])
+    output = done.stdout + done.stderr
+    assert done.returncode == troupe.BAD_CONFIG
+    assert text in output
+    assert "_index.json:" in output
+
+
+def test_F54_changes_at_run_time(boot):
+    one = boot([
+        function("echo", ECHO),
+        function("change", """return {main = function(op, id, source, order)
+            local changes = registry.snapshot():changes()
+            local entry = {id = id, kind = "interceptor.lua", data = {source = source,
+                method = "handle", order = order}}
+            if op == "delete" then changes:delete(id) else changes[op](changes, entry) end
+            local version, err = changes:apply()
+            return version ~= nil, err
+        end}""", modules=["registry"])])
+    assert one.call("app:echo", 1) == 1
+    assert one.call("app:change", "create", "app:one", tag("one"), 1)
+    assert one.call("app:echo", 1) == "one(1)"
+    assert one.call("app:change", "create", "app:two", tag("two"), 2)
+    assert one.call("app:echo", 1) == "one(two(1))"
+    assert one.call("app:change", "update", "app:one", tag("uno"), 3)
+    wait_for(lambda: one.call("app:echo", 1) == "two(uno(1))")
+    one.call("app:change", "delete", "app:two", "", 0)
+    assert one.call("app:echo", 1) == "uno(1)"
+    one.call("app:change", "delete", "app:one", "", 0)
+    assert one.call("app:echo", 1) == 1
