@@ -23,7 +23,7 @@
 
 struct err;
 
-#define PROTO_VERSION           2
+#define PROTO_VERSION           3
 #define FRAME_HEADER_BYTES      6
 #define FRAME_MAX_BYTES_DEFAULT (64u << 20)
 #define STR_MAX_BYTES           65535
@@ -61,6 +61,7 @@ enum reply_status {
     REPLY_ERROR = 1,
     REPLY_LINGERS = 0x10, /* added: the slot stays busy until FREE */
 };
+enum confinement { CONFINE_OFF, CONFINE_ON, CONFINE_STRICT };
 enum spawn_flag { SPAWN_MONITOR = 1, SPAWN_LINK = 2 };
 enum watch_op { WATCH_MONITOR = 1, WATCH_LINK, WATCH_UNMONITOR, WATCH_UNLINK };
 enum exit_event { EXIT_EVENT = 1, LINK_DOWN_EVENT = 2 };

@@ -63,6 +63,7 @@ static const struct setting {
     {"shutdown.timeout",            SETTING_MS,    "30s",     1, 86400000, NULL},
     {"supervisor.host.buffer_size", SETTING_LATER, NULL,      0, 0, NULL},
     {"supervisor.host.worker_count", SETTING_LATER, NULL,     0, 0, NULL},
+    {"workers.confine",             SETTING_TEXT,  "on",      0, 0, "on|off|strict"},
     {"workers.ping_every",          SETTING_MS,    "5s",      100, 3600000, NULL},
     {"workers.pong_timeout",        SETTING_MS,    "15s",     100, 3600000, NULL},
     {"workers.ready_timeout",       SETTING_MS,    "10s",     100, 3600000, NULL},

@@ -468,9 +468,10 @@ static void create_modules(struct program *program)
     sup->on_exit = on_control_exit;
 }
 
-static void apply_settings(const struct program *program)
+static bool apply_settings(struct program *program)
 {
     const struct config *config = program->sup.config;
+    struct err err = {0};
     struct worker_times times = {
         .ready_timeout_ms = (uint32_t)config_get_ms(config, "workers.ready_timeout"),
         .ping_every_ms = (uint32_t)config_get_ms(config, "workers.ping_every"),
@@ -479,6 +480,12 @@ static void apply_settings(const struct program *program)
     workers_set_times(program->sup.workers, &times);
     calls_set_grace_ms(program->sup.calls,
                        (uint32_t)config_get_ms(config, "calls.cancel_grace"));
+    if (workers_confine(program->sup.workers,
+                        config_get_text(config, "workers.confine"), &err) == 0)
+        return true;
+    log_error("can't start workers as safely as asked", "error=%s", err.text);
+    program->exit_code = EXIT_NEEDED;
+    return false;
 }
 
 /* In the reverse order; workers that are left are killed and reaped by the router. */
@@ -589,7 +596,10 @@ static void serve(struct program *program)
         return;
     }
     create_modules(program);
-    apply_settings(program);
+    if (!apply_settings(program)) {
+        destroy_modules(program);
+        return;
+    }
     start_watchers(program);
     if (program->problems.n_errors > 0) {
         code_compile(sup->code, program->broken.items, program->broken.n, on_problem,

@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/exit.h"
+#include "common/landlock.h"
 #include "common/mem.h"
 
 #include "supervisor/supctl_table.h"
@@ -128,16 +129,16 @@ static void check_kernel(struct value *list)
 
 static void check_landlock(struct value *list)
 {
-#ifdef SYS_landlock_create_ruleset
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
-#else
-    long abi = -1;
-#endif
+    int abi = landlock_abi();
     char text[32];
+    const char *costs = "";
 
-    snprintf(text, sizeof(text), "ABI %ld", abi);
-    note(list, "landlock", abi > 0 ? text : "missing",
-         abi > 0 ? "" : "workers can't be kept from the file system");
+    snprintf(text, sizeof(text), abi > 0 ? "ABI %d" : "missing", abi);
+    if (abi == 0)
+        costs = "workers are kept from changing files by seccomp only";
+    else if (abi < 4)
+        costs = "no second lock on TCP: seccomp alone denies it";
+    note(list, "landlock", text, costs);
 }
 
 static void check_seccomp(struct value *list)
@@ -145,7 +146,7 @@ static void check_seccomp(struct value *list)
     bool there = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != -1 || errno != EINVAL;
 
     note(list, "seccomp", there ? "available" : "missing",
-         there ? "" : "workers can't be kept from system calls");
+         there ? "" : "workers.confine must be off: no worker starts");
 }
 
 static void check_limits(struct value *list)

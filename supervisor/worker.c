@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/landlock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "supervisor/core.h"
+#include "supervisor/jail.h"
 #include "supervisor/spawn.h"
 #include "supervisor/worker_private.h"
 
@@ -80,7 +82,11 @@ static void act_refuse(struct worker *w)
 
 static void act_set_up(struct worker *w)
 {
-    struct frame_setup frame = {.index = w->index, .settings = w->priv->settings};
+    struct workers *workers = w->priv->workers;
+    struct frame_setup frame = {.index = w->index,
+                                .confinement = workers->confinement,
+                                .filter = buf_bytes(&workers->filter),
+                                .settings = w->priv->settings};
 
     if (frame_encode_setup(conn_out(w->conn), &frame))
         conn_wrote(w->conn);
@@ -424,6 +430,7 @@ struct workers *workers_create(struct supervisor *sup, char *worker_path,
     workers->hooks = *hooks;
     workers->times = default_times;
     workers->path = worker_path;
+    buf_init(&workers->filter, 0);
     for (size_t i = 0; i < PID_MAX_WORKERS; i++)
         worker_table_init(&workers->tables[i]);
     workers_init_pulse(workers);
@@ -447,6 +454,7 @@ void workers_destroy(struct workers *workers)
         worker_table_finish(&workers->tables[i]);
     }
     ev_timer_stop(workers->sup->loop, &workers->heartbeat);
+    buf_finish(&workers->filter);
     free(workers->path);
     free(workers);
 }
@@ -454,6 +462,27 @@ void workers_destroy(struct workers *workers)
 void workers_set_times(struct workers *workers, const struct worker_times *times)
 {
     workers->times = *times;
+}
+
+int workers_confine(struct workers *workers, const char *level, struct err *err)
+{
+    bool strict = strcmp(level, "strict") == 0;
+
+    workers->confinement = CONFINE_OFF;
+    buf_clear(&workers->filter);
+    if (strcmp(level, "off") == 0)
+        return 0;
+    if (!jail_is_possible())
+        return !strict ? 0
+                       : err_set(err, ERR_UNAVAILABLE,
+                                 "a build for sanitizers can't confine its workers");
+    if (strict && landlock_abi() == 0)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "workers.confine is strict, and this kernel has no Landlock");
+    if (jail_make_filter(&workers->filter, err) == -1)
+        return -1;
+    workers->confinement = strict ? CONFINE_STRICT : CONFINE_ON;
+    return 0;
 }
 
 struct worker *workers_find(const struct workers *workers, uint32_t index)

@@ -112,6 +112,10 @@ struct workers *workers_create(struct supervisor *sup, char *worker_path,
 void workers_destroy(struct workers *workers); /* kills and reaps what is left */
 void workers_set_times(struct workers *workers, const struct worker_times *times);
 
+/* Those started from now on are confined: "off", "on" or "strict". -1 (UNAVAILABLE):
+ * this machine can't do that. Default: not confined. */
+int workers_confine(struct workers *workers, const char *level, struct err *err);
+
 /* NULL when there is none of that index (or it is DEAD). */
 struct worker *workers_find(const struct workers *workers, uint32_t index);
 uint32_t workers_count(const struct workers *workers);

@@ -2,7 +2,9 @@
 #ifndef TROUPE_SUPERVISOR_WORKER_PRIVATE_H
 #define TROUPE_SUPERVISOR_WORKER_PRIVATE_H
 
+#include "common/buf.h"
 #include "common/clock.h"
+#include "proto/frame.h"
 #include "supervisor/worker.h"
 #include "supervisor/worker_table.h"
 
@@ -12,6 +14,8 @@ struct workers {
     struct supervisor *sup;
     struct worker_hooks hooks;
     struct worker_times times;
+    enum confinement confinement;
+    struct buf filter; /* of system calls; empty when not confined */
     char *path;
     struct worker *by_index[PID_MAX_WORKERS];
     struct worker_table tables[PID_MAX_WORKERS]; /* kept for ever */

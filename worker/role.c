@@ -11,6 +11,7 @@
 #include "proto/value_codec.h"
 #include "worker/actor.h"
 #include "worker/compile.h"
+#include "worker/confine.h"
 #include "worker/functions.h"
 #include "worker/inspect.h"
 #include "worker/program.h"
@@ -111,7 +112,7 @@ int role_on_setup(struct runtime *rt, struct bytes body, struct err *err)
     }
     failed = read_settings(settings, &map, err);
     value_finish(&map);
-    if (failed == -1)
+    if (failed == -1 || confine_self(frame.confinement, frame.filter, err) == -1)
         return -1;
     settings->index = frame.index;
     slots_init(&rt->slots, frame.index, rt->liveness);
