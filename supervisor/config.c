@@ -59,7 +59,7 @@ static const struct setting {
     {"registry.history_path",       SETTING_LATER, NULL,      0, 0, NULL},
     {"registry.history_type",       SETTING_LATER, NULL,      0, 0, NULL},
     {"relay.node_name",             SETTING_LATER, NULL,      0, 0, NULL},
-    {"security.strict_mode",        SETTING_LATER, NULL,      0, 0, NULL},
+    {"security.strict_mode",        SETTING_BOOL,  "false",   0, 0, NULL},
     {"shutdown.timeout",            SETTING_MS,    "30s",     1, 86400000, NULL},
     {"supervisor.host.buffer_size", SETTING_LATER, NULL,      0, 0, NULL},
     {"supervisor.host.worker_count", SETTING_LATER, NULL,     0, 0, NULL},

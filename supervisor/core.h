@@ -35,6 +35,7 @@ struct supervisor {
     struct control *control;     /* control socket and its clients */
     struct logs *logs;           /* ring of recent records, followers */
     struct env *env;             /* environment variables of apps */
+    struct stores *stores;       /* key-value stores in memory */
     struct offload *offload;     /* a thread for writing files */
     struct status *status;       /* figures about all of it */
     /* calls that an actor of their own answers */

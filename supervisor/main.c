@@ -56,8 +56,10 @@
 #include "supervisor/service.h"
 #include "supervisor/state.h"
 #include "supervisor/status.h"
+#include "supervisor/stores.h"
 #include "supervisor/system.h"
 #include "supervisor/terminal_run.h"
+#include "supervisor/token_targets.h"
 #include "supervisor/worker.h"
 
 #define LAST_GRACE_MS 2000 /* beyond shutdown.timeout, for what should have ended */
@@ -464,6 +466,8 @@ static void create_modules(struct program *program)
     sup->status = status_create(sup);
     actor_targets_add(sup);
     registry_targets_add(sup);
+    sup->stores = stores_create(sup);
+    token_targets_add(sup);
     sup->stop = stop;
     sup->on_exit = on_control_exit;
 }
@@ -503,6 +507,7 @@ static void destroy_modules(struct program *program)
     names_destroy(sup->names);
     actors_destroy(sup->actors);
     status_destroy(sup->status);
+    stores_destroy(sup->stores);
     logs_destroy(sup->logs);
     system_destroy(sup->system);
     conn_set_finish(&sup->conns);

@@ -10,6 +10,7 @@
 #include "supervisor/call_options.h"
 #include "supervisor/code.h"
 #include "supervisor/code_news.h"
+#include "supervisor/config.h"
 #include "supervisor/core.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_config.h"
@@ -49,8 +50,8 @@ static int64_t limit_of(const struct entry *entry, const char *block, const char
     return limit > 0 ? limit : fallback;
 }
 
-static struct value common_settings(const struct entry *entry, const char *role,
-                                    const char *block)
+static struct value common_settings(const struct config *app, const struct entry *entry,
+                                    const char *role, const char *block)
 {
     struct value map = value_map();
 
@@ -58,6 +59,8 @@ static struct value common_settings(const struct entry *entry, const char *role,
     value_put(&map, "entry", value_string(entry->id));
     value_put(&map, "kind", value_string(entry->kind));
     value_put(&map, "log_level", value_int(log_level()));
+    value_put(&map, "strict_mode",
+              value_bool(app != NULL && config_get_bool(app, "security.strict_mode")));
     value_put(&map, "vm_actors",
               value_int(limit_of(entry, block, "vm_actors", VM_ACTORS)));
     value_put(&map, "vm_max_bytes",
@@ -133,11 +136,11 @@ static void share_instance(struct pool_spec *spec, struct value *settings)
     value_put(settings, "vm_actors", value_int(INT32_MAX));
 }
 
-static void spec_of_function(const struct entry *entry, struct pool_spec *spec,
-                             struct buf *settings)
+static void spec_of_function(const struct config *app, const struct entry *entry,
+                             struct pool_spec *spec, struct buf *settings)
 {
     struct pool_config config;
-    struct value map = common_settings(entry, "pool", "pool");
+    struct value map = common_settings(app, entry, "pool", "pool");
     uint32_t n_max;
 
     pool_config_read(entry, &config, NULL);
@@ -166,12 +169,12 @@ static void spec_of_function(const struct entry *entry, struct pool_spec *spec,
 /* ---- hosts -------------------------------------------------------------------------
  */
 
-static void spec_of_host(const struct entry *entry, struct pool_spec *spec,
-                         struct buf *settings)
+static void spec_of_host(const struct config *app, const struct entry *entry,
+                         struct pool_spec *spec, struct buf *settings)
 {
     bool is_terminal = strcmp(entry->kind, "terminal.host") == 0;
     struct value map =
-        common_settings(entry, is_terminal ? "terminal" : "host", "host");
+        common_settings(app, entry, is_terminal ? "terminal" : "host", "host");
     struct host_config config;
     uint32_t n_cpus = count_cpus();
 
@@ -192,18 +195,18 @@ static void spec_of_host(const struct entry *entry, struct pool_spec *spec,
     encode_settings(settings, &map, spec);
 }
 
-bool pool_spec_of_entry(const struct entry *entry, struct pool_spec *spec_out,
-                        struct buf *settings)
+bool pool_spec_of_entry(const struct config *app, const struct entry *entry,
+                        struct pool_spec *spec_out, struct buf *settings)
 {
     unsigned flags = entry->type != NULL ? entry->type->flags : 0;
 
     if ((flags & KIND_SUPPORTED) == 0)
         return false;
     if ((flags & KIND_HOST) != 0)
-        spec_of_host(entry, spec_out, settings);
+        spec_of_host(app, entry, spec_out, settings);
     else if ((flags & (KIND_CALLABLE | KIND_INTERCEPTOR)) != 0 &&
              (flags & KIND_LUA) != 0)
-        spec_of_function(entry, spec_out, settings);
+        spec_of_function(app, entry, spec_out, settings);
     else
         return false;
     return true;
@@ -220,7 +223,7 @@ static void add_pool(struct supervisor *sup, const struct entry *entry)
 
     buf_init(&settings, 0);
     call_options_read(&options, value_get(&entry->meta, "options"));
-    if (pool_spec_of_entry(entry, &spec, &settings)) {
+    if (pool_spec_of_entry(sup->config, entry, &spec, &settings)) {
         spec.options = &options;
         pools_add(sup->pools, &spec);
     }

@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "supervisor/pool.h"
 
+struct config;
 struct entry;
 struct supervisor;
 
@@ -21,9 +22,10 @@ struct supervisor;
 void pools_load(struct supervisor *sup);
 
 /* What pool this entry asks for; false when it is of no kind that has one. settings
- * must be initialised; spec_out borrows from it and from entry. */
-bool pool_spec_of_entry(const struct entry *entry, struct pool_spec *spec_out,
-                        struct buf *settings);
+ * must be initialised; spec_out borrows from it and from entry. app: NULL = all
+ * settings of the application have their defaults. */
+bool pool_spec_of_entry(const struct config *app, const struct entry *entry,
+                        struct pool_spec *spec_out, struct buf *settings);
 
 /* CPUs that this process may use. */
 unsigned count_cpus(void);

@@ -11,10 +11,12 @@
 
 #include "supervisor/interceptors.h"
 #include "supervisor/interpolate.h"
+#include "supervisor/lifecycle_security.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_config.h"
 #include "supervisor/registry_imports.h"
 #include "supervisor/registry_kinds.h"
+#include "supervisor/token_targets.h"
 
 #define NEAREST_CANDIDATES 1000 /* ids that a missing one is compared with */
 
@@ -55,6 +57,7 @@ static const struct rule rules[] = {
     {"env.storage.file", "file_path", RULE_TEXT, "file path must not be empty", NULL, NULL},
     {"db.sql.sqlite", "file", RULE_TEXT, "file path is required", NULL, NULL},
     {"fs.directory", "directory", RULE_TEXT, "directory is required", NULL, NULL},
+    {"security.token_store", "store", RULE_REFERENCE, "store ID is required", NULL, NULL},
     {"template.jet", "set", RULE_REFERENCE, NULL, "template.set", NULL},
 };
 /* clang-format on */
@@ -269,7 +272,8 @@ static void check_host(const struct entry *entry, struct problems *problems)
                     N_ELEMENTS(host_fields), problems);
 }
 
-static void check_blocks(const struct entry *entry, struct problems *problems)
+static void check_blocks(const struct entry *entry, const struct snapshot *state,
+                         struct problems *problems)
 {
     unsigned flags = entry->type->flags;
 
@@ -283,6 +287,7 @@ static void check_blocks(const struct entry *entry, struct problems *problems)
 
         lifecycle_config_read(entry, &lifecycle, problems);
         lifecycle_config_finish(&lifecycle);
+        lifecycle_security_check(entry, state, problems);
     }
     if ((flags & KIND_HOST) != 0) {
         struct host_config host;
@@ -341,8 +346,10 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
         check_endpoint(entry, problems);
     else if (strcmp(entry->kind, "function.exec") == 0)
         check_exec(entry, problems);
+    else if (strcmp(entry->kind, "security.token_store") == 0)
+        token_store_check(entry, problems);
     check_rules(entry, state, problems);
-    check_blocks(entry, problems);
+    check_blocks(entry, state, problems);
 }
 
 static bool is_env_storage(const struct entry *entry)

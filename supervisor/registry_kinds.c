@@ -66,10 +66,10 @@ static const struct kind kinds[] = { /* sorted by name */
     {"registry.entry", KIND_SUPPORTED | KIND_PLAIN},
     {"security.policy", 0},
     {"security.policy.expr", 0},
-    {"security.token_store", 0},
+    {"security.token_store", KIND_SUPPORTED},
     {"store.kv.crdt", KIND_SERVICE},
     {"store.kv.raft", KIND_SERVICE},
-    {"store.memory", KIND_SERVICE},
+    {"store.memory", KIND_SUPPORTED | KIND_SERVICE},
     {"store.sql", KIND_SERVICE},
     {"template.jet", 0},
     {"template.set", 0},
@@ -91,7 +91,7 @@ static const char *const modules[] = { /* sorted */
 
 static const char *const built_modules[] = { /* sorted; those that workers have */
     "base64", "channel", "ctx", "env", "errors", "events", "funcs", "hash", "io", "json",
-    "logger", "os", "payload", "process", "registry", "time", "uuid",
+    "logger", "os", "payload", "process", "registry", "security", "time", "uuid",
 };
 /* clang-format on */
 

@@ -13,6 +13,7 @@
 #include "supervisor/actors.h"
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
+#include "supervisor/lifecycle_security.h"
 #include "supervisor/registry.h"
 
 #define CONTROL_HOST "node:control"
@@ -145,6 +146,20 @@ static int check_entry(const char *process, const char *host, struct err *err)
     return 0;
 }
 
+/* S-61: worked out once for an entry, so that every restart gets the same. */
+static struct bytes security_of(struct service *service, const struct entry *entry)
+{
+    const struct registry *registry = service_supervisor(service)->registry;
+
+    if (service->security_of != entry) {
+        entry_unref(service->security_of);
+        service->security_of = entry_ref(entry);
+        buf_clear(&service->security);
+        lifecycle_security_encode(entry, registry_state(registry), &service->security);
+    }
+    return buf_bytes(&service->security);
+}
+
 static void process_start(struct service *service)
 {
     struct supervisor *sup = service_supervisor(service);
@@ -169,7 +184,7 @@ static void process_start(struct service *service)
         origin = origin_of(run_create(service));
         calls_spawn_internal(sup, &origin, process, host, "",
                              input != NULL && input->type == VALUE_LIST ? input : &none,
-                             (struct bytes){NULL, 0},
+                             security_of(service, entry),
                              ((struct run *)origin.who.internal.context)->control);
     }
     free(process);

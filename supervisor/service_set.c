@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 
+#include "supervisor/entry.h"
 #include "supervisor/service_order.h"
 
 /* ---- the machine's view ------------------------------------------------------- */
@@ -179,6 +180,8 @@ static void free_service(struct service *service)
     free(service->needs);
     free(service->needed_by);
     free(service->actor_host);
+    entry_unref(service->security_of);
+    buf_finish(&service->security);
     free(service);
 }
 
@@ -235,6 +238,7 @@ static struct service *add_service(struct services *services,
 
     service->services = services;
     service->id = xstrdup(spec->id);
+    buf_init(&service->security, 0);
     machine_init(&service->machine, &machine_ops, &spec->policy);
     if (services->n == services->size) {
         services->size = services->size == 0 ? 32 : 2 * services->size;

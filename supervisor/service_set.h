@@ -20,12 +20,14 @@
 
 #include <ev.h>
 
+#include "common/buf.h"
 #include "common/list.h"
 #include "common/map.h"
 
 #include "supervisor/service.h"
 #include "supervisor/service_machine.h"
 
+struct entry;
 struct err;
 struct order;
 struct services;
@@ -59,6 +61,9 @@ struct service {
     int64_t started_at_wall_ns, changed_at_wall_ns;
     uint64_t actor; /* pid of a process.service while it lives, else 0 */
     char *actor_host;
+    struct entry
+        *security_of;    /* whose lifecycle.security `security` is; NULL: none's */
+    struct buf security; /* the context that its runs start with */
     struct ev_timer timer;
 };
 

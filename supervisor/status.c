@@ -407,7 +407,7 @@ static void handle_pools_scale(struct request *request)
     changed = entry_with_slots(entry, pool_kind(pool), n->as.integer);
     changed->type = entry->type;
     buf_init(&settings, 0);
-    if (pool_spec_of_entry(changed, &spec, &settings))
+    if (pool_spec_of_entry(sup->config, changed, &spec, &settings))
         pool = pools_add(sup->pools, &spec);
     buf_finish(&settings);
     entry_unref(changed);

@@ -10,19 +10,28 @@
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/frozen.h"
+#include "worker/identity.h"
 
 #define CONVERT_MAX_DEPTH 32
+
+/* A map without pairs says as much as no bytes; then nothing is kept for the frame. */
+static bool is_empty(struct bytes bytes)
+{
+    return bytes.n == 3 && memcmp(bytes.data, "\0\x91\x80", 3) == 0;
+}
 
 struct context *context_create(struct bytes bytes)
 {
     struct context *context;
 
-    if (bytes.n == 0)
+    if (bytes.n == 0 || is_empty(bytes))
         return NULL;
     context = malloc(sizeof(*context) + bytes.n);
     if (context == NULL)
         return NULL;
     context->n_refs = 1;
+    context->identity = NULL;
+    context->knows_identity = false;
     context->n_bytes = (uint32_t)bytes.n;
     memcpy(context->data, bytes.data, bytes.n);
     return context;
@@ -37,11 +46,13 @@ struct context *context_ref(struct context *context)
 
 void context_unref(struct context *context)
 {
-    if (context != NULL && --context->n_refs == 0)
-        free(context);
+    if (context == NULL || --context->n_refs != 0)
+        return;
+    identity_destroy(context->identity);
+    free(context);
 }
 
-static struct bytes bytes_of(const struct context *context)
+struct bytes context_bytes(const struct context *context)
 {
     if (context == NULL)
         return (struct bytes){NULL, 0};
@@ -51,22 +62,16 @@ static struct bytes bytes_of(const struct context *context)
 bool context_find(const struct context *context, const char *key,
                   struct bytes *value_out)
 {
-    return context != NULL && context_map_find(bytes_of(context), key, value_out);
+    return context != NULL && context_map_find(context_bytes(context), key, value_out);
 }
 
-bool context_begin(struct buf *out, const struct context *inherited,
-                   const char *const *keys, size_t n)
-{
-    return context_map_begin(out, bytes_of(inherited), keys, n);
-}
-
-void context_push_values(lua_State *L, const struct context *context)
+void context_push_values(lua_State *L, struct bytes context)
 {
     struct bytes values;
     struct err err;
     int top = lua_gettop(L);
 
-    if (context_find(context, "values", &values)) {
+    if (context_map_find(context, "values", &values)) {
         if (codec_decode_value(L, values.data, values.n, false, &err) == 0 &&
             lua_istable(L, -1))
             return;
@@ -160,21 +165,49 @@ void context_merge(lua_State *L, int to, int from)
     lua_pop(L, 1);
 }
 
-int context_append_values(lua_State *L, int values_idx, struct buf *out)
+/* Lays the table at idx over these values; leaves nothing on the stack. */
+static int append_values(lua_State *L, int idx, struct bytes inherited, struct buf *out)
 {
     struct err err;
+    int failed;
 
-    if (!context_map_append_key(out, "values"))
-        return -1;
-    return codec_encode_value(L, values_idx, out, NULL, &err);
+    idx = lua_absindex(L, idx);
+    context_push_values(L, inherited);
+    context_merge(L, -1, idx);
+    failed = context_map_append_key(out, "values")
+                 ? codec_encode_value(L, lua_gettop(L), out, NULL, &err)
+                 : -1;
+    lua_pop(L, 1);
+    return failed;
 }
 
-int context_encode(lua_State *L, int values_idx, const struct context *inherited,
-                   struct buf *out)
+static bool append_pair(struct buf *out, const char *key, struct bytes value)
 {
-    static const char *const keys[] = {"values"};
+    return value.n == 0 ||
+           (context_map_append_key(out, key) && buf_append(out, value.data, value.n));
+}
 
-    if (!context_begin(out, inherited, keys, 1))
+int context_encode(lua_State *L, struct bytes inherited,
+                   const struct context_changes *changes, struct buf *out)
+{
+    const char *keys[3];
+    size_t n = 0;
+
+    if (changes->values != 0)
+        keys[n++] = "values";
+    if (changes->actor.n != 0)
+        keys[n++] = "actor";
+    if (changes->scope.n != 0)
+        keys[n++] = "scope";
+    if (n == 0)
+        return buf_append(out, inherited.data, inherited.n) ? 0 : -1;
+    if (!context_map_begin(out, inherited, keys, n) ||
+        !append_pair(out, "actor", changes->actor) ||
+        !append_pair(out, "scope", changes->scope))
         return -1;
-    return context_append_values(L, values_idx, out);
+    if (changes->values == 0)
+        return 0;
+    return append_values(L, changes->values,
+                         changes->only_values ? (struct bytes){NULL, 0} : inherited,
+                         out);
 }

@@ -17,10 +17,14 @@
 
 #include "common/buf.h"
 
+struct identity;
+
 /* The bytes as they travel; shared by whoever inherits them. */
 struct context {
     uint32_t n_refs;
     uint32_t n_bytes;
+    struct identity *identity; /* of identity.c: what actor and scope say, NULL: none */
+    bool knows_identity;       /* it was looked for */
     uint8_t data[];
 };
 struct context *context_create(struct bytes bytes); /* NULL for no bytes */
@@ -31,23 +35,25 @@ void context_unref(struct context *context);
 bool context_find(const struct context *context, const char *key,
                   struct bytes *value_out);
 
-/* context_map_begin() with what is inherited. */
-bool context_begin(struct buf *out, const struct context *inherited,
-                   const char *const *keys, size_t n);
-
-/* Pushes a fresh table of the context's values (empty for NULL). */
-void context_push_values(lua_State *L, const struct context *context);
+/* Pushes a fresh table of the context's values (empty for no bytes). */
+void context_push_values(lua_State *L, struct bytes context);
 
 /* Copies the pairs with text keys of the table at from into the one at to, converted
  * (functions.md F-23): lists, maps with text keys, functions as text. */
 void context_merge(lua_State *L, int to, int from);
 
-/* Appends the pair `values` after context_begin(). -1: nested too deeply. */
-int context_append_values(lua_State *L, int values_idx, struct buf *out);
+/* What one callee gets instead of what is inherited. */
+struct context_changes {
+    int values;                /* stack index of a table laid over the values, or 0 */
+    bool only_values;          /* it stands in for them instead */
+    struct bytes actor, scope; /* encoded; no bytes: inherited */
+};
 
-/* The inherited context with these values instead, encoded for a frame. -1: too deep.
- */
-int context_encode(lua_State *L, int values_idx, const struct context *inherited,
-                   struct buf *out);
+/* Appends the inherited context (bytes of one, perhaps none) with these changes,
+ * encoded for a frame; just a copy when there are none. -1: nested too deeply. */
+int context_encode(lua_State *L, struct bytes inherited,
+                   const struct context_changes *changes, struct buf *out);
+
+struct bytes context_bytes(const struct context *context);
 
 #endif

@@ -14,6 +14,7 @@
 #include "worker/ask.h"
 #include "worker/channel.h"
 #include "worker/codec.h"
+#include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
@@ -178,6 +179,10 @@ static int events_subscribe(lua_State *L)
 
     if (system[0] == '\0')
         return errors_return(L, ERR_INVALID, "system pattern is required");
+    if (!identity_allows(L, "events.subscribe", system))
+        return errors_return(L, ERR_INVALID,
+                             "not allowed to subscribe to events from system: %s",
+                             system);
     lua_settop(L, 2);
     if (lua_isnil(L, 2) || kind[0] == '\0') {
         lua_pushliteral(L, "*");
@@ -213,6 +218,9 @@ static int events_send(lua_State *L)
         if (texts[i].n == 0)
             return errors_return(L, ERR_INVALID, "%s is required", names[i]);
     }
+    if (!identity_allows(L, "events.send", (const char *)texts[0].data))
+        return errors_return(L, ERR_INVALID, "not allowed to send events to system: %s",
+                             (const char *)texts[0].data);
     lua_settop(L, 4);
     frame.system = texts[0];
     frame.kind = texts[1];

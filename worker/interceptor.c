@@ -60,7 +60,7 @@ static int call_index(lua_State *L)
         return look_up_caller(L);
     if (strcmp(key, "context") != 0)
         return 0;
-    context_push_values(L, actor_current(L)->context);
+    context_push_values(L, context_bytes(actor_current(L)->context));
     lua_pushliteral(L, "context");
     lua_pushvalue(L, -2);
     lua_rawset(L, 1);
@@ -129,12 +129,13 @@ static void push_args(lua_State *L, struct next_plan *plan)
  * others now; nothing otherwise. */
 static int append_context(lua_State *L, const struct next_plan *plan, struct buf *out)
 {
+    struct context_changes changes = {.only_values = true};
     int failed = 0, top = lua_gettop(L);
 
     if (push_field(L, plan, "context") == LUA_TTABLE) {
-        lua_newtable(L);
-        context_merge(L, -1, -2);
-        failed = context_encode(L, -1, actor_current(L)->context, out);
+        changes.values = lua_gettop(L);
+        failed =
+            context_encode(L, context_bytes(actor_current(L)->context), &changes, out);
     }
     lua_settop(L, top);
     return failed;

@@ -20,6 +20,7 @@
 #include "worker/modules/mod_logger.h"
 #include "worker/modules/mod_process.h"
 #include "worker/modules/mod_registry.h"
+#include "worker/modules/mod_security.h"
 #include "worker/modules/mod_time.h"
 #include "worker/modules/mod_uuid.h"
 #include "worker/modules/payload.h"
@@ -46,6 +47,7 @@ static const struct {
     {"payload",  payload_open,      true},
     {"process",  mod_process_open,  true},
     {"registry", mod_registry_open, false},
+    {"security", mod_security_open, false},
     {"time",     mod_time_open,     false},
     {"uuid",     uuid_open,         false},
 };

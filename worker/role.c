@@ -62,6 +62,7 @@ static int read_settings(struct settings *settings, const struct value *map,
     settings->log_level = (int)value_get_int(map, "log_level", LOG_DEBUG);
     settings->warm_start = value_get_bool(map, "warm_start", false);
     settings->shared = value_get_bool(map, "shared", false);
+    settings->strict_mode = value_get_bool(map, "strict_mode", false);
     if (settings->vm_actors == 0)
         settings->vm_actors = VM_ACTORS_DEFAULT;
     return 0;

@@ -28,6 +28,7 @@ struct settings {
     int log_level; /* what is below it isn't sent */
     bool warm_start;
     bool shared; /* all calls run on one loaded instance, see functions.c */
+    bool strict_mode; /* security.strict_mode */
 };
 
 struct runtime {

@@ -75,7 +75,7 @@ START_TEST(pool_setup_follows_the_entry)
     struct buf settings;
 
     buf_init(&settings, 0);
-    ck_assert(pool_spec_of_entry(entry, &spec, &settings));
+    ck_assert(pool_spec_of_entry(NULL, entry, &spec, &settings));
     ck_assert_int_eq(spec.kind, cases[_i].want);
     ck_assert_str_eq(spec.entry, "app:f");
     if (spec.kind != POOL_KIND_INLINE) {
@@ -105,7 +105,7 @@ START_TEST(pool_setup_leaves_other_kinds_alone)
     struct buf settings;
 
     buf_init(&settings, 0);
-    ck_assert(!pool_spec_of_entry(entry, &spec, &settings));
+    ck_assert(!pool_spec_of_entry(NULL, entry, &spec, &settings));
     buf_finish(&settings);
     entry_unref(entry);
 }

@@ -14,7 +14,7 @@ static int ctx_get(lua_State *L)
 
     if (n == 0)
         return errors_return(L, ERR_INVALID, "empty key");
-    context_push_values(L, actor_current(L)->context);
+    context_push_values(L, context_bytes(actor_current(L)->context));
     lua_pushvalue(L, 1);
     if (lua_rawget(L, -2) == LUA_TNIL)
         return errors_return(L, ERR_NOT_FOUND, "key not found: %s", key);
@@ -24,7 +24,7 @@ static int ctx_get(lua_State *L)
 
 static int ctx_all(lua_State *L)
 {
-    context_push_values(L, actor_current(L)->context);
+    context_push_values(L, context_bytes(actor_current(L)->context));
     lua_pushnil(L);
     return 2;
 }

@@ -11,13 +11,18 @@
 #include "worker/codec.h"
 #include "worker/context.h"
 #include "worker/functions.h"
+#include "worker/identity.h"
 #include "worker/modules/errors.h"
+#include "worker/modules/mod_security.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 #include "worker/object.h"
 
+/* Immutable. Uservalues: context values, options (tables), actor and scope (bytes). */
 static const struct object_class executor_class = {"funcs.Executor"};
+
+enum { UV_CONTEXT = 1, UV_OPTIONS, UV_ACTOR, UV_SCOPE, N_UV = UV_SCOPE };
 
 /* Where a call finds what it needs on the stack; the arguments follow the target. */
 struct call_plan {
@@ -39,28 +44,38 @@ static int check_target(lua_State *L, int idx)
         return errors_return(L, ERR_INVALID, "namespace required in function ID");
     if (colon == text + n - 1)
         return errors_return(L, ERR_INVALID, "name required in function ID");
+    if (!identity_allows(L, "funcs.call", text))
+        return errors_return(L, ERR_PERMISSION_DENIED, "not allowed: %s", text);
     return 0;
 }
 
-/* Appends the effective context of the call: the frame's own, overlaid by with_context.
- */
+/* Pushes a uservalue of the executor; its bytes if it is a string, else none. */
+static struct bytes push_bytes(lua_State *L, int executor, int uservalue)
+{
+    struct bytes bytes = {NULL, 0};
+
+    if (lua_getiuservalue(L, executor, uservalue) == LUA_TSTRING)
+        bytes.data = (const uint8_t *)lua_tolstring(L, -1, &bytes.n);
+    return bytes;
+}
+
+/* Appends the effective context of the call: the frame's own with what the executor
+ * replaces (F-14). */
 static int append_context(lua_State *L, const struct call_plan *plan,
                           struct actor *self, struct buf *out)
 {
-    int failed;
+    struct context_changes changes = {0};
+    struct bytes inherited = context_bytes(self->context);
+    int top = lua_gettop(L), failed;
 
-    if (plan->executor == 0 || lua_getiuservalue(L, plan->executor, 1) != LUA_TTABLE) {
-        if (plan->executor != 0)
-            lua_pop(L, 1);
-        return self->context == NULL ||
-                       buf_append(out, self->context->data, self->context->n_bytes)
-                   ? 0
-                   : -1;
-    }
-    context_push_values(L, self->context);
-    context_merge(L, -1, -2);
-    failed = context_encode(L, -1, self->context, out);
-    lua_pop(L, 2);
+    if (plan->executor == 0)
+        return buf_append(out, inherited.data, inherited.n) ? 0 : -1;
+    if (lua_getiuservalue(L, plan->executor, UV_CONTEXT) == LUA_TTABLE)
+        changes.values = lua_gettop(L);
+    changes.actor = push_bytes(L, plan->executor, UV_ACTOR);
+    changes.scope = push_bytes(L, plan->executor, UV_SCOPE);
+    failed = context_encode(L, inherited, &changes, out);
+    lua_settop(L, top);
     return failed;
 }
 
@@ -72,7 +87,7 @@ static int append_options(lua_State *L, const struct call_plan *plan, struct buf
 
     if (plan->executor == 0)
         return 0;
-    if (lua_getiuservalue(L, plan->executor, 2) == LUA_TTABLE)
+    if (lua_getiuservalue(L, plan->executor, UV_OPTIONS) == LUA_TTABLE)
         failed = codec_encode_args(L, lua_gettop(L), 1, out, &err);
     lua_pop(L, 1);
     return failed;
@@ -177,13 +192,23 @@ static int funcs_async(lua_State *L)
     return refused != 0 ? refused : call_async(L, &(struct call_plan){.target = 1});
 }
 
-/* ---- executors: immutable; uservalue 1 context values, 2 options
- * -------------------------- */
+/* ---- executors
+ * ------------------------------------------------------------------------ */
 
 static void push_executor(lua_State *L)
 {
-    lua_newuserdatauv(L, 0, 2);
+    lua_newuserdatauv(L, 0, N_UV);
     object_bless(L, &executor_class);
+}
+
+/* Pushes a copy of the executor at 1. */
+static void push_copy(lua_State *L)
+{
+    push_executor(L);
+    for (int n = 1; n <= N_UV; n++) {
+        lua_getiuservalue(L, 1, n);
+        lua_setiuservalue(L, -2, n);
+    }
 }
 
 static int funcs_new(lua_State *L)
@@ -195,18 +220,60 @@ static int funcs_new(lua_State *L)
 static int executor_with_context(lua_State *L)
 {
     object_check(L, 1, &executor_class);
+    if (!identity_allows(L, "funcs.context", "context"))
+        return errors_return(L, ERR_PERMISSION_DENIED,
+                             "not allowed to call functions with custom context");
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    push_executor(L);
+    push_copy(L);
     lua_newtable(L);
-    if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE)
+    if (lua_getiuservalue(L, 1, UV_CONTEXT) == LUA_TTABLE)
         context_merge(L, -2, -1);
     lua_pop(L, 1);
     context_merge(L, -1, 2);
-    lua_setiuservalue(L, 3, 1);
-    lua_getiuservalue(L, 1, 2);
-    lua_setiuservalue(L, 3, 2);
+    lua_setiuservalue(L, 3, UV_CONTEXT);
     return 1;
+}
+
+/* Replaces the actor or the scope by the object at 2. */
+static int replace_identity(lua_State *L, void (*push)(lua_State *L, int idx),
+                            int uservalue)
+{
+    object_check(L, 1, &executor_class);
+    if (!identity_allows(L, "funcs.security", "security"))
+        return errors_return(
+            L, ERR_PERMISSION_DENIED,
+            "not allowed to call functions with custom security context");
+    lua_settop(L, 2);
+    push_copy(L);
+    push(L, 2);
+    lua_setiuservalue(L, 3, uservalue);
+    return 1;
+}
+
+static int executor_with_actor(lua_State *L)
+{
+    return replace_identity(L, security_push_actor_bytes, UV_ACTOR);
+}
+
+static int executor_with_scope(lua_State *L)
+{
+    return replace_identity(L, security_push_scope_bytes, UV_SCOPE);
+}
+
+/* The network is the one option that needs a permission (S-80). */
+static int check_network(lua_State *L, int options)
+{
+    const char *network;
+
+    lua_pushliteral(L, "network");
+    lua_rawget(L, options);
+    network = lua_tostring(L, -1);
+    if (network != NULL && !identity_allows(L, "network.select", network))
+        return errors_return(L, ERR_PERMISSION_DENIED, "not allowed: network %s",
+                             network);
+    lua_pop(L, 1);
+    return 0;
 }
 
 static int executor_with_options(lua_State *L)
@@ -214,12 +281,12 @@ static int executor_with_options(lua_State *L)
     object_check(L, 1, &executor_class);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    push_executor(L);
-    lua_getiuservalue(L, 1, 1);
-    lua_setiuservalue(L, 3, 1);
+    push_copy(L);
     lua_newtable(L);
     context_merge(L, -1, 2);
-    lua_setiuservalue(L, 3, 2);
+    if (check_network(L, 4) != 0)
+        return 2;
+    lua_setiuservalue(L, 3, UV_OPTIONS);
     return 1;
 }
 
@@ -249,8 +316,10 @@ int mod_funcs_open(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"call", executor_call},
                                        {"async", executor_async},
+                                       {"with_actor", executor_with_actor},
                                        {"with_context", executor_with_context},
                                        {"with_options", executor_with_options},
+                                       {"with_scope", executor_with_scope},
                                        {NULL, NULL}};
     static const luaL_Reg functions[] = {
         {"call", funcs_call}, {"async", funcs_async}, {"new", funcs_new}, {NULL, NULL}};

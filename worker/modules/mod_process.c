@@ -1,5 +1,6 @@
 #include "worker/modules/mod_process.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -12,6 +13,7 @@
 #include "worker/ask.h"
 #include "worker/codec.h"
 #include "worker/frozen.h"
+#include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/peers.h"
 #include "worker/program.h"
@@ -43,11 +45,27 @@ static int process_id(lua_State *L)
 /* ---- dest: a pid or a registered name
  * ------------------------------------------------ */
 
+/* C-5: the resource is the pid's text, however it was named. */
+static int run_permitted(lua_State *L, const struct process_op *op, uint64_t pid,
+                         const char *host, size_t host_bytes)
+{
+    const struct actor *self = actor_current(L);
+    char text[PID_TEXT_MAX];
+
+    if (!identity_is_free(self)) {
+        pid_format(text, host, host_bytes, pid);
+        if (!identity_check_process(self, op->action, text))
+            return errors_return(L, ERR_PERMISSION_DENIED, "not allowed to %s: %s",
+                                 op->name, lua_tostring(L, 1));
+    }
+    return op->run(L, pid);
+}
+
 static int with_named(lua_State *L, int status, lua_KContext ctx)
 {
-    process_op *run = (process_op *)ctx;
     struct bytes result;
     struct err err;
+    char host[ID_MAX_BYTES + 1] = "";
     uint64_t pid = 0;
 
     (void)status;
@@ -55,26 +73,29 @@ static int with_named(lua_State *L, int status, lua_KContext ctx)
         codec_decode_args(L, result.data, result.n, 1, &err) == 1 &&
         lua_istable(L, -1)) {
         lua_rawgeti(L, -1, 1);
-        pid = (uint64_t)lua_tointeger(L, -1);
-        lua_pop(L, 2);
+        lua_rawgeti(L, -2, 2);
+        pid = (uint64_t)lua_tointeger(L, -2);
+        if (lua_type(L, -1) == LUA_TSTRING)
+            snprintf(host, sizeof(host), "%s", lua_tostring(L, -1));
+        lua_pop(L, 3);
     }
     ask_done(L);
     if (pid == 0)
         return errors_return(L, ERR_NOT_FOUND,
                              "could not resolve '%s' as PID or registered name",
                              lua_tostring(L, 1));
-    return run(L, pid);
+    return run_permitted(L, (const struct process_op *)ctx, pid, host, strlen(host));
 }
 
-int process_with_dest(lua_State *L, process_op *run)
+int process_with_dest(lua_State *L, const struct process_op *op)
 {
-    size_t n;
-    const char *text = luaL_checklstring(L, 1, &n);
+    size_t n, host_bytes;
+    const char *text = luaL_checklstring(L, 1, &n), *host;
     uint64_t pid;
 
-    if (pid_parse(text, n, &pid, NULL, NULL) == PID_OK)
-        return run(L, pid);
-    return ask_system(L, "@names.lookup", 1, 1, (lua_KContext)run, with_named);
+    if (pid_parse(text, n, &pid, &host, &host_bytes) == PID_OK)
+        return run_permitted(L, op, pid, host, host_bytes);
+    return ask_system(L, "@names.lookup", 1, 1, (lua_KContext)op, with_named);
 }
 
 /* ---- send
@@ -166,6 +187,7 @@ static int send_to(lua_State *L, uint64_t pid)
 
 static int process_send(lua_State *L)
 {
+    static const struct process_op op = {"send", "process.send", send_to};
     const char *topic;
 
     if (lua_gettop(L) < 2)
@@ -175,7 +197,7 @@ static int process_send(lua_State *L)
     topic = luaL_checkstring(L, 2);
     if (topic[0] == '@')
         return errors_return(L, ERR_INVALID, "cannot send to @ topics");
-    return process_with_dest(L, send_to);
+    return process_with_dest(L, &op);
 }
 
 /* ---- options

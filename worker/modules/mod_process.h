@@ -32,8 +32,11 @@ void process_decode_message(lua_State *L, struct channel *channel,
                             struct message *message);
 
 /* An operation on a pid, whether it was given as one or as a registered name: dest is
- * argument 1; run(L, pid) then ends the C function. what names it in errors. */
-typedef int process_op(lua_State *L, uint64_t pid);
-int process_with_dest(lua_State *L, process_op *run);
+ * argument 1; run(L, pid) then ends the C function, if that is permitted. */
+struct process_op {
+    const char *name, *action; /* "send", "process.send" */
+    int (*run)(lua_State *L, uint64_t pid);
+};
+int process_with_dest(lua_State *L, const struct process_op *op);
 
 #endif

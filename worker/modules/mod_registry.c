@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "worker/actor.h"
 #include "worker/ask.h"
+#include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/plain.h"
 #include "worker/runtime.h"
@@ -31,7 +32,11 @@ void registry_make_class(lua_State *L, const char *name, const luaL_Reg *methods
 
 static int get(lua_State *L)
 {
-    luaL_checkstring(L, 1);
+    const char *id = luaL_checkstring(L, 1);
+
+    if (!identity_allows(L, "registry.get", id))
+        return errors_return(L, ERR_PERMISSION_DENIED,
+                             "not allowed to access entry: %s", id);
     lua_settop(L, 1);
     return ask_system(L, "@registry.get", 1, 1, 0, ask_result_k);
 }
@@ -59,9 +64,41 @@ int registry_find(lua_State *L, int idx, int64_t version, lua_KFunction k)
     return ask_system_encoded(L, "@registry.find", buf_bytes(out), 0, k);
 }
 
+void registry_filter(lua_State *L, int idx)
+{
+    lua_Integer n, n_kept = 0;
+
+    if (identity_is_free(actor_current(L)) || !lua_istable(L, idx))
+        return;
+    idx = lua_absindex(L, idx);
+    n = (lua_Integer)lua_rawlen(L, idx);
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, idx, i);
+        lua_getfield(L, -1, "id");
+        if (identity_allows(L, "registry.get", lua_tostring(L, -1))) {
+            lua_pop(L, 1);
+            lua_rawseti(L, idx, ++n_kept);
+        } else {
+            lua_pop(L, 2);
+        }
+    }
+    for (lua_Integer i = n_kept + 1; i <= n; i++) {
+        lua_pushnil(L);
+        lua_rawseti(L, idx, i);
+    }
+}
+
+static int found(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status, (void)ctx;
+    ask_result(L);
+    registry_filter(L, -2);
+    return 2;
+}
+
 static int find(lua_State *L)
 {
-    return registry_find(L, 1, -1, ask_result_k);
+    return registry_find(L, 1, -1, found);
 }
 
 static int parse_id(lua_State *L)
@@ -125,6 +162,12 @@ static int apply_version(lua_State *L)
     if (version == NULL) {
         lua_pushboolean(L, 0);
         errors_push(L, ERR_INVALID, RETRY_NO, "expected version object");
+        return 2;
+    }
+    if (!identity_allows(L, "registry.apply_version", "")) {
+        lua_pushboolean(L, 0);
+        errors_push(L, ERR_PERMISSION_DENIED, RETRY_NO,
+                    "registry version change is not allowed");
         return 2;
     }
     lua_settop(L, 1);

@@ -56,6 +56,9 @@ int registry_fetch_snapshot(lua_State *L, int64_t version);
 /* Blocks; what the filter table at idx finds, at a version if that isn't negative. */
 int registry_find(lua_State *L, int idx, int64_t version, lua_KFunction k);
 
+/* Takes the entries that the frame may not see out of the list at idx (S-81). */
+void registry_filter(lua_State *L, int idx);
+
 void registry_push_changes(lua_State *L);
 
 /* registry.build_delta(from, to) */

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -8,6 +9,7 @@
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"
+#include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
 #include "worker/runtime.h"
@@ -15,15 +17,42 @@
 
 enum scope { SCOPE_LOCAL, SCOPE_EVENTUAL, SCOPE_CONSISTENT, SCOPE_STRONG };
 
-/* nil and err pushed (2) when the scope at idx is none that one node has, else 0. */
-static int refuse_scope(lua_State *L, int idx)
+/* nil and err pushed (2) when the frame may not do that to the name at 1, else 0. */
+static int refuse_name(lua_State *L, const char *verb, lua_Integer scope)
 {
-    if (lua_isnoneornil(L, idx))
+    static const char *const scopes[] = {[SCOPE_EVENTUAL] = "eventual",
+                                         [SCOPE_CONSISTENT] = "consistent",
+                                         [SCOPE_STRONG] = "strong"};
+    const char *name = lua_tostring(L, 1);
+    bool is_local = scope <= SCOPE_LOCAL || scope > SCOPE_STRONG;
+    char action[60];
+
+    if (identity_is_free(actor_current(L)))
         return 0;
-    if (lua_type(L, idx) != LUA_TNUMBER)
+    snprintf(action, sizeof(action), "process.registry.%s%s%s", verb,
+             is_local ? "" : ".", is_local ? "" : scopes[scope]);
+    if (identity_allows_process(L, action, name))
+        return 0;
+    if (is_local)
+        return errors_return(L, ERR_PERMISSION_DENIED, "not allowed to %s name: %s",
+                             verb, name);
+    return errors_return(L, ERR_PERMISSION_DENIED, "not allowed to %s name (%s): %s",
+                         verb, scopes[scope], name);
+}
+
+/* nil and err pushed (2) when the scope at idx is none that one node has, or the frame
+ * may not do that to the name at 1; else 0. */
+static int refuse(lua_State *L, const char *verb, int idx)
+{
+    int refused;
+
+    if (!lua_isnoneornil(L, idx) && lua_type(L, idx) != LUA_TNUMBER)
         return errors_return(L, ERR_INVALID,
                              "scope must be a number "
                              "(process.registry.LOCAL|EVENTUAL|CONSISTENT|STRONG)");
+    refused = refuse_name(L, verb, lua_tointeger(L, idx));
+    if (refused != 0 || lua_isnoneornil(L, idx))
+        return refused;
     switch (lua_tointeger(L, idx)) {
     case SCOPE_LOCAL:
         return 0;
@@ -37,6 +66,7 @@ static int refuse_scope(lua_State *L, int idx)
 /* Leaves name, pid as integer, host text at 1, 2, 3; 2 = nil and err are on top. */
 static int prepare_register(lua_State *L, struct actor *self)
 {
+    char canonical[PID_TEXT_MAX];
     const char *text, *host = self->host;
     size_t n, host_bytes = strlen(host);
     uint64_t pid = self->pid;
@@ -48,6 +78,14 @@ static int prepare_register(lua_State *L, struct actor *self)
         text = lua_tolstring(L, 2, &n);
         if (pid_parse(text, n, &pid, &host, &host_bytes) != PID_OK)
             return errors_return(L, ERR_INVALID, "invalid pid format: %s", text);
+        if (pid != self->pid && !identity_is_free(self)) {
+            pid_format(canonical, host, host_bytes, pid);
+            if (!identity_check_process(self, "process.registry.foreign", canonical))
+                return errors_return(
+                    L, ERR_PERMISSION_DENIED,
+                    "not allowed to register foreign pid %s under name \"%s\"", text,
+                    lua_tostring(L, 1));
+        }
         owner = slots_find(&self->vm->rt->slots, pid);
     }
     if (owner != NULL)
@@ -66,7 +104,7 @@ static int registry_register(lua_State *L)
 
     luaL_checkstring(L, 1);
     lua_settop(L, 3);
-    if (refuse_scope(L, 3) != 0 || prepare_register(L, self) != 0)
+    if (refuse(L, "register", 3) != 0 || prepare_register(L, self) != 0)
         return 2;
     return ask_system(L, "@names.register", 1, 3, 0, ask_result_k);
 }
@@ -75,7 +113,7 @@ static int registry_unregister(lua_State *L)
 {
     luaL_checkstring(L, 1);
     lua_settop(L, 2);
-    if (refuse_scope(L, 2) != 0)
+    if (refuse(L, "unregister", 2) != 0)
         return 2;
     return ask_system(L, "@names.unregister", 1, 1, 0, ask_result_k);
 }

@@ -12,6 +12,7 @@
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"
+#include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
 #include "worker/peers.h"
@@ -245,19 +246,47 @@ int process_spawn(lua_State *L, const struct spawn_plan *plan)
     return process_spawn_is_near(L, plan) ? spawn_near(L, plan) : spawn_far(L, plan);
 }
 
+/* ---- permissions
+ * -------------------------------------------------------------------------- */
+
+bool process_spawn_denied(lua_State *L, const struct spawn_plan *plan, bool is_exec)
+{
+    const char *id = lua_tostring(L, plan->id), *host = lua_tostring(L, plan->host);
+    const char *verb = is_exec ? "exec" : "spawn";
+
+    if (identity_is_free(actor_current(L)))
+        return false;
+    if (!identity_allows_process(L, is_exec ? "process.exec" : "process.spawn", id))
+        lua_pushfstring(L, "not allowed to %s process: %s", verb, id);
+    else if (!identity_allows_process(L, "process.host", host))
+        lua_pushfstring(L, "not allowed to %s on host: %s", verb, host);
+    else if ((plan->flags & SPAWN_MONITOR) != 0 &&
+             !identity_allows_process(L, "process.spawn.monitored", id))
+        lua_pushfstring(L, "not allowed to spawn monitored process: %s", id);
+    else if ((plan->flags & SPAWN_LINK) != 0 &&
+             !identity_allows_process(L, "process.spawn.linked", id))
+        lua_pushfstring(L, "not allowed to spawn linked process: %s", id);
+    else
+        return false;
+    return true;
+}
+
 /* ---- Lua
  * ----------------------------------------------------------------------------- */
 
 static int spawn(lua_State *L, const char *name, uint8_t flags)
 {
+    struct spawn_plan plan = {
+        .id = 1, .host = 2, .n_args = lua_gettop(L) - 2, .flags = flags};
+
     if (lua_gettop(L) < 2)
         return errors_return(L, ERR_INVALID,
                              "%s requires at least id and host arguments", name);
     luaL_checkstring(L, 1);
     luaL_checkstring(L, 2);
-    return process_spawn(
-        L, &(struct spawn_plan){
-               .id = 1, .host = 2, .n_args = lua_gettop(L) - 2, .flags = flags});
+    if (process_spawn_denied(L, &plan, false))
+        return errors_return(L, ERR_PERMISSION_DENIED, "%s", lua_tostring(L, -1));
+    return process_spawn(L, &plan);
 }
 
 static int plain_spawn(lua_State *L)
@@ -299,12 +328,14 @@ static const char *find_fault(lua_State *L)
 
 static int exec(lua_State *L)
 {
+    struct spawn_plan plan = {.id = 1, .host = 2, .n_args = lua_gettop(L) - 2};
     const char *fault = find_fault(L);
 
     if (fault != NULL)
         return errors_return(L, ERR_INVALID, "%s", fault);
-    return process_exec(
-        L, &(struct spawn_plan){.id = 1, .host = 2, .n_args = lua_gettop(L) - 2});
+    if (process_spawn_denied(L, &plan, true))
+        return errors_return(L, ERR_PERMISSION_DENIED, "%s", lua_tostring(L, -1));
+    return process_exec(L, &plan);
 }
 
 void process_spawn_open(lua_State *L)

@@ -27,6 +27,10 @@ struct spawn_plan {
     struct bytes messages;
 };
 
+/* What the frame may not do of that, pushed as a text (PR-4, DX-17); false and nothing
+ * pushed when it may. */
+bool process_spawn_denied(lua_State *L, const struct spawn_plan *plan, bool is_exec);
+
 /* Ends a C function: the pid, or nil and an Error. */
 int process_spawn(lua_State *L, const struct spawn_plan *plan);
 

@@ -4,13 +4,16 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "proto/context_map.h"
 #include "proto/frame.h"
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/context.h"
 #include "worker/frozen.h"
+#include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
+#include "worker/modules/mod_security.h"
 #include "worker/modules/process_spawn.h"
 #include "worker/plain.h"
 #include "worker/runtime.h"
@@ -21,14 +24,25 @@
 /*
  * Immutable: each method copies its receiver (SP-2). The number of first messages, and
  * as uservalues: context values, options, the messages as bytes (topic, list of
- * arguments, topic, ...), the name.
+ * arguments, topic, ...), the name; as bytes: actor and scope instead of inherited
+ * ones, and the context of the frame that made it, which is what it starts from (an
+ * instance may keep a spawner from one call to the next).
  */
 struct spawner {
     uint32_t n_messages;
     uint8_t graph; /* 1: there are back references in them */
 };
 
-enum { UV_CONTEXT = 1, UV_OPTIONS, UV_MESSAGES, UV_NAME, N_UV = UV_NAME };
+enum {
+    UV_CONTEXT = 1,
+    UV_OPTIONS,
+    UV_MESSAGES,
+    UV_NAME,
+    UV_ACTOR,
+    UV_SCOPE,
+    UV_INHERITED,
+    N_UV = UV_INHERITED
+};
 
 static struct spawner *push_new(lua_State *L)
 {
@@ -85,25 +99,87 @@ static void merge(lua_State *L, int idx, int uservalue)
 /* ---- making one
  * ----------------------------------------------------------------------- */
 
+/* Pushes a spawner that starts from the present frame. */
+static void push_fresh(lua_State *L)
+{
+    struct bytes inherited = context_bytes(actor_current(L)->context);
+
+    push_new(L);
+    if (inherited.n == 0)
+        return;
+    lua_pushlstring(L, (const char *)inherited.data, inherited.n);
+    lua_setiuservalue(L, -2, UV_INHERITED);
+}
+
+static void need(lua_State *L, const char *action, const char *resource,
+                 const char *what)
+{
+    if (!identity_allows_process(L, action, resource))
+        luaL_error(L, "not allowed to spawn processes with custom %s", what);
+}
+
+/* The network is the one option that needs a permission of its own (S-80). */
+static void need_network(lua_State *L, int options)
+{
+    const char *network;
+
+    if (!frozen_push_contents(L, options))
+        lua_pushvalue(L, options);
+    lua_pushliteral(L, "network");
+    lua_rawget(L, -2);
+    network = lua_tostring(L, -1);
+    if (network != NULL && !identity_allows(L, "network.select", network))
+        luaL_error(L, "not allowed: network %s", network);
+    lua_pop(L, 2);
+}
+
 static int with_context(lua_State *L)
 {
+    need(L, "process.context", "context", "context");
     check_keys(L, 1, "context");
-    push_new(L);
+    push_fresh(L);
     merge(L, 1, UV_CONTEXT);
     return 1;
 }
 
 static int with_options(lua_State *L)
 {
+    need(L, "process.context", "context", "options");
     check_keys(L, 1, "options");
-    push_new(L);
+    need_network(L, 1);
+    push_fresh(L);
     merge(L, 1, UV_OPTIONS);
     return 1;
+}
+
+/* Pushes a uservalue of the spawner at 1; its bytes if it is a string, else none. */
+static struct bytes push_uservalue(lua_State *L, int uservalue)
+{
+    struct bytes bytes = {NULL, 0};
+
+    if (lua_getiuservalue(L, 1, uservalue) == LUA_TSTRING)
+        bytes.data = (const uint8_t *)lua_tolstring(L, -1, &bytes.n);
+    return bytes;
+}
+
+static bool has_identity(lua_State *L)
+{
+    int top = lua_gettop(L);
+    struct bytes inherited = push_uservalue(L, UV_INHERITED), found;
+    bool has = context_map_find(inherited, "actor", &found) ||
+               context_map_find(inherited, "scope", &found) ||
+               push_uservalue(L, UV_ACTOR).n != 0 || push_uservalue(L, UV_SCOPE).n != 0;
+
+    lua_settop(L, top);
+    return has;
 }
 
 static int spawner_with_context(lua_State *L)
 {
     self(L);
+    need(L, "process.context", "context", "context");
+    if (has_identity(L))
+        need(L, "process.security", "security", "security context");
     check_keys(L, 2, "context");
     push_copy(L);
     merge(L, 2, UV_CONTEXT);
@@ -113,10 +189,35 @@ static int spawner_with_context(lua_State *L)
 static int spawner_with_options(lua_State *L)
 {
     self(L);
+    need(L, "process.context", "context", "options");
     check_keys(L, 2, "options");
+    need_network(L, 2);
     push_copy(L);
     merge(L, 2, UV_OPTIONS);
     return 1;
+}
+
+/* Replaces the actor or the scope by the object at 2. */
+static int replace_identity(lua_State *L, void (*push)(lua_State *L, int idx),
+                            int uservalue)
+{
+    self(L);
+    need(L, "process.security", "security", "security context");
+    lua_settop(L, 2);
+    push_copy(L);
+    push(L, 2);
+    lua_setiuservalue(L, 3, uservalue);
+    return 1;
+}
+
+static int spawner_with_actor(lua_State *L)
+{
+    return replace_identity(L, security_push_actor_bytes, UV_ACTOR);
+}
+
+static int spawner_with_scope(lua_State *L)
+{
+    return replace_identity(L, security_push_scope_bytes, UV_SCOPE);
 }
 
 static int spawner_with_name(lua_State *L)
@@ -195,19 +296,25 @@ static struct bytes push_bytes(lua_State *L, const struct buf *buf)
     return bytes;
 }
 
+/* What the new process inherits. Its bytes are never none: those would stand for the
+ * caller's own. */
 static struct bytes push_context(lua_State *L)
 {
-    struct actor *actor = actor_current(L);
-    struct buf *scratch = &actor->vm->rt->scratch;
+    static const uint8_t empty[] = {0, 0x91, 0x80};
+    struct buf *scratch = &actor_current(L)->vm->rt->scratch;
+    struct context_changes changes = {0};
+    struct bytes inherited;
 
-    if (lua_getiuservalue(L, 1, UV_CONTEXT) != LUA_TTABLE)
-        return (struct bytes){NULL, 0};
-    context_push_values(L, actor->context);
-    context_merge(L, lua_gettop(L), lua_gettop(L) - 1);
+    if (lua_getiuservalue(L, 1, UV_CONTEXT) == LUA_TTABLE)
+        changes.values = lua_gettop(L);
+    changes.actor = push_uservalue(L, UV_ACTOR);
+    changes.scope = push_uservalue(L, UV_SCOPE);
+    inherited = push_uservalue(L, UV_INHERITED);
     buf_clear(scratch);
-    if (context_encode(L, lua_gettop(L), actor->context, scratch) == -1)
+    if (context_encode(L, inherited, &changes, scratch) == -1)
         luaL_error(L, "context values are nested too deeply");
-    return push_bytes(L, scratch);
+    return buf_len(scratch) != 0 ? push_bytes(L, scratch)
+                                 : (struct bytes){empty, sizeof(empty)};
 }
 
 static struct bytes push_messages(lua_State *L, const struct spawner *spawner)
@@ -247,6 +354,8 @@ static int run(lua_State *L, const char *method, uint8_t flags,
         return luaL_error(L, "%s requires at least id and host arguments", method);
     luaL_checkstring(L, 2);
     luaL_checkstring(L, 3);
+    if (process_spawn_denied(L, &plan, start == process_exec))
+        return luaL_error(L, "%s", lua_tostring(L, -1));
     plan.context = push_context(L);
     plan.messages = push_messages(L, spawner);
     plan.name = push_name(L);
@@ -283,6 +392,8 @@ void process_spawner_open(lua_State *L)
     static const luaL_Reg methods[] = {
         {"with_context", spawner_with_context},
         {"with_options", spawner_with_options},
+        {"with_actor", spawner_with_actor},
+        {"with_scope", spawner_with_scope},
         {"with_name", spawner_with_name},
         {"with_message", spawner_with_message},
         {"spawn", spawner_spawn},

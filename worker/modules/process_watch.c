@@ -154,32 +154,41 @@ static int unlink_pid(lua_State *L, uint64_t pid)
     return unwatch(L, pid, RELATION_LINK);
 }
 
-static int with_argument(lua_State *L, const char *name, process_op *run)
+static int with_argument(lua_State *L, const struct process_op *op)
 {
     if (lua_gettop(L) < 1)
         return errors_return(L, ERR_INVALID, "%s requires a destination argument",
-                             name);
-    return process_with_dest(L, run);
+                             op->name);
+    return process_with_dest(L, op);
 }
 
 static int process_monitor(lua_State *L)
 {
-    return with_argument(L, "monitor", monitor_pid);
+    static const struct process_op op = {"monitor", "process.monitor", monitor_pid};
+
+    return with_argument(L, &op);
 }
 
 static int process_unmonitor(lua_State *L)
 {
-    return with_argument(L, "unmonitor", unmonitor_pid);
+    static const struct process_op op = {"unmonitor", "process.unmonitor",
+                                         unmonitor_pid};
+
+    return with_argument(L, &op);
 }
 
 static int process_link(lua_State *L)
 {
-    return with_argument(L, "link", link_pid);
+    static const struct process_op op = {"link", "process.link", link_pid};
+
+    return with_argument(L, &op);
 }
 
 static int process_unlink(lua_State *L)
 {
-    return with_argument(L, "unlink", unlink_pid);
+    static const struct process_op op = {"unlink", "process.unlink", unlink_pid};
+
+    return with_argument(L, &op);
 }
 
 /* ---- cancel and terminate
@@ -257,15 +266,20 @@ static int terminate_pid(lua_State *L, uint64_t pid)
 
 static int process_cancel(lua_State *L)
 {
+    static const struct process_op op = {"cancel", "process.cancel", cancel_pid};
+
     if (lua_gettop(L) < 1)
         return errors_return(L, ERR_INVALID,
                              "cancel requires at least destination argument");
-    return process_with_dest(L, cancel_pid);
+    return process_with_dest(L, &op);
 }
 
 static int process_terminate(lua_State *L)
 {
-    return with_argument(L, "terminate", terminate_pid);
+    static const struct process_op op = {"terminate", "process.terminate",
+                                         terminate_pid};
+
+    return with_argument(L, &op);
 }
 
 void process_watch_open(lua_State *L)

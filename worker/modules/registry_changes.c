@@ -8,6 +8,7 @@
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"
+#include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_registry.h"
 #include "worker/plain.h"
@@ -206,6 +207,9 @@ static int changes_apply(lua_State *L)
 
     if (n == 0)
         return errors_return(L, ERR_INVALID, "no changes to apply");
+    if (!identity_allows(L, "registry.apply", ""))
+        return errors_return(L, ERR_PERMISSION_DENIED,
+                             "not allowed to apply registry changes");
     buf_clear(out);
     buf_append(out, "\x00\x91", 2); /* no back references, one argument */
     plain_append_list(out, (size_t)n);

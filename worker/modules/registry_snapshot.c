@@ -5,6 +5,7 @@
 #include "common/err.h"
 #include "worker/ask.h"
 #include "worker/codec.h"
+#include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_registry.h"
 
@@ -225,7 +226,8 @@ static void push_entries(lua_State *L, const char *space, size_t space_bytes)
     n_all = (lua_Integer)lua_rawlen(L, ids);
     for (lua_Integer i = 1; i <= n_all; i++) {
         lua_rawgeti(L, ids, i);
-        if (in_namespace(lua_tostring(L, -1), space, space_bytes)) {
+        if (in_namespace(lua_tostring(L, -1), space, space_bytes) &&
+            identity_allows(L, "registry.get", lua_tostring(L, -1))) {
             lua_rawget(L, entries);
             decode_top(L);
             lua_rawseti(L, list, ++n);
@@ -259,6 +261,9 @@ static int snapshot_get(lua_State *L)
     const char *id = luaL_checkstring(L, 2);
 
     self(L);
+    if (!identity_allows(L, "registry.get", id))
+        return errors_return(L, ERR_PERMISSION_DENIED,
+                             "not allowed to access entry: %.255s", id);
     lua_getiuservalue(L, 1, UV_ENTRIES);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, -2) == LUA_TNIL)
@@ -275,6 +280,7 @@ static int found(lua_State *L, int status, lua_KContext ctx)
     if (lua_isnil(L, -2))
         return 2;
     lua_pop(L, 1);
+    registry_filter(L, -1);
     return 1;
 }
 

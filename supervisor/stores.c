@@ -1,0 +1,337 @@
+#include "supervisor/stores.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <ev.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/map.h"
+#include "common/mem.h"
+
+#include "proto/value_codec.h"
+
+#include "supervisor/core.h"
+#include "supervisor/registry.h"
+#include "supervisor/registry_config.h"
+#include "supervisor/system.h"
+
+#define MAX_KEYS_DEFAULT   10000
+#define MAX_KEYS_MOST      100000000
+#define CLEANUP_DEFAULT_MS 300000
+#define KEY_MAX_BYTES      4096
+
+struct item {
+    uint64_t ends_at_ms; /* monotonic, 0 = never */
+    char *key;
+    size_t key_bytes;
+    uint8_t *value;
+    size_t value_bytes;
+};
+
+struct store {
+    struct map items; /* by key */
+    size_t n_bytes;
+    size_t max_keys;
+    struct ev_timer cleanup;
+    struct stores *stores;
+    char *id;
+};
+
+struct stores {
+    struct supervisor *sup;
+    struct map by_id; /* those that have been used */
+};
+
+/* ---- one store
+ * ------------------------------------------------------------------------ */
+
+static void free_item(struct store *store, struct item *item)
+{
+    store->n_bytes -= item->key_bytes + item->value_bytes;
+    free(item->key);
+    free(item->value);
+    free(item);
+}
+
+static bool has_ended(const struct item *item, uint64_t now_ms)
+{
+    return item->ends_at_ms != 0 && item->ends_at_ms <= now_ms;
+}
+
+static void remove_item(struct store *store, struct item *item)
+{
+    map_remove(&store->items, item->key, item->key_bytes);
+    free_item(store, item);
+}
+
+/* What has ended goes. A map may not change while it is walked. */
+static void purge(struct store *store)
+{
+    struct item **ended = xcalloc(store->items.n + 1, sizeof(struct item *));
+    uint64_t now_ms = clock_monotonic_ms();
+    size_t n = 0;
+
+    MAP_FOREACH (row, &store->items)
+        if (has_ended(row->value, now_ms))
+            ended[n++] = row->value;
+    for (size_t i = 0; i < n; i++)
+        remove_item(store, ended[i]);
+    free(ended);
+}
+
+static void on_cleanup(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    (void)loop, (void)revents;
+    purge(container_of(timer, struct store, cleanup));
+}
+
+static struct item *find_item(struct store *store, const struct value *key)
+{
+    struct item *item = map_find(&store->items, key->as.string.data, key->as.string.n);
+
+    if (item == NULL || !has_ended(item, clock_monotonic_ms()))
+        return item;
+    remove_item(store, item);
+    return NULL;
+}
+
+static void configure(struct store *store, const struct entry *entry)
+{
+    struct ev_loop *loop = store->stores->sup->loop;
+    double every;
+
+    store->max_keys =
+        (size_t)entry_integer(entry, "max_size", 0, 0, MAX_KEYS_MOST, NULL);
+    if (store->max_keys == 0)
+        store->max_keys = MAX_KEYS_DEFAULT;
+    every = (double)entry_duration_ms(entry, "cleanup_interval", CLEANUP_DEFAULT_MS,
+                                      true, NULL) /
+            1e3;
+    ev_timer_stop(loop, &store->cleanup);
+    ev_timer_set(&store->cleanup, every, every);
+    ev_timer_start(loop, &store->cleanup);
+}
+
+static struct store *store_create(struct stores *stores, const struct entry *entry)
+{
+    struct store *store = xcalloc(1, sizeof(*store));
+
+    store->stores = stores;
+    store->id = xstrdup(entry->id);
+    map_init(&store->items);
+    ev_timer_init(&store->cleanup, on_cleanup, 0, 0);
+    configure(store, entry);
+    map_put(&stores->by_id, store->id, strlen(store->id), store);
+    return store;
+}
+
+static void store_destroy(struct store *store)
+{
+    ev_timer_stop(store->stores->sup->loop, &store->cleanup);
+    MAP_FOREACH (row, &store->items)
+        free_item(store, row->value);
+    map_finish(&store->items);
+    free(store->id);
+    free(store);
+}
+
+static struct store *get_store(struct stores *stores, const struct value *id,
+                               struct err *err)
+{
+    const struct entry *entry =
+        registry_find(stores->sup->registry, id->as.string.data, id->as.string.n);
+    struct store *store;
+
+    if (entry == NULL)
+        return err_set(err, ERR_NOT_FOUND, "resource not found"), NULL;
+    if (strcmp(entry->kind, "store.memory") != 0)
+        return err_set(err, ERR_INVALID, "resource is not a key-value store: %s",
+                       entry->kind),
+               NULL;
+    store = map_find(&stores->by_id, entry->id, strlen(entry->id));
+    return store != NULL ? store : store_create(stores, entry);
+}
+
+/* ---- setting
+ * -------------------------------------------------------------------------- */
+
+/* The value's bytes; NULL when there is no memory for them. */
+static uint8_t *encode(const struct value *value, size_t *n_out)
+{
+    struct buf buf;
+    uint8_t *copy = NULL;
+
+    buf_init(&buf, STORE_MAX_BYTES);
+    if (value_encode(&buf, value) && (copy = malloc(buf_len(&buf))) != NULL) {
+        memcpy(copy, buf_head(&buf), buf_len(&buf));
+        *n_out = buf_len(&buf);
+    }
+    buf_finish(&buf);
+    return copy;
+}
+
+static int refuse_full(struct err *err)
+{
+    return err_set(err, ERR_UNAVAILABLE, "store is full");
+}
+
+/* A key that is there is replaced, whatever it takes: it had its place. */
+static int set(struct store *store, const struct value *key, const struct value *value,
+               uint64_t ttl_ms, struct err *err)
+{
+    struct item *old = find_item(store, key), *item;
+    size_t n_bytes = 0;
+    uint8_t *bytes;
+
+    if (old == NULL && store->items.n >= store->max_keys) {
+        purge(store);
+        if (store->items.n >= store->max_keys)
+            return refuse_full(err);
+    }
+    bytes = encode(value, &n_bytes);
+    if (bytes == NULL ||
+        store->n_bytes + key->as.string.n + n_bytes > STORE_MAX_BYTES) {
+        free(bytes);
+        return refuse_full(err);
+    }
+    if (old != NULL)
+        remove_item(store, old);
+    item = xcalloc(1, sizeof(*item));
+    item->ends_at_ms = ttl_ms != 0 ? clock_monotonic_ms() + ttl_ms : 0;
+    item->key_bytes = key->as.string.n;
+    item->key = xcalloc(1, item->key_bytes + 1);
+    memcpy(item->key, key->as.string.data, item->key_bytes);
+    item->value = bytes;
+    item->value_bytes = n_bytes;
+    store->n_bytes += item->key_bytes + n_bytes;
+    map_put(&store->items, item->key, item->key_bytes, item);
+    return 0;
+}
+
+/* ---- targets
+ * -------------------------------------------------------------------------- */
+
+/* The store that the first argument names, with a key as second; NULL and err. */
+static struct store *read_request(const struct request *request, struct err *err)
+{
+    const struct value *args = request->args.as.list.items;
+    size_t n = request->args.as.list.n;
+
+    if (n < 2 || args[0].type != VALUE_STRING || args[1].type != VALUE_STRING)
+        return err_set(err, ERR_INVALID, "id and key must be texts"), NULL;
+    if (args[1].as.string.n == 0 || args[1].as.string.n > KEY_MAX_BYTES)
+        return err_set(err, ERR_INVALID, "key is required"), NULL;
+    return get_store(request->sup->stores, &args[0], err);
+}
+
+static void handle_get(struct request *request)
+{
+    struct err err;
+    struct store *store = read_request(request, &err);
+    struct value value = {0};
+    struct item *item;
+
+    if (store == NULL) {
+        request_fail(request, &err);
+        return;
+    }
+    item = find_item(store, &request->args.as.list.items[1]);
+    if (item != NULL &&
+        value_decode(item->value, item->value_bytes, NULL, &value, &err) == -1) {
+        request_fail(request, &err); /* deeper than any value may be */
+        return;
+    }
+    request_reply(request, &value);
+    value_finish(&value);
+}
+
+static void handle_set(struct request *request)
+{
+    const struct value done = value_bool(true), *args = request->args.as.list.items;
+    struct err err;
+    struct store *store = read_request(request, &err);
+    int64_t ttl_ms = 0;
+
+    if (store != NULL && (request->args.as.list.n < 4 || args[3].type != VALUE_INT ||
+                          args[3].as.integer < 0)) {
+        err_set(&err, ERR_INVALID, "value and time to live are required");
+        store = NULL;
+    } else if (store != NULL) {
+        ttl_ms = args[3].as.integer;
+    }
+    if (store == NULL || set(store, &args[1], &args[2], (uint64_t)ttl_ms, &err) == -1)
+        request_fail(request, &err);
+    else
+        request_reply(request, &done);
+}
+
+static void handle_delete(struct request *request)
+{
+    struct err err;
+    struct store *store = read_request(request, &err);
+    struct value existed;
+    struct item *item;
+
+    if (store == NULL) {
+        request_fail(request, &err);
+        return;
+    }
+    item = find_item(store, &request->args.as.list.items[1]);
+    existed = value_bool(item != NULL);
+    if (item != NULL)
+        remove_item(store, item);
+    request_reply(request, &existed);
+}
+
+static const struct system_target targets[] = {
+    {"store.delete", handle_delete, ALLOW_WORKER},
+    {"store.get", handle_get, ALLOW_WORKER},
+    {"store.set", handle_set, ALLOW_WORKER},
+};
+
+/* ---- in step with the registry
+ * -------------------------------------------------------- */
+
+static void on_changed(void *context, const struct changeset *changeset)
+{
+    struct stores *stores = context;
+
+    for (size_t i = 0; i < changeset->n; i++) {
+        const struct change *change = &changeset->changes[i];
+        struct store *store =
+            map_find(&stores->by_id, change->of_id, strlen(change->of_id));
+
+        if (store == NULL)
+            continue;
+        if (change->after != NULL && strcmp(change->after->kind, "store.memory") == 0) {
+            configure(store, change->after);
+        } else {
+            map_remove(&stores->by_id, store->id, strlen(store->id));
+            store_destroy(store);
+        }
+    }
+}
+
+struct stores *stores_create(struct supervisor *sup)
+{
+    struct stores *stores = xcalloc(1, sizeof(*stores));
+    struct registry_observer observer = {.changed = on_changed, .context = stores};
+
+    stores->sup = sup;
+    map_init(&stores->by_id);
+    registry_add_observer(sup->registry, &observer);
+    system_add_targets(sup->system, targets, N_ELEMENTS(targets));
+    return stores;
+}
+
+void stores_destroy(struct stores *stores)
+{
+    if (stores == NULL)
+        return;
+    MAP_FOREACH (row, &stores->by_id)
+        store_destroy(row->value);
+    map_finish(&stores->by_id);
+    free(stores);
+}
