@@ -330,7 +330,7 @@ static void run_method(struct actor *actor)
     actor->vm->n_trusted++;
     if (start->args_bytes != 0)
         n = codec_decode_args(co, start->args, start->args_bytes, MAX_ARGS, &err);
-    if (n != -1 && actor->vm->program->is_interceptor)
+    if (__builtin_expect(actor->vm->program->is_interceptor, 0) && n != -1)
         n = interceptor_enter(actor, co, n, &err);
     actor->vm->n_trusted--;
     free(start);

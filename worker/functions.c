@@ -352,7 +352,8 @@ static void share_method(struct actor *actor, const struct actor *home)
 }
 
 /* The first one makes itself at home, or the next if that has failed to load. */
-static void make_shared(struct function *function, struct instance *instance)
+static void __attribute__((cold, noinline))
+make_shared(struct function *function, struct instance *instance)
 {
     if (function->home == NULL || function->home->actor->fn_ref == LUA_NOREF)
         function->home = instance;
@@ -417,7 +418,7 @@ static void start_call(struct functions *functions, struct function *function,
     actor->context = call->context;
     /* A shared file isn't preempted while it loads: nobody may come before it is there.
      */
-    if (functions->rt->settings.shared && actor->fn_ref == LUA_NOREF)
+    if (actor->fn_ref == LUA_NOREF && functions->rt->settings.shared)
         vm_set_tag(actor->main.co, VM_TAG_PINNED, true);
     failed = actor->fn_ref == LUA_NOREF ? actor_start(actor, call->start, &err)
                                         : actor_restart(actor, call->start, &err);

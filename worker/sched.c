@@ -301,20 +301,16 @@ void task_run_now(struct task *task)
     run_task(sched, task);
 }
 
-/* Preempted in the middle of something? Where actors share state nobody comes between.
- */
-static void queue_again(struct actor *actor)
+/* Actors that share state: nobody comes between when one was preempted in the middle of
+ * something. */
+static void __attribute__((cold, noinline)) queue_first(struct actor *actor)
 {
-    struct runtime *rt = actor->vm->rt;
-    struct list *first = actor->ready.next;
+    const struct task *first = container_of(actor->ready.next, struct task, ready);
 
-    queue_actor(actor);
-    if (rt->settings.shared && !list_empty(&actor->in_ready) &&
-        actor->doom == DOOM_NONE &&
-        container_of(first, struct task, ready)->goes_first) {
-        list_remove(&actor->in_ready);
-        list_prepend(&rt->sched.ready, &actor->in_ready);
-    }
+    if (!first->goes_first || !list_empty(&actor->in_ready) || actor->doom != DOOM_NONE)
+        queue_actor(actor);
+    else
+        list_prepend(&actor->vm->rt->sched.ready, &actor->in_ready);
 }
 
 /* One actor's turn. The actor may end in it; then nothing of it is touched any more. */
@@ -333,8 +329,10 @@ static void run_actor(struct sched *sched, struct actor *actor)
         if (actor->pid != pid || actor->doom != DOOM_NONE)
             return;
     }
-    if (!list_empty(&actor->ready))
-        queue_again(actor);
+    if (!list_empty(&actor->ready) && sched->rt->settings.shared)
+        queue_first(actor);
+    else if (!list_empty(&actor->ready))
+        queue_actor(actor);
     else if (actor->instance != NULL)
         functions_came_to_rest(actor);
 }

@@ -1,0 +1,5 @@
+local function main(role, target, ...)
+    return funcs.new():with_context({role = role}):call(target, ...)
+end
+
+return {main = main}

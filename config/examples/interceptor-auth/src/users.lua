@@ -1,0 +1,9 @@
+local function list()
+    return {"Ann", "Bob"}
+end
+
+local function delete(name)
+    return name .. " is gone"
+end
+
+return {list = list, delete = delete}
