@@ -476,15 +476,6 @@ struct call *calls_find(const struct calls *calls, uint64_t number)
     return call != NULL && call->number == number ? call : NULL;
 }
 
-struct call *calls_find_given(const struct calls *calls, const struct worker *worker,
-                              uint64_t number)
-{
-    struct call *call = calls_find(calls, number);
-
-    return call != NULL && call->callee == worker && call->state == CALL_SENT ? call
-                                                                              : NULL;
-}
-
 static struct call *find_given(struct calls *calls, const struct worker *from,
                                uint64_t number, struct err *err)
 {
@@ -496,34 +487,6 @@ static struct call *find_given(struct calls *calls, const struct worker *from,
         return NULL;
     }
     return call;
-}
-
-/* Forgets that the call waits for others; true when it did. */
-static bool stop_waiting(struct call *call)
-{
-    bool waited = call->n_nested != 0;
-
-    call->n_nested = 0;
-    return waited;
-}
-
-void call_begin_nested(struct call *call)
-{
-    if (call->n_nested++ == 0)
-        call->callee->n_waiting++;
-}
-
-void call_end_nested(struct call *call)
-{
-    if (--call->n_nested == 0)
-        call->callee->n_waiting--;
-}
-
-void calls_tell_place_free(struct calls *calls, struct pool *pool,
-                           struct worker *worker)
-{
-    if (pool != NULL)
-        calls->hooks.on_place_free(pool, worker);
 }
 
 static void free_place(struct calls *calls, struct pool *pool, struct worker *worker,
@@ -589,7 +552,7 @@ int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
                        (unsigned long long)frame.call, frame.status);
     pool = call->pool;
     note_run(calls, call);
-    waited = !lingers && stop_waiting(call);
+    waited = !lingers && call_stop_waiting(call);
     if (call->attempts != NULL && status == REPLY_ERROR && !lingers &&
         calls_put_off(calls, call, frame.result)) {
         free_place(calls, pool, from, waited);
@@ -627,7 +590,7 @@ int calls_on_free(struct calls *calls, struct worker *from, struct bytes body,
         return err_set(err, ERR_INVALID, "it frees call 0x%llx before its answer",
                        (unsigned long long)frame.call);
     pool = call->pool;
-    waited = stop_waiting(call);
+    waited = call_stop_waiting(call);
     calls_close(calls, call);
     free_place(calls, pool, from, waited);
     return 0;

@@ -1,4 +1,4 @@
-/* calls_private -- what calls.c and calls_again.c share. */
+/* calls_private -- what calls.c, calls_again.c and calls_nested.c share. */
 #ifndef TROUPE_SUPERVISOR_CALLS_PRIVATE_H
 #define TROUPE_SUPERVISOR_CALLS_PRIVATE_H
 
@@ -32,6 +32,9 @@ void call_renumber(struct call *call);
 
 /* Copies body into the call; false when there is no memory. */
 bool call_keep_body(struct call *call, struct bytes body);
+
+/* calls_nested.c: forgets that the call waits for others; true when it did. */
+bool call_stop_waiting(struct call *call);
 
 /* ---- calls_again.c -----------------------------------------------------------------
  */

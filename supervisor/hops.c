@@ -11,23 +11,20 @@
 #include "proto/context_map.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
-#include "proto/value_skip.h"
 #include "supervisor/call_options.h"
 #include "supervisor/call_target.h"
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
+#include "supervisor/hops_private.h"
 #include "supervisor/interceptors.h"
 #include "supervisor/pool.h"
 #include "supervisor/registry.h"
-#include "supervisor/service.h"
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 #include "supervisor/worker_ask.h"
 
 #define CALLER_TIMEOUT_MS 5000u
-#define VIA               "via" /* keys of the context */
-#define ROOT              "root"
 
 struct hop {
     struct chain *chain; /* counted */
@@ -38,16 +35,6 @@ struct hop {
     uint32_t attempt_at; /* where the frame's body says so; 0 = it doesn't */
     uint32_t target_bytes, context_bytes;
     uint8_t data[]; /* target, context */
-};
-
-/* A hop that is to be made. All is borrowed. */
-struct step {
-    struct chain *chain;
-    size_t from, position; /* the first link in question, the one it comes to */
-    struct bytes target, context, args;
-    struct value options; /* a map or nil */
-    uint64_t parent, caller, deadline_at_ns;
-    uint32_t attempt;
 };
 
 static struct bytes hop_target(const struct hop *hop)
@@ -94,22 +81,6 @@ void hops_over(struct supervisor *sup, struct hop *hop)
 /* ---- which link is next ------------------------------------------------------------
  */
 
-/* Is id one of those that via lists? */
-static bool is_listed(struct bytes via, const char *id)
-{
-    size_t n = strlen(id);
-
-    for (size_t at = 0; at < via.n;) {
-        const uint8_t *end = memchr(via.data + at, '\n', via.n - at);
-        size_t n_item = end != NULL ? (size_t)(end - via.data) - at : via.n - at;
-
-        if (n_item == n && memcmp(via.data + at, id, n) == 0)
-            return true;
-        at += n_item + 1;
-    }
-    return false;
-}
-
 static struct pool *pool_of(const struct supervisor *sup, const struct chain_link *link)
 {
     struct pool *pool = pools_find(sup->pools, link->id, strlen(link->id));
@@ -121,7 +92,7 @@ static struct pool *pool_of(const struct supervisor *sup, const struct chain_lin
  * interceptor that was removed in the meantime has none. */
 static size_t find_position(const struct supervisor *sup, const struct step *step)
 {
-    struct bytes via = context_map_find_text(step->context, VIA);
+    struct bytes via = context_map_find_text(step->context, HOPS_VIA);
     const struct chain *chain = step->chain;
     size_t i;
 
@@ -129,135 +100,10 @@ static size_t find_position(const struct supervisor *sup, const struct step *ste
         const struct chain_link *link = &chain->links[i];
 
         if ((link->option == NULL || value_get(&step->options, link->option) != NULL) &&
-            !is_listed(via, link->id) && pool_of(sup, link) != NULL)
+            !hops_via_lists(via, link->id) && pool_of(sup, link) != NULL)
             break;
     }
     return i;
-}
-
-/* ---- frames ------------------------------------------------------------------------
- */
-
-static bool put_text(struct buf *out, const char *text, size_t n)
-{
-    uint8_t head[3] = {0xda, (uint8_t)(n >> 8), (uint8_t)n};
-
-    return n <= STR_MAX_BYTES && buf_append(out, head, sizeof(head)) &&
-           buf_append(out, text, n);
-}
-
-static bool put_key(struct buf *out, const char *key)
-{
-    return put_text(out, key, strlen(key));
-}
-
-static bool put_attempt(struct buf *out, uint32_t attempt)
-{
-    uint8_t bytes[5] = {0xce, (uint8_t)(attempt >> 24), (uint8_t)(attempt >> 16),
-                        (uint8_t)(attempt >> 8), (uint8_t)attempt};
-
-    return buf_append(out, bytes, sizeof(bytes));
-}
-
-static bool put_list_head(struct buf *out, uint32_t n)
-{
-    uint8_t bytes[5] = {0xdd, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
-                        (uint8_t)n};
-
-    return buf_append(out, bytes, sizeof(bytes));
-}
-
-static bool put_options(struct buf *out, const struct step *step,
-                        const struct chain_link *link)
-{
-    static const struct value none = {.type = VALUE_MAP};
-    const struct value *options = &step->options;
-
-    return put_key(out, "options") &&
-           value_encode(out, options->type == VALUE_MAP ? options : &none) &&
-           (link->option == NULL ||
-            (put_key(out, "option") &&
-             value_encode(out, value_get(options, link->option))));
-}
-
-/* What the handler gets as arguments: a map of all that it is told about the call, then
- * the call's own arguments. attempt_at_out: from the start of out. */
-static bool put_handler_args(struct buf *out, const struct step *step,
-                             size_t *attempt_at_out)
-{
-    const struct chain_link *link = &step->chain->links[step->position];
-    struct bytes root = context_map_find_text(step->context, ROOT), values;
-    uint8_t head, graph;
-    uint32_t n;
-
-    if (!payload_split(step->args, &graph, &n, &values) || n == UINT32_MAX)
-        return false;
-    if (root.n == 0)
-        root = bytes_of_text("process");
-    head = (uint8_t)(0x80 | (link->n_head + 3 + (link->option != NULL)));
-    if (!buf_append(out, &graph, 1) || !put_list_head(out, n + 1) ||
-        !buf_append(out, &head, 1) || !put_key(out, "attempt"))
-        return false;
-    *attempt_at_out = buf_len(out) + 1;
-    return put_attempt(out, step->attempt) &&
-           buf_append(out, buf_head(&link->head), buf_len(&link->head)) &&
-           put_key(out, "root") && put_text(out, (const char *)root.data, root.n) &&
-           put_options(out, step, link) && buf_append(out, values.data, values.n);
-}
-
-/* The handler's own context: its calls don't come back to it, nor to those outside. */
-static bool put_handler_context(struct buf *out, const struct step *step)
-{
-    struct bytes before = context_map_find_text(step->context, VIA);
-    struct buf via;
-    bool done = true;
-
-    buf_init(&via, 0);
-    done = buf_append(&via, before.data, before.n);
-    for (size_t i = 0; done && i <= step->position; i++) {
-        const char *id = step->chain->links[i].id;
-
-        if (!is_listed(buf_bytes(&via), id))
-            done = buf_append_text(&via, id) && buf_append_text(&via, "\n");
-    }
-    done = done && context_map_put_text(out, step->context, VIA, buf_bytes(&via));
-    buf_finish(&via);
-    return done;
-}
-
-static bool put_handler_frame(struct buf *out, const struct step *step,
-                              uint32_t *attempt_at_out)
-{
-    const char *id = step->chain->links[step->position].id;
-    struct frame_call frame = {.caller = step->caller, .target = bytes_of_text(id)};
-    struct buf context, args;
-    size_t attempt_at;
-    bool done;
-
-    buf_init(&context, 0);
-    buf_init(&args, 0);
-    done = put_handler_context(&context, step) &&
-           put_handler_args(&args, step, &attempt_at);
-    if (done) {
-        frame.context = buf_bytes(&context);
-        frame.args = buf_bytes(&args);
-        done = frame_encode_call(out, &frame);
-        *attempt_at_out =
-            (uint32_t)(buf_len(out) - FRAME_HEADER_BYTES - buf_len(&args) + attempt_at);
-    }
-    buf_finish(&context);
-    buf_finish(&args);
-    return done;
-}
-
-static bool put_target_frame(struct buf *out, const struct step *step)
-{
-    struct frame_call frame = {.caller = step->caller,
-                               .target = step->target,
-                               .context = step->context,
-                               .args = step->args};
-
-    return frame_encode_call(out, &frame);
 }
 
 /* ---- one hop -----------------------------------------------------------------------
@@ -357,8 +203,9 @@ static void take_step(struct supervisor *sup, const struct origin *origin,
     struct buf out;
 
     buf_init(&out, FRAME_MAX_BYTES_DEFAULT);
-    if (!(step->position < step->chain->n ? put_handler_frame(&out, step, &attempt_at)
-                                          : put_target_frame(&out, step)))
+    if (!(step->position < step->chain->n
+              ? hops_put_handler_frame(&out, step, &attempt_at)
+              : hops_put_target_frame(&out, step)))
         err_set(&err, ERR_LIMIT_EXCEEDED, "the call is too large to be passed on");
     else
         open_hop(sup, origin, step, options, &call, &err);
@@ -514,7 +361,8 @@ static bool choose_context(const struct hop *hop, struct bytes given, struct buf
     *context_out = before;
     if (given.n == 0)
         return true;
-    if (!context_map_put_text(out, given, VIA, context_map_find_text(before, VIA)))
+    if (!context_map_put_text(out, given, HOPS_VIA,
+                              context_map_find_text(before, HOPS_VIA)))
         return false;
     *context_out = buf_bytes(out);
     return true;
@@ -574,62 +422,6 @@ void hops_next(struct supervisor *sup, const struct origin *origin,
     }
     err_set(&err, ERR_INVALID, "next() was called after its handler had returned");
     origin_fail(origin, &err);
-}
-
-/* ---- roots -------------------------------------------------------------------------
- */
-
-/* NULL: what the context says, if anything. */
-static const char *root_of(const struct supervisor *sup, const struct origin *origin,
-                           const struct frame_call *frame)
-{
-    const struct worker *worker;
-
-    if (origin->type == ORIGIN_CLIENT)
-        return "control";
-    if (origin->type != ORIGIN_WORKER)
-        return NULL;
-    worker = origin->who.worker;
-    if (strcmp(worker_role(worker), "gateway") == 0)
-        return "http";
-    if (worker->pool == NULL || (pool_kind(worker->pool) != POOL_KIND_HOST &&
-                                 pool_kind(worker->pool) != POOL_KIND_TERMINAL))
-        return NULL;
-    if (services_has_actor(sup->services, frame->caller))
-        return "service";
-    return context_map_find_text(frame->context, ROOT).n != 0 ? NULL : "process";
-}
-
-struct bytes hops_mark_root(const struct supervisor *sup, const struct origin *origin,
-                            const struct frame_call *frame, struct buf *out)
-{
-    const char *root = root_of(sup, origin, frame);
-    struct bytes present;
-
-    if (root == NULL)
-        return frame->context;
-    present = context_map_find_text(frame->context, ROOT);
-    if (bytes_equal_text(present, root) ||
-        !context_map_put_text(out, frame->context, ROOT, bytes_of_text(root)))
-        return frame->context;
-    return buf_bytes(out);
-}
-
-struct bytes hops_unmark(struct bytes context, struct buf *out)
-{
-    const struct bytes none = {(const uint8_t *)"", 0};
-    struct bytes result = context;
-    struct buf half;
-
-    if (context_map_find_text(context, ROOT).n == 0 &&
-        context_map_find_text(context, VIA).n == 0)
-        return context;
-    buf_init(&half, 0);
-    if (context_map_put_text(&half, context, ROOT, none) &&
-        context_map_put_text(out, buf_bytes(&half), VIA, none))
-        result = buf_bytes(out);
-    buf_finish(&half);
-    return result;
 }
 
 /* ---- @calls.caller -----------------------------------------------------------------
