@@ -1,0 +1,73 @@
+-- Identity, scopes and the checks that an app meets; suite:fn_security calls back.
+local case = require("case")
+
+local function as(id, meta, policies)
+    local list = {}
+    for i, name in ipairs(policies) do
+        list[i] = assert(security.policy("suite:" .. name))
+    end
+    return funcs.new():with_actor(security.new_actor(id, meta))
+        :with_scope(security.new_scope(list))
+end
+
+case("A1 without an identity all is allowed and security.can is false", function(t)
+    t.eq(funcs.call("suite:fn_echo", 7), 7)
+    t.eq(security.actor(), nil)
+    t.eq(security.scope(), nil)
+    t.eq(security.can("a", "b"), false)
+end)
+
+case("A3 an actor with an empty scope may do nothing", function(t)
+    local told = assert(as("ann", {}, {}):call("suite:fn_security", "look"))
+    t.eq(told.actor, "ann")
+    t.eq(told.n_policies, 0)
+    t.eq(told.can, false)
+    t.eq(told.call, "PermissionDenied: not allowed: suite:fn_echo")
+end)
+
+case("A4 an actor without a scope is incomplete", function(t)
+    local told = assert(funcs.new():with_actor(security.new_actor("bob"))
+        :call("suite:fn_security", "look"))
+    t.eq(told.actor, "bob")
+    t.eq(told.n_policies, nil)
+    t.eq(told.can, false)
+    t.eq(told.call, 7)
+end)
+
+case("S-2 identity objects don't cross as arguments", function(t)
+    t.eq(funcs.call("suite:fn_echo", security.new_actor("x")), nil)
+    t.eq(funcs.call("suite:fn_echo", security.new_scope()), nil)
+end)
+
+case("F-13 what with_actor and with_scope refuse", function(t)
+    local executor = funcs.new()
+    t.raises("actor cannot be nil", executor.with_actor, executor, nil)
+    t.raises("scope cannot be nil", executor.with_scope, executor, nil)
+    t.raises("Actor expected", executor.with_actor, executor, {})
+    t.raises("Scope expected", executor.with_scope, executor, security.new_actor("x"))
+    local spawner = process.with_context{}
+    t.raises("actor cannot be nil", spawner.with_actor, spawner, nil)
+    t.raises("Scope expected", spawner.with_scope, spawner, "x")
+end)
+
+case("S-41 an actor keeps id and meta", function(t)
+    local actor = security.new_actor("ann", {a = {b = {1, 2}}, [1] = "lost"})
+    t.eq(actor:id(), "ann")
+    local meta = actor:meta()
+    t.eq(meta.a.b[2], 2)
+    t.eq(meta[1], nil)
+    meta.a = nil
+    t.eq(actor:meta().a.b[1], 1)
+    t.eq(next(security.new_actor("bob"):meta()), nil)
+end)
+
+case("S-40 wrong arguments raise", function(t)
+    t.raises("string expected", security.can, nil, "x")
+    t.raises("string expected", security.can, "x", {})
+    t.raises("table expected", security.can, "x", "y", 3)
+    t.raises("string expected", security.new_actor)
+    t.raises("table expected", security.new_actor, "x", 1)
+    t.raises("table expected", security.new_scope, 1)
+end)
+
+return case.entry

@@ -1,0 +1,158 @@
+"""Identity and permissions (S, C-5, F-13, REG-35), from inside apps."""
+
+import re
+import subprocess
+
+import pytest
+
+import lua_suite
+import troupe
+from troupe import function, host, process, service
+
+LOOK = """
+local function look()
+    local actor, scope = security.actor(), security.scope()
+    return {actor = actor and actor:id(), role = actor and actor:meta().role,
+            n_policies = scope and #scope:policies()}
+end
+"""
+
+
+@pytest.fixture(scope="module")
+def results(boot_shared):
+    found = lua_suite.boot(boot_shared)
+    found.running.allow("names suite:nothing, which does not exist")
+    return found
+
+
+@lua_suite.cases("security", "tokens")
+def test_security(results, suite, title):
+    results.check(suite, title)
+
+
+# ---- strict mode
+
+STRICT = [
+    host(),
+    function("echo", "return {main = function(x) return x end}"),
+    function("tries", """return {main = function()
+        local tried = {}
+        local function try(name, f, ...)
+            local value, err = f(...)
+            tried[name] = err and err:kind() .. ": " .. err:message() or tostring(value)
+        end
+        try("call", funcs.call, "app:echo", 1)
+        try("spawn", process.spawn, "app:idle", "app:host")
+        try("exec", process.exec, "app:idle", "app:host")
+        try("send", process.send, process.pid(), "x")
+        try("register", process.registry.register, "n")
+        try("get", registry.get, "app:echo")
+        try("env", env.get, "X")
+        try("subscribe", events.subscribe, "app")
+        try("publish", events.send, "app", "k", "/")
+        tried.found = #registry.find{}
+        tried.can = security.can("a", "b")
+        return tried
+    end}""", modules=["funcs", "registry", "env", "events", "security"]),
+    process("idle", "return {main = function() end}"),
+]
+
+
+def test_a2_s5_strict_mode_refuses_what_has_no_identity(boot):
+    running = boot(STRICT, args=["--set", "security.strict_mode=true",
+                                 "--log-level", "debug"])
+    tried = running.call("app:tries")
+    assert tried["call"] == "PermissionDenied: not allowed: app:echo"
+    assert tried["spawn"] == "PermissionDenied: not allowed to spawn process: app:idle"
+    assert tried["exec"] == "PermissionDenied: not allowed to exec process: app:idle"
+    assert re.fullmatch(r"PermissionDenied: not allowed to send: \{app:tries\|0x\w+\}",
+                        tried["send"])
+    assert tried["register"] == "PermissionDenied: not allowed to register name: n"
+    assert tried["get"] == "PermissionDenied: not allowed to access entry: app:echo"
+    assert tried["env"] == "PermissionDenied: not allowed to access environment variable: X"
+    assert tried["subscribe"] == \
+        "Invalid: not allowed to subscribe to events from system: app"
+    assert tried["publish"] == "Invalid: not allowed to send events to system: app"
+    assert (tried["found"], tried["can"]) == (0, False)
+    logged = running.wait_record('"action": ?"funcs.call"', n=2)
+    assert sorted(r["msg"] for r in logged) == ["no actor in the security context",
+                                                "no scope in the security context"]
+    assert {(r["resource"], r["entry"]) for r in logged} == {("app:echo", "app:tries")}
+
+
+def test_a1_s5_without_strict_mode_all_is_allowed(boot):
+    running = boot(STRICT, args=["--log-level", "debug"])
+    tried = running.call("app:tries")
+    assert tried["call"] == "1"
+    assert tried["register"] == tried["send"] == tried["publish"] == "true"
+    assert tried["found"] == len(STRICT)
+    assert tried["can"] is False
+    assert not [r for r in running.records() if "security context" in str(r)]
+
+
+# ---- services
+
+def secured(name, process_id, security):
+    return service(name, process_id, security=security)
+
+
+def test_s61_a_service_runs_in_the_name_that_its_entry_gives(boot):
+    running = boot([
+        host(),
+        process("tells", LOOK + """return {main = function()
+            assert(process.registry.register("told"))
+            local seen = look()
+            local inbox, events = process.inbox(), process.events()
+            while true do
+                local got = channel.select{inbox:case_receive(), events:case_receive()}
+                if got.channel == events then return end
+                process.send(got.value:from(), "seen", seen)
+            end
+        end}""", modules=["security"]),
+        function("ask", """return {main = function()
+            process.send("told", "ask")
+            return process.listen("seen"):receive()
+        end}"""),
+        secured("teller", "app:tells", {"actor": {"id": "svc:teller",
+                                                  "meta": {"role": "worker"}}}),
+    ])
+    running.wait_service("app:teller", "running")
+    troupe.wait_for(lambda: running.supctl("names"))
+    assert running.call("app:ask") == {"actor": "svc:teller", "role": "worker"}
+
+
+WRONG = """
+version: "1.0"
+namespace: app
+entries:
+  - {name: host, kind: process.host}
+  - {name: idle, kind: process.lua, source: "return function() end", method: main}
+  - name: svc
+    kind: process.service
+    process: app:idle
+    host: app:host
+    lifecycle:
+      security:
+        policies: ["app:none"]
+        groups: [nobody]
+  - name: tokens
+    kind: security.token_store
+    token_length: 0
+"""
+
+
+def test_s50_s61_check_points_at_what_is_wrong(tmp_path):
+    (tmp_path / "_index.yaml").write_text(WRONG)
+    done = subprocess.run([troupe.SUPERVISOR, "check", "--config", tmp_path],
+                          timeout=60, capture_output=True, text=True, check=False)
+    assert done.returncode == 78
+    for line, text in [
+            (13, "warning: app:svc: lifecycle.security.policies names the policy "
+                 "app:none, which does not exist"),
+            (14, "warning: app:svc: lifecycle.security.groups names the policy group "
+                 "app:nobody, which does not exist"),
+            (15, "error: app:tokens: store ID is required"),
+            (17, "error: app:tokens: failed to decode token store config: token length "
+                 "must be positive")]:
+        assert re.search(rf"_index\.yaml:{line}:\d+: {re.escape(text)}", done.stderr), \
+            done.stderr
