@@ -7,7 +7,7 @@ import pytest
 
 import lua_suite
 import troupe
-from troupe import function, host, process, service
+from troupe import SupctlError, function, host, process, service
 
 LOOK = """
 local function look()
@@ -20,14 +20,26 @@ end
 
 @pytest.fixture(scope="module")
 def results(boot_shared):
-    found = lua_suite.boot(boot_shared)
-    found.running.allow("names suite:nothing, which does not exist")
-    return found
+    return lua_suite.boot(boot_shared)
 
 
 @lua_suite.cases("security", "tokens")
 def test_security(results, suite, title):
     results.check(suite, title)
+
+
+def test_s54_a_backing_store_that_is_not_there(boot):
+    running = boot([
+        {"name": "tokens", "kind": "security.token_store", "store": "nothing"},
+        function("create", """return {main = function()
+            return security.token_store("app:tokens")
+                :create(security.new_actor("x"), security.new_scope())
+        end}""", modules=["security"]),
+    ])
+    running.allow("store names app:nothing, which does not exist")
+    with pytest.raises(SupctlError) as failed:
+        running.call("app:create")
+    assert failed.value.message == "create token: failed to acquire backing store"
 
 
 # ---- strict mode

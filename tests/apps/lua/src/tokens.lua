@@ -108,8 +108,6 @@ case("S-54 what can't be acquired", function(t)
         security.token_store("suite:none"))
     t.fails("Internal", "resource is not a token store",
         security.token_store("suite:host"))
-    t.fails("Internal", "create token: failed to acquire backing store",
-        store("lost_tokens"):create(ann(), security.new_scope()))
     t.fails("Internal", "create token: resource is not a key-value store",
         store("wrong_tokens"):create(ann(), security.new_scope()))
 end)
