@@ -117,6 +117,17 @@ static uint32_t first_slots(const struct pool_config *config, uint32_t n_slots_m
     return n;
 }
 
+/* How many of the first slots are in one process. */
+static uint32_t first_slots_of_process(const struct pool_spec *spec)
+{
+    uint32_t each = (spec->n_slots_max + spec->n_processes - 1) / spec->n_processes;
+    uint32_t n = min_u32(spec->n_slots, spec->n_processes);
+
+    if (spec->kind == POOL_KIND_LAZY)
+        return min_u32(spec->n_slots, each);
+    return n == 0 ? 0 : (spec->n_slots + n - 1) / n;
+}
+
 static enum pool_use use_of(unsigned flags)
 {
     if ((flags & KIND_INTERCEPTOR) != 0)
@@ -133,7 +144,10 @@ static void share_instance(struct pool_spec *spec, struct value *settings)
     spec->n_processes = 1;
     spec->buffer = SHARED_SLOTS * POOL_BUFFER_FACTOR;
     value_put(settings, "shared", value_bool(true));
+    value_put(settings, "slots", value_int(SHARED_SLOTS));
     value_put(settings, "vm_actors", value_int(INT32_MAX));
+    if (value_get_int(settings, "warm", 0) != 0)
+        value_put(settings, "warm", value_int(1));
 }
 
 static void spec_of_function(const struct config *app, const struct entry *entry,
@@ -155,14 +169,14 @@ static void spec_of_function(const struct config *app, const struct entry *entry
         .n_processes = count_processes(&config, n_max),
         .buffer = config.buffer != 0 ? config.buffer : n_max * POOL_BUFFER_FACTOR,
         .idle_timeout_ms = (uint32_t)config.idle_timeout_ms};
-    if (spec->use == POOL_FOR_INTERCEPTION && config.type == POOL_INLINE)
-        share_instance(spec, &map);
     value_put(
         &map, "slots",
         value_int((spec->n_slots_max + spec->n_processes - 1) / spec->n_processes));
     value_put(&map, "linger_ms", value_int(config.linger_ms));
-    value_put(&map, "warm_start",
-              value_bool(config.warm_start || spec->kind == POOL_KIND_STATIC));
+    value_put(&map, "warm",
+              value_int(config.warm_start ? first_slots_of_process(spec) : 0));
+    if (spec->use == POOL_FOR_INTERCEPTION && config.type == POOL_INLINE)
+        share_instance(spec, &map);
     encode_settings(settings, &map, spec);
 }
 

@@ -366,7 +366,10 @@ void actor_loaded(struct actor *actor)
     }
     if (start->on_loaded != NULL)
         start->on_loaded(start->context, actor, NULL);
-    run_method(actor);
+    if (start->only_loads)
+        actor_end(actor, &(struct outcome){0});
+    else
+        run_method(actor);
 }
 
 struct task *actor_spawn_task(struct actor *actor, lua_State *L)

@@ -53,6 +53,7 @@ struct start {
     void *context;
     uint32_t load_at;   /* the binding that loads */
     bool has_run_chunk; /* all of them have */
+    bool only_loads;    /* the method isn't run: an instance that is to be warm */
     uint32_t args_bytes;
     uint8_t args[]; /* payload of main's arguments; none when args_bytes is 0 */
 };

@@ -33,8 +33,8 @@ struct instance {
     struct function *function;
     struct functions *functions;
     struct actor *actor;
-    uint64_t call, deadline_at_ns;
-    bool lingers; /* answered; tasks run on */
+    uint64_t call, deadline_at_ns; /* call 0: it only warms up */
+    bool lingers;                  /* answered; tasks run on */
     ev_timer linger;
 };
 
@@ -160,8 +160,9 @@ static void send_free(struct runtime *rt, uint64_t call)
     conn_wrote(conn);
 }
 
-/* F-4: nobody waits for it any more, so an error can only be logged. */
-static void log_late_error(struct actor *actor, const struct outcome *outcome)
+/* F-4: nobody waits for it (any more), so an error can only be logged. */
+static void log_error_of(struct actor *actor, const struct outcome *outcome,
+                         const char *note)
 {
     struct conn *conn = uplink_conn(actor->vm->rt->uplink);
     struct frame_log frame = {.level = LOG_ERROR,
@@ -175,7 +176,7 @@ static void log_late_error(struct actor *actor, const struct outcome *outcome)
         error = unreadable;
     message = value_string(error.text);
     value_put(&fields, "function", value_string(actor->host));
-    value_put(&fields, "note", value_string("its call was answered before"));
+    value_put(&fields, "note", value_string(note));
     buf_init(&record, 0);
     if (value_encode(&record, &message) && value_encode(&record, &fields)) {
         frame.record = buf_bytes(&record);
@@ -193,13 +194,18 @@ void functions_ended(struct actor *actor, const struct outcome *outcome)
     struct runtime *rt = actor->vm->rt;
 
     ev_timer_stop(rt->loop, &instance->linger);
+    if (instance->call == 0) {
+        if (outcome->failed)
+            log_error_of(actor, outcome, "its slot was to be warm");
+        return;
+    }
     if (!instance->lingers) {
         uplink_reply(rt->uplink, instance->call,
                      outcome->failed ? REPLY_ERROR : REPLY_OK, outcome->result);
         return;
     }
     if (outcome->failed && actor->doom == DOOM_NONE)
-        log_late_error(actor, outcome);
+        log_error_of(actor, outcome, "its call was answered before");
     send_free(rt, instance->call);
 }
 
@@ -464,6 +470,31 @@ static void wait_for_program(struct functions *functions,
     functions->n_busy++;
     programs_get(functions->rt->programs, waiting->function->id,
                  strlen(waiting->function->id), on_program, waiting);
+}
+
+void functions_warm_up(struct runtime *rt, struct program *program, uint32_t n)
+{
+    struct functions *functions = rt->functions;
+    struct function *function = get_function(functions, bytes_of_text(program->id));
+    struct err err;
+
+    function->program = program;
+    for (uint32_t i = 0; i < n; i++) {
+        struct start *start = start_create((struct bytes){NULL, 0});
+        struct instance *instance =
+            start != NULL ? new_instance(functions, function, &err) : NULL;
+
+        if (instance == NULL) {
+            free(start);
+            return; /* no memory: the first calls will say so */
+        }
+        instance->call = instance->deadline_at_ns = 0;
+        list_append(&functions->busy, &instance->node);
+        functions->n_busy++;
+        start->only_loads = true;
+        if (actor_start(instance->actor, start, &err) == -1)
+            functions_instance_free(instance->actor);
+    }
 }
 
 int functions_on_call(struct runtime *rt, struct bytes body, struct err *err)

@@ -23,10 +23,15 @@
 struct actor;
 struct err;
 struct outcome;
+struct program;
 struct runtime;
 
 struct functions *functions_create(struct runtime *rt);
 void functions_destroy(struct functions *functions);
+
+/* Makes n instances of a pool's function and runs their file, but not the method
+ * (functions.md F-41, warm_start). */
+void functions_warm_up(struct runtime *rt, struct program *program, uint32_t n);
 
 int functions_on_call(struct runtime *rt, struct bytes body, struct err *err);
 void functions_cancel(struct runtime *rt, uint64_t call);

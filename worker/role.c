@@ -60,7 +60,7 @@ static int read_settings(struct settings *settings, const struct value *map,
         (uint64_t)value_get_int(map, "mailbox_max_bytes", MAILBOX_MAX_BYTES_DEFAULT);
     settings->linger_ms = (uint64_t)value_get_int(map, "linger_ms", LINGER_MS_DEFAULT);
     settings->log_level = (int)value_get_int(map, "log_level", LOG_DEBUG);
-    settings->warm_start = value_get_bool(map, "warm_start", false);
+    settings->n_warm = (uint32_t)value_get_int(map, "warm", 0);
     settings->shared = value_get_bool(map, "shared", false);
     settings->strict_mode = value_get_bool(map, "strict_mode", false);
     if (settings->vm_actors == 0)
@@ -84,6 +84,7 @@ static void on_code(void *context, struct program *program, const struct err *er
 
     if (program != NULL) {
         send_ready(rt);
+        functions_warm_up(rt, program, rt->settings.n_warm);
         return;
     }
     buf_clear(&rt->scratch);

@@ -25,9 +25,9 @@ struct settings {
     uint64_t vm_max_bytes; /* soft ceiling of one lua_State */
     uint64_t mailbox_max_bytes;
     uint64_t linger_ms;
-    int log_level; /* what is below it isn't sent */
-    bool warm_start;
-    bool shared; /* all calls run on one loaded instance, see functions.c */
+    int log_level;    /* what is below it isn't sent */
+    uint32_t n_warm;  /* instances of the pool's function to load at the start */
+    bool shared;      /* all calls run on one loaded instance, see functions.c */
     bool strict_mode; /* security.strict_mode */
 };
 

@@ -1,0 +1,275 @@
+"""What holds for functions besides what apps see from inside (functions.md 4 and 5)."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import troupe
+from troupe import SupctlError, function, host, process, wait_for
+
+ECHO = "return {main = function(...) return ... end}"
+ONE = {"type": "static", "workers": 1}
+
+
+def failure(one, *args, **options):
+    with pytest.raises(SupctlError) as caught:
+        one.call(*args, **options)
+    return caught.value
+
+
+def messages(one):
+    return [r["msg"] for r in one.app_records()]
+
+
+# ---- fields
+
+
+def test_F1_an_entry_with_every_field(boot):
+    one = boot({"src/_index.yaml": """
+version: "1.0"
+namespace: app
+entries:
+  - name: lib
+    kind: library.lua
+    source: "return {twice = function(n) return 2 * n end}"
+  - name: f
+    kind: function.lua
+    meta: {comment: all of them, options: {timeout: 10s}}
+    source: file://f.lua
+    method: other
+    modules: [json]
+    imports: {double: "app:lib"}
+    pool: {type: static, workers: 1, buffer: 4}
+""", "src/f.lua": """return {other = function(n)
+        return require("json").encode({require("double").twice(n), double.twice(n)})
+    end}"""})
+    assert one.call("app:f", 4) == "[8,8]"
+
+
+@pytest.mark.parametrize("fields,text", [
+    ({"source": ""}, "source is required"),
+    ({"method": ""}, "method is required"),
+    ({"pool": {"type": "x"}}, "unknown pool type: x"),
+    ({"modules": [""]}, "module cannot be empty"),
+    ({"modules": ["a:b"]}, "module cannot have a namespace"),
+    ({"imports": {"": "app:lib"}}, "import alias cannot be empty"),
+    ({"imports": {"x": "app:"}}, "import :name cannot be empty"),
+])
+def test_F2_what_an_entry_lacks_is_told(tmp_path, fields, text):
+    troupe.write_app(str(tmp_path), [{**function("f", ECHO), **fields}])
+    done = subprocess.run(
+        [troupe.SUPERVISOR, "check", "--config", os.path.join(str(tmp_path), "src"),
+         "--state", os.path.join(str(tmp_path), "state")],
+        capture_output=True, text=True, timeout=60, check=False)
+    output = done.stdout + done.stderr
+    assert done.returncode == troupe.BAD_CONFIG and "_index.json:" in output
+    assert text in output
+
+
+# ---- coroutines that are left behind
+
+
+def test_F4_no_linger_ends_them_with_the_call(boot):
+    one = boot([function("f", """return {main = function()
+        coroutine.spawn(function() time.sleep("20ms") print("never") end)
+        return process.pid() end}""", modules=["time"],
+                         pool={**ONE, "linger": "0s"})])
+    first = one.call("app:f")
+    assert one.call("app:f") != first
+    assert one.pool("app:f")["n_busy"] == 0
+    assert "never" not in messages(one)
+
+
+def test_F4_a_slot_that_lingers_takes_no_call(boot):
+    one = boot([function("f", """local running = 0
+        return {main = function()
+            local others = running
+            running = running + 1
+            coroutine.spawn(function() time.sleep("200ms") running = running - 1 end)
+            return others end}""", modules=["time"], pool=ONE)])
+    assert [one.call("app:f") for _ in range(3)] == [0, 0, 0]
+
+
+def test_F4_an_error_after_the_answer_is_logged_only(boot):
+    one = boot([function("f", """return {main = function()
+        coroutine.spawn(function() time.sleep("20ms") error("too late", 0) end)
+        return "early" end}""", modules=["time"], pool=ONE)])
+    one.allow("too late")
+    assert one.call("app:f") == "early"
+    record = one.wait_record('"too late"')[0]
+    assert (record["level"], record["function"]) == ("error", "app:f")
+    assert one.call("app:f") == "early"
+
+
+def test_F4_the_end_of_the_linger_time(boot):
+    one = boot([function("f", """return {main = function()
+        coroutine.spawn(function() time.sleep("1h") end) end}""", modules=["time"],
+                         pool={**ONE, "linger": "100ms"})])
+    one.call("app:f")
+    wait_for(lambda: one.pool("app:f")["n_busy"] == 0)
+
+
+def test_F4_shutdown_ends_them(boot):
+    one = boot([function("f", """return {main = function()
+        coroutine.spawn(function() time.sleep("1h") end) end}""", modules=["time"])])
+    one.call("app:f")
+    assert one.stop(timeout=10) == troupe.OK
+
+
+def test_F4_PM6a_those_of_a_process_end_with_it(boot):
+    one = boot([host(), process("p", """return {main = function()
+        coroutine.spawn(function() time.sleep("20ms") print("never") end)
+        return "over" end}""", modules=["time"], meta={"default_host": "app:host"}),
+                function("f", "return {main = function() time.sleep('100ms') end}",
+                         modules=["time"])])
+    assert one.call("app:p") == "over"
+    one.call("app:f")
+    assert "never" not in messages(one)
+
+
+# ---- options
+
+
+def test_F15_options_that_nobody_knows_are_ignored(boot):
+    one = boot([function("f", ECHO, meta={"options": {"priority": 3, "x": {"y": [1]}}}),
+                function("g", """return {main = function()
+                    return funcs.new():with_options({priority = "high", z = {1}})
+                        :call("app:f", "fine") end}""", modules=["funcs"])])
+    assert one.call("app:f", 1) == 1
+    assert one.call("app:g") == "fine"
+
+
+# ---- cancellation
+
+
+@pytest.fixture(scope="module")
+def frames(boot_shared):
+    return boot_shared([
+        host(),
+        process("child", """return {main = function(what)
+            print(what .. " begins")
+            local event = process.events():receive()
+            print(what .. " heard " .. event.kind) end}"""),
+        function("leaves", """return {main = function(what)
+            process.spawn("app:child", "app:host", what)
+            time.sleep("1h") end}""", modules=["time"]),
+        function("executes", """return {main = function(what)
+            process.exec("app:child", "app:host", what) end}"""),
+        function("sleeps", """return {main = function(d)
+            time.sleep(d) return "slept" end}""", modules=["time"]),
+        process("calls", """return {main = function(to)
+            local future = funcs.async("app:sleeps", "100ms")
+            process.send(to, "pid", process.pid())
+            local event = process.events():receive()
+            local payload = future:response():receive()
+            return event.kind .. " " .. payload:data() end}""", modules=["funcs"],
+                meta={"default_host": "app:host"}),
+        function("cancels", """return {main = function()
+            local pids = process.listen("pid")
+            local future = funcs.async("app:calls", process.pid())
+            process.cancel(pids:receive(), "10s")
+            return future:response():receive():data() end}""", modules=["funcs"]),
+    ])
+
+
+def ends_with_its_child_alive(one, target, what):
+    call = one.call_in_background(target, what)
+    wait_for(lambda: f"{what} begins" in messages(one))
+    call.kill()
+    call.communicate()
+    wait_for(lambda: one.pool(target)["n_busy"] == 0)
+    child = one.actors("app:child")
+    assert len(child) == 1
+    assert not [text for text in messages(one) if text.startswith(f"{what} heard")]
+    one.supctl("kill", child[0]["pid"])
+    wait_for(lambda: not one.actors("app:child"))
+
+
+def test_F33_spawned_processes_never_follow_the_spawner(frames):
+    ends_with_its_child_alive(frames, "app:leaves", "spawned")
+
+
+def test_F33_exec_leaves_its_child_alive(frames):
+    ends_with_its_child_alive(frames, "app:executes", "executed")
+
+
+def test_F33_cancel_of_a_process_touches_no_call_of_its(frames):
+    assert frames.call("app:cancels") == "pid.cancel slept"
+
+
+# ---- pools
+
+
+def test_F40_slots_are_what_an_entry_sees(boot):
+    """Four at a time, however many processes they are spread over."""
+    one = boot([function("f", """return {main = function() time.sleep("300ms") end}""",
+                         modules=["time"],
+                         pool={"type": "static", "workers": 4, "processes": 2})])
+    calls = [one.call_in_background("app:f") for _ in range(6)]
+    wait_for(lambda: one.pool("app:f")["n_busy"] == 4
+             and one.pool("app:f")["n_queued"] == 2)
+    for call in calls:
+        call.communicate(timeout=60)
+    assert len(one.workers("app:f")) == 2
+
+
+@pytest.mark.parametrize("pool,n", [
+    ({"type": "static", "workers": 3, "processes": 1}, 3),
+    ({"type": "adaptive", "max_size": 8}, 1),
+    ({"type": "lazy", "max_size": 8, "size": 2, "processes": 1}, 2),
+    ({"type": "lazy", "max_size": 8}, 1),
+])
+def test_F41_warm_start_runs_the_file_at_once(boot, pool, n):
+    source = 'print("loaded") return {main = function() return "ran" end}'
+    one = boot([function("f", source, pool={**pool, "warm_start": True})])
+    one.wait_record('"loaded"', n)
+    assert one.call("app:f") == "ran"
+    assert messages(one).count("loaded") == n
+
+
+def test_F41_without_it_the_first_call_does(boot):
+    source = 'print("loaded") return {main = function() return "ran" end}'
+    one = boot([function("f", source, pool=ONE)])
+    one.wait_worker("app:f")
+    assert "loaded" not in messages(one)
+    assert one.call("app:f") == "ran"
+    assert messages(one).count("loaded") == 1
+
+
+def test_F41_a_file_that_fails_at_a_warm_start(boot):
+    one = boot([function("f", 'error("bad day", 0)', pool={**ONE, "warm_start": True})])
+    one.allow("bad day")
+    assert one.wait_record('"bad day|bad day"')[0]["function"] == "app:f"
+    error = failure(one, "app:f")
+    assert error.kind == "Internal" and "bad day" in error.message
+
+
+def test_F43_concurrent_calls_of_an_inline_function(boot):
+    """Each on an instance of its own, in the process of who calls."""
+    one = boot([function("inline", """local n = 0
+        return {main = function() n = n + 1 time.sleep("100ms") return n end}""",
+                         modules=["time"], pool={"type": "inline"}),
+                function("both", """return {main = function()
+                    local a, b = funcs.async("app:inline"), funcs.async("app:inline")
+                    return {a:response():receive():data(), b:response():receive():data()}
+                    end}""", modules=["funcs"])])
+    assert one.call("app:both") == [1, 1]
+    assert not one.workers("app:inline")
+
+
+def test_F48_calls_that_a_removed_pool_has_accepted_are_run(boot):
+    one = boot([function("f", """return {main = function(n)
+                    time.sleep("100ms") return n end}""", modules=["time"], pool=ONE),
+                function("remove", """return {main = function()
+                    local changes = registry.snapshot():changes()
+                    changes:delete("app:f")
+                    local _, err = changes:apply()
+                    return err == nil end}""", modules=["registry"])])
+    calls = [one.call_in_background("app:f", n) for n in range(4)]
+    wait_for(lambda: one.pool("app:f")["n_queued"] == 3)
+    assert one.call("app:remove") is True
+    assert failure(one, "app:f", 9).message == "no handler registered for target"
+    assert sorted(json.loads(call.communicate(timeout=60)[0]) for call in calls) == \
+        [0, 1, 2, 3]
