@@ -24,10 +24,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/value.h"
+
 struct err;
 struct flat;
 struct schema;
-struct value;
 
 #define SCHEMA_MAX_SUBS   20000
 #define SCHEMA_MAX_ERRORS 10 /* that one check tells */
@@ -53,8 +54,14 @@ struct schema_report {
 bool schema_check(const struct schema *schema, struct flat *flat,
                   struct schema_report *report);
 
-/* The first error as people read it: "/to: expected string, got null"; "/" for all. */
-size_t schema_error_format(char *out, size_t out_bytes,
-                           const struct schema_error *error);
+/* All errors as people read them, "/to: expected string, got null; ..." ("/" is all of
+ * the data). Returns the length. */
+size_t schema_report_format(const struct schema_report *report, char *out,
+                            size_t out_bytes);
+
+/* A list of maps {path, message}; at most SCHEMA_REPORT_BYTES as msgpack, with a key
+ * and some more around it. */
+#define SCHEMA_REPORT_BYTES 8192
+struct value schema_report_to_value(const struct schema_report *report);
 
 #endif

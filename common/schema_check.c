@@ -829,11 +829,35 @@ bool schema_check(const struct schema *schema, struct flat *flat,
     return ok;
 }
 
-size_t schema_error_format(char *out, size_t out_bytes,
-                           const struct schema_error *error)
+size_t schema_report_format(const struct schema_report *report, char *out,
+                            size_t out_bytes)
 {
-    int n = snprintf(out, out_bytes, "%s: %s",
-                     error->path[0] == '\0' ? "/" : error->path, error->text);
+    struct pointer text = {.out = out, .size = out_bytes};
 
-    return (size_t)n < out_bytes ? (size_t)n : out_bytes - 1;
+    for (size_t i = 0; i < report->n; i++) {
+        const struct schema_error *error = &report->errors[i];
+        const char *path = error->path[0] == '\0' ? "/" : error->path;
+
+        append(&text, "; ", i == 0 ? 0 : 2);
+        append(&text, path, strlen(path));
+        append(&text, ": ", 2);
+        append(&text, error->text, strlen(error->text));
+    }
+    if (report->more)
+        append(&text, "; ...", 5);
+    out[text.n] = '\0';
+    return text.n;
+}
+
+struct value schema_report_to_value(const struct schema_report *report)
+{
+    struct value list = value_list();
+
+    for (size_t i = 0; i < report->n; i++) {
+        struct value *row = value_append(&list, value_map());
+
+        value_put(row, "path", value_string(report->errors[i].path));
+        value_put(row, "message", value_string(report->errors[i].text));
+    }
+    return list;
 }

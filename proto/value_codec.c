@@ -9,6 +9,7 @@
 #include "common/value_walk.h"
 
 #include "proto/frame.h"
+#include "proto/value_head.h"
 
 /* ---- decoding ----------------------------------------------------------------------
  */
@@ -37,198 +38,18 @@ struct table_seen {
 };
 
 struct decoder {
-    const uint8_t *data;
-    size_t n, at, n_nodes;
+    struct value_cursor c;
+    size_t n_nodes;
     struct level levels[VALUE_MAX_DEPTH];
     size_t depth;
     struct table_seen *tables; /* for EXT_REF, in pre-order */
     size_t n_tables, size_tables;
     unsigned n_copies; /* tables being read again around here: they were counted */
-    struct err *err;
-};
-
-/* What a head says: its length or number, and which kind of thing follows. */
-enum head_kind { HEAD_SCALAR, HEAD_STRING, HEAD_LIST, HEAD_MAP, HEAD_EXT };
-
-struct head {
-    enum head_kind kind;
-    struct value scalar;
-    uint32_t n;
-    uint8_t ext_type;
 };
 
 static int refuse(struct decoder *d, const char *what)
 {
-    return err_set(d->err, ERR_INVALID, "bad value at byte %zu: %s", d->at, what);
-}
-
-static int read_uint(struct decoder *d, size_t n_bytes, uint64_t *out)
-{
-    uint64_t number = 0;
-
-    if (d->n - d->at < n_bytes)
-        return refuse(d, "cut off");
-    for (size_t i = 0; i < n_bytes; i++)
-        number = number << 8 | d->data[d->at++];
-    *out = number;
-    return 0;
-}
-
-static int read_length(struct decoder *d, struct head *head, enum head_kind kind,
-                       size_t n_bytes)
-{
-    uint64_t number = 0;
-
-    if (read_uint(d, n_bytes, &number) == -1)
-        return -1;
-    head->kind = kind;
-    head->n = (uint32_t)number;
-    return 0;
-}
-
-static int read_unsigned(struct decoder *d, struct head *head, size_t n_bytes)
-{
-    uint64_t number = 0;
-
-    if (read_uint(d, n_bytes, &number) == -1)
-        return -1;
-    head->scalar =
-        number > INT64_MAX ? value_float((double)number) : value_int((int64_t)number);
-    return 0;
-}
-
-static int read_signed(struct decoder *d, struct head *head, size_t n_bytes)
-{
-    unsigned shift = 64 - 8 * (unsigned)n_bytes;
-    uint64_t number = 0;
-
-    if (read_uint(d, n_bytes, &number) == -1)
-        return -1;
-    head->scalar = value_int((int64_t)(number << shift) >> shift);
-    return 0;
-}
-
-static int read_float(struct decoder *d, struct head *head, size_t n_bytes)
-{
-    uint64_t bits = 0;
-    double real;
-
-    if (read_uint(d, n_bytes, &bits) == -1)
-        return -1;
-    if (n_bytes == 4) {
-        uint32_t bits32 = (uint32_t)bits;
-        float real32;
-
-        memcpy(&real32, &bits32, 4);
-        real = (double)real32;
-    } else {
-        memcpy(&real, &bits, 8);
-    }
-    head->scalar = value_float(real);
-    return 0;
-}
-
-static int read_ext(struct decoder *d, struct head *head)
-{
-    uint64_t type = 0;
-
-    if (read_uint(d, 1, &type) == -1)
-        return -1;
-    head->kind = HEAD_EXT;
-    head->ext_type = (uint8_t)type;
-    return 0;
-}
-
-static int read_long_head(struct decoder *d, uint8_t lead, struct head *head)
-{
-    switch (lead) {
-    case 0xc0:
-        return 0;
-    case 0xc2:
-    case 0xc3:
-        head->scalar = value_bool(lead == 0xc3);
-        return 0;
-    case 0xc4:
-    case 0xc5:
-    case 0xc6:
-        return read_length(d, head, HEAD_STRING, (size_t)1 << (lead - 0xc4));
-    case 0xc7:
-    case 0xc8:
-    case 0xc9:
-        if (read_length(d, head, HEAD_EXT, (size_t)1 << (lead - 0xc7)) == -1)
-            return -1;
-        return read_ext(d, head);
-    case 0xca:
-    case 0xcb:
-        return read_float(d, head, lead == 0xca ? 4 : 8);
-    case 0xcc:
-    case 0xcd:
-    case 0xce:
-    case 0xcf:
-        return read_unsigned(d, head, (size_t)1 << (lead - 0xcc));
-    case 0xd0:
-    case 0xd1:
-    case 0xd2:
-    case 0xd3:
-        return read_signed(d, head, (size_t)1 << (lead - 0xd0));
-    case 0xd4:
-    case 0xd5:
-    case 0xd6:
-    case 0xd7:
-    case 0xd8:
-        head->n = 1u << (lead - 0xd4);
-        return read_ext(d, head);
-    case 0xd9:
-    case 0xda:
-    case 0xdb:
-        return read_length(d, head, HEAD_STRING, (size_t)1 << (lead - 0xd9));
-    case 0xdc:
-    case 0xdd:
-        return read_length(d, head, HEAD_LIST, (size_t)2 << (lead - 0xdc));
-    case 0xde:
-    case 0xdf:
-        return read_length(d, head, HEAD_MAP, (size_t)2 << (lead - 0xde));
-    default:
-        return refuse(d, "0xc1 is no type");
-    }
-}
-
-/* Checks what a head declares against the bytes that are there: every item takes at
- * least one. */
-static int check_declared(struct decoder *d, const struct head *head)
-{
-    uint64_t least = head->n;
-
-    if (head->kind == HEAD_SCALAR)
-        return 0;
-    if (head->kind == HEAD_MAP)
-        least *= 2;
-    if (least > d->n - d->at)
-        return refuse(d, "it declares more than is there");
-    return 0;
-}
-
-static int read_head(struct decoder *d, struct head *head)
-{
-    uint64_t lead = 0;
-
-    *head = (struct head){0};
-    if (read_uint(d, 1, &lead) == -1)
-        return -1;
-    if (lead < 0x80) {
-        head->scalar = value_int((int64_t)lead);
-    } else if (lead >= 0xe0) {
-        head->scalar = value_int((int64_t)lead - 0x100);
-    } else if (lead < 0x90) {
-        head->kind = HEAD_MAP, head->n = (uint32_t)lead & 0xf;
-    } else if (lead < 0xa0) {
-        head->kind = HEAD_LIST, head->n = (uint32_t)lead & 0xf;
-    } else if (lead < 0xc0) {
-        head->kind = HEAD_STRING, head->n = (uint32_t)lead & 0x1f;
-    } else if (read_long_head(d, (uint8_t)lead, head) == -1) {
-        return -1;
-    }
-    return check_declared(d, head);
+    return value_head_refuse(&d->c, what);
 }
 
 static int push_level(struct decoder *d, const struct level *level)
@@ -251,8 +72,8 @@ static size_t note_table(struct decoder *d, size_t at)
     return d->n_tables++;
 }
 
-static int open_container(struct decoder *d, const struct head *head, size_t head_at,
-                          struct value *place)
+static int open_container(struct decoder *d, const struct value_head *head,
+                          size_t head_at, struct value *place)
 {
     bool list = head->kind == HEAD_LIST;
     struct level level = {.container = place,
@@ -266,12 +87,13 @@ static int open_container(struct decoder *d, const struct head *head, size_t hea
     return push_level(d, &level);
 }
 
-static int open_error(struct decoder *d, const struct head *head, struct value *place)
+static int open_error(struct decoder *d, const struct value_head *head,
+                      struct value *place)
 {
-    size_t ext_end = d->at + head->n;
-    struct head array;
+    size_t ext_end = d->c.at + head->n;
+    struct value_head array;
 
-    if (read_head(d, &array) == -1)
+    if (value_head_read(&d->c, &array) == -1)
         return -1;
     if (array.kind != HEAD_LIST || array.n != ERROR_FIELDS)
         return refuse(d, "an error has four fields");
@@ -284,24 +106,26 @@ static int open_error(struct decoder *d, const struct head *head, struct value *
 }
 
 /* Reads the table named once more, into place. */
-static int copy_table(struct decoder *d, const struct head *head, struct value *place)
+static int copy_table(struct decoder *d, const struct value_head *head,
+                      struct value *place)
 {
     uint64_t which = 0;
     size_t return_at;
-    struct head again;
+    struct value_head again;
 
     if (head->n != 4)
         return refuse(d, "a reference has four bytes");
-    if (read_uint(d, 4, &which) == -1)
+    if (value_head_read_uint(&d->c, 4, &which) == -1)
         return -1;
     if (which >= d->n_tables)
         return refuse(d, "a reference to a table that isn't there");
     if (d->tables[which].open)
         return refuse(d, "a table that contains itself can't be given here");
-    return_at = d->at;
-    d->at = d->tables[which].at;
+    return_at = d->c.at;
+    d->c.at = d->tables[which].at;
     d->n_copies++;
-    if (read_head(d, &again) == -1 || open_container(d, &again, 0, place) == -1)
+    if (value_head_read(&d->c, &again) == -1 ||
+        open_container(d, &again, 0, place) == -1)
         return -1;
     d->levels[d->depth - 1].return_at = return_at;
     return 0;
@@ -309,20 +133,20 @@ static int copy_table(struct decoder *d, const struct head *head, struct value *
 
 static int read_item(struct decoder *d, struct value *place)
 {
-    size_t head_at = d->at;
-    struct head head;
+    size_t head_at = d->c.at;
+    struct value_head head;
 
     if (++d->n_nodes > VALUE_DECODE_MAX_NODES)
         return refuse(d, "too many values");
-    if (read_head(d, &head) == -1)
+    if (value_head_read(&d->c, &head) == -1)
         return -1;
     switch (head.kind) {
     case HEAD_SCALAR:
         *place = head.scalar;
         return 0;
     case HEAD_STRING:
-        *place = value_bytes(d->data + d->at, head.n);
-        d->at += head.n;
+        *place = value_bytes(d->c.data + d->c.at, head.n);
+        d->c.at += head.n;
         return 0;
     case HEAD_LIST:
     case HEAD_MAP:
@@ -343,14 +167,14 @@ static int read_key(struct decoder *d, struct value *map, struct value **place_o
     char number[24];
     const char *text = number;
     size_t n;
-    struct head head;
+    struct value_head head;
 
-    if (read_head(d, &head) == -1)
+    if (value_head_read(&d->c, &head) == -1)
         return -1;
     if (head.kind == HEAD_STRING) {
-        text = (const char *)d->data + d->at;
+        text = (const char *)d->c.data + d->c.at;
         n = head.n;
-        d->at += n;
+        d->c.at += n;
         if (memchr(text, '\0', n) != NULL)
             return refuse(d, "a key holds a NUL byte");
     } else if (head.kind == HEAD_SCALAR && head.scalar.type == VALUE_INT) {
@@ -397,12 +221,12 @@ static int close_level(struct decoder *d)
 
     if (level->kind == LEVEL_MAP && level->container->as.map.n > SMALL_MAP)
         merge_duplicates(level->container);
-    if (level->kind == LEVEL_ERROR && level->ext_end != d->at)
+    if (level->kind == LEVEL_ERROR && level->ext_end != d->c.at)
         return refuse(d, "an error ends where it shouldn't");
     if (level->table != SIZE_MAX)
         d->tables[level->table].open = false;
     if (level->return_at != 0) {
-        d->at = level->return_at;
+        d->c.at = level->return_at;
         d->n_copies--;
     }
     return 0;
@@ -443,11 +267,11 @@ static int decode_one(struct decoder *d, struct value *out)
 int value_decode(const uint8_t *data, size_t n_bytes, size_t *used_out,
                  struct value *out, struct err *err)
 {
-    struct decoder d = {.data = data, .n = n_bytes, .err = err};
+    struct decoder d = {.c = {.data = data, .n = n_bytes, .err = err}};
     struct value value = {0};
     int rc = decode_one(&d, &value);
 
-    if (rc == 0 && used_out == NULL && d.at != n_bytes)
+    if (rc == 0 && used_out == NULL && d.c.at != n_bytes)
         rc = refuse(&d, "bytes are left over");
     free(d.tables);
     if (rc == -1) {
@@ -455,33 +279,33 @@ int value_decode(const uint8_t *data, size_t n_bytes, size_t *used_out,
         return -1;
     }
     if (used_out != NULL)
-        *used_out = d.at;
+        *used_out = d.c.at;
     *out = value;
     return 0;
 }
 
 static int decode_payload(struct decoder *d, struct value *list)
 {
-    struct head head;
+    struct value_head head;
 
-    if (read_head(d, &head) == -1)
+    if (value_head_read(&d->c, &head) == -1)
         return -1;
     if (head.kind != HEAD_SCALAR || head.scalar.type != VALUE_INT ||
         (uint64_t)head.scalar.as.integer > 1)
         return refuse(d, "a payload starts with its graph flag");
-    if (read_head(d, &head) == -1)
+    if (value_head_read(&d->c, &head) == -1)
         return -1;
     if (head.kind != HEAD_LIST)
         return refuse(d, "a payload is an array");
     for (uint32_t i = 0; i < head.n; i++)
         if (decode_one(d, value_append(list, (struct value){0})) == -1)
             return -1;
-    return d->at == d->n ? 0 : refuse(d, "bytes are left over");
+    return d->c.at == d->c.n ? 0 : refuse(d, "bytes are left over");
 }
 
 int payload_decode(struct bytes bytes, struct value *list_out, struct err *err)
 {
-    struct decoder d = {.data = bytes.data, .n = bytes.n, .err = err};
+    struct decoder d = {.c = {.data = bytes.data, .n = bytes.n, .err = err}};
     struct value list = value_list();
     int rc = bytes.n == 0 ? 0 : decode_payload(&d, &list);
 
@@ -508,10 +332,10 @@ static void err_of_fields(const struct value *fields, struct err *out)
 
 int error_decode(struct bytes bytes, struct err *why_out, struct err *err)
 {
-    struct decoder d = {.data = bytes.data, .n = bytes.n, .err = err};
+    struct decoder d = {.c = {.data = bytes.data, .n = bytes.n, .err = err}};
     struct value fields = {0};
-    struct head head;
-    int rc = read_head(&d, &head);
+    struct value_head head;
+    int rc = value_head_read(&d.c, &head);
 
     if (rc == 0 && (head.kind != HEAD_EXT || head.ext_type != EXT_ERROR))
         rc = refuse(&d, "no error");

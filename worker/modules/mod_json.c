@@ -6,6 +6,7 @@
 #include "worker/modules/errors.h"
 #include "worker/modules/json_decode.h"
 #include "worker/modules/json_encode.h"
+#include "worker/modules/json_validate.h"
 #include "worker/modules/payload.h"
 
 static int mod_encode(lua_State *L)
@@ -34,6 +35,7 @@ static const luaL_Reg functions[] = {
 int json_open(lua_State *L)
 {
     luaL_newlib(L, functions);
+    json_validate_open(L);
     return 1;
 }
 
