@@ -90,22 +90,20 @@ static bool put_handler_args(struct buf *out, const struct step *step,
            put_options(out, step, link) && buf_append(out, values.data, values.n);
 }
 
-/* The handler's own context: its calls don't come back to it, nor to those outside. */
+/* The handler's own context: its calls don't come back to it, nor to those outside. No
+ * id is in both lists, as those of the first were skipped. */
 static bool put_handler_context(struct buf *out, const struct step *step)
 {
     struct bytes before = context_map_find_text(step->context, HOPS_VIA);
     struct buf via;
-    bool done = true;
+    bool done;
 
+    if (before.n == 0)
+        return context_map_put_text(out, step->context, HOPS_VIA, step->active);
     buf_init(&via, 0);
-    done = buf_append(&via, before.data, before.n);
-    for (size_t i = 0; done && i <= step->position; i++) {
-        const char *id = step->chain->links[i].id;
-
-        if (!hops_via_lists(buf_bytes(&via), id))
-            done = buf_append_text(&via, id) && buf_append_text(&via, "\n");
-    }
-    done = done && context_map_put_text(out, step->context, HOPS_VIA, buf_bytes(&via));
+    done = buf_append(&via, before.data, before.n) &&
+           buf_append(&via, step->active.data, step->active.n) &&
+           context_map_put_text(out, step->context, HOPS_VIA, buf_bytes(&via));
     buf_finish(&via);
     return done;
 }

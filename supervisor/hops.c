@@ -11,6 +11,7 @@
 #include "proto/context_map.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+#include "proto/value_skip.h"
 #include "supervisor/call_options.h"
 #include "supervisor/call_target.h"
 #include "supervisor/calls.h"
@@ -33,8 +34,8 @@ struct hop {
     uint64_t caller;     /* pid of who made the first call, 0 = none */
     uint32_t attempt;    /* 1, 2, ... of what is inside of retries */
     uint32_t attempt_at; /* where the frame's body says so; 0 = it doesn't */
-    uint32_t target_bytes, context_bytes;
-    uint8_t data[]; /* target, context */
+    uint32_t target_bytes, context_bytes, active_bytes;
+    uint8_t data[]; /* target, context, active; as in struct step */
 };
 
 static struct bytes hop_target(const struct hop *hop)
@@ -47,10 +48,24 @@ static struct bytes hop_context(const struct hop *hop)
     return (struct bytes){hop->data + hop->target_bytes, hop->context_bytes};
 }
 
+static struct bytes hop_active(const struct hop *hop)
+{
+    return (struct bytes){hop->data + hop->target_bytes + hop->context_bytes,
+                          hop->active_bytes};
+}
+
+static uint8_t *put_bytes(uint8_t *at, struct bytes bytes)
+{
+    if (bytes.n != 0)
+        memcpy(at, bytes.data, bytes.n);
+    return at + bytes.n;
+}
+
 /* NULL when there is no memory for what a peer sent. */
 static struct hop *hop_create(const struct step *step)
 {
-    struct hop *hop = malloc(sizeof(*hop) + step->target.n + step->context.n);
+    struct hop *hop =
+        malloc(sizeof(*hop) + step->target.n + step->context.n + step->active.n);
 
     if (hop == NULL)
         return NULL;
@@ -60,10 +75,10 @@ static struct hop *hop_create(const struct step *step)
                         .caller = step->caller,
                         .attempt = step->attempt,
                         .target_bytes = (uint32_t)step->target.n,
-                        .context_bytes = (uint32_t)step->context.n};
-    memcpy(hop->data, step->target.data, step->target.n);
-    if (step->context.n != 0)
-        memcpy(hop->data + step->target.n, step->context.data, step->context.n);
+                        .context_bytes = (uint32_t)step->context.n,
+                        .active_bytes = (uint32_t)step->active.n};
+    put_bytes(put_bytes(put_bytes(hop->data, step->target), step->context),
+              step->active);
     return hop;
 }
 
@@ -192,29 +207,56 @@ static int open_hop(struct supervisor *sup, const struct origin *origin,
     return 0;
 }
 
+/* Who is active once this hop is made. */
+static int add_active(struct step *step, struct buf *active, struct err *err)
+{
+    const char *id = step->chain->links[step->position].id;
+
+    if (!buf_append(active, step->active.data, step->active.n) ||
+        !buf_append_text(active, id) || !buf_append_text(active, "\n"))
+        return err_set(err, ERR_UNAVAILABLE, "no memory for a call");
+    step->active = buf_bytes(active);
+    return 0;
+}
+
+/* The frame of the hop, header included. */
+static int put_frame(struct buf *out, const struct step *step, uint32_t *attempt_at_out,
+                     struct err *err)
+{
+    bool is_handler = step->position < step->chain->n, done;
+    struct bytes values;
+    uint8_t graph;
+    uint32_t n;
+
+    if (!payload_split(step->args, &graph, &n, &values))
+        return err_set(err, ERR_INVALID, "the arguments of this call can't be read");
+    *attempt_at_out = 0;
+    done = is_handler ? hops_put_handler_frame(out, step, attempt_at_out)
+                      : hops_put_target_frame(out, step);
+    return done ? 0
+                : err_set(err, ERR_LIMIT_EXCEEDED,
+                          "the call is too large to be passed on");
+}
+
 /* step->position is set. options: what step->options ask for. */
 static void take_step(struct supervisor *sup, const struct origin *origin,
-                      const struct step *step, const struct call_options *options)
+                      struct step *step, const struct call_options *options)
 {
-    uint32_t attempt_at = 0;
-    struct err err = {0};
-    struct call *call = NULL;
+    struct buf out, active;
+    struct call *call = NULL, *parent;
     struct bytes body;
-    struct buf out;
+    uint32_t attempt_at;
+    struct err err;
 
     buf_init(&out, FRAME_MAX_BYTES_DEFAULT);
-    if (!(step->position < step->chain->n
-              ? hops_put_handler_frame(&out, step, &attempt_at)
-              : hops_put_target_frame(&out, step)))
-        err_set(&err, ERR_LIMIT_EXCEEDED, "the call is too large to be passed on");
-    else
+    buf_init(&active, 0);
+    if ((step->position == step->chain->n || add_active(step, &active, &err) == 0) &&
+        put_frame(&out, step, &attempt_at, &err) == 0)
         open_hop(sup, origin, step, options, &call, &err);
     if (call == NULL) {
         origin_fail(origin, &err);
     } else {
-        struct call *parent =
-            step->parent != 0 ? calls_find(sup->calls, step->parent) : NULL;
-
+        parent = step->parent != 0 ? calls_find(sup->calls, step->parent) : NULL;
         call->hop->attempt_at = attempt_at;
         if (parent != NULL)
             call_begin_nested(parent);
@@ -224,6 +266,7 @@ static void take_step(struct supervisor *sup, const struct origin *origin,
         keep_for_retry(sup, call, step, options, body);
         submit(sup, call, body);
     }
+    buf_finish(&active);
     buf_finish(&out);
 }
 
@@ -375,6 +418,7 @@ static void go_on(struct supervisor *sup, const struct origin *origin,
     struct step step = {.chain = chain_ref(hop->chain),
                         .from = hop->position + 1,
                         .target = hop_target(hop),
+                        .active = hop_active(hop),
                         .args = frame->args,
                         .parent = parent->number,
                         .caller = hop->caller,

@@ -19,6 +19,7 @@ struct step {
     struct chain *chain;
     size_t from, position; /* the first link in question, the one it comes to */
     struct bytes target, context, args;
+    struct bytes active;  /* ids of those whose handlers are under way, as in via */
     struct value options; /* a map or nil */
     uint64_t parent, caller, deadline_at_ns;
     uint32_t attempt;

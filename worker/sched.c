@@ -307,10 +307,11 @@ static void __attribute__((cold, noinline)) queue_first(struct actor *actor)
 {
     const struct task *first = container_of(actor->ready.next, struct task, ready);
 
-    if (!first->goes_first || !list_empty(&actor->in_ready) || actor->doom != DOOM_NONE)
-        queue_actor(actor);
-    else
-        list_prepend(&actor->vm->rt->sched.ready, &actor->in_ready);
+    queue_actor(actor);
+    if (!first->goes_first || actor->doom != DOOM_NONE)
+        return;
+    list_remove(&actor->in_ready); /* from where yielded() has put it */
+    list_prepend(&actor->vm->rt->sched.ready, &actor->in_ready);
 }
 
 /* One actor's turn. The actor may end in it; then nothing of it is touched any more. */

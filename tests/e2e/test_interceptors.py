@@ -189,6 +189,28 @@ APP = [
                 ["app:logged", "app:deeper", "app:audit"]),
     interceptor("inner", tag("in"), 40, ["app:deeper"]),
 
+    # Who isn't part of a call stands around what its handlers call.
+    function("two_ways", ECHO),
+    interceptor("rare", handler("return {rare = next()}"), 1,
+                match={"functions": ["app:two_ways"], "option": "rare"}),
+    interceptor("calls_rare", handler("""
+        if call.args[1] ~= "again" then return next() end
+        return {funcs.new():with_options({rare = true}):call("app:two_ways", "x")}"""),
+                2, ["app:two_ways"]),
+
+    # In whose name.
+    function("who", """return {main = function()
+        local actor = security.actor()
+        return actor and actor:id() end}""", modules=["security"]),
+    interceptor("asks_who", handler("""
+        call.context.seen = true
+        local actor = security.actor()
+        return {handler = actor and actor:id(), target = next()}"""),
+                functions=["app:who"], modules=["security"]),
+    function("as_ann", """return {main = function()
+        return funcs.new():with_actor(security.new_actor("ann")):call("app:who")
+        end}""", modules=["funcs", "security"]),
+
     # One instance for all.
     function("counted", ECHO),
     interceptor("counter", """local n = 0
@@ -412,6 +434,15 @@ def test_F54_a_handlers_calls_skip_what_they_are_below_of(shared):
         "[in(audit!):[in(audit!):in(x!)]]"
 
 
+def test_F54_only_active_interceptors_are_skipped(shared):
+    assert shared.call("app:two_ways", "again") == [{"rare": "x"}]
+
+
+def test_F54_handlers_act_as_the_caller(shared):
+    assert shared.call("app:as_ann") == {"handler": "ann", "target": "ann"}
+    assert shared.call("app:who") == {}
+
+
 def test_F54_the_calls_of_a_target_meet_every_interceptor_again(shared):
     assert shared.call("app:deep", 30) == 30
 
@@ -434,6 +465,56 @@ def test_F54_an_inline_interceptor_has_one_instance(shared):
         call.communicate(timeout=60)
     assert shared.call("app:counted", "read") == {"n": 14, "total": 14}
     assert shared.pool("app:counter")["kind"] == "static"
+
+
+def test_F54_nobody_comes_between_in_a_shared_instance(boot):
+    """Not even when a slice is over in the middle of it."""
+    one = boot([function("f", ECHO),
+                interceptor("i", """local n = 0
+                    return {handle = function(call, next)
+                        if call.args[1] == "read" then return n end
+                        local before = n
+                        for i = 1, 3000000 do end
+                        n = before + 1
+                        return next()
+                    end}""", pool=INLINE)])
+    calls = [one.call_in_background("app:f", 1) for _ in range(8)]
+    for call in calls:
+        call.communicate(timeout=60)
+    assert one.call("app:f", "read") == 8
+
+
+def test_F54_a_loop_in_a_shared_instance_ends_with_its_call(boot):
+    one = boot([function("f", ECHO),
+                interceptor("i", """local n = 0
+                    return {handle = function(call, next)
+                        n = n + 1
+                        while call.args[1] == "loop" do end
+                        return n
+                    end}""", pool=INLINE)])
+    assert failure(one, "app:f", "loop", timeout="300ms").kind == "Timeout"
+    assert one.call("app:f", 1) == 2
+
+
+def test_F54_a_shared_file_that_fails_to_load(boot):
+    one = boot([function("f", ECHO),
+                interceptor("i", 'error("bad day", 0)', pool=INLINE)])
+    for _ in range(3):
+        error = failure(one, "app:f", 1)
+        assert error.kind == "Internal" and "bad day" in error.message
+
+
+def test_F54_what_lingers_in_a_shared_instance(boot):
+    one = boot([function("f", ECHO),
+                interceptor("i", """local late = 0
+                    return {handle = function(call, next)
+                        coroutine.spawn(function() time.sleep("10ms")
+                            late = late + 1 end)
+                        return late
+                    end}""", pool=INLINE)])
+    for _ in range(3):
+        one.call("app:f", 1)
+    wait_for(lambda: one.call("app:f", 1) >= 3)
 
 
 # ---- targets of every form

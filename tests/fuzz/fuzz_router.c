@@ -15,11 +15,14 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/value.h"
 #include "proto/frame.h"
 #include "supervisor/actors.h"
 #include "supervisor/bus.h"
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
+#include "supervisor/entry.h"
+#include "supervisor/interceptors.h"
 #include "supervisor/names.h"
 #include "supervisor/pool.h"
 #include "supervisor/registry.h"
@@ -45,11 +48,12 @@ static char *quiet_worker(void)
     return xasprintf("%s/../unit/fake_worker", self);
 }
 
-static void add_pool(const char *entry, enum pool_kind kind)
+static void add_pool(const char *entry, enum pool_kind kind, enum pool_use use)
 {
     static const uint8_t empty_map[] = {0x80};
     struct pool_spec spec = {.entry = entry,
                              .kind = kind,
+                             .use = use,
                              .n_slots_max = 2,
                              .n_processes = 1,
                              .buffer = 4,
@@ -57,6 +61,32 @@ static void add_pool(const char *entry, enum pool_kind kind)
                              .settings = {empty_map, 1}};
 
     pools_add(sup.pools, &spec);
+}
+
+/* Calls to it, and what stands around them; code is never run here. */
+static void add_entries(void)
+{
+    static const char *const ids[] = {"app:l", "app:i"}, *const kinds[] = {
+                                                             "function.lua",
+                                                             "interceptor.lua"};
+    struct operation operations[N_ELEMENTS(ids)];
+    struct changeset *changeset;
+
+    for (size_t i = 0; i < N_ELEMENTS(ids); i++) {
+        struct value data = value_map();
+
+        value_put(&data, "source", value_string("return {}"));
+        value_put(&data, "method", value_string("main"));
+        operations[i] = (struct operation){
+            .op = CHANGE_CREATE,
+            .entry = entry_create(ids[i], strlen(ids[i]), kinds[i], value_map(), data)};
+    }
+    changeset = registry_prepare(sup.registry, operations, N_ELEMENTS(ids), NULL, NULL);
+    if (changeset == NULL || registry_commit(sup.registry, changeset, NULL, NULL) == -1)
+        abort();
+    for (size_t i = 0; i < N_ELEMENTS(ids); i++)
+        entry_unref(operations[i].entry);
+    interceptors_load(sup.interceptors);
 }
 
 static void open_all(void)
@@ -78,9 +108,11 @@ static void open_all(void)
     sup.actors = actors_create(&sup);
     sup.bus = bus_create(&sup);
     router_create(&sup, quiet_worker());
-    add_pool("app:f", POOL_KIND_INLINE);
-    add_pool("app:l", POOL_KIND_LAZY);
-    add_pool("app:h", POOL_KIND_HOST);
+    add_entries();
+    add_pool("app:f", POOL_KIND_INLINE, POOL_FOR_CALLS);
+    add_pool("app:l", POOL_KIND_LAZY, POOL_FOR_CALLS);
+    add_pool("app:i", POOL_KIND_LAZY, POOL_FOR_INTERCEPTION);
+    add_pool("app:h", POOL_KIND_HOST, POOL_FOR_CALLS);
     for (size_t i = 0; i < N_ELEMENTS(peers); i++) {
         peers[i] = worker_start(sup.workers, &spec, NULL);
         if (peers[i] == NULL)
