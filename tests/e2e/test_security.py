@@ -102,6 +102,35 @@ def test_a1_s5_without_strict_mode_all_is_allowed(boot):
     assert not [r for r in running.records() if "security context" in str(r)]
 
 
+# ---- interceptors
+
+
+def test_s83_an_interceptor_sees_the_callers_identity(boot):
+    running = boot([
+        {"name": "guard", "kind": "interceptor.lua", "method": "main",
+         "modules": ["security", "errors"], "match": {"functions": ["app:target"]},
+         "source": """return {main = function(call, next)
+             local actor = security.actor()
+             if not actor or actor:id() ~= "ann" or security.scope() then
+                 return nil, errors.new{message = "refused", kind = "PermissionDenied"}
+             end
+             return next()
+         end}"""},
+        function("target", "return {main = function() return security.actor():id() end}",
+                 modules=["security"]),
+        function("call_as", """return {main = function(id)
+            local executor = funcs.new()
+            if id then executor = executor:with_actor(security.new_actor(id)) end
+            return executor:call("app:target")
+        end}""", modules=["funcs", "security"]),
+    ])
+    assert running.call("app:call_as", "ann") == "ann"
+    for id in ("bob", None):
+        with pytest.raises(SupctlError) as failed:
+            running.call("app:call_as", id)
+        assert failed.value.message == "refused"
+
+
 # ---- services
 
 def secured(name, process_id, security):

@@ -49,10 +49,10 @@ static int process_id(lua_State *L)
 static int run_permitted(lua_State *L, const struct process_op *op, uint64_t pid,
                          const char *host, size_t host_bytes)
 {
-    const struct actor *self = actor_current(L);
+    const struct actor *self = identity_actor(L);
     char text[PID_TEXT_MAX];
 
-    if (!identity_is_free(self)) {
+    if (self != NULL && !identity_is_free(self)) {
         pid_format(text, host, host_bytes, pid);
         if (!identity_check_process(self, op->action, text))
             return errors_return(L, ERR_PERMISSION_DENIED, "not allowed to %s: %s",
