@@ -230,7 +230,6 @@ static int put_frame(struct buf *out, const struct step *step, uint32_t *attempt
 
     if (!payload_split(step->args, &graph, &n, &values))
         return err_set(err, ERR_INVALID, "the arguments of this call can't be read");
-    *attempt_at_out = 0;
     done = is_handler ? hops_put_handler_frame(out, step, attempt_at_out)
                       : hops_put_target_frame(out, step);
     return done ? 0
@@ -245,7 +244,7 @@ static void take_step(struct supervisor *sup, const struct origin *origin,
     struct buf out, active;
     struct call *call = NULL, *parent;
     struct bytes body;
-    uint32_t attempt_at;
+    uint32_t attempt_at = 0;
     struct err err;
 
     buf_init(&out, FRAME_MAX_BYTES_DEFAULT);

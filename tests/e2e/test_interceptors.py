@@ -532,6 +532,57 @@ def test_F54_methods_of_modules_and_processes(shared):
     assert shared.call("app:proc", 4) == {"via": "app:proc", "value": 5}
 
 
+def test_F54_a_process_is_tried_again_inside_the_chain(boot):
+    one = boot([host(),
+                function("count", """local n = 0
+                    return {main = function() n = n + 1 return n end}""",
+                         pool={"type": "static", "workers": 1}),
+                process("flaky", """return {main = function(least)
+                    local n = funcs.call("app:count")
+                    if n < least then
+                        return nil, errors.new{message = "run " .. n,
+                            kind = "Unavailable"}
+                    end
+                    return n end}""", modules=["errors", "funcs"],
+                        meta={"default_host": "app:host", "options": {"retry":
+                              {"max_attempts": 5, "initial_delay": 1}}}),
+                interceptor("i", handler("""local value, err = next()
+                    if err then return nil, err end
+                    return {attempt = call.attempt, value = value}"""),
+                            functions=["app:flaky"])])
+    assert one.call("app:flaky", 3) == {"attempt": 3, "value": 3}
+
+
+def test_F48_a_full_queue_makes_intercepted_calls_wait(boot):
+    one = boot([function("narrow", ECHO,
+                         pool={"type": "static", "workers": 1, "buffer": 1}),
+                interceptor("i", handler("return next()"), functions=["app:narrow"],
+                            pool={"type": "static", "workers": 1, "buffer": 1}),
+                function("many", """return {main = function(n)
+                    local futures, sum = {}, 0
+                    for i = 1, n do futures[i] = funcs.async("app:narrow", i) end
+                    for i = 1, n do
+                        sum = sum + futures[i]:response():receive():data()
+                    end
+                    return sum end}""", modules=["funcs"])])
+    assert one.call("app:many", 2000, timeout="60s") == 2000 * 2001 // 2
+    for pool in ("app:narrow", "app:i"):
+        wait_for(lambda pool=pool: one.pool(pool)["n_busy"] == 0)
+        assert one.pool(pool)["n_queued"] == 0
+
+
+def test_F54_the_largest_calls_can_be_intercepted_too(boot):
+    one = boot([function("f", "return {main = function(text) return #text end}"),
+                interceptor("i", handler("return next()"), functions=["app:f"]),
+                function("sends", """return {main = function(n)
+                    local value, err = funcs.call("app:f", string.rep("x", n))
+                    return value or err:kind() end}""", modules=["funcs"])])
+    most = 64 * 1024 * 1024 - 256 * 1024 - 10
+    assert one.call("app:sends", most, timeout="60s") == most
+    assert one.call("app:sends", most + 20, timeout="60s") == "LimitExceeded"
+    assert one.call("app:sends", 3) == 3
+
+
 # ---- time and cancellation
 
 
@@ -662,7 +713,8 @@ def test_F54_changes_at_run_time(boot):
         function("change", """return {main = function(op, id, source, order)
             local changes = registry.snapshot():changes()
             local entry = {id = id, kind = "interceptor.lua", data = {source = source,
-                method = "handle", order = order}}
+                method = "handle", order = order, modules = {"time"},
+                match = {functions = {"app:echo"}}}}
             if op == "delete" then changes:delete(id) else changes[op](changes, entry) end
             local version, err = changes:apply()
             return version ~= nil, err
@@ -674,6 +726,13 @@ def test_F54_changes_at_run_time(boot):
     assert one.call("app:echo", 1) == "one(two(1))"
     assert one.call("app:change", "update", "app:one", tag("uno"), 3)
     wait_for(lambda: one.call("app:echo", 1) == "two(uno(1))")
+    assert one.call("app:change", "create", "app:waits", handler(
+        'local value = next() time.sleep("300ms") return "w" .. value'), 0)
+    call = one.call_in_background("app:echo", 1)
+    wait_for(lambda: one.pool("app:waits")["n_busy"] == 1)
+    assert one.call("app:change", "delete", "app:waits", "", 0)
+    assert one.call("app:echo", 1) == "two(uno(1))"
+    assert json.loads(call.communicate(timeout=60)[0]) == "wtwo(uno(1))"
     one.call("app:change", "delete", "app:two", "", 0)
     assert one.call("app:echo", 1) == "uno(1)"
     one.call("app:change", "delete", "app:one", "", 0)
