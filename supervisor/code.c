@@ -19,6 +19,8 @@
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
 #include "supervisor/module_method.h"
+#include "supervisor/pool.h"
+#include "supervisor/problems.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_kinds.h"
 #include "supervisor/system.h"
@@ -165,6 +167,38 @@ void code_forget(struct code *code, const struct entry *entry)
         chunk->forgotten = true;
     else
         free_chunk(chunk);
+}
+
+void code_add_problem(struct problems *problems, const struct entry *entry,
+                      const struct err *err, const struct value *details)
+{
+    unsigned line = (unsigned)value_get_int(details, "line", 0);
+    unsigned column = (unsigned)value_get_int(details, "column", 0);
+    const char *message = value_get_text(details, "message");
+    struct problem_at at = entry_source_at(entry, line, column);
+
+    if (message == NULL)
+        message = err->text;
+    if (strncmp(message, "error: ", 7) == 0) /* the line says so already */
+        message += 7;
+    /* What follows its first line draws the place that `at` names. */
+    problems_add(problems, SEVERITY_ERROR, err->kind, &at, NULL, "%.*s",
+                 (int)strcspn(message, "\n"), message);
+}
+
+/* Is it the entry that has that id in state? */
+static bool is_in(const struct snapshot *state, const struct entry *entry)
+{
+    return snapshot_find(state, entry->id, strlen(entry->id)) == entry;
+}
+
+void code_forget_outside(struct code *code, const struct snapshot *view)
+{
+    const struct snapshot *state = registry_state(code->sup->registry);
+
+    for (size_t i = 0; i < view->n; i++)
+        if (!is_in(state, view->entries[i]))
+            code_forget(code, view->entries[i]);
 }
 
 /* ---- the answer for workers --------------------------------------------------------
@@ -545,9 +579,22 @@ static bool never_cancelled(struct request *request)
     return false;
 }
 
+/* A process that isn't ready yet asks for its pool's own code: of the change that it is
+ * started for, or of the state that its pool belongs to. */
+static const struct snapshot *view_of(const struct request *request)
+{
+    const struct worker *worker = request->origin.who.worker;
+    const struct snapshot *view = NULL;
+
+    if (request->origin.type == ORIGIN_WORKER && worker->pool != NULL &&
+        worker->ready_at_ns == 0)
+        view = pool_view(worker->pool);
+    return view != NULL ? view : registry_state(request->sup->registry);
+}
+
 static void on_get(struct request *request)
 {
-    struct supervisor *sup = request->sup;
+    const struct snapshot *view = view_of(request);
     const char *id = NULL;
     const struct entry *entry = NULL;
     struct code *code = request->sup->code; /* the request may be gone soon */
@@ -558,9 +605,9 @@ static void on_get(struct request *request)
     if (request->args.as.list.n != 0)
         id = value_text(&request->args.as.list.items[0]);
     if (id != NULL)
-        entry = registry_find(sup->registry, id, strlen(id));
+        entry = snapshot_find(view, id, strlen(id));
     if (entry == NULL && id != NULL) {
-        entry = module_method_find(sup->registry, bytes_of_text(id), &method);
+        entry = module_method_find(request->sup->registry, bytes_of_text(id), &method);
         ready = on_method_chunk;
     }
     if (entry == NULL || source_of(entry) == NULL) {

@@ -20,6 +20,8 @@
 struct code;
 struct entry;
 struct err;
+struct problems;
+struct snapshot;
 struct supervisor;
 struct value;
 
@@ -31,6 +33,10 @@ void code_destroy(struct code *code);
 typedef void code_problem(void *context, const struct entry *entry,
                           const struct err *err, const struct value *details);
 typedef void code_done(void *context, size_t n_compiled, size_t n_failed);
+
+/* The same as a line for a person, with the place in a file. */
+void code_add_problem(struct problems *problems, const struct entry *entry,
+                      const struct err *err, const struct value *details);
 
 /* Compiles those of the entries that have a source, in the registry or not yet. problem
  * comes for each that fails, then done once, perhaps before this returns. What compiled
@@ -44,6 +50,9 @@ void code_compile_all(struct code *code, code_problem *problem, code_done *done,
 
 /* Frees what is cached for entry (it changed or vanished). */
 void code_forget(struct code *code, const struct entry *entry);
+
+/* The same for those entries of view that the registry has (no longer). */
+void code_forget_outside(struct code *code, const struct snapshot *view);
 
 /* Ends the compile worker (shutdown); a later compile starts another. */
 void code_stop(struct code *code);

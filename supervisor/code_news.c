@@ -2,13 +2,16 @@
 
 #include <stdlib.h>
 
+#include "common/buf.h"
 #include "common/list.h"
+#include "common/map.h"
 #include "common/mem.h"
 #include "common/value.h"
+#include "proto/frame.h"
+#include "proto/value_codec.h"
 
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
-#include "supervisor/pool.h"
 #include "supervisor/registry.h"
 #include "supervisor/worker.h"
 #include "supervisor/worker_ask.h"
@@ -25,7 +28,8 @@ struct news_waiter {
 
 struct code_news {
     struct supervisor *sup;
-    unsigned n_asked; /* workers that have not answered yet */
+    unsigned n_asked;     /* workers that have not answered yet */
+    struct map upgrading; /* actors that said so, by pid */
     struct list waiters;
 };
 
@@ -34,7 +38,7 @@ static void check(struct code_news *news)
     struct list told;
     struct list *node;
 
-    if (news->n_asked != 0 || pools_are_replacing(news->sup->pools))
+    if (news->n_asked != 0)
         return;
     list_init(&told); /* whoever is told may make the next change at once */
     while ((node = list_take_first(&news->waiters)) != NULL)
@@ -47,9 +51,21 @@ static void check(struct code_news *news)
     }
 }
 
-static void on_pools_settled(void *context)
+/* The pids of actors that were told and will take the new code by themselves. */
+static void note_upgrading(struct code_news *news, struct bytes result)
 {
-    check(context);
+    struct value list = {0};
+    const struct value *pids;
+
+    if (payload_decode(result, &list, NULL) == -1)
+        return;
+    pids = list.as.list.n != 0 ? &list.as.list.items[0] : NULL;
+    for (size_t i = 0; pids != NULL && pids->type == VALUE_LIST && i < pids->as.list.n;
+         i++)
+        if (pids->as.list.items[i].type == VALUE_INT)
+            map_put_number(&news->upgrading,
+                           (uint64_t)pids->as.list.items[i].as.integer, news);
+    value_finish(&list);
 }
 
 /* A worker that failed to answer is dead or will be killed: both forget. */
@@ -57,7 +73,8 @@ static void on_forgotten(void *context, uint8_t status, struct bytes result)
 {
     struct code_news *news = context;
 
-    (void)status, (void)result;
+    if (status == REPLY_OK)
+        note_upgrading(news, result);
     news->n_asked--;
     check(news);
 }
@@ -80,6 +97,8 @@ void code_news_spread(struct code_news *news, const struct changeset *changeset)
 {
     struct value ids = ids_to_forget(changeset);
 
+    map_finish(&news->upgrading);
+    map_init(&news->upgrading);
     news->n_asked++; /* answers may come while we still ask */
     if (ids.as.list.n != 0) {
         WORKERS_FOREACH(worker, news->sup->workers)
@@ -107,13 +126,18 @@ void code_news_wait(struct code_news *news, void (*done)(void *context),
     check(news);
 }
 
+bool code_news_is_upgrading(const struct code_news *news, uint64_t pid)
+{
+    return map_find_number(&news->upgrading, pid) != NULL;
+}
+
 struct code_news *code_news_create(struct supervisor *sup)
 {
     struct code_news *news = xcalloc(1, sizeof(*news));
 
     news->sup = sup;
+    map_init(&news->upgrading);
     list_init(&news->waiters);
-    pools_on_settled(sup->pools, on_pools_settled, news);
     return news;
 }
 
@@ -129,5 +153,6 @@ void code_news_destroy(struct code_news *news)
         waiter->drop(waiter->context);
         free(waiter);
     }
+    map_finish(&news->upgrading);
     free(news);
 }

@@ -52,6 +52,7 @@
 #include "supervisor/registry.h"
 #include "supervisor/registry_load.h"
 #include "supervisor/registry_targets.h"
+#include "supervisor/rollout.h"
 #include "supervisor/router.h"
 #include "supervisor/service.h"
 #include "supervisor/state.h"
@@ -126,6 +127,7 @@ static void begin_stop(struct program *program)
     log_info("stopping", "timeout_ms=%llu", (unsigned long long)timeout_ms);
     ev_timer_set(&program->stop_timer, (double)(timeout_ms + LAST_GRACE_MS) / 1e3, 0);
     ev_timer_start(sup->loop, &program->stop_timer);
+    rollouts_close(sup->rollouts);
     services_stop_all(sup, timeout_ms, on_services_stopped, program);
 }
 
@@ -381,6 +383,7 @@ static void start_serving(struct program *program)
         return;
     }
     pools_load(sup);
+    rollouts_open(sup->rollouts);
     interceptors_load(sup->interceptors);
     registry_add_observer(sup->registry, &observer);
     services_start_all(sup, on_services_started, program);
@@ -390,18 +393,8 @@ static void on_problem(void *context, const struct entry *entry, const struct er
                        const struct value *details)
 {
     struct program *program = context;
-    unsigned line = (unsigned)value_get_int(details, "line", 0);
-    unsigned column = (unsigned)value_get_int(details, "column", 0);
-    const char *message = value_get_text(details, "message");
-    struct problem_at at = entry_source_at(entry, line, column);
 
-    if (message == NULL)
-        message = err->text;
-    if (strncmp(message, "error: ", 7) == 0) /* the line says so already */
-        message += 7;
-    /* What follows its first line draws the place that `at` names. */
-    problems_add(&program->problems, SEVERITY_ERROR, err->kind, &at, NULL, "%.*s",
-                 (int)strcspn(message, "\n"), message);
+    code_add_problem(&program->problems, entry, err, details);
 }
 
 static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
@@ -465,6 +458,7 @@ static void create_modules(struct program *program)
     env_add_targets(sup->system);
     sup->status = status_create(sup);
     actor_targets_add(sup);
+    sup->rollouts = rollouts_create(sup);
     registry_targets_add(sup);
     sup->stores = stores_create(sup);
     token_targets_add(sup);
@@ -501,6 +495,7 @@ static void destroy_modules(struct program *program)
     program->terminal = NULL;
     offload_destroy(sup->offload); /* before those that its jobs answer */
     control_destroy(sup->control);
+    rollouts_destroy(sup->rollouts);
     services_destroy(sup->services);
     router_destroy(sup);
     bus_destroy(sup->bus);

@@ -10,6 +10,7 @@
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
 #include "supervisor/pool_private.h"
+#include "supervisor/registry.h"
 #include "supervisor/worker.h"
 
 #define PATIENCE_MS        1000u /* calls wait for a restart that is this near */
@@ -417,6 +418,8 @@ struct pool *pool_create(struct pools *pools, const struct pool_spec *spec)
     if (spec->options != NULL)
         pool->options = call_options_copy(spec->options);
     use_spec(pool, spec, copy_settings(spec->settings));
+    pool->probe = copy_settings(spec->probe);
+    pool->spec.probe.data = pool->probe;
     ev_timer_init(&pool->retry, pool_on_retry, 0., 0.);
     ev_timer_init(&pool->unclog, on_unclog, 0., 0.);
     ev_timer_init(&pool->stop_timer, on_stop_timer, 0., 0.);
@@ -440,7 +443,9 @@ void pool_destroy(struct pool *pool)
     list_remove(&pool->link);
     call_options_finish(&pool->options);
     free(pool->next_settings);
+    snapshot_unref(pool->view);
     free(pool->settings);
+    free(pool->probe);
     free(pool->entry);
     free(pool);
 }
@@ -468,6 +473,11 @@ const char *pool_entry(const struct pool *pool)
 const struct call_options *pool_options(const struct pool *pool)
 {
     return &pool->options;
+}
+
+const struct snapshot *pool_view(const struct pool *pool)
+{
+    return pool->view;
 }
 
 struct list *pool_workers(struct pool *pool)

@@ -32,6 +32,7 @@ struct calls_hooks;
 struct err;
 struct pool;
 struct pools;
+struct snapshot;
 struct supervisor;
 struct worker;
 
@@ -62,6 +63,7 @@ struct pool_spec {
     uint32_t buffer; /* places in the queue */
     uint32_t idle_timeout_ms;
     struct bytes settings;              /* msgpack map for SETUP; copied */
+    struct bytes probe;                 /* the same while it is staged; copied */
     const struct call_options *options; /* of calls to it; copied; NULL = none */
 };
 
@@ -81,14 +83,24 @@ struct pool *pools_find(const struct pools *pools, const void *entry, size_t n_b
  * background. A host's waits for pool_start(); one that exists already takes spec at
  * its next start. */
 struct pool *pools_add(struct pools *pools, const struct pool_spec *spec);
-void pools_remove(struct pools *pools, const char *entry);
 
-/* Is a pool being started that shall take another one's place? */
-bool pools_are_replacing(const struct pools *pools);
+/* before: what the processes that its accepted calls may still need run the code of. */
+void pools_remove(struct pools *pools, const char *entry, struct snapshot *before);
 
-/* Calls settled each time when such a start has ended. */
-void pools_on_settled(struct pools *pools, void (*settled)(void *context),
-                      void *context);
+/* Makes a function's pool that nobody finds yet, for a change that may still come to
+ * nothing. Its processes run the code of view (counted anew), and are ready only when
+ * that has been loaded. pool_start() is the caller's, then one of the two below. */
+struct pool *pools_stage(struct pools *pools, const struct pool_spec *spec,
+                         struct snapshot *view);
+
+/* From now on it serves its entry. The one before, if any, drains in the background;
+ * processes that it still has to start run the code of before. */
+void pools_show(struct pool *pool, struct snapshot *before);
+void pools_discard(struct pool *pool);
+
+/* What a process of the pool that isn't ready yet takes its code from; NULL: from the
+ * registry. Borrowed. */
+const struct snapshot *pool_view(const struct pool *pool);
 
 /* Drains every pool; done(context) once the last worker is gone. */
 void pools_stop(struct pools *pools, uint64_t deadline_at_ns,

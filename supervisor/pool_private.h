@@ -27,23 +27,23 @@ struct pools {
     ev_timer sweep; /* frees what is removed and stopped, from the loop */
     void (*stopped)(void *context);
     void *stopped_context;
-    void (*settled)(void *context); /* no replacement is under way any more */
-    void *settled_context;
 };
 
 struct pool {
     struct list link; /* in pools->all */
     struct pools *pools;
-    struct pool_spec spec; /* its entry, settings and options are the three below */
+    struct pool_spec spec; /* its entry, settings and options are the ones below */
     char *entry;
-    uint8_t *settings;
+    uint8_t *settings, *probe;
     struct call_options options;
     struct pool_spec next_spec; /* hosts: what counts from the next start on */
     uint8_t *next_settings;     /* of next_spec; NULL = there is none */
     enum pool_state state;
-    bool visible;        /* in by_entry */
-    bool removed;        /* freed as soon as it is stopped */
-    struct pool *hidden; /* inline: the one slot for callers that aren't workers */
+    bool visible;          /* in by_entry */
+    bool removed;          /* freed as soon as it is stopped */
+    bool staged;           /* not visible until a change is through */
+    struct snapshot *view; /* of staged and of replaced ones, else NULL */
+    struct pool *hidden;   /* inline: the one slot for callers that aren't workers */
 
     struct list workers;
     uint32_t n_workers, n_ready; /* not counting those that drain */

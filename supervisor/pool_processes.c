@@ -151,7 +151,8 @@ static bool start_one(struct pool *pool)
 {
     struct worker_spec spec = {.role = role_of(pool),
                                .entry = pool->spec.entry,
-                               .settings = pool->spec.settings,
+                               .settings = pool->staged ? pool->spec.probe
+                                                        : pool->spec.settings,
                                .pool = pool,
                                .n_slots = capacity(pool),
                                .extra_fd = -1,

@@ -9,7 +9,6 @@
 #include "proto/value_codec.h"
 #include "supervisor/call_options.h"
 #include "supervisor/code.h"
-#include "supervisor/code_news.h"
 #include "supervisor/config.h"
 #include "supervisor/core.h"
 #include "supervisor/registry.h"
@@ -229,6 +228,11 @@ bool pool_spec_of_entry(const struct config *app, const struct entry *entry,
 /* ---- in step with the registry -----------------------------------------------------
  */
 
+static bool is_host_entry(const struct entry *entry)
+{
+    return entry->type != NULL && (entry->type->flags & KIND_HOST) != 0;
+}
+
 static void add_pool(struct supervisor *sup, const struct entry *entry)
 {
     struct call_options options;
@@ -245,41 +249,78 @@ static void add_pool(struct supervisor *sup, const struct entry *entry)
     buf_finish(&settings);
 }
 
-static void follow_change(struct supervisor *sup, const struct change *change)
+/* The settings of a process that must show that its code can be loaded. */
+static void encode_probe(struct buf *out, struct bytes settings)
 {
-    if (change->before != NULL)
-        code_forget(sup->code, change->before);
-    if (change->after == NULL ||
-        (change->before != NULL &&
-         strcmp(change->before->kind, change->after->kind) != 0))
-        pools_remove(sup->pools, change->of_id);
-    if (change->after != NULL)
-        add_pool(sup, change->after);
+    struct value map = {0};
+    struct err err;
+
+    if (value_decode(settings.data, settings.n, NULL, &map, &err) == 0)
+        value_put(&map, "probe", value_bool(true));
+    value_encode(out, &map);
+    value_finish(&map);
 }
 
-static bool is_host_entry(const struct entry *entry)
+/* Callers that are used to a warm pool shouldn't find a cold one. */
+static void keep_warm(struct supervisor *sup, struct pool_spec *spec)
 {
-    return entry->type != NULL && (entry->type->flags & KIND_HOST) != 0;
+    struct pool *old = pools_find(sup->pools, spec->entry, strlen(spec->entry));
+    struct pool_figures figures;
+
+    if (spec->kind != POOL_KIND_LAZY || spec->n_slots != 0 || old == NULL)
+        return;
+    pool_get_figures(old, &figures);
+    if (figures.n_ready != 0)
+        spec->n_slots = 1;
 }
 
-static void on_changed(void *context, const struct changeset *changeset)
+struct pool *pool_stage_entry(struct supervisor *sup, const struct entry *entry,
+                              struct snapshot *view)
 {
-    struct supervisor *sup = context;
+    struct call_options options;
+    struct pool *pool = NULL;
+    struct pool_spec spec;
+    struct buf settings, probe;
 
-    for (size_t i = 0; i < changeset->n; i++)
-        follow_change(sup, &changeset->changes[i]);
-    for (size_t i = 0; i < changeset->n_affected; i++)
-        if (!is_host_entry(changeset->affected[i]))
-            add_pool(sup, changeset->affected[i]);
-    code_news_spread(sup->code_news, changeset);
+    if (is_host_entry(entry))
+        return NULL;
+    buf_init(&settings, 0);
+    buf_init(&probe, 0);
+    call_options_read(&options, value_get(&entry->meta, "options"));
+    if (pool_spec_of_entry(sup->config, entry, &spec, &settings)) {
+        encode_probe(&probe, spec.settings);
+        spec.probe = buf_bytes(&probe);
+        spec.options = &options;
+        keep_warm(sup, &spec);
+        pool = pools_stage(sup->pools, &spec, view);
+    }
+    call_options_finish(&options);
+    buf_finish(&settings);
+    buf_finish(&probe);
+    return pool;
+}
+
+void pools_follow(struct supervisor *sup, const struct changeset *changeset,
+                  struct snapshot *before)
+{
+    for (size_t i = 0; i < changeset->n; i++) {
+        const struct change *change = &changeset->changes[i];
+
+        if (change->before != NULL)
+            code_forget(sup->code, change->before);
+        if (change->after == NULL ||
+            (change->before != NULL &&
+             strcmp(change->before->kind, change->after->kind) != 0))
+            pools_remove(sup->pools, change->of_id, before);
+        if (change->after != NULL && is_host_entry(change->after))
+            add_pool(sup, change->after);
+    }
 }
 
 void pools_load(struct supervisor *sup)
 {
     const struct snapshot *state = registry_state(sup->registry);
-    struct registry_observer observer = {.changed = on_changed, .context = sup};
 
     for (size_t i = 0; i < state->n; i++)
         add_pool(sup, state->entries[i]);
-    registry_add_observer(sup->registry, &observer);
 }

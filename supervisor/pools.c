@@ -4,9 +4,11 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "supervisor/code.h"
 #include "supervisor/core.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_private.h"
+#include "supervisor/registry.h"
 
 #define RESTART_TOKENS     100.0 /* restarts at once, of all pools together */
 #define RESTARTS_PER_S     50.0
@@ -82,6 +84,14 @@ static void retire(struct pool *pool)
     pool_stop(pool, now_ns() + deadline_ms * 1000000, NULL, NULL);
 }
 
+static void set_view(struct pool *pool, struct snapshot *view)
+{
+    struct snapshot *old = pool->view;
+
+    pool->view = view != NULL ? snapshot_ref(view) : NULL;
+    snapshot_unref(old);
+}
+
 /* ---- replacing ---------------------------------------------------------------------
  */
 
@@ -106,30 +116,7 @@ static void take_over(struct pool *pool, const struct err *err)
 
 static void on_replacement_started(void *context, const struct err *err)
 {
-    struct pool *pool = context;
-    struct pools *pools = pool->pools;
-
-    take_over(pool, err);
-    if (pools->settled != NULL)
-        pools->settled(pools->settled_context);
-}
-
-bool pools_are_replacing(const struct pools *pools)
-{
-    LIST_FOREACH (node, &pools->all) {
-        const struct pool *pool = container_of(node, struct pool, link);
-
-        if (!pool->visible && !pool->removed)
-            return true;
-    }
-    return false;
-}
-
-void pools_on_settled(struct pools *pools, void (*settled)(void *context),
-                      void *context)
-{
-    pools->settled = settled;
-    pools->settled_context = context;
+    take_over(context, err);
 }
 
 /* A replacement that never came to be shown. */
@@ -138,7 +125,8 @@ static void retire_unseen(struct pools *pools, const char *entry)
     LIST_FOREACH_SAFE (node, &pools->all) {
         struct pool *pool = container_of(node, struct pool, link);
 
-        if (!pool->visible && !pool->removed && strcmp(pool->spec.entry, entry) == 0)
+        if (!pool->visible && !pool->removed && !pool->staged &&
+            strcmp(pool->spec.entry, entry) == 0)
             retire(pool);
     }
 }
@@ -167,13 +155,48 @@ struct pool *pools_add(struct pools *pools, const struct pool_spec *spec)
     return pool;
 }
 
-void pools_remove(struct pools *pools, const char *entry)
+/* Old calls end on old code, also in a process that is only now starting for them. */
+static void retire_with_view(struct pool *pool, struct snapshot *before)
+{
+    set_view(pool, before);
+    retire(pool);
+}
+
+void pools_remove(struct pools *pools, const char *entry, struct snapshot *before)
 {
     struct pool *pool = pools_find(pools, entry, strlen(entry));
 
     if (pool != NULL)
-        retire(pool);
+        retire_with_view(pool, before);
     retire_unseen(pools, entry);
+}
+
+/* ---- staging -----------------------------------------------------------------------
+ */
+
+struct pool *pools_stage(struct pools *pools, const struct pool_spec *spec,
+                         struct snapshot *view)
+{
+    struct pool *pool = pool_create(pools, spec);
+
+    pool->staged = true;
+    set_view(pool, view);
+    return pool;
+}
+
+void pools_show(struct pool *pool, struct snapshot *before)
+{
+    struct pools *pools = pool->pools;
+
+    pools_remove(pools, pool->spec.entry, before);
+    pool->staged = false;
+    set_view(pool, NULL);
+    show(pool);
+}
+
+void pools_discard(struct pool *pool)
+{
+    retire(pool);
 }
 
 /* An inline function that a client calls runs in one slot that nobody sees. */
@@ -204,8 +227,11 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
     LIST_FOREACH_SAFE (node, &pools->all) {
         struct pool *pool = container_of(node, struct pool, link);
 
-        if (pool->removed && pool->state == POOL_STOPPED)
-            pool_destroy(pool);
+        if (!pool->removed || pool->state != POOL_STOPPED)
+            continue;
+        if (pool->view != NULL)
+            code_forget_outside(pools->sup->code, pool->view);
+        pool_destroy(pool);
     }
 }
 

@@ -7,12 +7,11 @@
 #include "common/mem.h"
 #include "common/value.h"
 
-#include "supervisor/code.h"
-#include "supervisor/code_news.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_query.h"
+#include "supervisor/rollout.h"
 #include "supervisor/system.h"
 
 static const struct value *arg(const struct request *request, size_t i)
@@ -154,18 +153,36 @@ static void handle_snapshot(struct request *request)
 /* ---- changing
  * ----------------------------------------------------------------------------- */
 
-/* One change on its way: prepared, waiting for the compiler. */
+/* What a request asks for, until its turn has come. */
 struct apply {
     struct request *request;
-    struct changeset *changeset;
-    struct err why;       /* of the first source that doesn't compile */
-    struct value version; /* committed: the answer, once everybody knows */
+    struct operation *operations;
+    size_t n;
+    uint64_t version; /* to switch to, when there are no operations */
+    bool is_unknown;  /* there is no such version */
 };
+
+static void free_operations(struct operation *operations, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        entry_unref(operations[i].entry);
+        free((char *)operations[i].id);
+    }
+    free(operations);
+}
+
+static void free_apply(void *context)
+{
+    struct apply *apply = context;
+
+    free_operations(apply->operations, apply->n);
+    free(apply);
+}
 
 /* What apps see of any failure but a conflict is Internal with the whole chain
  * (REG-34).
  */
-static void fail_apply(struct request *request, struct err *why)
+static void fail_apply(struct request *request, const struct err *why)
 {
     static const char prefix[] = "failed to apply changes: ";
     struct err err = {0};
@@ -179,80 +196,54 @@ static void fail_apply(struct request *request, struct err *why)
     request_fail(request, &err);
 }
 
-static void on_problem(void *context, const struct entry *entry, const struct err *err,
-                       const struct value *details)
+static void on_applied(void *context, const struct rollout_report *report)
 {
     struct apply *apply = context;
+    struct request *request = apply->request;
+    struct registry *registry = request->sup->registry;
 
-    (void)details;
-    if (apply->why.text[0] == '\0')
-        err_set(&apply->why, err->kind, "operation failed for entry %s: %s", entry->id,
-                err->text);
+    bool is_unknown = apply->is_unknown;
+
+    free_apply(apply);
+    if (report->err != NULL && is_unknown)
+        request_fail(request, report->err);
+    else if (report->err != NULL)
+        fail_apply(request, report->err);
+    else
+        reply_taken(request,
+                    describe_version(registry_find_version(registry, report->version)));
 }
 
-static void forget_code(const struct apply *apply)
+/* Its problems are for one who changed files: an app gets one sentence. */
+static struct changeset *prepare_operations(void *context, struct problems *problems,
+                                            struct err *err)
 {
-    for (size_t i = 0; i < apply->changeset->n; i++) {
-        if (apply->changeset->changes[i].after != NULL)
-            code_forget(apply->request->sup->code, apply->changeset->changes[i].after);
-    }
+    const struct apply *apply = context;
+
+    (void)problems;
+    return registry_prepare(apply->request->sup->registry, apply->operations, apply->n,
+                            NULL, err);
 }
 
-static void on_known(void *context)
-{
-    struct apply *apply = context;
-
-    reply_taken(apply->request, apply->version);
-    free(apply);
-}
-
-static void drop_apply(void *context)
-{
-    struct apply *apply = context;
-
-    value_finish(&apply->version);
-    free(apply);
-}
-
-static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
+static struct changeset *prepare_version(void *context, struct problems *problems,
+                                         struct err *err)
 {
     struct apply *apply = context;
-    struct supervisor *sup = apply->request->sup;
-    struct registry *registry = sup->registry;
-    uint64_t version;
-    struct err err = apply->why;
+    struct registry *registry = apply->request->sup->registry;
 
-    (void)n_compiled;
-    if (n_failed > 0) {
-        forget_code(apply);
-        changeset_destroy(apply->changeset);
-        fail_apply(apply->request, &err);
-    } else if (registry_commit(registry, apply->changeset, &version, &err) != 0) {
-        fail_apply(apply->request, &err);
-    } else {
-        apply->version = describe_version(registry_find_version(registry, version));
-        code_news_wait(sup->code_news, on_known, drop_apply, apply);
-        return;
-    }
-    free(apply);
+    (void)problems;
+    apply->is_unknown = registry_find_version(registry, apply->version) == NULL;
+    return registry_prepare_version(registry, apply->version, err);
 }
 
-/* Takes changeset. */
-static void compile_and_commit(struct request *request, struct changeset *changeset)
+/* Takes apply. */
+static void begin(struct apply *apply,
+                  struct changeset *(*prepare)(void *, struct problems *, struct err *))
 {
-    struct apply *apply = xcalloc(1, sizeof(*apply));
-    struct entry **entries =
-        xcalloc(changeset->n > 0 ? changeset->n : 1, sizeof(struct entry *));
-    size_t n = 0;
+    struct rollout_request request = {
+        .prepare = prepare, .done = on_applied, .drop = free_apply, .context = apply};
 
-    apply->request = request;
-    apply->changeset = changeset;
-    for (size_t i = 0; i < changeset->n; i++) {
-        if (changeset->changes[i].after != NULL)
-            entries[n++] = changeset->changes[i].after;
-    }
-    code_compile(request->sup->code, entries, n, on_problem, on_compiled, apply);
-    free(entries);
+    rollout_begin(apply->request->sup->rollouts, &request);
 }
 
 static int read_op(const char *text, enum change_op *op_out, struct err *err)
@@ -288,20 +279,10 @@ static int read_operation(const struct value *value, struct operation *out,
                : err_set(err, ERR_INVALID, "entry must have valid id field");
 }
 
-static void free_operations(struct operation *operations, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        entry_unref(operations[i].entry);
-        free((char *)operations[i].id);
-    }
-    free(operations);
-}
-
 static void handle_apply(struct request *request)
 {
     const struct value *list = arg(request, 0);
-    struct changeset *changeset = NULL;
-    struct operation *operations;
+    struct apply *apply;
     struct err err = {0};
     size_t n = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
     int rc = 0;
@@ -311,33 +292,35 @@ static void handle_apply(struct request *request)
         request_fail(request, &err);
         return;
     }
-    operations = xcalloc(n, sizeof(*operations));
+    apply = xcalloc(1, sizeof(*apply));
+    apply->request = request;
+    apply->operations = xcalloc(n, sizeof(*apply->operations));
+    apply->n = n;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = read_operation(&list->as.list.items[i], &operations[i], &err);
-    if (rc == 0)
-        changeset = registry_prepare(request->sup->registry, operations, n, NULL, &err);
-    free_operations(operations, n);
-    if (changeset == NULL)
-        fail_apply(request, &err);
-    else
-        compile_and_commit(request, changeset);
+        rc = read_operation(&list->as.list.items[i], &apply->operations[i], &err);
+    if (rc == 0) {
+        begin(apply, prepare_operations);
+        return;
+    }
+    free_apply(apply);
+    fail_apply(request, &err);
 }
 
 static void handle_apply_version(struct request *request)
 {
     const struct value *wanted = arg(request, 0);
-    struct changeset *changeset = NULL;
+    struct apply *apply;
     struct err err = {0};
 
-    if (wanted == NULL || wanted->type != VALUE_INT || wanted->as.integer < 0)
+    if (wanted == NULL || wanted->type != VALUE_INT || wanted->as.integer < 0) {
         err_set(&err, ERR_INVALID, "invalid version ID");
-    else
-        changeset = registry_prepare_version(request->sup->registry,
-                                             (uint64_t)wanted->as.integer, &err);
-    if (changeset == NULL)
         request_fail(request, &err);
-    else
-        compile_and_commit(request, changeset);
+        return;
+    }
+    apply = xcalloc(1, sizeof(*apply));
+    apply->request = request;
+    apply->version = (uint64_t)wanted->as.integer;
+    begin(apply, prepare_version);
 }
 
 static const struct system_target targets[] = {

@@ -1,8 +1,7 @@
 /*
  * registry_targets -- the registry for apps and operators.
  *
- * A change is prepared, its sources are compiled, then it is committed; only then is it
- * answered. Another commit in between makes it a Conflict.
+ * Changes go through rollout.h and are answered when nobody starts old code any more.
  *
  * System targets: @registry.list [namespace], @registry.get [id], @registry.find
  * [filter, version], @registry.snapshot [version], @registry.version,

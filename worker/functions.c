@@ -44,6 +44,8 @@ struct functions {
     struct list busy;
     struct list waiting; /* struct waiting_call */
     uint32_t n_busy;     /* of both */
+    /* who wants to know how loading ends, see functions_warm_up(); or NULL */
+    void (*loaded)(struct runtime *rt, struct bytes error);
 };
 
 /* A call that waits for its program. */
@@ -195,7 +197,10 @@ void functions_ended(struct actor *actor, const struct outcome *outcome)
 
     ev_timer_stop(rt->loop, &instance->linger);
     if (instance->call == 0) {
-        if (outcome->failed)
+        if (instance->functions->loaded != NULL)
+            instance->functions->loaded(rt, outcome->failed ? outcome->result
+                                                            : (struct bytes){NULL, 0});
+        else if (outcome->failed)
             log_error_of(actor, outcome, "its slot was to be warm");
         return;
     }
@@ -472,28 +477,48 @@ static void wait_for_program(struct functions *functions,
                  strlen(waiting->function->id), on_program, waiting);
 }
 
-void functions_warm_up(struct runtime *rt, struct program *program, uint32_t n)
+/* The rest of what was to be loaded can't even be tried. */
+static void fail_to_load(struct runtime *rt, const struct err *err)
+{
+    struct buf error;
+
+    if (rt->functions->loaded == NULL)
+        return; /* the first calls will say so */
+    buf_init(&error, 0);
+    error_encode(&error, err);
+    rt->functions->loaded(rt, buf_bytes(&error));
+    buf_finish(&error);
+}
+
+void functions_warm_up(struct runtime *rt, struct program *program, uint32_t n,
+                       void (*loaded)(struct runtime *rt, struct bytes error))
 {
     struct functions *functions = rt->functions;
     struct function *function = get_function(functions, bytes_of_text(program->id));
     struct err err;
 
     function->program = program;
+    functions->loaded = loaded;
     for (uint32_t i = 0; i < n; i++) {
         struct start *start = start_create((struct bytes){NULL, 0});
         struct instance *instance =
             start != NULL ? new_instance(functions, function, &err) : NULL;
 
         if (instance == NULL) {
+            if (start == NULL)
+                err_set(&err, ERR_UNAVAILABLE, "no memory for an instance");
             free(start);
-            return; /* no memory: the first calls will say so */
+            fail_to_load(rt, &err);
+            return;
         }
         instance->call = instance->deadline_at_ns = 0;
         list_append(&functions->busy, &instance->node);
         functions->n_busy++;
         start->only_loads = true;
-        if (actor_start(instance->actor, start, &err) == -1)
+        if (actor_start(instance->actor, start, &err) == -1) {
             functions_instance_free(instance->actor);
+            fail_to_load(rt, &err);
+        }
     }
 }
 

@@ -30,8 +30,10 @@ struct functions *functions_create(struct runtime *rt);
 void functions_destroy(struct functions *functions);
 
 /* Makes n instances of a pool's function and runs their file, but not the method
- * (functions.md F-41, warm_start). */
-void functions_warm_up(struct runtime *rt, struct program *program, uint32_t n);
+ * (functions.md F-41, warm_start). loaded (may be NULL: errors are logged) comes for
+ * each, now or later; error is empty, or the EXT_ERROR that says why not. */
+void functions_warm_up(struct runtime *rt, struct program *program, uint32_t n,
+                       void (*loaded)(struct runtime *rt, struct bytes error));
 
 int functions_on_call(struct runtime *rt, struct bytes body, struct err *err);
 void functions_cancel(struct runtime *rt, uint64_t call);

@@ -61,6 +61,7 @@ static int read_settings(struct settings *settings, const struct value *map,
     settings->linger_ms = (uint64_t)value_get_int(map, "linger_ms", LINGER_MS_DEFAULT);
     settings->log_level = (int)value_get_int(map, "log_level", LOG_DEBUG);
     settings->n_warm = (uint32_t)value_get_int(map, "warm", 0);
+    settings->probe = value_get_bool(map, "probe", false);
     settings->shared = value_get_bool(map, "shared", false);
     settings->strict_mode = value_get_bool(map, "strict_mode", false);
     if (settings->vm_actors == 0)
@@ -76,22 +77,52 @@ static void send_ready(struct runtime *rt)
     conn_wrote(conn);
 }
 
+static void send_failed(struct runtime *rt, struct bytes error)
+{
+    struct conn *conn = uplink_conn(rt->uplink);
+    struct frame_failed frame = {.error = error};
+
+    frame_encode_failed(conn_out(conn), &frame);
+    conn_wrote(conn);
+}
+
+/* One instance of a process that has to prove itself. */
+static void on_probed(struct runtime *rt, struct bytes error)
+{
+    if (rt->n_probing == 0)
+        return; /* it has been told */
+    if (error.n != 0) {
+        rt->n_probing = 0;
+        send_failed(rt, error);
+    } else if (--rt->n_probing == 0) {
+        send_ready(rt);
+    }
+}
+
+static void probe(struct runtime *rt, struct program *program)
+{
+    uint32_t n = rt->settings.n_warm != 0 ? rt->settings.n_warm : 1;
+
+    rt->n_probing = n;
+    functions_warm_up(rt, program, n, on_probed);
+}
+
 static void on_code(void *context, struct program *program, const struct err *err)
 {
     struct runtime *rt = context;
-    struct conn *conn = uplink_conn(rt->uplink);
-    struct frame_failed frame;
 
+    if (program != NULL && rt->settings.probe) {
+        probe(rt, program);
+        return;
+    }
     if (program != NULL) {
         send_ready(rt);
-        functions_warm_up(rt, program, rt->settings.n_warm);
+        functions_warm_up(rt, program, rt->settings.n_warm, NULL);
         return;
     }
     buf_clear(&rt->scratch);
     error_encode(&rt->scratch, err);
-    frame.error = buf_bytes(&rt->scratch);
-    frame_encode_failed(conn_out(conn), &frame);
-    conn_wrote(conn);
+    send_failed(rt, buf_bytes(&rt->scratch));
 }
 
 int role_on_setup(struct runtime *rt, struct bytes body, struct err *err)

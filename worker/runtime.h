@@ -27,6 +27,7 @@ struct settings {
     uint64_t linger_ms;
     int log_level;    /* what is below it isn't sent */
     uint32_t n_warm;  /* instances of the pool's function to load at the start */
+    bool probe;       /* READY only when they (at least one) have been loaded */
     bool shared;      /* all calls run on one loaded instance, see functions.c */
     bool strict_mode; /* security.strict_mode */
 };
@@ -45,6 +46,7 @@ struct runtime {
     struct subscriptions *subscriptions; /* of the event bus */
     struct terminal *terminal;           /* role terminal, else NULL */
     struct settings settings;
+    uint32_t n_probing; /* instances that READY waits for */
     bool set_up, draining, stop;
     int exit_status;
     struct buf scratch; /* for one encoding at a time, never across a yield */
