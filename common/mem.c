@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "common/exit.h"
 
 static void *checked(void *ptr, size_t n_bytes)
 {
     if (ptr == NULL && n_bytes != 0) {
         fprintf(stderr, "troupe: out of memory (%zu bytes wanted)\n", n_bytes);
-        abort();
+        _exit(EXIT_BUG);
     }
     return ptr;
 }
@@ -27,6 +30,14 @@ void *xcalloc(size_t n, size_t size)
 void *xrealloc(void *ptr, size_t n_bytes)
 {
     return checked(realloc(ptr, n_bytes), n_bytes);
+}
+
+void *mem_allocate(void *ptr, long n_bytes)
+{
+    if (n_bytes > 0)
+        return xrealloc(ptr, (size_t)n_bytes);
+    free(ptr);
+    return NULL;
 }
 
 char *xstrdup(const char *text)

@@ -1,5 +1,6 @@
 /*
- * mem -- allocation of our own small bookkeeping, which aborts when there is none.
+ * mem -- allocation of our own small bookkeeping. When there is none, the program ends
+ * with one line and EXIT_BUG: it can't keep its books any more.
  *
  * What a peer or an app sized is checked against its limit first and then allocated
  * with plain malloc, whose failure is an error of that request (style: "Allocation").
@@ -19,6 +20,7 @@ void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *ptr, size_t n_bytes);
 char *xstrdup(const char *text);
 char *xstrndup(const char *text, size_t n_bytes); /* exactly n_bytes, then a NUL */
+void *mem_allocate(void *ptr, long n_bytes); /* the same, as libev wants it; 0 frees */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -56,6 +56,16 @@ enum frame_type {
     bool frame_encode_##name(struct buf *buf, const struct frame_##name *frame);
 #include "proto/frames.def"
 
+/* The body of the one frame in buf; false when there was no memory to encode it. */
+static inline bool frame_body(const struct buf *buf, struct bytes *body_out)
+{
+    if (buf_len(buf) < FRAME_HEADER_BYTES)
+        return false;
+    body_out->data = buf_head(buf) + FRAME_HEADER_BYTES;
+    body_out->n = buf_len(buf) - FRAME_HEADER_BYTES;
+    return true;
+}
+
 enum reply_status {
     REPLY_OK = 0,
     REPLY_ERROR = 1,

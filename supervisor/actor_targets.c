@@ -182,20 +182,26 @@ static void send_signal(struct request *request, uint8_t op, const char *reason)
                             .who.internal = {pass_on, request}};
     struct value text = value_string(reason);
     struct frame_signal frame = {.op = op, .from_host = bytes_of_text(OPERATOR_HOST)};
+    struct err err = {0};
     struct worker *worker;
-    struct buf body, rest;
+    struct buf frame_bytes, rest;
+    struct bytes body;
 
     worker = find_actor(request, &frame.to);
     if (worker != NULL) {
-        buf_init(&body, 0);
+        buf_init(&frame_bytes, 0);
         buf_init(&rest, 0);
-        value_encode(&rest, &text);
-        frame.reason = buf_bytes(&rest);
-        frame_encode_signal(&body, &frame);
-        calls_forward(request->sup->calls, &origin, FRAME_SIGNAL, worker,
-                      (struct bytes){buf_head(&body) + FRAME_HEADER_BYTES,
-                                     buf_len(&body) - FRAME_HEADER_BYTES});
-        buf_finish(&body);
+        if (value_encode(&rest, &text)) {
+            frame.reason = buf_bytes(&rest);
+            frame_encode_signal(&frame_bytes, &frame);
+        }
+        if (frame_body(&frame_bytes, &body)) {
+            calls_forward(request->sup->calls, &origin, FRAME_SIGNAL, worker, body);
+        } else {
+            err_set(&err, ERR_UNAVAILABLE, "no memory for the signal");
+            origin_fail(&origin, &err);
+        }
+        buf_finish(&frame_bytes);
         buf_finish(&rest);
     }
     value_finish(&text);

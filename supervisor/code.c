@@ -386,26 +386,29 @@ static void send_one(struct code *code, struct chunk *chunk)
                             .call = frame.call,
                             .who.internal = {on_answer, chunk}};
     struct err err = {0};
-    struct buf payload, body;
-    struct call *call;
+    struct buf payload, frame_bytes;
+    struct bytes body;
+    struct call *call = NULL;
 
     buf_init(&payload, 0);
-    buf_init(&body, 0);
-    payload_encode(&payload, args, N_ELEMENTS(args));
-    frame.args = buf_bytes(&payload);
-    frame_encode_call(&body, &frame);
+    buf_init(&frame_bytes, 0);
+    if (payload_encode(&payload, args, N_ELEMENTS(args))) {
+        frame.args = buf_bytes(&payload);
+        frame_encode_call(&frame_bytes, &frame);
+    }
     chunk->state = CHUNK_SENT;
     chunk->n_tries++;
     code->n_sent++;
-    call = calls_open(code->sup->calls, &origin, FRAME_CALL, 0, &err);
+    if (frame_body(&frame_bytes, &body))
+        call = calls_open(code->sup->calls, &origin, FRAME_CALL, 0, &err);
+    else
+        err_set(&err, ERR_UNAVAILABLE, "no memory for a request to the compiler");
     if (call != NULL)
-        call_send(code->sup->calls, call, code->worker,
-                  (struct bytes){buf_head(&body) + FRAME_HEADER_BYTES,
-                                 buf_len(&body) - FRAME_HEADER_BYTES});
+        call_send(code->sup->calls, call, code->worker, body);
     else
         origin_fail(&origin, &err);
     buf_finish(&payload);
-    buf_finish(&body);
+    buf_finish(&frame_bytes);
     value_finish(&args[0]);
     value_finish(&args[1]);
 }

@@ -29,6 +29,7 @@
 
 #define MAX_CLIENTS         64
 #define ACCEPTS_PER_TURN    16
+#define ACCEPT_PAUSE_S      0.1
 #define FIRST_FRAME_S       10.0
 #define LOOK_AT_PATH_S      2.0
 #define SLOW_CLIENT_BYTES   ((size_t)1024 * 1024)
@@ -53,7 +54,8 @@ struct control {
     dev_t device;   /* of the socket file that is ours */
     ino_t inode;
     struct ev_io acceptor;
-    struct ev_timer look; /* is the file still there? */
+    struct ev_timer pause; /* of accepting, while nobody can be let in */
+    struct ev_timer look;  /* is the file still there? */
     struct list clients;
     unsigned n_clients;
     bool is_lost; /* somebody else's socket is at our path: said once */
@@ -302,19 +304,45 @@ static void admit(struct control *control, int fd)
         client_create(control, fd, &peer);
 }
 
-/* Out of descriptors: the reserve lets us say so instead of spinning on accept. */
-static void accept_with_reserve(struct control *control)
+static void open_reserve(struct control *control)
+{
+    if (control->reserve_fd == -1)
+        control->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Out of descriptors: the reserve lets us say so. False when not even that is possible.
+ */
+static bool accept_with_reserve(struct control *control)
 {
     struct ucred peer = {0};
     int fd;
 
     if (control->reserve_fd == -1)
-        return;
+        return false;
     close(control->reserve_fd);
+    control->reserve_fd = -1;
     fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd != -1)
         refuse_client(fd, &peer, ERR_UNAVAILABLE, "out of file descriptors");
-    control->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    open_reserve(control);
+    return fd != -1;
+}
+
+/* The client stays in the queue, and the loop would ask for it without a pause. */
+static void pause_accepting(struct control *control)
+{
+    ev_io_stop(control->sup->loop, &control->acceptor);
+    ev_timer_set(&control->pause, ACCEPT_PAUSE_S, 0.);
+    ev_timer_start(control->sup->loop, &control->pause);
+}
+
+static void on_pause_over(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    struct control *control = container_of(timer, struct control, pause);
+
+    (void)revents;
+    open_reserve(control);
+    ev_io_start(loop, &control->acceptor);
 }
 
 static void on_acceptable(struct ev_loop *loop, struct ev_io *io, int revents)
@@ -327,12 +355,14 @@ static void on_acceptable(struct ev_loop *loop, struct ev_io *io, int revents)
 
         if (fd != -1) {
             admit(control, fd);
-            continue;
-        }
-        if (errno == EMFILE || errno == ENFILE)
-            accept_with_reserve(control);
-        if (errno != EINTR && errno != ECONNABORTED)
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+                   errno == ENOBUFS) {
+            if (!accept_with_reserve(control))
+                pause_accepting(control);
             return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return;
+        }
     }
 }
 
@@ -350,6 +380,7 @@ static int start_listening(struct control *control, struct err *err)
         return -1;
     if (control->fd != -1) {
         ev_io_stop(control->sup->loop, &control->acceptor);
+        ev_timer_stop(control->sup->loop, &control->pause);
         close(control->fd);
     }
     control->fd = fd;
@@ -396,6 +427,7 @@ struct control *control_create(struct supervisor *sup, const char *path,
     control->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     list_init(&control->clients);
     ev_init(&control->acceptor, on_acceptable);
+    ev_init(&control->pause, on_pause_over);
     ev_timer_init(&control->look, on_look, LOOK_AT_PATH_S, LOOK_AT_PATH_S);
     if (start_listening(control, err) != 0) {
         control_destroy(control);
@@ -410,6 +442,7 @@ void control_destroy(struct control *control)
     if (control == NULL)
         return;
     ev_timer_stop(control->sup->loop, &control->look);
+    ev_timer_stop(control->sup->loop, &control->pause);
     LIST_FOREACH_SAFE (node, &control->clients) {
         struct client *client = container_of(node, struct client, in_clients);
 

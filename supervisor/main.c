@@ -589,6 +589,7 @@ static void serve(struct program *program)
 {
     struct supervisor *sup = &program->sup;
 
+    ev_set_allocator(mem_allocate); /* its own way of having no memory is abort() */
     sup->loop = ev_default_loop(EVFLAG_AUTO);
     if (sup->loop == NULL) {
         fprintf(stderr, "supervisor: no event loop is to be had\n");

@@ -403,7 +403,9 @@ void calls_spawn_internal(struct supervisor *sup, const struct origin *origin,
                                 .name = bytes_of_text(name),
                                 .context = context};
     bool is_list = args != NULL && args->type == VALUE_LIST;
+    struct err err = {0};
     struct buf payload, buf;
+    struct bytes body;
 
     buf_init(&payload, 0);
     buf_init(&buf, 0);
@@ -412,9 +414,12 @@ void calls_spawn_internal(struct supervisor *sup, const struct origin *origin,
         frame.args = buf_bytes(&payload);
         frame_encode_spawn(&buf, &frame);
     }
-    router_spawn(sup, origin,
-                 (struct bytes){buf_head(&buf) + FRAME_HEADER_BYTES,
-                                buf_len(&buf) - FRAME_HEADER_BYTES});
+    if (frame_body(&buf, &body)) {
+        router_spawn(sup, origin, body);
+    } else {
+        err_set(&err, ERR_UNAVAILABLE, "no memory to spawn %s", entry);
+        origin_fail(origin, &err);
+    }
     buf_finish(&payload);
     buf_finish(&buf);
 }

@@ -19,26 +19,27 @@ void worker_ask(struct worker *worker, const char *target, const struct value *a
     struct origin origin = {.type = ORIGIN_INTERNAL, .who.internal = {done, context}};
     struct frame_call frame = {.target = bytes_of_text(target)};
     struct call *call;
-    struct buf body, payload;
+    struct buf frame_bytes, payload;
+    struct bytes body;
     struct err err = {0};
 
     frame.deadline_at_ns =
         (uint64_t)clock_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
-    buf_init(&body, 0);
+    buf_init(&frame_bytes, 0);
     buf_init(&payload, 0);
-    if (!payload_encode(&payload, args, n_args)) {
+    if (payload_encode(&payload, args, n_args)) {
+        frame.args = buf_bytes(&payload);
+        frame_encode_call(&frame_bytes, &frame);
+    }
+    if (!frame_body(&frame_bytes, &body)) {
         err_set(&err, ERR_INVALID, "the request is too large");
         origin_fail(&origin, &err);
     } else if ((call = calls_open(sup->calls, &origin, FRAME_CALL, frame.deadline_at_ns,
                                   &err)) == NULL) {
         origin_fail(&origin, &err);
     } else {
-        frame.args = buf_bytes(&payload);
-        frame_encode_call(&body, &frame);
-        call_send(sup->calls, call, worker,
-                  (struct bytes){buf_head(&body) + FRAME_HEADER_BYTES,
-                                 buf_len(&body) - FRAME_HEADER_BYTES});
+        call_send(sup->calls, call, worker, body);
     }
-    buf_finish(&body);
+    buf_finish(&frame_bytes);
     buf_finish(&payload);
 }

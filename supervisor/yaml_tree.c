@@ -497,21 +497,21 @@ static void on_syntax_error(struct builder *b, const yaml_parser_t *parser,
     unsigned line = (unsigned)parser->problem_mark.line + 1;
     unsigned column = (unsigned)parser->problem_mark.column + 1;
     const char *hint = NULL;
+    const char *problem =
+        parser->problem != NULL ? parser->problem : "there is no memory for it";
 
     if (parser->error == YAML_READER_ERROR)
         locate(text, parser->problem_offset < n ? parser->problem_offset : n, &line,
                &column);
     else if (is_tab_at(text, n, line - 1, column - 1))
         hint = "indent with blanks, YAML takes no tabs there";
-    else if (strcmp(parser->problem,
-                    "mapping values are not allowed in this context") == 0)
+    else if (strcmp(problem, "mapping values are not allowed in this context") == 0)
         hint = "check the indentation, or put a text with a colon into quotes";
     if (parser->context != NULL)
         fail_at(b, line, column, hint, "no valid YAML: %s %s", parser->context,
-                parser->problem);
+                problem);
     else
-        fail_at(b, line, column, hint, "no valid YAML: %s",
-                parser->problem == NULL ? "out of memory" : parser->problem);
+        fail_at(b, line, column, hint, "no valid YAML: %s", problem);
 }
 
 static void parse_events(struct builder *b, const char *text, size_t n)

@@ -14,6 +14,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "proto/frame.h"
 #include "worker/actor.h"
 #include "worker/events.h"
@@ -61,6 +62,7 @@ static void set_up(struct runtime *rt)
         refuse_to_start();
     close(LIVENESS_FD);
     signal(SIGPIPE, SIG_IGN);
+    ev_set_allocator(mem_allocate); /* its own way of having no memory is abort() */
     rt->loop = ev_default_loop(EVFLAG_NOENV);
     buf_init(&rt->scratch, 0);
     conn_set_init(&rt->conns, rt->loop);
