@@ -16,6 +16,7 @@
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+#include "supervisor/bytecode.h"
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
 #include "supervisor/module_method.h"
@@ -31,6 +32,9 @@
 #define IDLE_END_S    30.
 #define DRAIN_MS      5000u
 #define COMPILER_NAME "@compile"
+
+/* What the compiler says of a source that workers need. */
+static const char *const compiled_keys[] = {"bytecode", "uses_G"};
 
 enum chunk_state { CHUNK_WAITS, CHUNK_SENT, CHUNK_COMPILED, CHUNK_FAILED };
 
@@ -69,6 +73,7 @@ struct code {
 };
 
 static void send_pending(struct code *code);
+static void take_file(struct chunk *chunk);
 
 /* ---- chunks ------------------------------------------------------------------------
  */
@@ -81,6 +86,11 @@ static const struct value *source_of(const struct entry *entry)
         return NULL;
     source = value_get(&entry->data, "source");
     return source != NULL && source->type == VALUE_STRING ? source : NULL;
+}
+
+static bool has_code(const struct entry *entry)
+{
+    return source_of(entry) != NULL || entry->code_in != NULL;
 }
 
 static struct chunk *find_chunk(const struct code *code, const struct entry *entry)
@@ -98,7 +108,6 @@ static struct chunk *make_chunk(struct code *code, const struct entry *entry)
     list_init(&chunk->pending);
     buf_init(&chunk->payload, 0);
     map_put_number(&code->chunks, (uintptr_t)entry, chunk);
-    list_append(&code->pending, &chunk->pending);
     return chunk;
 }
 
@@ -147,8 +156,13 @@ static void want(struct code *code, const struct entry *entry, struct waiter *wa
 {
     struct chunk *chunk = find_chunk(code, entry);
 
-    if (chunk == NULL)
+    if (chunk == NULL) {
         chunk = make_chunk(code, entry);
+        if (entry->code_in != NULL)
+            take_file(chunk);
+        else
+            list_append(&code->pending, &chunk->pending);
+    }
     if (chunk->state == CHUNK_COMPILED || chunk->state == CHUNK_FAILED)
         waiter->ready(waiter, chunk);
     else
@@ -238,8 +252,12 @@ static int build_payload(struct chunk *chunk, const struct value *compiled,
     value_put(&map, "id", value_string(entry->id));
     value_put(&map, "kind", value_string(entry->kind));
     value_put(&map, "method", value_string(value_get_text(&entry->data, "method")));
-    value_put(&map, "bytecode", value_copy(bytecode));
-    value_put(&map, "uses_G", value_bool(value_get_bool(compiled, "uses_G", false)));
+    for (size_t i = 0; i < N_ELEMENTS(compiled_keys); i++) {
+        const struct value *field = value_get(compiled, compiled_keys[i]);
+
+        if (field != NULL)
+            value_put(&map, compiled_keys[i], value_copy(field));
+    }
     value_put(&map, "modules", names_of_modules(entry));
     value_put(&map, "imports", imports_of(entry));
     value_put(&map, "version", value_int((int64_t)++chunk->code->n_versions));
@@ -249,6 +267,19 @@ static int build_payload(struct chunk *chunk, const struct value *compiled,
     if (!fits)
         return err_set(err, ERR_UNAVAILABLE, "no memory for the code of %s", entry->id);
     return 0;
+}
+
+/* Its code was compiled before, and has been checked. */
+static void take_file(struct chunk *chunk)
+{
+    struct value compiled = {0};
+
+    if (bytecode_read(chunk->entry, &compiled, &chunk->err) == -1 ||
+        build_payload(chunk, &compiled, &chunk->err) == -1)
+        chunk->state = CHUNK_FAILED;
+    else
+        chunk->state = CHUNK_COMPILED;
+    value_finish(&compiled);
 }
 
 /* ---- answers of the compiler -------------------------------------------------------
@@ -437,6 +468,27 @@ static void send_pending(struct code *code)
     }
 }
 
+int code_read(const struct code *code, const struct entry *entry,
+              struct value *compiled_out, struct err *err)
+{
+    const struct chunk *chunk = find_chunk(code, entry);
+    struct value list = {0};
+
+    if (chunk == NULL || chunk->state != CHUNK_COMPILED)
+        return err_set(err, ERR_NOT_FOUND, "no code for entry %s", entry->id);
+    if (payload_decode(buf_bytes(&chunk->payload), &list, err) == -1)
+        return -1;
+    *compiled_out = value_map();
+    for (size_t i = 0; i < N_ELEMENTS(compiled_keys); i++) {
+        const struct value *field = value_get(&list.as.list.items[0], compiled_keys[i]);
+
+        if (field != NULL)
+            value_put(compiled_out, compiled_keys[i], value_copy(field));
+    }
+    value_finish(&list);
+    return 0;
+}
+
 void code_stop(struct code *code)
 {
     struct worker *worker = code->worker;
@@ -516,7 +568,7 @@ void code_compile(struct code *code, struct entry *const *entries, size_t n,
     *batch = (struct batch){
         .problem = problem, .done = done, .context = context, .n_left = 1};
     for (size_t i = 0; i < n; i++) {
-        if (source_of(entries[i]) == NULL)
+        if (!has_code(entries[i]))
             continue;
         batch->n_left++; /* NOLINT(clang-analyzer-unix.Malloc): counted, 1 is ours */
         want(code, entries[i], make_waiter(on_batch_chunk, drop_batch, batch));
@@ -613,7 +665,7 @@ static void on_get(struct request *request)
         entry = module_method_find(request->sup->registry, bytes_of_text(id), &method);
         ready = on_method_chunk;
     }
-    if (entry == NULL || source_of(entry) == NULL) {
+    if (entry == NULL || !has_code(entry)) {
         err_set(&err, ERR_NOT_FOUND, "no code for entry %s", id != NULL ? id : "?");
         request_fail(request, &err);
         return;

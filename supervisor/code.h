@@ -38,7 +38,8 @@ typedef void code_done(void *context, size_t n_compiled, size_t n_failed);
 void code_add_problem(struct problems *problems, const struct entry *entry,
                       const struct err *err, const struct value *details);
 
-/* Compiles those of the entries that have a source, in the registry or not yet. problem
+/* Compiles those of the entries that have a source, in the registry or not yet; those
+ * with bytecode of their own (bytecode.h) are there at once. problem
  * comes for each that fails, then done once, perhaps before this returns. What compiled
  * stays cached: forget entries that don't make it into the registry. */
 void code_compile(struct code *code, struct entry *const *entries, size_t n,
@@ -47,6 +48,10 @@ void code_compile(struct code *code, struct entry *const *entries, size_t n,
 /* The same for every entry of the registry. */
 void code_compile_all(struct code *code, code_problem *problem, code_done *done,
                       void *context);
+
+/* What the compiler answered for a compiled entry: {bytecode, uses_G}. */
+int code_read(const struct code *code, const struct entry *entry,
+              struct value *compiled_out, struct err *err);
 
 /* Frees what is cached for entry (it changed or vanished). */
 void code_forget(struct code *code, const struct entry *entry);

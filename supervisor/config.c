@@ -463,13 +463,21 @@ static void find_registry_paths(struct config *config, const struct options *opt
         add_text(&config->registry_paths, &config->n_registry_paths, xstrdup("."));
 }
 
-/* The folder that the app is called after: "src" says nothing, its parent does. */
+/* The folder that the app is called after: "src" says nothing, its parent does. A pack
+ * is called after its file. */
 static char *find_app_name(const struct config *config)
 {
     char *full = realpath(config->registry_paths[0], NULL), *slash, *name;
+    size_t n = full != NULL ? strlen(full) : 0;
 
     if (full == NULL)
         return paths_app_name(config->root);
+    if (n > 5 && strcmp(full + n - 5, ".wapp") == 0 && !is_folder(full)) {
+        full[n - 5] = '\0';
+        name = paths_app_name(full);
+        free(full);
+        return name;
+    }
     if (!is_folder(full) && (slash = strrchr(full, '/')) != NULL)
         *slash = '\0';
     slash = strrchr(full, '/');

@@ -7,6 +7,7 @@
 #include "common/id.h"
 #include "common/mem.h"
 
+#include "supervisor/embed.h"
 #include "supervisor/registry_kinds.h"
 
 struct entry *entry_create(const char *id, size_t id_bytes, const char *kind,
@@ -59,6 +60,8 @@ void entry_unref(struct entry *entry)
     value_finish(&entry->meta);
     value_finish(&entry->data);
     value_finish(&entry->decoded);
+    embed_unref(entry->files);
+    embed_unref(entry->code_in);
     free(entry->kind);
     free(entry->id);
     free(entry);

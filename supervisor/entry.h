@@ -10,9 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/buf.h"
 #include "common/value.h"
 #include "supervisor/problems.h"
 
+struct embed;
 struct err;
 struct kind;
 
@@ -51,6 +53,10 @@ struct entry {
 
     struct entry_binding *bindings; /* Lua kinds: modules, then imports */
     size_t n_modules, n_bindings;   /* imports are bindings[n_modules ...] */
+
+    struct embed *files;   /* fs.embed from a pack: what it holds; counted */
+    struct embed *code_in; /* bytecode kinds, once they are checked: where code is */
+    struct bytes code;     /* the file with the right hash */
 };
 
 /* Takes meta and data; copies the rest. One reference. */

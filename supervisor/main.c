@@ -45,6 +45,7 @@
 #include "supervisor/notify.h"
 #include "supervisor/offload.h"
 #include "supervisor/options.h"
+#include "supervisor/pack_make.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_setup.h"
 #include "supervisor/process_calls.h"
@@ -397,14 +398,38 @@ static void on_problem(void *context, const struct entry *entry, const struct er
     code_add_problem(&program->problems, entry, err, details);
 }
 
+/* Commands that look at the app and leave it alone. */
+static bool starts_nothing(const struct program *program)
+{
+    enum command command = program->options.command;
+
+    return command == COMMAND_CHECK || command == COMMAND_LINT ||
+           command == COMMAND_PACK;
+}
+
+static void finish_pack(struct program *program)
+{
+    struct err err = {0};
+    int code = print_problems(program);
+
+    if (pack_make(&program->sup, &program->options, stdout, &err) == -1)
+        give_up(program, EXIT_FAILED, &err);
+    else
+        give_up(program, code, NULL);
+}
+
 static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
 {
     struct program *program = context;
 
     if (program->stopping)
         return;
-    if (n_failed > 0 || program->problems.n_errors > 0 ||
-        program->options.command == COMMAND_CHECK) {
+    if (n_failed == 0 && program->problems.n_errors == 0 &&
+        program->options.command == COMMAND_PACK) {
+        finish_pack(program);
+        return;
+    }
+    if (n_failed > 0 || program->problems.n_errors > 0 || starts_nothing(program)) {
         if (program->problems.n == 0)
             printf("no problems in %zu entries\n",
                    registry_state(program->sup.registry)->n);
@@ -419,17 +444,19 @@ static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
 static bool load_registry(struct program *program)
 {
     const struct config *config = program->sup.config;
+    struct value disable = pack_disabled(config, &program->options);
     struct load_options load = {
         .paths = (const char *const *)config->registry_paths,
         .n_paths = config->n_registry_paths,
         .overrides = program->options.overrides.items,
         .n_overrides = program->options.overrides.n,
         .override_map = config->overrides.type == VALUE_MAP ? &config->overrides : NULL,
-        .disable = config->disable.type == VALUE_MAP ? &config->disable : NULL};
+        .disable = &disable};
     struct err err = {0};
     struct changeset *changeset = registry_load(
         program->sup.registry, &load, &program->broken, &program->problems, &err);
 
+    value_finish(&disable);
     if (changeset != NULL &&
         registry_commit(program->sup.registry, changeset, NULL, &err) == 0)
         return true;
@@ -569,7 +596,7 @@ static bool take_state(struct program *program)
 {
     struct err err = {0};
 
-    if (program->options.command == COMMAND_CHECK)
+    if (starts_nothing(program))
         return true;
     program->lock_fd = state_open(program->sup.config->state_dir, &err);
     if (program->lock_fd == -1) {
@@ -607,7 +634,7 @@ static void serve(struct program *program)
                      on_compiled, program);
         run_loop(program);
     } else if (prepare_terminal(program)) {
-        if (program->options.command != COMMAND_CHECK)
+        if (!starts_nothing(program))
             log_warnings(program);
         code_compile_all(sup->code, on_problem, on_compiled, program);
         run_loop(program);

@@ -24,6 +24,19 @@ enum option_id {
     OPT_VERSION,
     OPT_HELP,
     OPT_CONSOLE, /* wippy's -c */
+    OPT_BYTECODE,
+    OPT_EXCLUDE,
+    OPT_EXCLUDE_NS,
+    OPT_EMBED,
+    OPT_LIST,
+    OPT_LEVEL,
+    OPT_JSON,
+    OPT_NS,
+    OPT_CODE,
+    OPT_LIMIT,
+    OPT_SUMMARY,
+    OPT_NOTHING, /* taken for the sake of scripts, has no effect here */
+    OPT_NOTHING_WITH_VALUE,
 };
 
 static const struct option_row {
@@ -32,23 +45,55 @@ static const struct option_row {
     enum option_id id;
     const char *value; /* what it takes, NULL = nothing */
     const char *help;
+    enum command of; /* the one command that has it; BOOT = all */
 } options_table[] = {
     {"config", 'c', OPT_CONFIG, "PATH",
-     "registry file, or folder that is searched; repeatable"},
+     "registry file, or folder that is searched; repeatable", COMMAND_BOOT},
     {"override", 'o', OPT_OVERRIDE, "NS:ENTRY:FIELD=VALUE",
-     "change one field of one entry; repeatable"},
+     "change one field of one entry; repeatable", COMMAND_BOOT},
     {"set", 0, OPT_SET, "SECTION.KEY=VALUE",
-     "change one setting of supervisor.yaml; repeatable"},
-    {"state", 0, OPT_STATE, "DIR", "where state is kept"},
-    {"control", 0, OPT_CONTROL, "PATH", "socket that supctl talks to"},
-    {"log-format", 0, OPT_LOG_FORMAT, "console|json", "form of log lines"},
-    {"log-level", 0, OPT_LOG_LEVEL, "LEVEL", "debug, info, warn or error"},
-    {"verbose", 'v', OPT_VERBOSE, NULL, "the same as --log-level debug"},
-    {"silent", 's', OPT_SILENT, NULL, "write no log"},
-    {"exec", 'x', OPT_EXEC, "NS:ENTRY", "with run: the process to run"},
-    {"host", 0, OPT_HOST, "NS:ENTRY", "with run: the terminal host to run it on"},
-    {"version", 0, OPT_VERSION, NULL, "print the version"},
-    {"help", 'h', OPT_HELP, NULL, "print help; after a command: about it"},
+     "change one setting of supervisor.yaml; repeatable", COMMAND_BOOT},
+    {"state", 0, OPT_STATE, "DIR", "where state is kept", COMMAND_BOOT},
+    {"control", 0, OPT_CONTROL, "PATH", "socket that supctl talks to", COMMAND_BOOT},
+    {"log-format", 0, OPT_LOG_FORMAT, "console|json", "form of log lines",
+     COMMAND_BOOT},
+    {"log-level", 0, OPT_LOG_LEVEL, "LEVEL", "debug, info, warn or error",
+     COMMAND_BOOT},
+    {"verbose", 'v', OPT_VERBOSE, NULL, "the same as --log-level debug", COMMAND_BOOT},
+    {"silent", 's', OPT_SILENT, NULL, "write no log", COMMAND_BOOT},
+    {"exec", 'x', OPT_EXEC, "NS:ENTRY", "with run: the process to run", COMMAND_BOOT},
+    {"host", 0, OPT_HOST, "NS:ENTRY", "with run: the terminal host to run it on",
+     COMMAND_BOOT},
+    {"bytecode", 0, OPT_BYTECODE, "PATTERN",
+     "compile these entries ('ns:**', 'ns:name', 'name', '**'); repeatable",
+     COMMAND_PACK},
+    {"exclude", 0, OPT_EXCLUDE, "PATTERN", "leave these entries out; repeatable",
+     COMMAND_PACK},
+    {"exclude-ns", 0, OPT_EXCLUDE_NS, "PATTERN",
+     "leave these namespaces out; repeatable", COMMAND_PACK},
+    {"embed", 0, OPT_EMBED, "PATTERN",
+     "take the files of these fs.directory entries along; repeatable", COMMAND_PACK},
+    {"list", 0, OPT_LIST, NULL, "print every entry that is packed", COMMAND_PACK},
+    {"level", 0, OPT_LEVEL, "LEVEL", "show what is at least that: error, warning, hint",
+     COMMAND_LINT},
+    {"json", 0, OPT_JSON, NULL, "print one JSON document", COMMAND_LINT},
+    {"ns", 0, OPT_NS, "PATTERN", "show only entries of these namespaces; repeatable",
+     COMMAND_LINT},
+    {"code", 0, OPT_CODE, "CODE", "show only what has this code; repeatable",
+     COMMAND_LINT},
+    {"limit", 0, OPT_LIMIT, "N", "show that many at most", COMMAND_LINT},
+    {"summary", 0, OPT_SUMMARY, NULL, "print the counts only", COMMAND_LINT},
+    {"rules", 0, OPT_NOTHING, NULL, "accepted, has no effect: there are no rules",
+     COMMAND_LINT},
+    {"no-color", 0, OPT_NOTHING, NULL, "accepted, has no effect: there is no colour",
+     COMMAND_LINT},
+    {"cache-reset", 0, OPT_NOTHING, NULL, "accepted, has no effect: there is no cache",
+     COMMAND_LINT},
+    {"lock-file", 'l', OPT_NOTHING_WITH_VALUE, "PATH",
+     "accepted, has no effect: wippy.lock of the app's folder counts", COMMAND_LINT},
+    {"version", 0, OPT_VERSION, NULL, "print the version", COMMAND_BOOT},
+    {"help", 'h', OPT_HELP, NULL, "print help; after a command: about it",
+     COMMAND_BOOT},
 };
 
 static const struct command_row {
@@ -58,27 +103,32 @@ static const struct command_row {
     bool later; /* known, but not in this build */
     enum command id;
 } commands_table[] = {
-    {"run", "run [NAME | -x NS:ENTRY] [ARGS...]",
-     "boot the app in this folder; with NAME or -x, run one process on the terminal "
-     "and exit with its result",
+    {"run", "run [FILE.wapp] [NAME | -x NS:ENTRY] [ARGS...]",
+     "boot the app in this folder, or that pack; with NAME or -x, run one process on "
+     "the terminal and exit with its result",
      false, COMMAND_RUN},
     {"run list", "run list", "list the commands that the app offers", false,
      COMMAND_RUN_LIST},
-    {"check", "check", "load and validate everything, start nothing", false,
+    {"check", "check [FILE.wapp]", "load and validate everything, start nothing", false,
      COMMAND_CHECK},
     {"test", "test [ARGS...]", "run the app's test entry (meta.command.name: test)",
      false, COMMAND_TEST},
+    {"lint", "lint", "the same as check, with choices of what is shown", false,
+     COMMAND_LINT},
     {"init", "init", "write wippy.lock", false, COMMAND_INIT},
     {"serve", "serve DIR", "serve a folder of functions over HTTP", true, COMMAND_BOOT},
     {"dev", "dev DIR", "serve with reload on change", true, COMMAND_BOOT},
     {"invoke", "invoke FILE --event JSON", "run one function once", true, COMMAND_BOOT},
-    {"pack", "pack OUT.wapp", "pack an app into one file", true, COMMAND_BOOT},
+    {"pack", "pack OUT.wapp",
+     "pack the app into one file, which 'run' takes in any folder", false,
+     COMMAND_PACK},
     {"upgrade", "upgrade", "replace the running program", true, COMMAND_BOOT},
 };
 
 struct parser {
     struct options *out;
     const struct command_row *command;
+    const struct option_row *restricted; /* the first that not every command has */
     bool as_wippy;
     struct err *err;
 };
@@ -121,7 +171,8 @@ static const struct option_row *find_long(const char *text, size_t n)
 
 static const struct option_row *find_letter(const struct parser *parser, char letter)
 {
-    static const struct option_row console = {"console", 'c', OPT_CONSOLE, NULL, ""};
+    static const struct option_row console = {"console", 'c', OPT_CONSOLE,
+                                              NULL,      "",  COMMAND_BOOT};
 
     if (parser->as_wippy && letter == 'c')
         return &console;
@@ -186,11 +237,34 @@ static int set_setting(const struct parser *parser, const char *value)
     return 0;
 }
 
+static int set_level(const struct parser *parser, const char *value)
+{
+    assert(value != NULL);
+    if (strcmp(value, "error") != 0 && strcmp(value, "warning") != 0 &&
+        strcmp(value, "hint") != 0)
+        return err_set(parser->err, ERR_INVALID,
+                       "--level is error, warning or hint, not '%.60s'", value);
+    parser->out->lint.level = value;
+    return 0;
+}
+
+static int set_limit(const struct parser *parser, const char *value)
+{
+    assert(value != NULL);
+    if (value[0] == '\0' || value[strspn(value, "0123456789")] != '\0')
+        return err_set(parser->err, ERR_INVALID, "--limit is a number, not '%.60s'",
+                       value);
+    parser->out->lint.limit = value;
+    return 0;
+}
+
 static int take_option(struct parser *parser, const struct option_row *row,
                        const char *value)
 {
     struct options *out = parser->out;
 
+    if (row->of != COMMAND_BOOT && parser->restricted == NULL)
+        parser->restricted = row;
     switch (row->id) {
     case OPT_CONFIG:
         texts_add(&out->configs, value);
@@ -221,6 +295,40 @@ static int take_option(struct parser *parser, const struct option_row *row,
         return 0;
     case OPT_HOST:
         out->host = value;
+        return 0;
+    case OPT_BYTECODE:
+        texts_add(&out->pack.bytecode, value);
+        return 0;
+    case OPT_EXCLUDE:
+        texts_add(&out->pack.exclude, value);
+        return 0;
+    case OPT_EXCLUDE_NS:
+        texts_add(&out->pack.exclude_ns, value);
+        return 0;
+    case OPT_EMBED:
+        texts_add(&out->pack.embed, value);
+        return 0;
+    case OPT_LIST:
+        out->pack.list = true;
+        return 0;
+    case OPT_LEVEL:
+        return set_level(parser, value);
+    case OPT_JSON:
+        out->lint.json = true;
+        return 0;
+    case OPT_NS:
+        texts_add(&out->lint.ns, value);
+        return 0;
+    case OPT_CODE:
+        texts_add(&out->lint.codes, value);
+        return 0;
+    case OPT_LIMIT:
+        return set_limit(parser, value);
+    case OPT_SUMMARY:
+        out->lint.summary = true;
+        return 0;
+    case OPT_NOTHING:
+    case OPT_NOTHING_WITH_VALUE:
         return 0;
     case OPT_VERSION:
         out->command = COMMAND_VERSION;
@@ -295,8 +403,6 @@ static int read_command(struct parser *parser, const char *text)
         parser->out->command = COMMAND_HELP;
         return 1;
     }
-    if (parser->as_wippy && strcmp(text, "lint") == 0)
-        text = "check";
     for (unsigned i = 0; i < N_ELEMENTS(commands_table); i++) {
         const struct command_row *row = &commands_table[i];
 
@@ -316,6 +422,19 @@ static int read_command(struct parser *parser, const char *text)
                    nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
 }
 
+static bool takes_pack(enum command command)
+{
+    return command == COMMAND_RUN || command == COMMAND_CHECK ||
+           command == COMMAND_TEST || command == COMMAND_LINT;
+}
+
+static bool is_pack(const char *text)
+{
+    size_t n = strlen(text);
+
+    return n > 5 && strcmp(text + n - 5, ".wapp") == 0;
+}
+
 static int read_word(struct parser *parser, const char *text)
 {
     struct options *out = parser->out;
@@ -326,7 +445,12 @@ static int read_word(struct parser *parser, const char *text)
     }
     if (parser->command == NULL)
         return read_command(parser, text);
-    if (parser->command->id == COMMAND_RUN && out->exec == NULL && out->name == NULL)
+    if (takes_pack(parser->command->id) && out->configs.n == 0 && is_pack(text))
+        texts_add(&out->configs, text);
+    else if (parser->command->id == COMMAND_PACK && out->pack.out == NULL)
+        out->pack.out = text;
+    else if (parser->command->id == COMMAND_RUN && out->exec == NULL &&
+             out->name == NULL)
         out->name = text;
     else if (parser->command->id == COMMAND_RUN || parser->command->id == COMMAND_TEST)
         texts_add(&out->args, text);
@@ -340,6 +464,15 @@ static bool is_word(const char *text)
 {
     return text[0] != '-' || text[1] == '\0' || isdigit((unsigned char)text[1]) ||
            (text[1] == '.' && isdigit((unsigned char)text[2]));
+}
+
+static const char *name_of_command(enum command id)
+{
+    unsigned i = 0;
+
+    while (i < N_ELEMENTS(commands_table) - 1 && commands_table[i].id != id)
+        i++;
+    return commands_table[i].name;
 }
 
 /* What can only be told when everything has been read. */
@@ -360,7 +493,15 @@ static int settle(struct parser *parser)
     if (out->command == COMMAND_RUN && out->name != NULL &&
         strcmp(out->name, "list") == 0)
         out->command = COMMAND_RUN_LIST;
-    if (out->command != COMMAND_RUN && out->command <= COMMAND_TEST &&
+    if (parser->restricted != NULL && out->command <= COMMAND_INIT &&
+        out->command != parser->restricted->of)
+        return err_set(parser->err, ERR_INVALID, "--%s belongs to '%s'",
+                       parser->restricted->name,
+                       name_of_command(parser->restricted->of));
+    if (out->command == COMMAND_PACK && out->pack.out == NULL)
+        return err_set(parser->err, ERR_INVALID,
+                       "pack needs a file to write: supervisor pack OUT.wapp");
+    if (out->command != COMMAND_RUN && out->command <= COMMAND_PACK &&
         (out->exec != NULL || out->host != NULL))
         return err_set(parser->err, ERR_INVALID,
                        "-x and --host belong to 'run': supervisor run -x %s",
@@ -375,7 +516,8 @@ int options_parse(struct options *out, int argc, char **argv, struct err *err)
 {
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *program = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "";
-    struct parser parser = {out, NULL, strcmp(program, "wippy") == 0, err};
+    struct parser parser = {
+        .out = out, .as_wippy = strcmp(program, "wippy") == 0, .err = err};
 
     memset(out, 0, sizeof(*out));
     for (int i = 1; i < argc;) {
@@ -408,16 +550,29 @@ void options_finish(struct options *options)
     free(options->overrides.items);
     free(options->sets.items);
     free(options->args.items);
+    free(options->pack.bytecode.items);
+    free(options->pack.exclude.items);
+    free(options->pack.exclude_ns.items);
+    free(options->pack.embed.items);
+    free(options->lint.ns.items);
+    free(options->lint.codes.items);
     memset(options, 0, sizeof(*options));
 }
 
-static void print_options(FILE *out)
+/* Those that every command has, or those of one. */
+static void print_options(FILE *out, const char *title, enum command of)
 {
-    fprintf(out, "\nOptions:\n");
+    bool any = false;
+
     for (unsigned i = 0; i < N_ELEMENTS(options_table); i++) {
         const struct option_row *row = &options_table[i];
         char left[60];
 
+        if (row->of != of)
+            continue;
+        if (!any)
+            fprintf(out, "\n%s:\n", title);
+        any = true;
         snprintf(left, sizeof(left), "%s--%s%s%s",
                  row->letter != 0 ? (char[]){'-', row->letter, ',', ' ', 0} : "    ",
                  row->name, row->value != NULL ? " " : "",
@@ -437,6 +592,8 @@ void options_print_help(FILE *out, const char *about)
             continue;
         fprintf(out, "usage: supervisor %s\n\n%s%s\n", row->usage, row->help,
                 row->later ? " (not in this build)" : "");
+        if (row->id != COMMAND_BOOT)
+            print_options(out, "Its options", row->id);
         found = true;
     }
     if (!found) {
@@ -450,5 +607,5 @@ void options_print_help(FILE *out, const char *about)
                         commands_table[i].help);
         }
     }
-    print_options(out);
+    print_options(out, "Options", COMMAND_BOOT);
 }

@@ -22,6 +22,8 @@ enum command {
     COMMAND_RUN_LIST,
     COMMAND_CHECK,
     COMMAND_TEST,
+    COMMAND_LINT,
+    COMMAND_PACK,
     COMMAND_INIT, /* only as wippy: writes wippy.lock */
     COMMAND_HELP,
     COMMAND_VERSION,
@@ -42,6 +44,17 @@ struct options {
     const char *exec; /* -x: NS:ENTRY or a bare name */
     const char *host; /* --host */
     const char *name; /* run NAME */
+    struct pack_options {
+        const char *out;                                   /* the file to write */
+        struct texts bytecode, exclude, exclude_ns, embed; /* patterns; commas too */
+        bool list;
+    } pack;
+    struct lint_options {
+        const char *level; /* NULL: warning */
+        struct texts ns, codes;
+        const char *limit; /* a number; NULL: all */
+        bool json, summary;
+    } lint;
     struct texts args;
     bool has_log_format, has_log_level, silent;
     enum log_format log_format;

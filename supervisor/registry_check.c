@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/nearest.h"
 
+#include "supervisor/bytecode.h"
 #include "supervisor/interceptors.h"
 #include "supervisor/interpolate.h"
 #include "supervisor/lifecycle_security.h"
@@ -208,17 +209,27 @@ static void check_exec(const struct entry *entry, struct problems *problems)
 /* ---- Lua kinds ---------------------------------------------------------------------
  */
 
-static void check_lua(struct entry *entry, struct problems *problems)
+static void check_source(const struct entry *entry, struct problems *problems)
 {
     const struct value *source = value_get(entry_fields(entry), "source");
-    const char *method = value_get_text(entry_fields(entry), "method");
     struct problem_at at = entry_at(entry, "source");
 
     if (source == NULL || source->type != VALUE_STRING || source->as.string.n == 0)
         problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
                      "give source: file://name.lua or the Lua text itself",
                      "source is required");
-    at = entry_at(entry, "method");
+}
+
+static void check_lua(struct entry *entry, const struct snapshot *state,
+                      struct problems *problems)
+{
+    const char *method = value_get_text(entry_fields(entry), "method");
+    struct problem_at at = entry_at(entry, "method");
+
+    if ((entry->type->flags & KIND_BYTECODE) != 0)
+        bytecode_check(entry, state, problems);
+    else
+        check_source(entry, problems);
     if ((entry->type->flags & KIND_METHOD) != 0 &&
         (method == NULL || method[0] == '\0'))
         problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
@@ -335,7 +346,7 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
         return;
     }
     if ((entry->type->flags & KIND_LUA) != 0)
-        check_lua(entry, problems);
+        check_lua(entry, state, problems);
     if ((entry->type->flags & KIND_INTERCEPTOR) != 0)
         interceptor_check(entry, problems);
     else if (strcmp(entry->kind, "process.service") == 0)

@@ -69,26 +69,31 @@ static int compare_backwards(const void *left, const void *right)
 
 /* Folders get a '/' at the end; other things than folders and files are left out. A
  * link counts as what it leads to only if that is a file. */
-static char *describe(int dir_fd, const char *folder, const struct dirent *item)
+static char *describe(int dir_fd, const char *folder, const struct dirent *item,
+                      bool all)
 {
     const char *name = item->d_name;
     struct stat st;
 
-    if (name[0] == '.' || strcmp(name, "node_modules") == 0 ||
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+        (!all && (name[0] == '.' || strcmp(name, "node_modules") == 0)) ||
         strlen(folder) + strlen(name) > MAX_PATH_BYTES ||
         fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
         return NULL;
     if (S_ISDIR(st.st_mode))
         return xasprintf("%s%s/", folder, name);
+    if (S_ISLNK(st.st_mode) && all)
+        return NULL;
     if (S_ISLNK(st.st_mode) && fstatat(dir_fd, name, &st, 0) == -1)
         return NULL;
-    return S_ISREG(st.st_mode) && is_data_file(name) ? xasprintf("%s%s", folder, name)
-                                                     : NULL;
+    return S_ISREG(st.st_mode) && (all || is_data_file(name))
+               ? xasprintf("%s%s", folder, name)
+               : NULL;
 }
 
 /* Pushes what folder ("" or "a/b/") holds onto the stack, the first name on top. */
-static int push_folder(int root_fd, const char *folder, struct file_list *stack,
-                       size_t *n_looked, struct err *err)
+static int push_folder(int root_fd, const char *folder, bool all,
+                       struct file_list *stack, size_t *n_looked, struct err *err)
 {
     size_t first = stack->n;
     const struct dirent *item;
@@ -111,7 +116,7 @@ static int push_folder(int root_fd, const char *folder, struct file_list *stack,
             return err_set(err, ERR_INVALID, "more than %d files and folders",
                            MAX_NAMES);
         }
-        name = describe(dirfd(dir), folder, item);
+        name = describe(dirfd(dir), folder, item, all);
         if (name != NULL)
             add_name(stack, name);
     }
@@ -122,17 +127,17 @@ static int push_folder(int root_fd, const char *folder, struct file_list *stack,
     return 0;
 }
 
-int files_walk(int dir_fd, struct file_list *out, struct err *err)
+static int walk(int dir_fd, bool all, struct file_list *out, struct err *err)
 {
     struct file_list stack = {0};
     size_t n_looked = 0;
-    int rc = push_folder(dir_fd, "", &stack, &n_looked, err);
+    int rc = push_folder(dir_fd, "", all, &stack, &n_looked, err);
 
     while (rc == 0 && stack.n > 0) {
         char *name = stack.names[--stack.n];
 
         if (ends_with(name, "/")) {
-            rc = push_folder(dir_fd, name, &stack, &n_looked, err);
+            rc = push_folder(dir_fd, name, all, &stack, &n_looked, err);
             free(name);
         } else {
             add_name(out, name);
@@ -140,6 +145,16 @@ int files_walk(int dir_fd, struct file_list *out, struct err *err)
     }
     file_list_finish(&stack);
     return rc;
+}
+
+int files_walk(int dir_fd, struct file_list *out, struct err *err)
+{
+    return walk(dir_fd, false, out, err);
+}
+
+int files_walk_all(int dir_fd, struct file_list *out, struct err *err)
+{
+    return walk(dir_fd, true, out, err);
 }
 
 /* ---- reading -----------------------------------------------------------------------

@@ -20,6 +20,10 @@ struct file_list {
     size_t n, size;
 };
 int files_walk(int dir_fd, struct file_list *out, struct err *err);
+
+/* The same of all regular files, whatever they are called; no links. */
+int files_walk_all(int dir_fd, struct file_list *out, struct err *err);
+
 void file_list_finish(struct file_list *list);
 
 /* Opens a folder; -1 with err. */

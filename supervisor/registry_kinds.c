@@ -9,6 +9,7 @@
 #define LUA          (KIND_SUPPORTED | KIND_LUA)
 #define LUA_FUNCTION (LUA | KIND_METHOD | KIND_CALLABLE | KIND_POOL)
 #define LUA_PROCESS  (LUA | KIND_METHOD | KIND_PROCESS)
+#define INTERCEPTOR  (LUA | KIND_METHOD | KIND_POOL | KIND_INTERCEPTOR)
 
 /* clang-format off */
 static const struct kind kinds[] = { /* sorted by name */
@@ -29,20 +30,20 @@ static const struct kind kinds[] = { /* sorted by name */
     {"exec.docker", 0},
     {"exec.native", 0},
     {"fs.directory", 0},
-    {"fs.embed", 0},
+    {"fs.embed", KIND_SUPPORTED | KIND_PLAIN},
     {"function.exec", KIND_CALLABLE | KIND_POOL},
     {"function.lua", LUA_FUNCTION},
-    {"function.lua.bc", KIND_CALLABLE | KIND_POOL},
+    {"function.lua.bc", LUA_FUNCTION | KIND_BYTECODE},
     {"function.wasm", KIND_CALLABLE},
     {"function.wat", KIND_CALLABLE},
     {"http.endpoint", 0},
     {"http.router", 0},
     {"http.service", KIND_SERVICE},
     {"http.static", 0},
-    {"interceptor.lua", LUA | KIND_METHOD | KIND_POOL | KIND_INTERCEPTOR},
-    {"interceptor.lua.bc", KIND_POOL},
+    {"interceptor.lua", INTERCEPTOR},
+    {"interceptor.lua.bc", INTERCEPTOR | KIND_BYTECODE},
     {"library.lua", LUA},
-    {"library.lua.bc", 0},
+    {"library.lua.bc", LUA | KIND_BYTECODE},
     {"module.lua", LUA | KIND_CALLABLE | KIND_POOL},
     {"network", 0},
     {"network.i2p", 0},
@@ -54,7 +55,7 @@ static const struct kind kinds[] = { /* sorted by name */
     {"pg.scope", KIND_SERVICE},
     {"process.host", KIND_SUPPORTED | KIND_HOST | KIND_SERVICE},
     {"process.lua", LUA_PROCESS},
-    {"process.lua.bc", KIND_PROCESS},
+    {"process.lua.bc", LUA_PROCESS | KIND_BYTECODE},
     {"process.service", KIND_SUPPORTED | KIND_SERVICE},
     {"process.wasm", KIND_PROCESS},
     {"queue.consumer", KIND_SERVICE},

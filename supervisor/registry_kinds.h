@@ -13,7 +13,7 @@
 enum kind_flag {
     KIND_SUPPORTED = 1, /* this build does something with it */
     KIND_PLAIN = 2,     /* needs no handler: any data is right */
-    KIND_LUA = 4,       /* has a source, modules and imports */
+    KIND_LUA = 4,       /* has code, modules and imports */
     KIND_METHOD = 8,    /* ... and a method */
     KIND_CALLABLE = 16, /* funcs.call may name it */
     KIND_PROCESS = 32,  /* can be spawned */
@@ -22,6 +22,8 @@ enum kind_flag {
     KIND_POOL = 256,    /* has a `pool` block */
     /* stands around calls to others */
     KIND_INTERCEPTOR = 512,
+    /* its code is a file of a pack, not a source */
+    KIND_BYTECODE = 1024,
 };
 
 struct kind {

@@ -12,6 +12,7 @@
 #include "common/map.h"
 #include "common/mem.h"
 
+#include "supervisor/pack.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_files.h"
 #include "supervisor/registry_override.h"
@@ -136,6 +137,29 @@ static void load_folder_if_there(struct loader *loader, const char *path)
                  "no such folder, going on without it");
 }
 
+/* ---- packs -------------------------------------------------------------------------
+ */
+
+static bool is_pack(const char *path)
+{
+    size_t n = strlen(path);
+
+    return n > 5 && strcmp(path + n - 5, ".wapp") == 0;
+}
+
+static void load_pack(struct loader *loader, const char *path)
+{
+    char *text = NULL;
+    size_t n = 0;
+    struct err err;
+
+    if (file_read(AT_FDCWD, path, PACK_MAX_BYTES, &text, &n, &err) == -1 ||
+        pack_decode((struct bytes){(const uint8_t *)text, n}, path, loader->entries,
+                    &err) == -1)
+        complain(loader, SEVERITY_ERROR, path, NULL, err.text);
+    free(text);
+}
+
 /* ---- wippy.lock --------------------------------------------------------------------
  */
 
@@ -202,8 +226,7 @@ static void load_module(struct lock *lock, const char *modules, const char *name
     else if (is_folder(unpacked))
         load_folder(lock->loader, unpacked);
     else if (is_there(packed))
-        complain(lock->loader, SEVERITY_ERROR, packed, "unpack it into a folder",
-                 "packed modules can't be loaded");
+        load_pack(lock->loader, packed);
     else
         complain(lock->loader, SEVERITY_WARNING, vendor, "install the module",
                  "no such module, going on without it");
@@ -336,6 +359,8 @@ static void load_path(struct loader *loader, const char *path)
                  "name a registry file or a folder of them", strerror(errno));
     else if (is_folder(path))
         load_app(loader, path);
+    else if (is_pack(path))
+        load_pack(loader, path);
     else
         load_named_file(loader, path);
 }

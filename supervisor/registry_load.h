@@ -3,9 +3,9 @@
  * … REG-13).
  *
  * Every problem of a load is collected, then all of them are told; with one error
- * nothing is changed. A path is a file with entries, or a folder: one with a wippy.lock
- * is loaded as that says; one that holds no registry file itself but a folder `src`
- * means that; any other is searched as it is.
+ * nothing is changed. A path is a file with entries, a pack (*.wapp, see pack.h), or a
+ * folder: one with a wippy.lock is loaded as that says; one that holds no registry file
+ * itself but a folder `src` means that; any other is searched as it is.
  */
 #ifndef TROUPE_SUPERVISOR_REGISTRY_LOAD_H
 #define TROUPE_SUPERVISOR_REGISTRY_LOAD_H

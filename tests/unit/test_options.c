@@ -77,7 +77,24 @@ START_TEST(options_understand_wippy)
     ck_assert_int_eq(options.log_level, LOG_DEBUG);
     ck_assert(options.has_log_format);
     ck_assert_int_eq(parse("wippy lint"), 0);
-    ck_assert_int_eq(options.command, COMMAND_CHECK);
+    ck_assert_int_eq(options.command, COMMAND_LINT);
+}
+END_TEST
+
+START_TEST(options_take_packs)
+{
+    ck_assert_int_eq(parse("supervisor run ./a.wapp hello b.wapp"), 0);
+    ck_assert_uint_eq(options.configs.n, 1);
+    ck_assert_str_eq(options.configs.items[0], "./a.wapp");
+    ck_assert_str_eq(options.name, "hello");
+    ck_assert_str_eq(options.args.items[0], "b.wapp");
+    ck_assert_int_eq(parse("supervisor check a.wapp"), 0);
+    ck_assert_str_eq(options.configs.items[0], "a.wapp");
+    ck_assert_int_eq(parse("wippy pack out.wapp --bytecode app:** --list"), 0);
+    ck_assert_int_eq(options.command, COMMAND_PACK);
+    ck_assert_str_eq(options.pack.out, "out.wapp");
+    ck_assert_str_eq(options.pack.bytecode.items[0], "app:**");
+    ck_assert(options.pack.list);
 }
 END_TEST
 
@@ -111,7 +128,12 @@ static const struct {
     {"supervisor -c x -x app:hello", "belong to 'run'"},
     {"supervisor check -x app:hello", "belong to 'run'"},
     {"supervisor check more", "takes no argument"},
-    {"supervisor pack out.wapp", "not in this build"},
+    {"supervisor pack", "pack needs a file"},
+    {"supervisor pack a.wapp b.wapp", "takes no argument"},
+    {"supervisor check --bytecode x", "--bytecode belongs to 'pack'"},
+    {"supervisor -c x --json", "--json belongs to 'lint'"},
+    {"supervisor lint --level loud", "not 'loud'"},
+    {"supervisor lint --limit x", "not 'x'"},
     {"supervisor serve dir", "not in this build"},
 };
 
@@ -129,6 +151,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, options_take_run_with_a_process);
     tcase_add_test(tc, options_take_run_with_a_name);
     tcase_add_test(tc, options_understand_wippy);
+    tcase_add_test(tc, options_take_packs);
     tcase_add_test(tc, options_show_help_about_a_command);
     tcase_add_loop_test(tc, options_refuse, 0, N_ELEMENTS(refused));
 }

@@ -5,10 +5,10 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "common/digest.h"
 #include "common/err.h"
 #include "common/mem.h"
 
-#include "worker/modules/digest.h"
 #include "worker/modules/errors.h"
 
 static const struct row {

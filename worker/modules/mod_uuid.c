@@ -7,9 +7,9 @@
 #include <lua.h>
 
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/err.h"
 
-#include "worker/modules/digest.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/uuid_text.h"
 

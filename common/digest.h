@@ -5,8 +5,8 @@
  * Linking libcrypto costs each worker half a millisecond at its start, a third of the
  * whole; most apps never hash anything.
  */
-#ifndef TROUPE_WORKER_MODULES_DIGEST_H
-#define TROUPE_WORKER_MODULES_DIGEST_H
+#ifndef TROUPE_COMMON_DIGEST_H
+#define TROUPE_COMMON_DIGEST_H
 
 #include <stdbool.h>
 #include <stddef.h>

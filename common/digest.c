@@ -1,4 +1,4 @@
-#include "worker/modules/digest.h"
+#include "common/digest.h"
 
 #include <dlfcn.h>
 #include <limits.h>

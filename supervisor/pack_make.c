@@ -1,0 +1,341 @@
+#include "supervisor/pack_make.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+
+#include "supervisor/bytecode.h"
+#include "supervisor/code.h"
+#include "supervisor/config.h"
+#include "supervisor/core.h"
+#include "supervisor/embed.h"
+#include "supervisor/entry.h"
+#include "supervisor/options.h"
+#include "supervisor/pack.h"
+#include "supervisor/registry.h"
+#include "supervisor/registry_files.h"
+#include "supervisor/registry_override.h"
+#include "supervisor/registry_yaml.h"
+
+#define BYTECODE_FS "internal:lua.bytecode"
+
+struct maker {
+    const struct supervisor *sup;
+    const struct options *options;
+    struct entry_list entries; /* of the pack */
+    struct embed *bytecode;
+    size_t n_compiled;
+    FILE *out;
+};
+
+/* ---- what is left out --------------------------------------------------------------
+ */
+
+static void add_patterns(struct value *disable, const char *key,
+                         const struct texts *texts)
+{
+    struct value list = value_list();
+    const struct value *old = value_get(disable, key);
+
+    if (value_text(old) != NULL)
+        value_append(&list, value_copy(old));
+    for (size_t i = 0; old != NULL && old->type == VALUE_LIST && i < old->as.list.n;
+         i++)
+        value_append(&list, value_copy(&old->as.list.items[i]));
+    for (unsigned i = 0; i < texts->n; i++)
+        for (const char *at = texts->items[i]; *at != '\0'; at += *at == ',') {
+            size_t n = strcspn(at, ",");
+
+            value_append(&list, value_bytes(at, n));
+            at += n;
+        }
+    value_put(disable, key, list);
+}
+
+struct value pack_disabled(const struct config *config, const struct options *options)
+{
+    struct value disable =
+        config->disable.type == VALUE_MAP ? value_copy(&config->disable) : value_map();
+
+    add_patterns(&disable, "entries", &options->pack.exclude);
+    add_patterns(&disable, "namespaces", &options->pack.exclude_ns);
+    return disable;
+}
+
+/* ---- patterns ----------------------------------------------------------------------
+ */
+
+/* '**' and '**:**' mean all, 'ns:**' a namespace and none below it; else it is an id or
+ * a bare name. */
+static bool one_matches(const char *pattern, size_t n, const struct entry *entry)
+{
+    if ((n == 2 && memcmp(pattern, "**", 2) == 0) ||
+        (n == 5 && memcmp(pattern, "**:**", 5) == 0))
+        return true;
+    if (n > 3 && memcmp(pattern + n - 3, ":**", 3) == 0)
+        return entry->namespace_bytes == n - 3 &&
+               memcmp(entry->id, pattern, n - 3) == 0;
+    return (strlen(entry->id) == n && memcmp(entry->id, pattern, n) == 0) ||
+           (strlen(entry->name) == n && memcmp(entry->name, pattern, n) == 0);
+}
+
+static bool matches(const struct texts *patterns, const struct entry *entry)
+{
+    for (unsigned i = 0; i < patterns->n; i++)
+        for (const char *at = patterns->items[i]; *at != '\0'; at += *at == ',') {
+            size_t n = strcspn(at, ",");
+
+            if (one_matches(at, n, entry))
+                return true;
+            at += n;
+        }
+    return false;
+}
+
+/* ---- bytecode ----------------------------------------------------------------------
+ */
+
+static bool is_compilable(const struct entry *entry)
+{
+    static const char *const kinds[] = {"function.lua", "interceptor.lua",
+                                        "library.lua", "process.lua"};
+
+    for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
+        if (strcmp(entry->kind, kinds[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The entry with its code in a file of that path. */
+static struct entry *rewrite(const struct entry *entry, const char *path,
+                             const char *hash)
+{
+    struct value data = value_copy(&entry->data);
+    char *kind = xasprintf("%s.bc", entry->kind);
+    struct entry *compiled;
+
+    value_remove(&data, "source");
+    value_put(&data, "fs", value_string(BYTECODE_FS));
+    value_put(&data, "path", value_string(path));
+    value_put(&data, "hash", value_string(hash));
+    compiled = entry_create(entry->id, strlen(entry->id), kind,
+                            value_copy(&entry->meta), data);
+    free(kind);
+    return compiled;
+}
+
+static int compile_entry(struct maker *maker, const struct entry *entry,
+                         struct err *err)
+{
+    char *path =
+        xasprintf("%.*s/%s.luac", (int)entry->namespace_bytes, entry->id, entry->name);
+    struct value compiled = {0};
+    char hash[HASH_TEXT_BYTES];
+    struct bytes content;
+    struct buf file;
+    int rc;
+
+    buf_init(&file, 0);
+    rc = code_read(maker->sup->code, entry, &compiled, err);
+    if (rc == 0 && !bytecode_write(&compiled, &file))
+        rc = err_set(err, ERR_UNAVAILABLE, "no memory for bytecode");
+    content = buf_bytes(&file);
+    if (rc == 0 && !hash_text(&content, 1, hash))
+        rc = err_set(err, ERR_UNAVAILABLE, "hashes need libcrypto, which is missing");
+    if (rc == 0)
+        rc = embed_add(maker->bytecode, path, content, err);
+    if (rc == 0) {
+        entry_list_add(&maker->entries, rewrite(entry, path, hash));
+        maker->n_compiled++;
+    } else {
+        err_wrap(err, "%s", entry->id);
+    }
+    value_finish(&compiled);
+    buf_finish(&file);
+    free(path);
+    return rc;
+}
+
+/* ---- files -------------------------------------------------------------------------
+ */
+
+static struct entry *entry_of_files(const char *id, const struct entry *like,
+                                    struct embed *files)
+{
+    struct value meta = like != NULL ? value_copy(&like->meta) : value_map();
+    struct entry *entry =
+        entry_create(id, strlen(id), "fs.embed", meta, embed_describe(files));
+
+    entry->files = embed_ref(files);
+    return entry;
+}
+
+static int add_file(struct embed *files, int folder, const char *name, struct err *err)
+{
+    char *text = NULL;
+    size_t n = 0;
+    int rc = file_read_beneath(folder, name, PACK_MAX_BYTES, &text, &n, err);
+
+    if (rc == 0)
+        rc = embed_add(files, name, (struct bytes){(const uint8_t *)text, n}, err);
+    free(text);
+    return rc;
+}
+
+static int embed_folder(struct maker *maker, const struct entry *entry, struct err *err)
+{
+    const char *path = value_get_text(entry_fields(entry), "directory");
+    struct file_list names = {0};
+    struct embed *files = embed_create();
+    int fd = folder_open(path != NULL ? path : "", err);
+    int rc = fd == -1 ? -1 : files_walk_all(fd, &names, err);
+
+    for (size_t i = 0; rc == 0 && i < names.n; i++)
+        rc = add_file(files, fd, names.names[i], err);
+    if (rc == 0)
+        entry_list_add(&maker->entries, entry_of_files(entry->id, entry, files));
+    else
+        err_wrap(err, "%s", entry->id);
+    file_list_finish(&names);
+    embed_unref(files);
+    if (fd != -1)
+        close(fd);
+    return rc;
+}
+
+/* ---- entries -----------------------------------------------------------------------
+ */
+
+/* An app that came from a pack has bytecode already; it stays. */
+static int keep_bytecode(struct maker *maker, const struct entry *entry,
+                         struct err *err)
+{
+    if (entry->files == NULL)
+        return err_set(err, ERR_CONFLICT, "%s is the name of the pack's own files",
+                       BYTECODE_FS);
+    for (size_t i = 0; i < entry->files->n; i++) {
+        const struct embedded *file = &entry->files->files[i];
+
+        if (embed_add(maker->bytecode, file->path, file->content, err) == -1)
+            return -1;
+    }
+    return 0;
+}
+
+static int take_entry(struct maker *maker, const struct entry *entry, struct err *err)
+{
+    const struct pack_options *options = &maker->options->pack;
+
+    if (strcmp(entry->id, BYTECODE_FS) == 0)
+        return keep_bytecode(maker, entry, err);
+    if (is_compilable(entry) && matches(&options->bytecode, entry))
+        return compile_entry(maker, entry, err);
+    if (strcmp(entry->kind, "fs.directory") == 0 && matches(&options->embed, entry))
+        return embed_folder(maker, entry, err);
+    entry_list_add(&maker->entries, entry_ref(entry));
+    return 0;
+}
+
+static int take_entries(struct maker *maker, struct err *err)
+{
+    const struct snapshot *state = registry_state(maker->sup->registry);
+
+    for (size_t i = 0; i < state->n; i++)
+        if (take_entry(maker, state->entries[i], err) == -1)
+            return -1;
+    if (maker->bytecode->n != 0)
+        entry_list_add(&maker->entries,
+                       entry_of_files(BYTECODE_FS, NULL, maker->bytecode));
+    return 0;
+}
+
+/* ---- the file ----------------------------------------------------------------------
+ */
+
+static int write_all(int fd, struct bytes bytes)
+{
+    while (bytes.n > 0) {
+        ssize_t n = write(fd, bytes.data, bytes.n);
+
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n == -1)
+            return -1;
+        bytes.data += n;
+        bytes.n -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Under another name first, so that no half of a pack is ever found under this one. */
+static int write_file(const char *path, struct bytes bytes, struct err *err)
+{
+    char *part = xasprintf("%s.part", path);
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0777);
+    bool good = fd != -1 && write_all(fd, bytes) == 0 && fsync(fd) == 0;
+    int rc = 0;
+
+    if (fd != -1 && close(fd) == -1)
+        good = false;
+    if (!good || rename(part, path) == -1) {
+        rc = err_set(err, ERR_UNAVAILABLE, "can't write %s: %s", path, strerror(errno));
+        if (fd != -1)
+            unlink(part);
+    }
+    free(part);
+    return rc;
+}
+
+/* Whoever packs learns what won't load, not whoever runs the pack. */
+static int check_pack(struct bytes pack, struct err *err)
+{
+    struct entry_list entries = {0};
+    int rc = pack_decode(pack, "", &entries, err);
+
+    entry_list_finish(&entries);
+    return rc;
+}
+
+static void tell(const struct maker *maker, struct bytes pack)
+{
+    char hash[HASH_TEXT_BYTES] = "";
+
+    if (maker->options->pack.list)
+        for (size_t i = 0; i < maker->entries.n; i++)
+            fprintf(maker->out, "%-24s %s\n", maker->entries.items[i]->kind,
+                    maker->entries.items[i]->id);
+    hash_text(&pack, 1, hash);
+    fprintf(maker->out, "%s: %zu entries, %zu as bytecode, %zu bytes, %s\n",
+            maker->options->pack.out, maker->entries.n, maker->n_compiled, pack.n,
+            hash);
+}
+
+int pack_make(const struct supervisor *sup, const struct options *options, FILE *out,
+              struct err *err)
+{
+    struct maker maker = {
+        .sup = sup, .options = options, .out = out, .bytecode = embed_create()};
+    struct buf pack;
+    int rc;
+
+    buf_init(&pack, 0);
+    rc = take_entries(&maker, err);
+    if (rc == 0)
+        rc = pack_encode(&maker.entries, &pack, err);
+    if (rc == 0)
+        rc = check_pack(buf_bytes(&pack), err);
+    if (rc == 0)
+        rc = write_file(options->pack.out, buf_bytes(&pack), err);
+    if (rc == 0)
+        tell(&maker, buf_bytes(&pack));
+    entry_list_finish(&maker.entries);
+    embed_unref(maker.bytecode);
+    buf_finish(&pack);
+    return rc;
+}
