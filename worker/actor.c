@@ -343,6 +343,31 @@ static void run_method(struct actor *actor)
     task_make_ready(&actor->main);
 }
 
+void actor_take_over(struct actor *actor, struct actor *old)
+{
+    actor->pid = old->pid;
+    actor->start = old->start;
+    actor->relations = old->relations;
+    actor->context = old->context;
+    actor->started_at_ns = old->started_at_ns;
+    actor->n_steps = old->n_steps;
+    actor->is_known = old->is_known;
+    actor->is_full = old->is_full;
+    actor->mailbox_bytes = old->mailbox_bytes;
+    actor->mailbox_n = old->mailbox_n;
+    actor->n_counted = old->n_counted;
+    msgq_move(&actor->mailbox, &old->mailbox);
+    slots_hand_over(&actor->vm->rt->slots, actor->pid, actor);
+    old->pid = 0;
+    old->start = NULL;
+    old->relations = NULL;
+    old->context = NULL;
+    discard(old);
+    lua_pushcfunction(actor->main.co, load);
+    task_make_ready(&actor->main);
+    task_run_now(&actor->main);
+}
+
 int actor_restart(struct actor *actor, struct start *start, struct err *err)
 {
     if (enter(actor, start, err) == -1)

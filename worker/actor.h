@@ -32,7 +32,12 @@ struct relations;
 struct runtime;
 struct vm;
 
-enum actor_stage { ACTOR_LOADING, ACTOR_RUNNING, ACTOR_ENDED };
+enum actor_stage {
+    ACTOR_LOADING,
+    ACTOR_RUNNING,
+    ACTOR_UPGRADING, /* only holds its pid until there is new code, see upgrade.h */
+    ACTOR_ENDED,
+};
 
 /* What must be withdrawn when its actor ends: timers, futures, subscriptions. */
 struct resource {
@@ -54,13 +59,21 @@ struct start {
     uint32_t load_at;   /* the binding that loads */
     bool has_run_chunk; /* all of them have */
     bool only_loads;    /* the method isn't run: an instance that is to be warm */
+    bool is_upgrade;    /* the entry's id lies behind args, see upgrade.c */
     uint32_t args_bytes;
     uint8_t args[]; /* payload of main's arguments; none when args_bytes is 0 */
 };
 struct start *start_create(struct bytes args); /* malloc'ed; NULL: no memory */
 
 /* Why an actor is doomed. */
-enum doom { DOOM_NONE, DOOM_TERMINATED, DOOM_LINK, DOOM_CANCELED, DOOM_LINGER };
+enum doom {
+    DOOM_NONE,
+    DOOM_TERMINATED,
+    DOOM_LINK,
+    DOOM_CANCELED,
+    DOOM_LINGER,
+    DOOM_UPGRADE, /* it isn't ended, another run takes its place */
+};
 
 struct actor {
     struct vm *vm;
@@ -85,10 +98,12 @@ struct actor {
     int64_t started_at_ns; /* wall clock */
     uint64_t n_steps;
     uint32_t mailbox_n;
+    uint32_t n_counted; /* messages so far: numbers them in their order */
     uint16_t n_running; /* on the C stack that often */
     enum actor_stage stage : 8;
     enum doom doom : 8;
     bool trap_links : 1;
+    bool upgradable : 1;     /* wants OUTDATED */
     bool is_known : 1;       /* the supervisor must hear of its end (GONE) */
     bool is_full : 1;        /* the liveness table says so */
     bool keeps_main : 1;     /* its coroutine ended well and may run again */
@@ -177,6 +192,13 @@ void actors_end_all(struct runtime *rt);
 /* A buried instance will get no call any more: the collector may have it. */
 void actor_retire(struct actor *actor);
 
+/* Drops everything of the run but what another run under the same pid inherits. */
+void actor_strip(struct actor *actor);
+
+/* The new actor goes on under old's pid, with all that actor_strip() has left, and runs
+ * old->start. Old is ended, nobody hears of it. */
+void actor_take_over(struct actor *actor, struct actor *old);
+
 /* Frees what ended actors leave; the scheduler calls it when none of them is running.
  */
 void actor_bury(struct actor *actor);
@@ -187,6 +209,10 @@ int actor_deliver(struct actor *actor, struct message *message);
 
 /* Everything of the mailbox that this new queue channel takes moves into it. */
 void actor_reroute(struct actor *actor, struct channel *channel);
+
+/* Every message that no task has decoded yet goes back into the mailbox, in order of
+ * arrival. */
+void actor_recall_messages(struct actor *actor);
 
 /* The bytes of one message have left the mailbox or one of the queues. */
 void actor_consumed(struct actor *actor, const struct message *message);

@@ -17,6 +17,7 @@
 #include "worker/relations.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
+#include "worker/upgrade.h"
 #include "worker/vm.h"
 
 #define IDLE_MAX 64 /* ended actors kept per VM for the next ones */
@@ -57,7 +58,7 @@ static void drop_belongings(struct actor *actor)
     free(belongings);
 }
 
-static void drop_all(struct actor *actor)
+static void drop_run(struct actor *actor)
 {
     struct list *node;
 
@@ -65,9 +66,25 @@ static void drop_all(struct actor *actor)
     drop_belongings(actor);
     while ((node = list_take_first(&actor->queues)) != NULL)
         channel_abandon(container_of(node, struct channel, in_actor));
+}
+
+static void drop_all(struct actor *actor)
+{
+    drop_run(actor);
     msgq_clear(&actor->mailbox);
     free(actor->start);
     actor->start = NULL;
+}
+
+void actor_strip(struct actor *actor)
+{
+    list_remove(&actor->in_ready);
+    actor_recall_messages(actor);
+    drop_run(actor);
+    actor->inbox = actor->events = NULL;
+    actor->trap_links = actor->upgradable = false;
+    actor->stage = ACTOR_UPGRADING;
+    actor->doom = DOOM_NONE;
 }
 
 void actor_end(struct actor *actor, const struct outcome *outcome)
@@ -203,6 +220,11 @@ static void loading_failed(struct actor *actor, lua_State *L)
         else
             err_wrap(&err, "failed to execute script");
     }
+    if (start->is_upgrade) {
+        err.kind = ERR_INTERNAL;
+        err.retryable = RETRY_UNKNOWN; /* a service starts it anew */
+        err_wrap(&err, "upgrade: init failed");
+    }
     if (start->on_loaded != NULL)
         start->on_loaded(start->context, actor, &err);
     actor_fail(actor, &err);
@@ -303,6 +325,10 @@ void actor_end_doomed(struct actor *actor)
 
     if (actor->stage == ACTOR_ENDED)
         return;
+    if (actor->doom == DOOM_UPGRADE) {
+        upgrade_begin(actor);
+        return;
+    }
     err_set(&err, rows[actor->doom].kind, "%s", rows[actor->doom].text);
     err.retryable = rows[actor->doom].retryable;
     if (actor->stage == ACTOR_LOADING && actor->start->on_loaded != NULL)

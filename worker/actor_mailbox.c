@@ -1,5 +1,8 @@
 #include "worker/actor.h"
 
+#include <stdlib.h>
+
+#include "common/mem.h"
 #include "worker/channel.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"
@@ -9,6 +12,7 @@
 static void count_in(struct actor *actor, struct message *message)
 {
     message->is_counted = true;
+    message->number = actor->n_counted++;
     actor->mailbox_bytes += message_size(message);
     actor->mailbox_n++;
     if (!actor->is_full && actor->mailbox_n > MAILBOX_MIN_MESSAGES &&
@@ -87,9 +91,7 @@ static void sift(struct actor *actor, struct msgq *queue, struct channel *channe
         else
             msgq_append(&rest, message);
     }
-    *queue = rest;
-    if (rest.first == NULL)
-        queue->last = &queue->first;
+    msgq_move(queue, &rest);
 }
 
 void actor_reroute(struct actor *actor, struct channel *channel)
@@ -97,4 +99,79 @@ void actor_reroute(struct actor *actor, struct channel *channel)
     sift(actor, &actor->mailbox, channel);
     if (channel != actor->inbox && actor->inbox != NULL && channel->topic != NULL)
         sift(actor, &actor->inbox->queue, channel);
+}
+
+/* ---- back into the mailbox, for another run
+ * ------------------------------------------
+ */
+
+struct harvest {
+    struct message **all;
+    uint32_t n, n_size;
+};
+
+/* What isn't counted was never the mailbox's: timers, subscriptions, futures. News of
+ * old code is no news to the new one. */
+static void keep(struct harvest *harvest, struct message *message)
+{
+    if (message == NULL)
+        return;
+    if (!message->is_counted || message->kind == MSG_OUTDATED) {
+        message_destroy(message);
+        return;
+    }
+    if (harvest->n == harvest->n_size) {
+        harvest->n_size = harvest->n_size == 0 ? 64 : 2 * harvest->n_size;
+        harvest->all = xrealloc(harvest->all, harvest->n_size * sizeof(*harvest->all));
+    }
+    harvest->all[harvest->n++] = message;
+}
+
+static void keep_queue(struct harvest *harvest, struct msgq *queue)
+{
+    struct message *message;
+
+    while ((message = msgq_take(queue)) != NULL)
+        keep(harvest, message);
+}
+
+/* One that was handed to a task that has not run since. */
+static void keep_handed(struct harvest *harvest, struct task *task)
+{
+    keep(harvest, task->message);
+    task->message = NULL;
+}
+
+/* Their numbers may have passed 2^32, but never all of that at once. */
+static int compare_numbers(const void *a, const void *b)
+{
+    const struct message *const *left = a, *const *right = b;
+    int32_t difference = (int32_t)((*left)->number - (*right)->number);
+
+    return difference < 0 ? -1 : difference > 0;
+}
+
+void actor_recall_messages(struct actor *actor)
+{
+    struct harvest harvest = {0};
+
+    keep_queue(&harvest, &actor->mailbox);
+    keep_handed(&harvest, &actor->main);
+    if (actor->belongings != NULL)
+        LIST_FOREACH (node, &actor->belongings->tasks)
+            keep_handed(&harvest, &container_of(node, struct extra_task, node)->task);
+    LIST_FOREACH (node, &actor->queues)
+        keep_queue(&harvest, &container_of(node, struct channel, in_actor)->queue);
+    if (actor->is_full)
+        slots_set_full(&actor->vm->rt->slots, actor->pid, false);
+    actor->is_full = false;
+    actor->mailbox_bytes = 0;
+    actor->mailbox_n = 0;
+    if (harvest.n > 1)
+        qsort(harvest.all, harvest.n, sizeof(struct message *), compare_numbers);
+    for (uint32_t i = 0; i < harvest.n; i++) {
+        count_in(actor, harvest.all[i]);
+        msgq_append(&actor->mailbox, harvest.all[i]);
+    }
+    free(harvest.all);
 }

@@ -30,7 +30,7 @@ int64_t inspect_heap_bytes(const struct runtime *rt)
 
 static const char *state_of(const struct actor *actor)
 {
-    if (actor->stage == ACTOR_LOADING)
+    if (actor->stage == ACTOR_LOADING || actor->stage == ACTOR_UPGRADING)
         return "starting";
     if (!list_empty(&actor->ready))
         return actor->n_running != 0 ? "running" : "ready";

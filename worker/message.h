@@ -13,19 +13,21 @@
 #include "common/buf.h"
 
 enum message_kind {
-    MSG_USER,   /* topic, payload = codec payload of its arguments */
-    MSG_EXIT,   /* payload = codec payload [value], or one error when failed */
-    MSG_DOWN,   /* LINK_DOWN; the same */
-    MSG_CANCEL, /* payload = the reason's text */
-    MSG_EVENT,  /* topic = "system\0kind\0path", payload */
-    MSG_TICK,   /* at_ns = wall clock, no payload */
+    MSG_USER,     /* topic, payload = codec payload of its arguments */
+    MSG_EXIT,     /* payload = codec payload [value], or one error when failed */
+    MSG_DOWN,     /* LINK_DOWN; the same */
+    MSG_CANCEL,   /* payload = the reason's text */
+    MSG_EVENT,    /* topic = "system\0kind\0path", payload */
+    MSG_TICK,     /* at_ns = wall clock, no payload */
+    MSG_OUTDATED, /* payload = codec payload of entry ids */
 };
 
 struct message {
     struct message *next;
     uint64_t from; /* pid; 0 = the runtime */
-    int64_t at_ns; /* wall clock: EXIT, DOWN, CANCEL, TICK */
+    int64_t at_ns; /* wall clock: EXIT, DOWN, CANCEL, TICK, OUTDATED */
     uint32_t payload_bytes;
+    uint32_t number; /* in its actor's mailbox: the order of arrival */
     uint16_t topic_bytes, host_bytes;
     uint8_t kind; /* enum message_kind */
     bool failed;
@@ -91,6 +93,15 @@ static inline struct message *msgq_take(struct msgq *queue)
         queue->last = &queue->first;
     queue->n--;
     return message;
+}
+
+/* from is empty then; to was. */
+static inline void msgq_move(struct msgq *to, struct msgq *from)
+{
+    *to = *from;
+    if (to->first == 0)
+        to->last = &to->first;
+    msgq_init(from);
 }
 
 void msgq_clear(struct msgq *queue);

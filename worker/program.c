@@ -79,6 +79,7 @@ static void program_destroy(struct program *program)
         unit_unref(program->bindings[i].unit);
     free(program->bindings);
     free(program->modules);
+    value_finish(&program->changes);
     free(program);
 }
 
@@ -479,6 +480,7 @@ static void collect_stale(struct programs *programs, const struct value *ids)
 
         if (!is_here_for(programs, program) && is_made_of(program, ids)) {
             program->stale = true;
+            program->changes = value_copy(ids);
             list_append(&programs->stale, &program->in_stale);
         }
     }
@@ -524,6 +526,11 @@ void programs_each(struct programs *programs,
 {
     MAP_FOREACH (row, &programs->programs)
         visit(context, row->value);
+}
+
+bool program_is_process(const struct program *program)
+{
+    return strncmp(program->unit->kind, "process.", strlen("process.")) == 0;
 }
 
 struct vm *program_vm(struct program *program, struct err *err)

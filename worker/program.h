@@ -56,6 +56,7 @@ struct program {
     /* Its code has changed: nobody finds it any more, it ends with its last actor. */
     bool stale;
     struct list in_stale;
+    struct value changes; /* of what, a list of ids */
 };
 
 struct programs *programs_create(struct runtime *rt);
@@ -85,6 +86,10 @@ void programs_sweep(struct programs *programs);
 void programs_each(struct programs *programs,
                    void (*visit)(void *context, const struct program *program),
                    void *context);
+
+/* Can it be spawned? The supervisor looks before it starts an actor; within one worker
+ * nobody else does. */
+bool program_is_process(const struct program *program);
 
 /* A VM with room for one more actor. */
 struct vm *program_vm(struct program *program, struct err *err);

@@ -95,6 +95,15 @@ bool relations_join(struct actor *watcher, struct actor *target, enum relation r
     return true;
 }
 
+void relations_part(struct runtime *rt, uint64_t watcher, struct actor *target)
+{
+    struct actor *actor = slots_find(&rt->slots, watcher);
+
+    relations_remove_watcher(target, watcher, RELATION_MONITOR);
+    if (actor != NULL)
+        relations_remove_watched(actor, target->pid, RELATION_MONITOR);
+}
+
 static void tell_near(struct actor *watcher, struct actor *dead, uint64_t pid,
                       enum message_kind kind, const struct outcome *outcome)
 {

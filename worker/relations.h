@@ -13,6 +13,7 @@
 
 struct actor;
 struct outcome;
+struct runtime;
 
 enum relation { RELATION_MONITOR = 1, RELATION_LINK = 2 };
 
@@ -32,6 +33,9 @@ bool relations_has_watched(const struct actor *watcher, uint64_t target,
 /* Both ends live here. false: already there. */
 bool relations_join(struct actor *watcher, struct actor *target,
                     enum relation relation);
+
+/* watcher, of this worker or gone, hears of target's end no more. */
+void relations_part(struct runtime *rt, uint64_t watcher, struct actor *target);
 
 /* actor has ended and its pid is dead: EXIT and LINK_DOWN to all who watch it, and what
  * it watched forgets it. Frees everything. */

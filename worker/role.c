@@ -19,6 +19,7 @@
 #include "worker/spawn.h"
 #include "worker/terminal.h"
 #include "worker/uplink.h"
+#include "worker/upgrade.h"
 
 #define VM_ACTORS_DEFAULT         500
 #define VM_MAX_BYTES_DEFAULT      (64ll * 1024 * 1024)
@@ -231,6 +232,7 @@ static int forget_code(struct runtime *rt, const struct value *args,
 {
     (void)result, (void)err;
     programs_forget(rt->programs, args);
+    upgrade_spread_news(rt, args);
     functions_forget_stale(rt->functions);
     programs_sweep(rt->programs);
     return 0;

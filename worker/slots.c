@@ -86,6 +86,11 @@ void slots_leave(struct slots *slots, uint64_t pid)
     slots->n_live--;
 }
 
+void slots_hand_over(struct slots *slots, uint64_t pid, struct actor *actor)
+{
+    slots->slots[pid_slot(pid)] = (slot_word)actor;
+}
+
 void slots_set_full(struct slots *slots, uint64_t pid, bool full)
 {
     atomic_store_explicit(&slots->liveness[pid_slot(pid)],

@@ -35,6 +35,9 @@ void slots_finish(struct slots *slots);
 uint64_t slots_enter(struct slots *slots, struct actor *actor);
 void slots_leave(struct slots *slots, uint64_t pid);
 
+/* The pid is another actor's from now on. */
+void slots_hand_over(struct slots *slots, uint64_t pid, struct actor *actor);
+
 /* The living actor of that pid (which must be of this worker's index), or NULL. */
 static inline struct actor *slots_find(const struct slots *slots, uint64_t pid)
 {

@@ -122,13 +122,6 @@ static void on_loaded(void *context, struct actor *actor, const struct err *err)
     finish(birth, actor, NULL);
 }
 
-/* The supervisor looks before it starts an actor; a spawn within one worker has nobody
- * else to look. */
-static bool is_process(const struct program *program)
-{
-    return strncmp(program->unit->kind, "process.", strlen("process.")) == 0;
-}
-
 static void on_program(void *context, struct program *program, const struct err *err)
 {
     struct birth *birth = context;
@@ -137,7 +130,7 @@ static void on_program(void *context, struct program *program, const struct err 
     struct actor *actor;
     struct start *start = birth->start;
 
-    if (program != NULL ? !is_process(program) : err->kind == ERR_NOT_FOUND) {
+    if (program != NULL ? !program_is_process(program) : err->kind == ERR_NOT_FOUND) {
         err_set(&mine, ERR_NOT_FOUND, "factory not found");
         program = NULL;
         err = &mine;

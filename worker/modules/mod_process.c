@@ -12,7 +12,6 @@
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"
-#include "worker/frozen.h"
 #include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/peers.h"
@@ -200,47 +199,6 @@ static int process_send(lua_State *L)
     return process_with_dest(L, &op);
 }
 
-/* ---- options
- * -------------------------------------------------------------------------- */
-
-static int process_get_options(lua_State *L)
-{
-    lua_createtable(L, 0, 1);
-    lua_pushboolean(L, actor_current(L)->trap_links);
-    lua_setfield(L, -2, "trap_links");
-    return 1;
-}
-
-static int refuse_option(lua_State *L, const char *fmt, const char *name)
-{
-    lua_pushboolean(L, 0);
-    errors_push(L, ERR_INVALID, RETRY_NO, fmt, name);
-    return 2;
-}
-
-static int process_set_options(lua_State *L)
-{
-    struct actor *actor = actor_current(L);
-
-    if (!lua_istable(L, 1))
-        return refuse_option(L, "options %s must be a table", "parameter");
-    lua_settop(L, 1);
-    if (frozen_push_contents(L, 1))
-        lua_replace(L, 1);
-    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
-        const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
-
-        if (strcmp(name, "trap_links") != 0)
-            return refuse_option(L, "option %s is not supported", name);
-        if (!lua_isboolean(L, 3))
-            return refuse_option(L, "%s must be a boolean", name);
-    }
-    if (lua_getfield(L, 1, "trap_links") == LUA_TBOOLEAN)
-        actor->trap_links = lua_toboolean(L, -1);
-    lua_pushboolean(L, 1);
-    return 1;
-}
-
 /* ---- the module
  * ------------------------------------------------------------------------ */
 
@@ -261,12 +219,8 @@ static void add_event_names(lua_State *L)
 
 int mod_process_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"id", process_id},
-                                         {"pid", process_pid},
-                                         {"send", process_send},
-                                         {"get_options", process_get_options},
-                                         {"set_options", process_set_options},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"id", process_id}, {"pid", process_pid}, {"send", process_send}, {NULL, NULL}};
 
     process_message_open(L);
     luaL_newlib(L, functions);
@@ -276,5 +230,6 @@ int mod_process_open(lua_State *L)
     process_names_open(L);
     process_spawn_open(L);
     process_spawner_open(L);
+    process_upgrade_open(L);
     return 1;
 }

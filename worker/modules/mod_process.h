@@ -6,8 +6,12 @@
 
 #include <lua.h>
 
+#include "worker/relations.h"
+
+struct actor;
 struct channel;
 struct message;
+struct runtime;
 
 /* Pushes the module table. */
 int mod_process_open(lua_State *L);
@@ -23,6 +27,7 @@ void process_watch_open(lua_State *L);
 void process_names_open(lua_State *L);
 void process_spawn_open(lua_State *L);
 void process_spawner_open(lua_State *L);
+void process_upgrade_open(lua_State *L);
 void process_message_open(lua_State *L); /* makes the metatable of messages */
 
 void process_push_pid(lua_State *L, const char *host, size_t host_bytes, uint64_t pid);
@@ -30,6 +35,13 @@ void process_push_pid(lua_State *L, const char *host, size_t host_bytes, uint64_
 /* channel->decode of the inbox and of listen{message = true}: pushes a Message. */
 void process_decode_message(lua_State *L, struct channel *channel,
                             struct message *message);
+
+/* A WATCH frame, see enum watch_op, that wants no answer. */
+void process_send_watch(struct runtime *rt, uint64_t watcher, uint64_t target,
+                        uint8_t op);
+
+/* Its EXIT (or LINK_DOWN) is no concern of self's any more. */
+void process_unwatch(struct actor *self, uint64_t pid, enum relation relation);
 
 /* An operation on a pid, whether it was given as one or as a registered name: dest is
  * argument 1; run(L, pid) then ends the C function, if that is permitted. */

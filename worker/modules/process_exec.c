@@ -7,6 +7,7 @@
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/modules/errors.h"
+#include "worker/modules/mod_process.h"
 #include "worker/modules/process_spawn.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
@@ -15,13 +16,16 @@
 /*
  * A process that somebody waits for: first for its start, then for its end. It is
  * monitored as by spawn_monitored, but its EXIT comes here. Dropping the task that
- * waits leaves the process alone (PR-8).
+ * waits leaves the process alone (PR-8); a run that goes on under the same pid must not
+ * hear of it.
  */
 struct exec {
     struct exit_wait wait; /* pid 0: not started yet */
     struct actor *actor;
     struct task *task; /* NULL: dropped before the start */
-    uint64_t call;     /* the request for its start elsewhere, 0 = none */
+    struct runtime *rt;
+    uint64_t watcher; /* actor's pid */
+    uint64_t call;    /* the request for its start elsewhere, 0 = none */
     bool is_blocked;
     bool failed; /* at once */
     struct err err;
@@ -47,6 +51,8 @@ static void on_started_near(void *context, struct actor *actor, const struct err
     struct buf *scratch;
 
     if (exec->task == NULL) {
+        if (actor != NULL)
+            relations_part(exec->rt, exec->watcher, actor);
         free(exec);
     } else if (actor != NULL) {
         started(exec, actor->pid);
@@ -80,7 +86,11 @@ static void on_started_far(void *context, uint8_t status, struct bytes result)
     struct exec *exec = context;
     uint64_t pid = status == REPLY_OK ? read_pid(result) : 0;
 
-    if (pid != 0) {
+    if (exec->task == NULL) {
+        if (pid != 0)
+            process_send_watch(exec->rt, exec->watcher, pid, WATCH_UNMONITOR);
+        free(exec);
+    } else if (pid != 0) {
         process_remember_watches(exec->actor, pid, SPAWN_MONITOR);
         started(exec, pid);
     } else {
@@ -93,12 +103,16 @@ static void withdraw(struct task *task)
 {
     struct exec *exec = task->withdraw_state;
 
+    bool goes_on = task->actor->stage != ACTOR_ENDED;
+
     exec->task = NULL;
-    if (exec->wait.pid == 0 && exec->call == 0)
+    if (exec->wait.pid == 0 && (exec->call == 0 || goes_on))
         return; /* the answer frees it */
     if (exec->wait.pid == 0)
-        uplink_forget(exec->actor->vm->rt->uplink, exec->call, false);
+        uplink_forget(exec->rt->uplink, exec->call, false);
     list_remove(&exec->wait.node);
+    if (goes_on)
+        process_unwatch(task->actor, exec->wait.pid, RELATION_MONITOR);
     free(exec);
 }
 
@@ -136,6 +150,8 @@ int process_exec(lua_State *L, const struct spawn_plan *plan)
     exec->wait.done = on_ended;
     exec->actor = task->actor;
     exec->task = task;
+    exec->rt = task->actor->vm->rt;
+    exec->watcher = task->actor->pid;
     if (start(L, &monitored, exec) == -1) {
         err = exec->err;
         free(exec);

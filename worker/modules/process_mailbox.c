@@ -159,11 +159,26 @@ static void set_result(lua_State *L, const struct message *message)
     lua_setfield(L, -2, "result");
 }
 
+static void set_sources(lua_State *L, const struct message *message)
+{
+    int top = lua_gettop(L), n;
+    struct err err;
+
+    n = codec_decode_args(L, message_payload(message), message->payload_bytes, 10000,
+                          &err);
+    lua_createtable(L, n > 0 ? n : 0, 0);
+    lua_insert(L, top + 1);
+    for (int i = n; i >= 1; i--)
+        lua_rawseti(L, top + 1, i);
+    lua_setfield(L, top, "sources");
+}
+
 static void decode_event(lua_State *L, struct channel *channel, struct message *message)
 {
     static const char *const kinds[] = {[MSG_EXIT] = "pid.exit",
                                         [MSG_DOWN] = "pid.link.down",
-                                        [MSG_CANCEL] = "pid.cancel"};
+                                        [MSG_CANCEL] = "pid.cancel",
+                                        [MSG_OUTDATED] = "pid.outdated"};
     struct err err;
 
     (void)channel;
@@ -174,6 +189,10 @@ static void decode_event(lua_State *L, struct channel *channel, struct message *
     lua_setfield(L, -2, "from");
     lua_pushinteger(L, message->at_ns / 1000000000);
     lua_setfield(L, -2, "at");
+    if (message->kind == MSG_OUTDATED) {
+        set_sources(L, message);
+        return;
+    }
     if (message->kind != MSG_CANCEL) {
         set_result(L, message);
         return;

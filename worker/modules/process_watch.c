@@ -43,15 +43,25 @@ static int not_registered(lua_State *L, const char *operation)
     return 2;
 }
 
-static void send_watch(lua_State *L, uint64_t call, uint64_t pid, enum watch_op op)
+static void send_watch(const struct actor *self, uint64_t call, uint64_t pid,
+                       enum watch_op op)
 {
-    struct actor *self = actor_current(L);
     struct conn *conn = uplink_conn(self->vm->rt->uplink);
     struct frame_watch frame = {.call = call,
                                 .watcher = self->pid,
                                 .target = pid,
                                 .op = (uint8_t)op,
                                 .watcher_host = bytes_of_text(self->host)};
+
+    frame_encode_watch(conn_out(conn), &frame);
+    conn_wrote(conn);
+}
+
+void process_send_watch(struct runtime *rt, uint64_t watcher, uint64_t target,
+                        uint8_t op)
+{
+    struct conn *conn = uplink_conn(rt->uplink);
+    struct frame_watch frame = {.watcher = watcher, .target = target, .op = op};
 
     frame_encode_watch(conn_out(conn), &frame);
     conn_wrote(conn);
@@ -108,14 +118,13 @@ static int watch(lua_State *L, uint64_t pid, enum relation relation)
     task = task_begin_block(L);
     self->is_known = true;
     lua_pushinteger(L, (lua_Integer)pid);
-    send_watch(L, uplink_expect_for(self->vm->rt->uplink, task), pid,
+    send_watch(self, uplink_expect_for(self->vm->rt->uplink, task), pid,
                links ? WATCH_LINK : WATCH_MONITOR);
     return task_block(L, relation, watched_far);
 }
 
-static int unwatch(lua_State *L, uint64_t pid, enum relation relation)
+void process_unwatch(struct actor *self, uint64_t pid, enum relation relation)
 {
-    struct actor *self = actor_current(L);
     struct actor *target = slots_find(&self->vm->rt->slots, pid);
     bool links = relation == RELATION_LINK;
     bool had = relations_has_watched(self, pid, relation);
@@ -128,8 +137,14 @@ static int unwatch(lua_State *L, uint64_t pid, enum relation relation)
         if (links)
             relations_remove_watched(target, self->pid, relation);
     } else if (had && pid_index(pid) != self->vm->rt->slots.index) {
-        send_watch(L, 0, pid, links ? WATCH_UNLINK : WATCH_UNMONITOR);
+        process_send_watch(self->vm->rt, self->pid, pid,
+                           links ? WATCH_UNLINK : WATCH_UNMONITOR);
     }
+}
+
+static int unwatch(lua_State *L, uint64_t pid, enum relation relation)
+{
+    process_unwatch(actor_current(L), pid, relation);
     lua_pushboolean(L, 1);
     return 1;
 }
