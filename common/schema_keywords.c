@@ -10,7 +10,7 @@
 #include "common/schema.h"
 #include "common/schema_private.h"
 
-#define MAX_PATTERNS  500
+#define MAX_PATTERNS  100
 #define POINTER_BYTES 240
 #define MAX_PARENTS   (2 * VALUE_MAX_DEPTH)
 

@@ -10,6 +10,7 @@
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 
+#include "supervisor/contracts.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/registry.h"
@@ -93,6 +94,18 @@ static struct value ids_to_forget(const struct changeset *changeset)
     return ids;
 }
 
+static void tell_all(struct code_news *news, const char *target,
+                     const struct value *items, size_t n)
+{
+    WORKERS_FOREACH(worker, news->sup->workers)
+    {
+        if (worker->state != WORKER_READY || worker->pool == NULL)
+            continue;
+        news->n_asked++;
+        worker_ask(worker, target, items, n, FORGET_TIMEOUT_MS, on_forgotten, news);
+    }
+}
+
 void code_news_spread(struct code_news *news, const struct changeset *changeset)
 {
     struct value ids = ids_to_forget(changeset);
@@ -100,16 +113,10 @@ void code_news_spread(struct code_news *news, const struct changeset *changeset)
     map_finish(&news->upgrading);
     map_init(&news->upgrading);
     news->n_asked++; /* answers may come while we still ask */
-    if (ids.as.list.n != 0) {
-        WORKERS_FOREACH(worker, news->sup->workers)
-        {
-            if (worker->state != WORKER_READY || worker->pool == NULL)
-                continue;
-            news->n_asked++;
-            worker_ask(worker, "@code.forget", ids.as.list.items, ids.as.list.n,
-                       FORGET_TIMEOUT_MS, on_forgotten, news);
-        }
-    }
+    if (ids.as.list.n != 0)
+        tell_all(news, "@code.forget", ids.as.list.items, ids.as.list.n);
+    if (contracts_changed(changeset))
+        tell_all(news, "@contract.forget", NULL, 0);
     value_finish(&ids);
     news->n_asked--;
     check(news);

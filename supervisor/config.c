@@ -40,6 +40,7 @@ static const struct setting {
 } settings_table[] = {
     // clang-format off
     {"calls.cancel_grace",          SETTING_MS,    "1s",      0, 3600000, NULL},
+    {"contract.validation",         SETTING_TEXT,  "enforce", 0, 0, "enforce|warn|off"},
     {"finder.query_cache_size",     SETTING_LATER, NULL,      0, 0, NULL},
     {"finder.regex_cache_size",     SETTING_LATER, NULL,      0, 0, NULL},
     {"functions.host.buffer_size",  SETTING_LATER, NULL,      0, 0, NULL},

@@ -35,6 +35,7 @@
 #include "supervisor/calls.h"
 #include "supervisor/code.h"
 #include "supervisor/config.h"
+#include "supervisor/contract_targets.h"
 #include "supervisor/control.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
@@ -487,6 +488,7 @@ static void create_modules(struct program *program)
     actor_targets_add(sup);
     sup->rollouts = rollouts_create(sup);
     registry_targets_add(sup);
+    contract_targets_add(sup);
     sup->stores = stores_create(sup);
     token_targets_add(sup);
     sup->stop = stop;

@@ -60,6 +60,9 @@ static struct value common_settings(const struct config *app, const struct entry
     value_put(&map, "log_level", value_int(log_level()));
     value_put(&map, "strict_mode",
               value_bool(app != NULL && config_get_bool(app, "security.strict_mode")));
+    value_put(&map, "contract_validation",
+              value_string(app == NULL ? "enforce"
+                                       : config_get_text(app, "contract.validation")));
     value_put(&map, "vm_actors",
               value_int(limit_of(entry, block, "vm_actors", VM_ACTORS)));
     value_put(&map, "vm_max_bytes",

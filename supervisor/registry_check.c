@@ -10,6 +10,7 @@
 #include "common/nearest.h"
 
 #include "supervisor/bytecode.h"
+#include "supervisor/contracts.h"
 #include "supervisor/interceptors.h"
 #include "supervisor/interpolate.h"
 #include "supervisor/lifecycle_security.h"
@@ -387,4 +388,5 @@ void registry_check(struct changeset *set, const struct env_lookup *lookup,
     check_entries(set, true, lookup, problems); /* ENV-06: all else may need them */
     check_entries(set, false, lookup, problems);
     imports_check(set, problems);
+    contracts_check(set, problems);
 }

@@ -15,8 +15,8 @@
 static const struct kind kinds[] = { /* sorted by name */
     {"cloudstorage.s3", KIND_SERVICE},
     {"config.aws", 0},
-    {"contract.binding", 0},
-    {"contract.definition", 0},
+    {"contract.binding", KIND_SUPPORTED},
+    {"contract.definition", KIND_SUPPORTED},
     {"db.cdc.postgres", KIND_SERVICE},
     {"db.sql.mysql", KIND_SERVICE},
     {"db.sql.postgres", KIND_SERVICE},
@@ -91,7 +91,7 @@ static const char *const modules[] = { /* sorted */
 };
 
 static const char *const built_modules[] = { /* sorted; those that workers have */
-    "base64", "channel", "ctx", "env", "errors", "events", "funcs", "hash", "io", "json",
+    "base64", "channel", "contract", "ctx", "env", "errors", "events", "funcs", "hash", "io", "json",
     "logger", "os", "payload", "process", "registry", "security", "time", "uuid",
 };
 /* clang-format on */

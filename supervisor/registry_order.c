@@ -10,9 +10,9 @@
 
 #include "supervisor/registry.h"
 
-/* Where references stand. '*' is any key, "*_env" any key that ends so; "[]" at the end
- * is a list (a lone reference counts as a list of one); '!' in front allows the forms
- * ns: and group:. */
+/* Where references stand. '*' is any key, '#' any item of a list, "*_env" any key that
+ * ends so; "[]" at the end is a list (a lone reference counts as a list of one); '!' in
+ * front allows the forms ns: and group:. */
 static const char *const patterns[] = {
     "!meta.depends_on[]",
     "meta.parent",
@@ -43,8 +43,8 @@ static const char *const patterns[] = {
     "data.security.*",
     "data.lifecycle.security.policies[]",
     "data.lifecycle.security.groups[]",
-    "data.contracts.*.contract",
-    "data.contracts.*.methods.*",
+    "data.contracts.#.contract",
+    "data.contracts.#.methods.*",
     "data.network",
     "data.store",
     "data.token_store",
@@ -137,36 +137,54 @@ static bool part_matches(const char *part, size_t n, const char *key)
 }
 
 struct step {
-    const struct value *map;
+    const struct value *from;
     const char *rest; /* the pattern from here on */
-    size_t next;      /* pair of map */
+    size_t next;      /* pair or item of from */
 };
+
+/* What comes next in from, NULL when it doesn't match; false behind the last. */
+static bool take_next(struct step *step, size_t part, const struct value **next_out)
+{
+    const struct value *from = step->from;
+    const struct value_pair *pair;
+
+    if (from->type == VALUE_LIST && step->next < from->as.list.n) {
+        bool any = part == 1 && step->rest[0] == '#';
+
+        *next_out = any ? &from->as.list.items[step->next] : NULL;
+        step->next = any ? step->next + 1 : from->as.list.n;
+        return true;
+    }
+    if (from->type != VALUE_MAP || step->next >= from->as.map.n)
+        return false;
+    pair = &from->as.map.pairs[step->next++];
+    *next_out = part_matches(step->rest, part, pair->key) ? &pair->value : NULL;
+    return true;
+}
 
 /* Patterns are four parts deep at most, so the stack is. */
 static void find_pattern(struct finder *finder, const struct value *root,
                          const char *pattern)
 {
-    struct step steps[6] = {{.map = root, .rest = pattern}};
+    struct step steps[6] = {{.from = root, .rest = pattern}};
     size_t n = 1;
 
     while (n > 0) {
         struct step *step = &steps[n - 1];
         size_t part = strcspn(step->rest, ".[");
-        const struct value_pair *pair;
+        const struct value *next;
 
-        if (step->map->type != VALUE_MAP || step->next >= step->map->as.map.n) {
+        if (!take_next(step, part, &next)) {
             n--;
             continue;
         }
-        pair = &step->map->as.map.pairs[step->next++];
-        if (!part_matches(step->rest, part, pair->key))
+        if (next == NULL)
             continue;
         if (step->rest[part] == '.') {
-            steps[n] =
-                (struct step){.map = &pair->value, .rest = step->rest + part + 1};
+            steps[n] = (struct step){.from = next, .rest = step->rest + part + 1};
             n++;
         } else {
-            find_references(finder, &pair->value, step->rest[part] == '[');
+            find_references(finder, next, step->rest[part] == '[');
         }
     }
 }

@@ -16,6 +16,7 @@
 
 #define MAX_PLACES      300 /* that one entry remembers */
 #define MAX_PLACE_DEPTH 3   /* data.lifecycle.restart.max_delay */
+#define MAX_DEEP_DEPTH  16  /* methods[0].input_schemas[0].definition.properties... */
 #define FILE_SCHEME     "file://"
 
 struct reader {
@@ -156,16 +157,14 @@ static size_t write_path(char *path, size_t size, size_t n,
     return wrote < 0 || n + (size_t)wrote >= size ? 0 : n + (size_t)wrote;
 }
 
-/* Remembers where the keys below node stand; prefix is the path of node itself. */
+/* Remembers where the keys below node stand, that many levels deep. */
 static void note_places(struct entry_origin *origin, const struct yaml_node *node,
-                        const char *prefix)
+                        size_t max_depth)
 {
-    struct place_level levels[MAX_PLACE_DEPTH] = {
-        {.node = node, .n_path = strlen(prefix)}};
-    char path[256];
+    struct place_level levels[MAX_DEEP_DEPTH] = {{.node = node}};
+    char path[256] = "";
     size_t depth = 1;
 
-    snprintf(path, sizeof(path), "%s", prefix);
     while (depth > 0 && origin->n_places < MAX_PLACES) {
         struct place_level *level = &levels[depth - 1];
         const struct yaml_pair *pair;
@@ -180,7 +179,7 @@ static void note_places(struct entry_origin *origin, const struct yaml_node *nod
         if (n == 0)
             continue;
         add_place(origin, path, pair->key == NULL ? pair->node : pair->key);
-        if (pair->node->n != 0 && depth < MAX_PLACE_DEPTH)
+        if (pair->node->n != 0 && depth < max_depth)
             levels[depth++] = (struct place_level){.node = pair->node, .n_path = n};
     }
 }
@@ -189,6 +188,8 @@ static void note_places(struct entry_origin *origin, const struct yaml_node *nod
 static void note_entry_places(struct entry *entry, const struct yaml_node *node)
 {
     bool plain = entry->type != NULL && (entry->type->flags & KIND_PLAIN) != 0;
+    bool deep = strcmp(entry->kind, "contract.definition") == 0;
+    size_t depth = deep ? MAX_DEEP_DEPTH : MAX_PLACE_DEPTH;
     const struct yaml_pair *data = yaml_find(node, "data");
     struct entry_place *places = xcalloc(MAX_PLACES, sizeof(*places));
 
@@ -197,9 +198,9 @@ static void note_entry_places(struct entry *entry, const struct yaml_node *node)
         for (size_t i = 0; i < node->n && i < MAX_PLACES; i++)
             add_place(&entry->origin, node->pairs[i].key->text, node->pairs[i].key);
     } else {
-        note_places(&entry->origin, node, "");
+        note_places(&entry->origin, node, depth);
         if (data != NULL)
-            note_places(&entry->origin, data->node, "");
+            note_places(&entry->origin, data->node, depth);
     }
     entry->origin.places =
         xrealloc(places, (entry->origin.n_places + 1) * sizeof(*places));
