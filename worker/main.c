@@ -17,6 +17,7 @@
 #include "common/mem.h"
 #include "proto/frame.h"
 #include "worker/actor.h"
+#include "worker/contracts.h"
 #include "worker/events.h"
 #include "worker/functions.h"
 #include "worker/peers.h"
@@ -71,6 +72,7 @@ static void set_up(struct runtime *rt)
     rt->programs = programs_create(rt);
     rt->functions = functions_create(rt);
     rt->peers = peers_create(rt);
+    rt->contracts = contracts_create();
     rt->subscriptions = events_create();
     rt->uplink = uplink_create(rt, SOCKET_FD);
 }
@@ -107,6 +109,7 @@ static void tear_down(struct runtime *rt)
     sched_finish(&rt->sched);
     terminal_destroy(rt->terminal);
     events_destroy(rt->subscriptions);
+    contracts_destroy(rt->contracts);
     programs_destroy(rt->programs);
     functions_destroy(rt->functions);
     peers_destroy(rt->peers);

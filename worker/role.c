@@ -11,6 +11,7 @@
 #include "proto/value_codec.h"
 #include "worker/actor.h"
 #include "worker/compile.h"
+#include "worker/contracts.h"
 #include "worker/confine.h"
 #include "worker/functions.h"
 #include "worker/inspect.h"
@@ -45,6 +46,18 @@ static int read_role(const char *name, enum role *role_out, struct err *err)
                    name != NULL ? name : "(none)");
 }
 
+static enum validation read_validation(const char *name)
+{
+    static const char *const names[] = {[VALIDATION_ENFORCE] = "enforce",
+                                        [VALIDATION_WARN] = "warn",
+                                        [VALIDATION_OFF] = "off"};
+
+    for (size_t i = 0; name != NULL && i < N_ELEMENTS(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum validation)i;
+    return VALIDATION_ENFORCE;
+}
+
 static int read_settings(struct settings *settings, const struct value *map,
                          struct err *err)
 {
@@ -65,6 +78,7 @@ static int read_settings(struct settings *settings, const struct value *map,
     settings->probe = value_get_bool(map, "probe", false);
     settings->shared = value_get_bool(map, "shared", false);
     settings->strict_mode = value_get_bool(map, "strict_mode", false);
+    settings->validation = read_validation(value_get_text(map, "contract_validation"));
     if (settings->vm_actors == 0)
         settings->vm_actors = VM_ACTORS_DEFAULT;
     return 0;
@@ -227,6 +241,14 @@ void role_check_drained(struct runtime *rt)
 /* ---- calls to the worker itself
  * ------------------------------------------------------- */
 
+static int forget_contracts(struct runtime *rt, const struct value *args,
+                            struct value *result, struct err *err)
+{
+    (void)args, (void)result, (void)err;
+    contracts_forget(rt->contracts);
+    return 0;
+}
+
 static int forget_code(struct runtime *rt, const struct value *args,
                        struct value *result, struct err *err)
 {
@@ -244,10 +266,9 @@ static const struct {
     int (*answer)(struct runtime *rt, const struct value *args, struct value *result,
                   struct err *err);
 } targets[] = {
-    {"@actors.inspect", inspect_actor},
-    {"@actors.list", inspect_actors},
-    {"@code.forget", forget_code},
-    {"@compile", compile_source},
+    {"@actors.inspect", inspect_actor},     {"@actors.list", inspect_actors},
+    {"@code.forget", forget_code},          {"@compile", compile_source},
+    {"@contract.forget", forget_contracts},
 };
 
 static int answer(struct runtime *rt, const struct frame_call *frame,

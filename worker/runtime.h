@@ -16,6 +16,9 @@
 
 enum role { ROLE_POOL, ROLE_HOST, ROLE_TERMINAL, ROLE_COMPILE };
 
+/* What happens when data doesn't fit a schema (contract.validation). */
+enum validation { VALIDATION_ENFORCE, VALIDATION_WARN, VALIDATION_OFF };
+
 /* From SETUP; see proto/frames.def. */
 struct settings {
     enum role role;
@@ -30,6 +33,7 @@ struct settings {
     bool probe;       /* READY only when they (at least one) have been loaded */
     bool shared;      /* all calls run on one loaded instance, see functions.c */
     bool strict_mode; /* security.strict_mode */
+    enum validation validation;
 };
 
 struct runtime {
@@ -43,6 +47,7 @@ struct runtime {
     struct peers *peers; /* liveness tables of other workers */
     struct functions *functions;
     struct list births;                  /* spawns under way, see spawn.c */
+    struct contracts *contracts;         /* definitions and bindings in use */
     struct subscriptions *subscriptions; /* of the event bus */
     struct terminal *terminal;           /* role terminal, else NULL */
     struct settings settings;

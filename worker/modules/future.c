@@ -7,6 +7,7 @@
 #include "worker/actor.h"
 #include "worker/channel.h"
 #include "worker/codec.h"
+#include "worker/modules/call.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_funcs.h"
 #include "worker/modules/payload.h"
@@ -18,13 +19,15 @@
 static const struct object_class future_class = {"funcs.Future"};
 
 /*
- * Userdata; uservalue 1 its channel, 2 its result (Payload or Error) once looked at.
+ * Userdata; uservalue 1 its channel, 2 its result (Payload or Error) once looked at, 3
+ * what keeps its check alive.
  * The actor holds on to it until its REPLY is there or nobody wants that any more.
  */
 struct future {
     struct resource resource; /* in the actor's list as long */
     struct actor *actor;
     struct channel *channel;
+    const struct call_check *check; /* of the result, NULL = none */
     uint64_t call;
     uint8_t *result; /* malloc'ed, owned */
     uint32_t result_bytes;
@@ -95,7 +98,7 @@ static void decode(lua_State *L, struct channel *channel, struct message *messag
 struct future *future_push(lua_State *L)
 {
     struct actor *actor = actor_current(L);
-    struct future *future = lua_newuserdatauv(L, sizeof(*future), 2);
+    struct future *future = lua_newuserdatauv(L, sizeof(*future), 3);
 
     *future = (struct future){.actor = actor};
     list_init(&future->resource.node);
@@ -109,9 +112,32 @@ struct future *future_push(lua_State *L)
     return future;
 }
 
+void future_set_check(lua_State *L, struct future *future,
+                      const struct call_check *check, int owner)
+{
+    future->check = check;
+    lua_pushvalue(L, owner);
+    lua_setiuservalue(L, -2, 3);
+}
+
 void future_set_call(struct future *future, uint64_t call)
 {
     future->call = call;
+}
+
+/* What the REPLY comes to once its result was checked. */
+static uint8_t check_result(const struct future *future, uint8_t status,
+                            struct bytes *result)
+{
+    struct runtime *rt = future->actor->vm->rt;
+
+    if (future->check == NULL || status == REPLY_ERROR)
+        return status;
+    buf_clear(&rt->scratch);
+    if (future->check->result(future->check, rt, *result, &rt->scratch))
+        return status;
+    *result = buf_bytes(&rt->scratch);
+    return REPLY_ERROR;
 }
 
 void future_done(void *context, uint8_t status, struct bytes result)
@@ -120,6 +146,7 @@ void future_done(void *context, uint8_t status, struct bytes result)
     struct future *future = context;
     struct message *message;
 
+    status = check_result(future, status, &result);
     future_settle(future);
     future->complete = true;
     future->failed = status == REPLY_ERROR;

@@ -10,7 +10,9 @@
 
 int mod_funcs_open(lua_State *L);
 
-/* ---- Between mod_funcs.c and future.c ---- */
+/* ---- Between mod_funcs.c, call.c and future.c ---- */
+
+struct call_check;
 
 void future_open(lua_State *L); /* makes the metatable */
 
@@ -18,6 +20,10 @@ void future_open(lua_State *L); /* makes the metatable */
  * as context for future_done(), before the number is known. */
 struct future;
 struct future *future_push(lua_State *L);
+/* The Future is on top; the result will be held against check, which the object at
+ * owner keeps alive. */
+void future_set_check(lua_State *L, struct future *future,
+                      const struct call_check *check, int owner);
 void future_set_call(struct future *future, uint64_t call);
 void future_settle(struct future *future); /* no REPLY will come for it */
 void future_done(void *context, uint8_t status, struct bytes result);

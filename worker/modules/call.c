@@ -1,0 +1,255 @@
+#include "worker/modules/call.h"
+
+#include <lauxlib.h>
+
+#include "common/err.h"
+#include "proto/frame.h"
+#include "worker/actor.h"
+#include "worker/ask.h"
+#include "worker/codec.h"
+#include "worker/context.h"
+#include "worker/functions.h"
+#include "worker/identity.h"
+#include "worker/modules/errors.h"
+#include "worker/modules/mod_funcs.h"
+#include "worker/runtime.h"
+#include "worker/uplink.h"
+#include "worker/vm.h"
+
+/* ---- settings ----------------------------------------------------------------------
+ */
+
+void call_copy_settings(lua_State *L, int from, int to)
+{
+    to = lua_absindex(L, to);
+    for (int n = 1; n <= CALL_N_SETTINGS; n++) {
+        lua_getiuservalue(L, from, n);
+        lua_setiuservalue(L, to, n);
+    }
+}
+
+void call_merge_context(lua_State *L, int to, int values)
+{
+    to = lua_absindex(L, to);
+    values = lua_absindex(L, values);
+    lua_newtable(L);
+    if (lua_getiuservalue(L, to, CALL_CONTEXT) == LUA_TTABLE)
+        context_merge(L, -2, -1);
+    lua_pop(L, 1);
+    context_merge(L, -1, values);
+    lua_setiuservalue(L, to, CALL_CONTEXT);
+}
+
+/* The network is the one option that needs a permission (S-80). */
+static int check_network(lua_State *L, int options)
+{
+    const char *network;
+
+    lua_pushliteral(L, "network");
+    lua_rawget(L, options);
+    network = lua_tostring(L, -1);
+    if (network != NULL && !identity_allows(L, "network.select", network))
+        return errors_return(L, ERR_PERMISSION_DENIED, "not allowed: network %s",
+                             network);
+    lua_pop(L, 1);
+    return 0;
+}
+
+int call_set_options(lua_State *L, int to, int options)
+{
+    int refused;
+
+    to = lua_absindex(L, to);
+    options = lua_absindex(L, options);
+    lua_newtable(L);
+    context_merge(L, -1, options);
+    refused = check_network(L, lua_gettop(L));
+    if (refused == 0)
+        lua_setiuservalue(L, to, CALL_OPTIONS);
+    return refused;
+}
+
+/* ---- what goes into the frame ------------------------------------------------------
+ */
+
+/* Pushes a setting; its bytes if it is a string, else none. */
+static struct bytes push_bytes(lua_State *L, int settings, int setting)
+{
+    struct bytes bytes = {NULL, 0};
+
+    if (lua_getiuservalue(L, settings, setting) == LUA_TSTRING)
+        bytes.data = (const uint8_t *)lua_tolstring(L, -1, &bytes.n);
+    return bytes;
+}
+
+/* Appends the effective context of the call: the frame's own with what the settings
+ * replace (F-14). */
+static int append_context(lua_State *L, const struct call_plan *plan,
+                          struct actor *self, struct buf *out)
+{
+    struct context_changes changes = {0};
+    struct bytes inherited = context_bytes(self->context);
+    int top = lua_gettop(L), failed;
+
+    if (plan->settings == 0)
+        return buf_append(out, inherited.data, inherited.n) ? 0 : -1;
+    if (lua_getiuservalue(L, plan->settings, CALL_CONTEXT) == LUA_TTABLE)
+        changes.values = lua_gettop(L);
+    changes.actor = push_bytes(L, plan->settings, CALL_ACTOR);
+    changes.scope = push_bytes(L, plan->settings, CALL_SCOPE);
+    failed = context_encode(L, inherited, &changes, out);
+    lua_settop(L, top);
+    return failed;
+}
+
+/* Appends what with_options said; the supervisor knows the target's own (F-51). */
+static int append_options(lua_State *L, const struct call_plan *plan, struct buf *out)
+{
+    struct err err;
+    int failed = 0;
+
+    if (plan->settings == 0)
+        return 0;
+    if (lua_getiuservalue(L, plan->settings, CALL_OPTIONS) == LUA_TTABLE)
+        failed = codec_encode_args(L, lua_gettop(L), 1, out, &err);
+    lua_pop(L, 1);
+    return failed;
+}
+
+/* What can raise, before anything is written or expected: encodes context and options
+ * into the runtime's scratch buffer. */
+static int prepare(lua_State *L, struct call_plan *plan, struct err *err)
+{
+    struct actor *self = actor_current(L);
+    struct buf *scratch = &self->vm->rt->scratch;
+
+    buf_clear(scratch);
+    if (append_context(L, plan, self, scratch) == -1)
+        return err_set(err, ERR_INVALID, "the call's context can't be sent");
+    plan->context_bytes = buf_len(scratch);
+    if (append_options(L, plan, scratch) == -1)
+        return err_set(err, ERR_INVALID, "the call's options can't be sent");
+    return 0;
+}
+
+/* 0, or nil and an Error pushed (2). Arguments are looked at in the form in which they
+ * travel, apart from the frame: a check may have something to say to the supervisor. */
+static int check_args(lua_State *L, const struct call_plan *plan)
+{
+    struct runtime *rt = actor_current(L)->vm->rt;
+    struct buf args;
+    struct err err;
+    bool failed, ok = true;
+
+    buf_init(&args, 0);
+    buf_clear(&rt->scratch);
+    failed = codec_encode_args(L, plan->target + 1, lua_gettop(L) - plan->target, &args,
+                               &err) == -1;
+    if (!failed)
+        ok = plan->check->arguments(plan->check, rt, buf_bytes(&args), &rt->scratch);
+    buf_finish(&args);
+    if (failed)
+        return errors_return_struct(L, &err);
+    return ok ? 0 : codec_push_result(L, false, buf_bytes(&rt->scratch));
+}
+
+/* Encodes the CALL with what was prepared; -1 and err, then nothing was written.
+ * Nested calls inherit the deadline, which the options may only make earlier (F-34). */
+static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
+                     struct err *err)
+{
+    struct actor *self = actor_current(L);
+    struct uplink *uplink = self->vm->rt->uplink;
+    struct buf *out = conn_out(uplink_conn(uplink));
+    struct bytes prepared = buf_bytes(&self->vm->rt->scratch);
+    struct frame_call frame = {.call = call,
+                               .deadline_at_ns = functions_deadline(self),
+                               .caller = self->pid,
+                               .context = {prepared.data, plan->context_bytes},
+                               .options = {prepared.data + plan->context_bytes,
+                                           prepared.n - plan->context_bytes}};
+    size_t at = buf_len(out);
+
+    frame.target.data =
+        (const uint8_t *)lua_tolstring(L, plan->target, &frame.target.n);
+    if (!frame_encode_call(out, &frame))
+        return err_set(err, ERR_INVALID, "the function ID is too long");
+    if (codec_encode_args(L, plan->target + 1, lua_gettop(L) - plan->target, out,
+                          err) == -1) {
+        uplink_drop_frame(uplink, at);
+        return -1;
+    }
+    return uplink_end_large_frame(uplink, at, err);
+}
+
+/* ---- calling -----------------------------------------------------------------------
+ */
+
+static int checked_result_k(lua_State *L, int status, lua_KContext ctx)
+{
+    const struct call_check *check = (const struct call_check *)ctx;
+    struct runtime *rt = actor_current(L)->vm->rt;
+    struct bytes result;
+    int n;
+
+    (void)status;
+    if (!ask_reply(L, &result))
+        return ask_result(L);
+    buf_clear(&rt->scratch);
+    if (check->result(check, rt, result, &rt->scratch))
+        return ask_result(L);
+    n = codec_push_result(L, false, buf_bytes(&rt->scratch));
+    ask_done(L);
+    return n;
+}
+
+int call_sync(lua_State *L, struct call_plan *plan)
+{
+    struct task *task = task_begin_block(L);
+    struct uplink *uplink = task->actor->vm->rt->uplink;
+    struct err err;
+    uint64_t call;
+    int refused = plan->check == NULL ? 0 : check_args(L, plan);
+
+    if (refused != 0)
+        return refused;
+    if (prepare(L, plan, &err) == -1)
+        return errors_return_struct(L, &err);
+    call = uplink_expect_for(uplink, task);
+    if (send_call(L, plan, call, &err) == 0) {
+        if (plan->check != NULL)
+            return task_block(L, (lua_KContext)plan->check, checked_result_k);
+        return task_block(L, 0, ask_result_k);
+    }
+    task->withdraw = NULL;
+    uplink_unexpect(uplink, call);
+    return errors_return_struct(L, &err);
+}
+
+int call_async(lua_State *L, struct call_plan *plan)
+{
+    struct uplink *uplink = actor_current(L)->vm->rt->uplink;
+    struct future *future;
+    struct err err;
+    uint64_t call;
+    int refused = plan->check == NULL ? 0 : check_args(L, plan);
+
+    if (refused != 0)
+        return refused;
+    if (prepare(L, plan, &err) == -1)
+        return errors_return_struct(L, &err);
+    future = future_push(L);
+    if (plan->check != NULL)
+        future_set_check(L, future, plan->check, plan->settings);
+    lua_insert(L, 1); /* the arguments stay on top */
+    plan->target++;
+    call = uplink_expect(uplink, future_done, future);
+    future_set_call(future, call);
+    if (send_call(L, plan, call, &err) == -1) {
+        uplink_unexpect(uplink, call);
+        future_settle(future);
+        return errors_return_struct(L, &err);
+    }
+    lua_settop(L, 1);
+    return 1;
+}
