@@ -49,8 +49,8 @@ struct schema_report {
     bool more; /* there were others */
 };
 
-/* Does the data satisfy the schema? Fills the report (NULL: stops at the first flaw) in
- * document order; it is empty when the answer is true. flat may get its hashes made. */
+/* Does the data satisfy the schema? Fills the report (NULL: stops at the first flaw),
+ * sorted by path; it is empty when the answer is true. flat may get its hashes made. */
 bool schema_check(const struct schema *schema, struct flat *flat,
                   struct schema_report *report);
 

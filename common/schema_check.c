@@ -807,6 +807,19 @@ static bool run(struct machine *m)
     return !m->gave_up && m->child_ok;
 }
 
+/* By path, so that they don't depend on the order of a Lua table. */
+static void sort_errors(struct schema_report *report)
+{
+    for (size_t i = 1; i < report->n; i++) {
+        struct schema_error error = report->errors[i];
+        size_t k = i;
+
+        for (; k > 0 && strverscmp(report->errors[k - 1].path, error.path) > 0; k--)
+            report->errors[k] = report->errors[k - 1];
+        report->errors[k] = error;
+    }
+}
+
 bool schema_check(const struct schema *schema, struct flat *flat,
                   struct schema_report *report)
 {
@@ -826,6 +839,8 @@ bool schema_check(const struct schema *schema, struct flat *flat,
     ok = run(&m);
     if (m.visits != m.inline_visits)
         free(m.visits);
+    if (report != NULL)
+        sort_errors(report);
     return ok;
 }
 

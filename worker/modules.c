@@ -11,6 +11,7 @@
 #include "worker/events.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_base64.h"
+#include "worker/modules/mod_contract.h"
 #include "worker/modules/mod_ctx.h"
 #include "worker/modules/mod_env.h"
 #include "worker/modules/mod_funcs.h"
@@ -35,6 +36,7 @@ static const struct {
 } rows[] = {
     {"base64",   base64_open,       false},
     {"channel",  channel_open,      true},
+    {"contract", mod_contract_open, false},
     {"ctx",      mod_ctx_open,      false},
     {"env",      mod_env_open,      false},
     {"errors",   errors_open,       true},

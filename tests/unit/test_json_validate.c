@@ -19,12 +19,13 @@ static const char *const cases[] = {
     "eq(json.validate_string('{\"items\": {\"type\": \"null\"}}', '[null]'), true)\n"
     "eq(select('#', json.validate({}, 1)), 1)",
     /* what is wrong with the data */
-    "local err = refuses('/to: expected string, got integer; /: property',\n"
+    "local err = refuses('/: property \\'name\\' is missing; /to: expected string, got "
+    "integer',\n"
     "  json.validate({properties = {to = {type = 'string'}}, allOf = {\n"
     "    {required = {'name'}}}}, {to = 1}))\n"
     "local errors = err:details().errors\n"
-    "eq(#errors, 2) eq(errors[1].path, '/to') eq(errors[2].path, '')\n"
-    "eq(errors[1].message, 'expected string, got integer')",
+    "eq(#errors, 2) eq(errors[1].path, '') eq(errors[2].path, '/to')\n"
+    "eq(errors[2].message, 'expected string, got integer')",
     /* in the order in which it is asked */
     "refuses('schema is required', json.validate())\n"
     "refuses('schema is required', json.validate(nil, 1))\n"
