@@ -26,6 +26,7 @@ struct supervisor {
     struct calls *calls;         /* requests under way: who asked, who answers */
     struct pools *pools;         /* workers behind function entries and hosts */
     struct code_news *code_news; /* who must hear that code has changed */
+    struct reloads *reloads;     /* files that are read again */
     struct rollouts *rollouts;   /* changes of the registry on their way */
     struct router *router;       /* spawns that wait for a name */
     struct actors *actors;       /* who watches whom across workers */

@@ -28,6 +28,8 @@ struct entry_place {
 struct entry_origin {
     char *file; /* its YAML file, as a person would name it; NULL: no file */
     unsigned line, column;
+    bool is_applied; /* by an operator: file is none of the sources, no reload reads it
+                      */
     struct entry_place *places;
     size_t n_places;
     char *source_file; /* the file behind `source: file://...`, NULL: inline */
@@ -67,6 +69,12 @@ void entry_unref(struct entry *entry); /* NULL is fine */
 
 /* The same id, kind, meta and data? */
 bool entry_equal(const struct entry *a, const struct entry *b);
+
+/* Is it as the source files say (else made or changed at run time)? */
+static inline bool entry_is_of_sources(const struct entry *entry)
+{
+    return entry->origin.file != NULL && !entry->origin.is_applied;
+}
 
 /* What a handler reads: data with the values of environment variables in the place of
  * placeholders (ENV-06). Whoever shows or compares an entry takes data. */

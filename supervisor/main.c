@@ -54,6 +54,7 @@
 #include "supervisor/registry.h"
 #include "supervisor/registry_load.h"
 #include "supervisor/registry_targets.h"
+#include "supervisor/reload.h"
 #include "supervisor/rollout.h"
 #include "supervisor/router.h"
 #include "supervisor/service.h"
@@ -73,6 +74,8 @@ struct program {
     struct supervisor sup;
     struct options options;
     struct problems problems;
+    struct load_options load; /* what a reload reads again */
+    struct value disable;     /* of load */
     struct entry_list broken; /* read by a load that failed: their sources count too */
     struct notify notify;
     struct terminal_run *terminal; /* run -x, run NAME, test; else NULL */
@@ -195,7 +198,8 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int reven
         ev_break(loop, EVBREAK_ALL);
         return;
     case SIGHUP:
-        log_warn("reload is not in this build yet, nothing changed", NULL);
+        if (!program->stopping)
+            reload_begin_logged(program->sup.reloads);
         return;
     case SIGUSR1:
         reopen_log(program);
@@ -388,6 +392,7 @@ static void start_serving(struct program *program)
     rollouts_open(sup->rollouts);
     interceptors_load(sup->interceptors);
     registry_add_observer(sup->registry, &observer);
+    reloads_open(sup->reloads);
     services_start_all(sup, on_services_started, program);
 }
 
@@ -445,19 +450,19 @@ static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
 static bool load_registry(struct program *program)
 {
     const struct config *config = program->sup.config;
-    struct value disable = pack_disabled(config, &program->options);
-    struct load_options load = {
+    struct err err = {0};
+    struct changeset *changeset;
+
+    program->disable = pack_disabled(config, &program->options);
+    program->load = (struct load_options){
         .paths = (const char *const *)config->registry_paths,
         .n_paths = config->n_registry_paths,
         .overrides = program->options.overrides.items,
         .n_overrides = program->options.overrides.n,
         .override_map = config->overrides.type == VALUE_MAP ? &config->overrides : NULL,
-        .disable = &disable};
-    struct err err = {0};
-    struct changeset *changeset = registry_load(
-        program->sup.registry, &load, &program->broken, &program->problems, &err);
-
-    value_finish(&disable);
+        .disable = &program->disable};
+    changeset = registry_load(program->sup.registry, &program->load, &program->broken,
+                              &program->problems, &err);
     if (changeset != NULL &&
         registry_commit(program->sup.registry, changeset, NULL, &err) == 0)
         return true;
@@ -487,6 +492,7 @@ static void create_modules(struct program *program)
     sup->status = status_create(sup);
     actor_targets_add(sup);
     sup->rollouts = rollouts_create(sup);
+    sup->reloads = reloads_create(sup, &program->load);
     registry_targets_add(sup);
     contract_targets_add(sup);
     sup->stores = stores_create(sup);
@@ -525,6 +531,7 @@ static void destroy_modules(struct program *program)
     offload_destroy(sup->offload); /* before those that its jobs answer */
     control_destroy(sup->control);
     rollouts_destroy(sup->rollouts);
+    reloads_destroy(sup->reloads);
     services_destroy(sup->services);
     router_destroy(sup);
     bus_destroy(sup->bus);
@@ -670,6 +677,7 @@ static void run(struct program *program)
         serve(program); /* only to compile, so that all problems are told at once */
     }
     entry_list_finish(&program->broken);
+    value_finish(&program->disable);
     env_destroy(sup->env);
     registry_destroy(sup->registry);
     notify_finish(&program->notify);

@@ -26,7 +26,7 @@ static bool has_free_slot(const struct worker *worker)
 
 bool pool_can_take(const struct worker *worker)
 {
-    return worker_takes_work(worker) && has_free_slot(worker) &&
+    return worker_takes_work(worker) && !worker->retiring && has_free_slot(worker) &&
            !conn_is_congested(worker->conn) && !conn_is_closed(worker->conn);
 }
 
@@ -352,7 +352,7 @@ static void stop_one(struct pool *pool, uint64_t deadline_at_ns,
         pool_fail_queue(pool, &err);
     pool_queue_resume_all(&pool->queue);
     LIST_FOREACH (node, &pool->workers)
-        if (pool_worker_at(node)->drained) /* perhaps with a later deadline */
+        if (pool_is_leaving(pool_worker_at(node))) /* perhaps with a later deadline */
             worker_drain(pool_worker_at(node), deadline_at_ns);
     pool_arm(pool, &pool->stop_timer,
              deadline_at_ns > now ? (deadline_at_ns - now) / 1000000 : 0);
@@ -385,6 +385,8 @@ void pool_set_next_spec(struct pool *pool, const struct pool_spec *spec)
     pool->next_settings = copy_settings(spec->settings);
     pool->next_spec = *spec;
     pool->next_spec.options = NULL; /* nobody calls a host */
+    if (pool->state == POOL_RUNNING)
+        pool_rescale(pool, spec->n_processes);
 }
 
 static void use_spec(struct pool *pool, const struct pool_spec *spec, uint8_t *settings)

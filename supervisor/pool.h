@@ -80,8 +80,8 @@ struct pool *pools_find(const struct pools *pools, const void *entry, size_t n_b
 
 /* Makes one pool and shows it under its entry. A function's starts at once; if there
  * was one before, that serves until the new one works and then drains in the
- * background. A host's waits for pool_start(); one that exists already takes spec at
- * its next start. */
+ * background. A host's waits for pool_start(); one that exists already takes the
+ * number of processes now and the rest of spec at its next start. */
 struct pool *pools_add(struct pools *pools, const struct pool_spec *spec);
 
 /* before: what the processes that its accepted calls may still need run the code of. */

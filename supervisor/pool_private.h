@@ -72,7 +72,8 @@ struct pool {
 
 /* pool.c, for pools.c */
 struct pool *pool_create(struct pools *pools, const struct pool_spec *spec);
-/* A host that runs goes on as it is: spec (copied) counts from its next start on. */
+/* A host that runs changes the number of its processes; the rest of spec (copied)
+ * counts from its next start on. */
 void pool_set_next_spec(struct pool *pool, const struct pool_spec *spec);
 void pool_destroy(
     struct pool *pool); /* its workers are gone or going with everything */
@@ -92,6 +93,8 @@ void pool_ensure_processes(struct pool *pool);
 void pool_grow_on_demand(struct pool *pool);
 void pool_drain_worker(struct pool *pool, struct worker *worker, uint64_t deadline_ns);
 void pool_drain_surplus(struct pool *pool);
+/* Of a host that runs: what is too much ends with its last actor. */
+void pool_rescale(struct pool *pool, uint32_t n_processes);
 void pool_start_ticking(struct pool *pool);
 void pool_on_retry(struct ev_loop *loop, ev_timer *timer, int revents);
 void pool_on_tick(struct ev_loop *loop, ev_timer *timer, int revents);
@@ -104,6 +107,12 @@ static inline bool pool_is_host(const struct pool *pool)
 static inline struct worker *pool_worker_at(struct list *node)
 {
     return container_of(node, struct worker, in_pool);
+}
+
+/* It counts among those that drain. */
+static inline bool pool_is_leaving(const struct worker *worker)
+{
+    return worker->drained || worker->retiring;
 }
 
 static inline uint64_t pool_now_ns(void)

@@ -62,14 +62,20 @@ static void share_slots(struct pool *pool)
     }
 }
 
-void pool_drain_worker(struct pool *pool, struct worker *worker, uint64_t deadline_ns)
+static void count_as_leaving(struct pool *pool, const struct worker *worker)
 {
-    if (worker->drained)
-        return;
     if (worker->ready_at_ns != 0)
         pool->n_ready--;
     pool->n_workers--;
     pool->n_draining++;
+}
+
+void pool_drain_worker(struct pool *pool, struct worker *worker, uint64_t deadline_ns)
+{
+    if (worker->drained)
+        return;
+    if (!worker->retiring)
+        count_as_leaving(pool, worker);
     worker_drain(worker, deadline_ns);
     worker->drained = true;
 }
@@ -251,7 +257,7 @@ static void on_ready(void *context, struct worker *worker)
 {
     struct pool *pool = context;
 
-    if (worker->drained)
+    if (pool_is_leaving(worker))
         return;
     pool->n_ready++;
     pool_dispatch(pool);
@@ -316,7 +322,7 @@ static void on_dead(void *context, struct worker *worker, const char *reason)
     struct pool *pool = context;
 
     list_remove(&worker->in_pool);
-    if (worker->drained) {
+    if (pool_is_leaving(worker)) {
         pool->n_draining--;
     } else {
         pool->n_workers--;
@@ -330,6 +336,103 @@ static void on_dead(void *context, struct worker *worker, const char *reason)
 }
 
 static const struct worker_owner owner = {on_ready, on_failed, on_dead};
+
+/* ---- hosts that change their size while they run -----------------------------------
+ */
+
+#define RETIRE_TICK_MS 500u
+
+static struct worker *find_retiring(struct pool *pool)
+{
+    LIST_FOREACH (node, &pool->workers) {
+        struct worker *worker = pool_worker_at(node);
+
+        if (worker->retiring && !worker->drained)
+            return worker;
+    }
+    return NULL;
+}
+
+/* It is wanted again after all. */
+static void call_back(struct pool *pool, struct worker *worker)
+{
+    worker->retiring = false;
+    worker->spawned_all_at_ns = 0;
+    pool->n_workers++;
+    pool->n_ready++;
+    pool->n_draining--;
+}
+
+static struct worker *least_populated(struct pool *pool)
+{
+    struct worker *best = NULL;
+
+    LIST_FOREACH (node, &pool->workers) {
+        struct worker *worker = pool_worker_at(node);
+
+        if (!pool_is_leaving(worker) &&
+            (best == NULL || worker->n_actors < best->n_actors))
+            best = worker;
+    }
+    return best;
+}
+
+void pool_rescale(struct pool *pool, uint32_t n_processes)
+{
+    struct worker *worker;
+
+    if (n_processes == pool->spec.n_processes)
+        return;
+    log_info("host changes its size", "entry=%s processes=%u was=%u", pool->spec.entry,
+             n_processes, pool->spec.n_processes);
+    pool->spec.n_processes = pool->n_wanted = n_processes;
+    while (pool->n_workers < n_processes && (worker = find_retiring(pool)) != NULL)
+        call_back(pool, worker);
+    while (pool->n_workers > n_processes && (worker = least_populated(pool)) != NULL) {
+        if (worker->state != WORKER_READY) {
+            pool_drain_worker(pool, worker, pool_now_ns());
+            continue;
+        }
+        count_as_leaving(pool, worker);
+        worker->retiring = true;
+    }
+    pool_ensure_processes(pool);
+    pool_dispatch(pool);
+    pool_start_ticking(pool);
+    if (pool->n_ready >= pool->n_wanted)
+        pool_tell_started(pool, NULL);
+}
+
+/* A PONG that came after the last spawn's answer counts every actor. */
+static bool is_deserted(struct worker *worker)
+{
+    if (worker->n_busy != 0) {
+        worker->spawned_all_at_ns = 0;
+        return false;
+    }
+    if (worker->spawned_all_at_ns == 0)
+        worker->spawned_all_at_ns = pool_now_ns();
+    return worker->n_actors == 0 && worker->last_pong_at_ns > worker->spawned_all_at_ns;
+}
+
+static void end_deserted(struct pool *pool)
+{
+    uint64_t deadline_ns = pool_now_ns() + (uint64_t)IDLE_DRAIN_MS * 1000000;
+    bool waits = false;
+
+    LIST_FOREACH (node, &pool->workers) {
+        struct worker *worker = pool_worker_at(node);
+
+        if (!worker->retiring || worker->drained)
+            continue;
+        if (is_deserted(worker))
+            pool_drain_worker(pool, worker, deadline_ns);
+        else
+            waits = true;
+    }
+    if (!waits)
+        ev_timer_stop(pool->pools->sup->loop, &pool->tick);
+}
 
 /* ---- ticks: the reaper of lazy pools, the controller of adaptive ones --------------
  */
@@ -382,6 +485,8 @@ void pool_on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
     (void)loop, (void)revents;
     if (pool->state != POOL_RUNNING)
         ev_timer_stop(loop, timer);
+    else if (pool_is_host(pool))
+        end_deserted(pool);
     else if (pool->spec.kind == POOL_KIND_LAZY)
         reap_if_idle(pool);
     else
@@ -400,6 +505,8 @@ void pool_start_ticking(struct pool *pool)
         pool->last_free_at_ns = 0;
     } else if (pool->spec.kind == POOL_KIND_ADAPTIVE) {
         adaptive_resume(&pool->adaptive, pool_now_ns(), pool->n_finished);
+    } else if (pool->n_draining != 0 && find_retiring(pool) != NULL) {
+        every_ms = RETIRE_TICK_MS;
     } else {
         return;
     }

@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "common/mem.h"
+#include "common/value.h"
 
 void problems_init(struct problems *problems)
 {
@@ -154,4 +155,40 @@ const struct problem *problems_first_error(const struct problems *problems)
         if (problems->rows[i].severity == SEVERITY_ERROR)
             return &problems->rows[i];
     return NULL;
+}
+
+static void put_text(struct value *map, const char *key, const char *text)
+{
+    if (text != NULL)
+        value_put(map, key, value_string(text));
+}
+
+static struct value describe(const struct problem *row)
+{
+    struct value map = value_map();
+    struct buf line;
+
+    buf_init(&line, 0);
+    problem_format(&line, row);
+    value_put(&map, "line",
+              value_bytes((const char *)buf_head(&line),
+                          buf_len(&line) - (buf_len(&line) != 0)));
+    buf_finish(&line);
+    put_text(&map, "file", row->file);
+    value_put(&map, "row", value_int(row->line));
+    value_put(&map, "column", value_int(row->column));
+    put_text(&map, "entry", row->entry);
+    put_text(&map, "severity", row->severity == SEVERITY_ERROR ? "error" : "warning");
+    put_text(&map, "text", row->text);
+    put_text(&map, "hint", row->hint);
+    return map;
+}
+
+struct value problems_describe(const struct problems *problems)
+{
+    struct value list = value_list();
+
+    for (size_t i = 0; i < problems->n; i++)
+        value_append(&list, describe(&problems->rows[i]));
+    return list;
 }

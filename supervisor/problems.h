@@ -13,6 +13,7 @@
 #include "common/err.h"
 
 struct buf;
+struct value;
 
 #define PROBLEMS_MAX 1000
 
@@ -58,6 +59,10 @@ bool problem_format(struct buf *buf, const struct problem *problem);
 
 /* All of them, sorted, and how many were left out. */
 bool problems_format(struct buf *buf, struct problems *problems);
+
+/* A list of {line, file, row, column, entry, severity, text, hint}; line is what
+ * problem_format() makes of it. Sort first. */
+struct value problems_describe(const struct problems *problems);
 
 /* The first error, NULL if there is none. */
 const struct problem *problems_first_error(const struct problems *problems);

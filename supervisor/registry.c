@@ -482,7 +482,7 @@ static void draft_reload(struct work *work, struct entry *const *entries, size_t
         struct entry *entry = work->state->entries[i];
         size_t n_bytes = strlen(entry->id);
 
-        if (entry->origin.file != NULL &&
+        if (entry_is_of_sources(entry) &&
             map_find(&work->by_id, entry->id, n_bytes) == NULL)
             find_draft(work, entry->id)->now = NULL;
     }

@@ -458,28 +458,39 @@ static void keep_readable(const struct entry_list *entries, struct entry_list *o
     }
 }
 
-struct changeset *registry_load(struct registry *registry,
-                                const struct load_options *options,
-                                struct entry_list *entries_out,
-                                struct problems *problems, struct err *err)
+struct changeset *registry_prepare_loaded(struct registry *registry,
+                                          const struct entry_list *entries,
+                                          bool incomplete, struct problems *problems,
+                                          struct err *err)
 {
-    struct entry_list entries = {0};
     struct problems found;
     struct changeset *set;
-    bool incomplete = false;
 
-    registry_read(options, &entries, &incomplete, problems);
     problems_init(&found);
-    set = registry_prepare_reload(registry, entries.items, entries.n, &found, err);
+    set = registry_prepare_reload(registry, entries->items, entries->n, &found, err);
     move_problems(problems, &found, incomplete);
     problems_finish(&found);
-    if (problems->n_errors != 0 && entries_out != NULL)
-        keep_readable(&entries, entries_out);
-    entry_list_finish(&entries);
     if (problems->n_errors == 0)
         return set;
     err_set(err, ERR_INVALID, "%zu problem%s", problems->n_errors,
             problems->n_errors == 1 ? "" : "s");
     changeset_destroy(set);
     return NULL;
+}
+
+struct changeset *registry_load(struct registry *registry,
+                                const struct load_options *options,
+                                struct entry_list *entries_out,
+                                struct problems *problems, struct err *err)
+{
+    struct entry_list entries = {0};
+    struct changeset *set;
+    bool incomplete = false;
+
+    registry_read(options, &entries, &incomplete, problems);
+    set = registry_prepare_loaded(registry, &entries, incomplete, problems, err);
+    if (set == NULL && entries_out != NULL)
+        keep_readable(&entries, entries_out);
+    entry_list_finish(&entries);
+    return set;
 }

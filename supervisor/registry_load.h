@@ -31,9 +31,17 @@ struct load_options {
 };
 
 /* Reads everything into entries, which the caller finishes; problems tell the rest.
- * incomplete: at least one file could not be used. */
+ * incomplete: at least one file could not be used. Touches nothing else, so that it can
+ * be done on another thread. */
 void registry_read(const struct load_options *options, struct entry_list *entries,
                    bool *incomplete_out, struct problems *problems);
+
+/* The change to what was read, whatever problems has got so far. NULL when it then has
+ * an error. */
+struct changeset *registry_prepare_loaded(struct registry *registry,
+                                          const struct entry_list *entries,
+                                          bool incomplete, struct problems *problems,
+                                          struct err *err);
 
 /* Reads and prepares the change to what was read: v0 of a new registry, a reload of
  * another. NULL when problems has an error; entries_out (may be NULL) then gets those

@@ -10,8 +10,11 @@
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/registry.h"
+#include "supervisor/problems.h"
 #include "supervisor/registry_query.h"
+#include "supervisor/registry_script.h"
 #include "supervisor/rollout.h"
+#include "supervisor/rollout_answer.h"
 #include "supervisor/system.h"
 
 static const struct value *arg(const struct request *request, size_t i)
@@ -93,8 +96,13 @@ static void handle_versions(struct request *request)
     const struct version *version = NULL;
     struct value list = value_list();
 
-    while ((version = registry_next_version(registry, version)) != NULL)
-        value_append(&list, describe_version(version));
+    while ((version = registry_next_version(registry, version)) != NULL) {
+        struct value row = describe_version(version);
+
+        value_put(&row, "current",
+                  value_bool(version->id == registry_version(registry)));
+        value_append(&list, row);
+    }
     reply_taken(request, list);
 }
 
@@ -158,24 +166,18 @@ struct apply {
     struct request *request;
     struct operation *operations;
     size_t n;
+    struct script script; /* or a text of changes */
+    bool dry_run;
     uint64_t version; /* to switch to, when there are no operations */
     bool is_unknown;  /* there is no such version */
 };
-
-static void free_operations(struct operation *operations, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        entry_unref(operations[i].entry);
-        free((char *)operations[i].id);
-    }
-    free(operations);
-}
 
 static void free_apply(void *context)
 {
     struct apply *apply = context;
 
-    free_operations(apply->operations, apply->n);
+    operations_free(apply->operations, apply->n);
+    script_finish(&apply->script);
     free(apply);
 }
 
@@ -246,39 +248,6 @@ static void begin(struct apply *apply,
     rollout_begin(apply->request->sup->rollouts, &request);
 }
 
-static int read_op(const char *text, enum change_op *op_out, struct err *err)
-{
-    static const enum change_op ops[] = {CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE};
-
-    for (unsigned i = 0; text != NULL && i < N_ELEMENTS(ops); i++) {
-        if (strcmp(change_op_name(ops[i]), text) == 0) {
-            *op_out = ops[i];
-            return 0;
-        }
-    }
-    return err_set(err, ERR_INVALID, "invalid operation kind: %.60s",
-                   text != NULL ? text : "none");
-}
-
-/* {kind, entry}; the operation's entry is counted for the caller. */
-static int read_operation(const struct value *value, struct operation *out,
-                          struct err *err)
-{
-    const struct value *entry = value_get(value, "entry");
-    const struct value *id = entry;
-
-    if (read_op(value_get_text(value, "kind"), &out->op, err) != 0)
-        return -1;
-    if (out->op != CHANGE_DELETE)
-        return entry_of_value(entry, &out->entry, err);
-    if (value_get(entry, "id") != NULL)
-        id = value_get(entry, "id");
-    out->id = entry_resolve(NULL, id);
-    return out->id != NULL
-               ? 0
-               : err_set(err, ERR_INVALID, "entry must have valid id field");
-}
-
 static void handle_apply(struct request *request)
 {
     const struct value *list = arg(request, 0);
@@ -297,7 +266,7 @@ static void handle_apply(struct request *request)
     apply->operations = xcalloc(n, sizeof(*apply->operations));
     apply->n = n;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = read_operation(&list->as.list.items[i], &apply->operations[i], &err);
+        rc = operation_of_value(&list->as.list.items[i], &apply->operations[i], &err);
     if (rc == 0) {
         begin(apply, prepare_operations);
         return;
@@ -323,12 +292,140 @@ static void handle_apply_version(struct request *request)
     begin(apply, prepare_version);
 }
 
+/* ---- changing, for operators
+ * ----------------------------------------------------------------------------- */
+
+static void on_operated(void *context, const struct rollout_report *report)
+{
+    struct apply *apply = context;
+
+    rollout_answer(apply->request, report, apply->dry_run);
+    free_apply(apply);
+}
+
+/* An operator's change has services follow, an app's doesn't (REG-23). */
+static void begin_operation(struct apply *apply,
+                            struct changeset *(*prepare)(void *, struct problems *,
+                                                         struct err *))
+{
+    struct rollout_request request = {.prepare = prepare,
+                                      .done = on_operated,
+                                      .drop = free_apply,
+                                      .context = apply,
+                                      .dry_run = apply->dry_run,
+                                      .restarts = true};
+
+    rollout_begin(apply->request->sup->rollouts, &request);
+}
+
+static struct changeset *prepare_script(void *context, struct problems *problems,
+                                        struct err *err)
+{
+    const struct apply *apply = context;
+
+    return script_prepare(&apply->script, apply->request->sup->registry, problems, err);
+}
+
+static void fail_script(struct request *request, struct problems *problems)
+{
+    struct value details = value_map();
+    struct err err;
+
+    problems_sort(problems);
+    err_set(&err, ERR_INVALID, "%zu problem%s", problems->n_errors,
+            problems->n_errors == 1 ? "" : "s");
+    value_put(&details, "problems", problems_describe(problems));
+    request_fail_with(request, &err, details);
+}
+
+/* [text, name, {dry_run}] */
+static void handle_apply_text(struct request *request)
+{
+    const struct value *text = arg(request, 0);
+    const char *name = value_text(arg(request, 1));
+    struct problems problems;
+    struct apply *apply;
+    struct err err;
+
+    if (text == NULL || text->type != VALUE_STRING) {
+        err_set(&err, ERR_INVALID, "a text of changes is required");
+        request_fail(request, &err);
+        return;
+    }
+    apply = xcalloc(1, sizeof(*apply));
+    apply->request = request;
+    apply->dry_run = value_get_bool(arg(request, 2), "dry_run", false);
+    problems_init(&problems);
+    if (script_read(&apply->script, name != NULL ? name : "-", text->as.string.data,
+                    text->as.string.n, &problems) == 0) {
+        begin_operation(apply, prepare_script);
+    } else {
+        fail_script(request, &problems);
+        free_apply(apply);
+    }
+    problems_finish(&problems);
+}
+
+/* [n, {dry_run}] */
+static void handle_rollback(struct request *request)
+{
+    const struct value *wanted = arg(request, 0);
+    struct apply *apply;
+    struct err err;
+
+    if (wanted == NULL || wanted->type != VALUE_INT || wanted->as.integer < 0) {
+        err_set(&err, ERR_INVALID, "invalid version ID");
+        request_fail(request, &err);
+        return;
+    }
+    apply = xcalloc(1, sizeof(*apply));
+    apply->request = request;
+    apply->version = (uint64_t)wanted->as.integer;
+    apply->dry_run = value_get_bool(arg(request, 1), "dry_run", false);
+    begin_operation(apply, prepare_version);
+}
+
+/* [n]: what a version changed */
+static void handle_changes(struct request *request)
+{
+    const struct value *wanted = arg(request, 0);
+    const struct version *version = NULL;
+    struct value list;
+    struct err err;
+
+    if (wanted != NULL && wanted->type == VALUE_INT && wanted->as.integer >= 0)
+        version =
+            registry_find_version(request->sup->registry, (uint64_t)wanted->as.integer);
+    if (version == NULL) {
+        err_set(&err, ERR_NOT_FOUND, "version not found");
+        request_fail(request, &err);
+        return;
+    }
+    list = value_list();
+    for (size_t i = 0; i < version->n; i++) {
+        const struct change *change = &version->changes[i];
+        struct value row = value_map();
+
+        value_put(&row, "op", value_string(change_op_name(change->op)));
+        value_put(&row, "id", value_string(change->of_id));
+        if (change->before != NULL)
+            value_put(&row, "before", entry_to_value(change->before));
+        if (change->after != NULL)
+            value_put(&row, "after", entry_to_value(change->after));
+        value_append(&list, row);
+    }
+    reply_taken(request, list);
+}
+
 static const struct system_target targets[] = {
     {"registry.apply", handle_apply, ALLOW_ANY},
+    {"registry.apply_text", handle_apply_text, ALLOW_CLIENT},
     {"registry.apply_version", handle_apply_version, ALLOW_ANY},
+    {"registry.changes", handle_changes, ALLOW_CLIENT},
     {"registry.find", handle_find, ALLOW_ANY},
     {"registry.get", handle_get, ALLOW_ANY},
     {"registry.list", handle_list, ALLOW_ANY},
+    {"registry.rollback", handle_rollback, ALLOW_CLIENT},
     {"registry.snapshot", handle_snapshot, ALLOW_ANY},
     {"registry.version", handle_version, ALLOW_ANY},
     {"registry.versions", handle_versions, ALLOW_ANY},

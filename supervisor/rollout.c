@@ -229,22 +229,40 @@ static void collect_stages(struct rollout *rollout)
         add_stage(rollout, changeset->affected[i]);
 }
 
-/* "app:f:3: boom" stands in a file that a person can open. */
-static void add_start_problem(struct rollout *rollout, const struct entry *entry,
-                              const struct err *err)
+/* "... app:f:3: boom" stands in a file that a person can open. *text moves behind it.
+ */
+static bool find_place(const struct entry *entry, const char **text,
+                       struct problem_at *at)
 {
+    const char *found = strstr(*text, entry->id);
     size_t n = strlen(entry->id);
-    struct problem_at at = entry_at(entry, "source");
-    const char *text = err->text;
     unsigned long line;
     char *end;
 
-    if (strncmp(text, entry->id, n) == 0 && text[n] == ':') {
-        line = strtoul(text + n + 1, &end, 10);
-        if (end != text + n + 1 && *end == ':') {
-            at = entry_source_at(entry, (unsigned)line, 0);
-            text = end + 1 + (end[1] == ' ');
-        }
+    if (found == NULL || found[n] != ':')
+        return false;
+    line = strtoul(found + n + 1, &end, 10);
+    if (end == found + n + 1 || *end != ':')
+        return false;
+    *at = entry_source_at(entry, (unsigned)line, 0);
+    *text = end + 1 + (end[1] == ' ');
+    return true;
+}
+
+/* In its own source, or in that of a library that it imports. */
+static void add_start_problem(struct rollout *rollout, const struct entry *entry,
+                              const struct err *err)
+{
+    const struct snapshot *result = rollout->changeset->result;
+    struct problem_at at = entry_at(entry, "source");
+    const char *text = err->text;
+    bool found = find_place(entry, &text, &at);
+
+    for (size_t i = entry->n_modules; !found && i < entry->n_bindings; i++) {
+        const char *target = entry->bindings[i].target;
+        const struct entry *library = snapshot_find(result, target, strlen(target));
+
+        found = library != NULL && find_place(library, &text, &at);
     }
     problems_add(&rollout->problems, SEVERITY_ERROR, err->kind, &at, NULL,
                  "its pool can't start: %s", text);

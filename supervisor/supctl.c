@@ -19,16 +19,13 @@
 #include "supervisor/supctl_table.h"
 
 static const struct command_table *const tables[] = {
-    &supctl_service_commands,
-    &supctl_actor_commands,
-    &supctl_follow_commands,
-    &supctl_system_commands,
+    &supctl_service_commands,  &supctl_actor_commands,  &supctl_follow_commands,
+    &supctl_registry_commands, &supctl_system_commands,
 };
 
 /* What a later build will know. */
 static const char *const later[] = {
-    "reload", "groups",  "workflow", "queue",      "top",
-    "trace",  "metrics", "upgrade",  "completion",
+    "groups", "workflow", "queue", "top", "trace", "metrics", "upgrade", "completion",
 };
 
 enum global_flag {
@@ -52,6 +49,7 @@ static const struct flag_row {
     {"help", 'h', GLOBAL_HELP, NULL, "print help"},
     {"version", 0, GLOBAL_VERSION, NULL, "print the version"},
     {"no-wait", 0, FLAG_NO_WAIT, NULL, "don't wait for the outcome"},
+    {"dry-run", 0, FLAG_DRY_RUN, NULL, "say what would change, and change nothing"},
     {"now", 0, FLAG_NOW, NULL, "don't wait for anything that runs"},
     {"follow", 'f', FLAG_FOLLOW, NULL, "go on with what comes"},
     {"service", 0, FLAG_SERVICE, "NS:ENTRY", "only what belongs to it"},
@@ -284,6 +282,9 @@ static int take_flag(struct supctl *ctl, unsigned id, const char *value)
         return EXIT_OK;
     case FLAG_NO_WAIT:
         ctl->no_wait = true;
+        return -1;
+    case FLAG_DRY_RUN:
+        ctl->dry_run = true;
         return -1;
     case FLAG_NOW:
         ctl->now = true;

@@ -27,12 +27,13 @@ enum flag {
     FLAG_CONTEXT = 64,
     FLAG_NAME = 128,
     FLAG_REASON = 256,
+    FLAG_DRY_RUN = 512,
 };
 
 struct supctl {
     /* from the command line */
     bool json;
-    bool no_wait, now, follow;
+    bool no_wait, now, follow, dry_run;
     const char *control;
     uint64_t timeout_ms; /* 0 = the command's own */
     const char *service, *level, *name, *reason;
@@ -60,10 +61,11 @@ struct command_table {
     const struct command *rows;
     unsigned n;
 };
-extern const struct command_table supctl_service_commands; /* supctl_services.c */
-extern const struct command_table supctl_actor_commands;   /* supctl_actors.c */
-extern const struct command_table supctl_system_commands;  /* supctl_system.c */
-extern const struct command_table supctl_follow_commands;  /* supctl_follow.c */
+extern const struct command_table supctl_service_commands;  /* supctl_services.c */
+extern const struct command_table supctl_actor_commands;    /* supctl_actors.c */
+extern const struct command_table supctl_system_commands;   /* supctl_system.c */
+extern const struct command_table supctl_registry_commands; /* supctl_registry.c */
+extern const struct command_table supctl_follow_commands;   /* supctl_follow.c */
 
 /* ---- for commands -------------------------------------------------------------------
  */

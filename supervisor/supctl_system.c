@@ -1,8 +1,7 @@
-/* The registry, and the supervisor itself. */
+/* The supervisor itself. */
 #include "supervisor/supctl.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,70 +17,6 @@
 #include "common/mem.h"
 
 #include "supervisor/supctl_table.h"
-
-/* ---- registry
- * ------------------------------------------------------------------------ */
-
-static int print_entries(struct supctl *ctl, const char *target, struct value args)
-{
-    static const struct column columns[] = {
-        {"ENTRY", "id", COLUMN_TEXT},
-        {"KIND", "kind", COLUMN_TEXT},
-        {"META", "meta", COLUMN_TEXT},
-    };
-    struct value entries;
-    int code = supctl_ask(ctl, target, args, ASK_TIMEOUT_MS, &entries);
-
-    if (code == EXIT_OK && ctl->json)
-        supctl_print_json(&entries, false);
-    else if (code == EXIT_OK)
-        supctl_table_print(stdout, &entries, columns, N_ELEMENTS(columns), "no entries",
-                           ctl->is_terminal);
-    value_finish(&entries);
-    return code;
-}
-
-static int run_registry_list(struct supctl *ctl)
-{
-    return print_entries(ctl, "@registry.list",
-                         ctl->n_args > 0 ? supctl_args(ctl->args[0]) : value_list());
-}
-
-static int run_registry_get(struct supctl *ctl)
-{
-    struct value entry;
-    int code = supctl_ask(ctl, "@registry.get", supctl_args(ctl->args[0]),
-                          ASK_TIMEOUT_MS, &entry);
-
-    if (code == EXIT_OK && entry.type != VALUE_MAP)
-        code =
-            supctl_fail_text(ctl, ERR_NOT_FOUND, "entry not found: %s", ctl->args[0]);
-    else if (code == EXIT_OK)
-        supctl_print_json(&entry, !ctl->json);
-    value_finish(&entry);
-    return code;
-}
-
-static int run_registry_find(struct supctl *ctl)
-{
-    struct value args = value_list(), filter = value_map();
-
-    for (unsigned i = 0; i < ctl->n_args; i++) {
-        const char *equals = strchr(ctl->args[i], '=');
-
-        if (equals == NULL || equals == ctl->args[i]) {
-            fprintf(stderr, "supctl: registry find wants field=value, e.g. "
-                            ".kind=function.lua or meta.type=test\n");
-            value_finish(&args);
-            value_finish(&filter);
-            return EXIT_USAGE;
-        }
-        value_put_n(&filter, ctl->args[i], (size_t)(equals - ctl->args[i]),
-                    supctl_json_or_text(equals + 1));
-    }
-    value_append(&args, filter);
-    return print_entries(ctl, "@registry.find", args);
-}
 
 /* ---- the supervisor
  * ------------------------------------------------------------------ */
@@ -216,11 +151,6 @@ static int run_doctor(struct supctl *ctl)
 }
 
 static const struct command commands[] = {
-    {"registry list", "registry list [NAMESPACE]", "entries", 0, 1, 0,
-     run_registry_list},
-    {"registry get", "registry get NS:ENTRY", "one entry", 1, 1, 0, run_registry_get},
-    {"registry find", "registry find FIELD=VALUE...", "entries by .kind, meta.X, ...",
-     1, UINT_MAX, 0, run_registry_find},
     {"ping", "ping", "does the supervisor answer?", 0, 0, 0, run_ping},
     {"doctor", "doctor", "what this machine lacks, and what that costs", 0, 0, 0,
      run_doctor},

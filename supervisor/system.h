@@ -38,6 +38,9 @@ void request_reply(struct request *request,
                    const struct value *result); /* NULL = nil */
 void request_reply_raw(struct request *request, struct bytes payload);
 void request_fail(struct request *request, const struct err *err);
+/* The same with details, a map, which is taken. */
+void request_fail_with(struct request *request, const struct err *err,
+                       struct value details);
 /* Streaming handlers: one more item; false = the peer is gone, end it. */
 bool request_item(struct request *request, const struct value *item);
 

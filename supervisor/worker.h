@@ -64,7 +64,10 @@ struct worker {
     uint64_t started_at_ns, ready_at_ns, last_pong_at_ns;
     uint64_t n_calls_given, n_calls_done; /* spawns count as calls */
     bool drained;                         /* it was asked to end */
-    struct value *figures;                /* of its last PONG: a map, or NULL */
+    /* Of a host that has become smaller: gets no new actors, ends with its last one. */
+    bool retiring;
+    uint64_t spawned_all_at_ns; /* retiring: since then no spawn is under way, 0 = is */
+    struct value *figures;      /* of its last PONG: a map, or NULL */
     struct ev_child child;
     struct ev_timer deadline; /* armed by entering a state, see worker.c */
     struct worker_private *priv;

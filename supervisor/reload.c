@@ -1,0 +1,295 @@
+#include "supervisor/reload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/list.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/value.h"
+
+#include "supervisor/core.h"
+#include "supervisor/offload.h"
+#include "supervisor/problems.h"
+#include "supervisor/registry.h"
+#include "supervisor/registry_load.h"
+#include "supervisor/rollout.h"
+#include "supervisor/rollout_answer.h"
+#include "supervisor/system.h"
+
+#define LOG_AT_MOST 20 /* problems of one reload; supctl reload shows all */
+
+/* Somebody who wants to know. */
+struct waiter {
+    struct list link;
+    void (*done)(void *context, const struct rollout_report *report);
+    void *context;
+};
+
+struct reload {
+    struct list link; /* in waiting; none once it has begun */
+    struct reloads *reloads;
+    struct offload_job job;
+    struct list waiters;
+    bool dry_run;
+    struct entry_list entries; /* from here on the thread's until the job is done */
+    struct problems problems;
+    bool incomplete;
+};
+
+struct reloads {
+    struct supervisor *sup;
+    const struct load_options *load;
+    struct list waiting;
+    struct reload *current;
+    bool open;
+};
+
+static void begin_next(struct reloads *reloads);
+
+static void free_reload(void *context)
+{
+    struct reload *reload = context;
+    struct list *node;
+
+    if (reload->reloads->current == reload)
+        reload->reloads->current = NULL;
+    list_remove(&reload->link);
+    while ((node = list_take_first(&reload->waiters)) != NULL)
+        free(container_of(node, struct waiter, link));
+    entry_list_finish(&reload->entries);
+    problems_finish(&reload->problems);
+    free(reload);
+}
+
+/* ---- one reload ---------------------------------------------------------------------
+ */
+
+static void on_rolled_out(void *context, const struct rollout_report *report)
+{
+    struct reload *reload = context;
+    struct reloads *reloads = reload->reloads;
+    struct list *node;
+
+    while ((node = list_take_first(&reload->waiters)) != NULL) {
+        struct waiter *waiter = container_of(node, struct waiter, link);
+
+        waiter->done(waiter->context, report);
+        free(waiter);
+    }
+    free_reload(reload);
+    begin_next(reloads);
+}
+
+static void copy_problems(struct problems *to, const struct problems *from)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        const struct problem *row = &from->rows[i];
+        struct problem_at at = {row->file, row->line, row->column, row->entry};
+
+        problems_add(to, row->severity, row->kind, &at, row->hint, "%s", row->text);
+    }
+}
+
+static struct changeset *prepare(void *context, struct problems *problems,
+                                 struct err *err)
+{
+    struct reload *reload = context;
+
+    copy_problems(problems, &reload->problems);
+    return registry_prepare_loaded(reload->reloads->sup->registry, &reload->entries,
+                                   reload->incomplete, problems, err);
+}
+
+static void on_read(struct offload_job *job)
+{
+    struct reload *reload = container_of(job, struct reload, job);
+    struct rollout_request request = {.prepare = prepare,
+                                      .done = on_rolled_out,
+                                      .drop = free_reload,
+                                      .context = reload,
+                                      .dry_run = reload->dry_run,
+                                      .restarts = true};
+
+    rollout_begin(reload->reloads->sup->rollouts, &request);
+}
+
+static void read_files(struct offload_job *job)
+{
+    struct reload *reload = container_of(job, struct reload, job);
+
+    registry_read(reload->reloads->load, &reload->entries, &reload->incomplete,
+                  &reload->problems);
+}
+
+static void begin_next(struct reloads *reloads)
+{
+    struct list *node;
+
+    if (reloads->current != NULL || !reloads->open ||
+        (node = list_take_first(&reloads->waiting)) == NULL)
+        return;
+    reloads->current = container_of(node, struct reload, link);
+    offload_submit(reloads->sup->offload, &reloads->current->job);
+}
+
+/* The one that waits already will do, if it is of the same sort. */
+static struct reload *find_waiting(const struct reloads *reloads, bool dry_run)
+{
+    LIST_FOREACH (node, &reloads->waiting) {
+        struct reload *reload = container_of(node, struct reload, link);
+
+        if (reload->dry_run == dry_run)
+            return reload;
+    }
+    return NULL;
+}
+
+static struct reload *add_waiting(struct reloads *reloads, bool dry_run)
+{
+    struct reload *reload = xcalloc(1, sizeof(*reload));
+
+    reload->reloads = reloads;
+    reload->dry_run = dry_run;
+    reload->job.work = read_files;
+    reload->job.done = on_read;
+    list_init(&reload->waiters);
+    problems_init(&reload->problems);
+    list_append(&reloads->waiting, &reload->link);
+    return reload;
+}
+
+void reload_begin(struct reloads *reloads, bool dry_run,
+                  void (*done)(void *context, const struct rollout_report *report),
+                  void *context)
+{
+    struct reload *reload = find_waiting(reloads, dry_run);
+    struct waiter *waiter = xcalloc(1, sizeof(*waiter));
+
+    if (reload == NULL)
+        reload = add_waiting(reloads, dry_run);
+    waiter->done = done;
+    waiter->context = context;
+    list_append(&reload->waiters, &waiter->link);
+    begin_next(reloads);
+}
+
+/* ---- for the log --------------------------------------------------------------------
+ */
+
+static size_t count_rows(const struct value *plan, const char *key)
+{
+    const struct value *list = value_get(plan, key);
+
+    return list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+}
+
+static void log_problems(const struct problems *problems)
+{
+    size_t n = problems->n < LOG_AT_MOST ? problems->n : LOG_AT_MOST;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct problem *row = &problems->rows[i];
+
+        log_write(row->severity == SEVERITY_ERROR ? LOG_ERROR : LOG_WARN, row->text,
+                  "file=%s line=%u column=%u entry=%s",
+                  row->file != NULL ? row->file : "", row->line, row->column,
+                  row->entry != NULL ? row->entry : "");
+    }
+}
+
+void reload_log(const struct rollout_report *report)
+{
+    const struct value *plan = report->plan;
+
+    log_problems(report->problems);
+    if (report->committed)
+        log_info("reloaded", "version=%llu changed=%zu affected=%zu restarted=%zu",
+                 (unsigned long long)report->version, count_rows(plan, "changes"),
+                 count_rows(plan, "affected"), count_rows(plan, "services"));
+    else if (report->err == NULL)
+        log_info("nothing to reload: the files say what runs", "version=%llu",
+                 (unsigned long long)report->version);
+    if (report->err != NULL)
+        log_error(report->committed ? "reloaded, but not all services run"
+                                    : "reload failed, everything goes on as it was",
+                  "version=%llu why=%s", (unsigned long long)report->version,
+                  report->err->text);
+}
+
+static void on_logged_done(void *context, const struct rollout_report *report)
+{
+    (void)context;
+    reload_log(report);
+}
+
+void reload_begin_logged(struct reloads *reloads)
+{
+    LIST_FOREACH (node, &reloads->waiting) {
+        const struct reload *reload = container_of(node, struct reload, link);
+
+        LIST_FOREACH (other, &reload->waiters)
+            if (container_of(other, struct waiter, link)->done == on_logged_done)
+                return; /* a storm of signals is one wish */
+    }
+    reload_begin(reloads, false, on_logged_done, NULL);
+}
+
+/* ---- @registry.reload ---------------------------------------------------------------
+ */
+
+static void on_reloaded(void *context, const struct rollout_report *report)
+{
+    rollout_answer(context, report, false);
+}
+
+static void on_tried(void *context, const struct rollout_report *report)
+{
+    rollout_answer(context, report, true);
+}
+
+static void handle_reload(struct request *request)
+{
+    const struct value *options =
+        request->args.as.list.n != 0 ? &request->args.as.list.items[0] : NULL;
+    bool dry_run = value_get_bool(options, "dry_run", false);
+
+    reload_begin(request->sup->reloads, dry_run, dry_run ? on_tried : on_reloaded,
+                 request);
+}
+
+static const struct system_target targets[] = {
+    {"registry.reload", handle_reload, ALLOW_CLIENT},
+};
+
+/* ---- life ---------------------------------------------------------------------------
+ */
+
+void reloads_open(struct reloads *reloads)
+{
+    reloads->open = true;
+    begin_next(reloads);
+}
+
+struct reloads *reloads_create(struct supervisor *sup, const struct load_options *load)
+{
+    struct reloads *reloads = xcalloc(1, sizeof(*reloads));
+
+    reloads->sup = sup;
+    reloads->load = load;
+    list_init(&reloads->waiting);
+    system_add_targets(sup->system, targets, N_ELEMENTS(targets));
+    return reloads;
+}
+
+void reloads_destroy(struct reloads *reloads)
+{
+    struct list *node;
+
+    if (reloads == NULL)
+        return;
+    while ((node = list_first(&reloads->waiting)) != NULL)
+        free_reload(container_of(node, struct reload, link));
+    free(reloads);
+}

@@ -1,0 +1,37 @@
+#include "supervisor/rollout_answer.h"
+
+#include "common/value.h"
+
+#include "supervisor/problems.h"
+#include "supervisor/rollout.h"
+#include "supervisor/system.h"
+
+static struct value describe(const struct rollout_report *report, bool dry_run)
+{
+    struct value result =
+        report->plan->type == VALUE_MAP ? value_copy(report->plan) : value_map();
+
+    value_put(&result, "version", value_int((int64_t)report->version));
+    value_put(&result, "changed", value_bool(report->committed));
+    value_put(&result, "dry_run", value_bool(dry_run));
+    value_put(&result, "warnings", problems_describe(report->problems));
+    return result;
+}
+
+void rollout_answer(struct request *request, const struct rollout_report *report,
+                    bool dry_run)
+{
+    struct value answer;
+
+    if (report->err == NULL) {
+        answer = describe(report, dry_run);
+        request_reply(request, &answer);
+        value_finish(&answer);
+        return;
+    }
+    answer = value_map();
+    value_put(&answer, "problems", problems_describe(report->problems));
+    if (report->committed)
+        value_put(&answer, "result", describe(report, dry_run));
+    request_fail_with(request, report->err, answer);
+}

@@ -1,0 +1,346 @@
+"""supctl reload, SIGHUP: the files are read again while everything runs (cli.md, F-5,
+REG-23, SV-11; complaints 5 and 6; hazard P6)."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+import troupe
+from troupe import SupctlError, function, host, library, process, service, wait_for
+
+
+def answering(name, text, **fields):
+    return function(name, f"return {{main = function() return '{text}' end}}", **fields)
+
+
+def static(n=1):
+    return {"type": "static", "workers": n}
+
+
+def idle(name="p"):
+    return process(name, "return {main = function() process.events():receive() end}")
+
+
+def rewrite(one, app):
+    troupe.write_app(one.cwd, app)
+
+
+def reload(one, *args):
+    return one.supctl("reload", *args)
+
+
+def ids(rows):
+    return [row["id"] for row in rows]
+
+
+def failed_reload(one, *args):
+    """The problems of a reload that must fail, as lines for people."""
+    done = one.run_supctl("reload", *args)
+    assert done.returncode == troupe.FAILED, done.stdout + done.stderr
+    return done.stderr
+
+
+def test_a_reload_without_a_change_makes_no_version(boot):
+    one = boot([answering("f", "1"), host(), idle(), service("s", "app:p")])
+    pid = one.service("app:s")["pid"]
+    got = reload(one)
+    assert (got["changed"], got["version"], got["changes"]) == (False, 0, [])
+    assert one.service("app:s")["pid"] == pid
+
+
+def test_complaint6_only_what_changed_gets_new_workers(boot):
+    keep = [answering("b", "b", pool=static()), host(), idle(), service("s", "app:p"),
+            {"name": "data", "kind": "registry.entry", "v": 1}]
+    one = boot([answering("a", "1", pool=static()), *keep])
+    before = {name: one.wait_worker(name) for name in ("app:b", "app:host")}
+    actor, old = one.service("app:s")["pid"], one.wait_worker("app:a")
+    rewrite(one, [answering("a", "2", pool=static()), *keep])
+    got = reload(one)
+    assert (got["changed"], got["version"], ids(got["changes"])) == (True, 1, ["app:a"])
+    assert one.call("app:a") == "2"
+    assert {name: one.wait_worker(name) for name in before} == before
+    assert one.service("app:s")["pid"] == actor
+    wait_for(lambda: not set(old) & set(one.workers()), what="the old worker's end")
+
+
+def test_F5_a_changed_library_takes_its_importers_along(boot):
+    def app(text):
+        return [library("base", f"return {{v = '{text}'}}"),
+                library("middle", "return {get = function() return base.v end}",
+                        imports={"base": "app:base"}),
+                function("f", "return {main = function() return middle.get() end}",
+                         imports={"middle": "app:middle"}, pool=static()),
+                answering("g", "g", pool=static())]
+
+    one = boot(app("old"))
+    other = one.wait_worker("app:g")
+    rewrite(one, app("new"))
+    got = reload(one)
+    assert ids(got["affected"]) == ["app:f", "app:middle"]
+    assert one.call("app:f") == "new"
+    assert one.wait_worker("app:g") == other
+
+
+def test_REG23_added_and_removed_entries(boot):
+    one = boot([answering("gone", "x"), host(), idle(), service("old", "app:p")])
+    rewrite(one, [answering("new", "y"), host(), idle(), service("fresh", "app:p"),
+                  {"name": "data", "kind": "registry.entry", "v": 1}])
+    got = reload(one)
+    assert sorted((row["op"], row["id"]) for row in got["changes"]) == [
+        ("create", "app:data"), ("create", "app:fresh"), ("create", "app:new"),
+        ("delete", "app:gone"), ("delete", "app:old")]
+    assert one.call("app:new") == "y"
+    with pytest.raises(SupctlError) as failure:
+        one.call("app:gone")
+    assert failure.value.kind == "NotFound"
+    one.wait_service("app:fresh", "running")
+    wait_for(lambda: "app:old" not in ids(one.supctl("services")), what="its end")
+
+
+@pytest.mark.parametrize("bad,line", [
+    ({"src/bad.lua": "local x = 1\nreturn = 2\n"}, "bad.lua:2:"),
+    ({"src/bad.lua": "error('no luck')\n"}, "bad.lua:1: error: app:bad: its pool can't start: no luck"),
+    ({"src/bad.lua": None}, "bad.lua"),
+    ({"src/_index.yaml": "namespace: app\nentries:\n  - {name: f, kind: functon.lua}\n"},
+     "_index.yaml:3:"),
+    ({"src/_index.yaml": "namespace: app\nentries: [\n"}, "_index.yaml:"),
+    ({"src/_index.yaml": """
+namespace: app
+entries:
+  - name: bad
+    kind: function.lua
+    method: main
+    source: return {main = function() end}
+    imports: {x: app:none}
+"""}, "app:none"),
+])
+def test_REG15_a_reload_that_fails_changes_nothing_and_says_where(boot, bad, line):
+    good = "return {main = function() return '%s' end}"
+    index = """
+version: "1.0"
+namespace: app
+entries:
+  - {name: good, kind: function.lua, method: main, source: file://good.lua,
+     pool: {type: static, workers: 1}}
+  - {name: bad, kind: function.lua, method: main, source: file://bad.lua,
+     pool: {type: static, workers: 1}}
+"""
+    files = {"src/_index.yaml": index, "src/good.lua": good % "1", "src/bad.lua": good % "b"}
+    one = boot(files)
+    before, workers = one.supctl("registry", "list"), sorted(one.wait_worker("app:good"))
+    for name, text in {**files, "src/good.lua": good % "2", **bad}.items():
+        if text is None:
+            os.unlink(os.path.join(one.cwd, name))
+        else:
+            troupe.write_app(one.cwd, {name: text})
+    one.allow("worker can't be set up", "worker died", "worker failed")
+    said = failed_reload(one)
+    assert line in said, said
+    assert one.supctl("registry", "list") == before
+    assert one.call("app:good") == "1" and one.call("app:bad") == "b"
+    assert sorted(one.wait_worker("app:good")) == workers
+    rewrite(one, {**files, "src/good.lua": good % "3"})
+    assert reload(one)["version"] == 1
+    assert one.call("app:good") == "3" and one.call("app:bad") == "b"
+
+
+def test_reload_dry_run_says_what_would_happen(boot):
+    def app(text):
+        return [library("lib", f"return '{text}'"), host(),
+                process("p", "return {main = function() process.events():receive() end}",
+                        imports={"lib": "app:lib"}),
+                service("s", "app:p"), idle("q"), service("other", "app:q"),
+                answering("f", text)]
+
+    one = boot(app("1"))
+    pid = one.service("app:s")["pid"]
+    rewrite(one, app("2"))
+    got = reload(one, "--dry-run")
+    assert ids(got["changes"]) == ["app:f", "app:lib"] and ids(got["affected"]) == ["app:p"]
+    assert got["services"] == [{"id": "app:s", "effect": "restarts"}]
+    assert (got["changed"], got["dry_run"], got["version"]) == (False, True, 0)
+    assert one.call("app:f") == "1" and one.service("app:s")["pid"] == pid
+    done = one.run_supctl("reload", "--dry-run")
+    assert "follows" in done.stdout and "restarts" in done.stdout
+    rewrite(one, [*app("2"), function("bad", "return =")])
+    assert "bad" in failed_reload(one, "--dry-run")
+
+
+def teller(text, **fields):
+    return process("p", f"""
+return {{main = function()
+    local inbox, events = process.inbox(), process.events()
+    while true do
+        local got = channel.select{{inbox:case_receive(), events:case_receive()}}
+        if got.channel == events then return end
+        process.send(got.value:from(), "t", "{text}")
+    end
+end}}""", **fields)
+
+
+ASK = function("ask", """
+return {main = function(pid)
+    assert(process.send(pid, "ask"))
+    return process.inbox():receive():payload():data()
+end}""")
+
+
+def test_services_restart_in_their_order_when_their_code_changes(boot):
+    def app(text):
+        return [host(), ASK, teller(text), idle("q"),
+                service("below", "app:p"), service("above", "app:q", requires=["app:below"]),
+                service("aside", "app:q")]
+
+    one = boot(app("old"))
+    before = {name: one.service(f"app:{name}")["pid"] for name in ("below", "above", "aside")}
+    rewrite(one, app("new"))
+    got = reload(one)
+    assert got["services"] == [{"id": "app:below", "effect": "restarted"}]
+    after = {name: one.service(f"app:{name}") for name in before}
+    assert all(row["state"] == "running" for row in after.values())
+    assert one.call("app:ask", after["below"]["pid"]) == "new"
+    assert after["below"]["pid"] != before["below"]
+    assert after["above"]["pid"] != before["above"]  # it needs the other one
+    assert after["aside"]["pid"] == before["aside"]
+    assert after["below"]["started_at"] <= after["above"]["started_at"]
+
+
+def test_a_service_that_fails_after_a_reload_is_told_and_mended_by_the_next(boot):
+    def app(body):
+        return [host(), process("p", f"return {{main = function() {body} end}}"),
+                service("s", "app:p", restart={"initial_delay": "30s"})]
+
+    good = "process.events():receive()"
+    one = boot(app(good))
+    one.allow("boom", "reloaded, but")
+    rewrite(one, app("error('boom')"))
+    with pytest.raises(SupctlError) as failure:
+        reload(one)
+        # It may have died only after the restart was through: then it is told now.
+        wait_for(lambda: one.service("app:s")["state"] == "failed", what="its failure")
+        raise SupctlError(1, "")
+    one.wait_service("app:s", "failed")
+    assert failure.value.code == troupe.FAILED
+    rewrite(one, app(good))
+    assert reload(one)["changed"]
+    one.wait_service("app:s", "running")
+
+
+def test_SIGHUP_reloads(boot):
+    one = boot([answering("f", "1")])
+    rewrite(one, [answering("f", "2")])
+    os.kill(one.pid, signal.SIGHUP)
+    one.wait_record('"reloaded".*"version": ?"?1')
+    assert one.call("app:f") == "2"
+    rewrite(one, [function("f", "return =")])
+    one.allow("reload failed", "unexpected symbol")
+    os.kill(one.pid, signal.SIGHUP)
+    one.wait_record("reload failed, everything goes on as it was")
+    assert one.call("app:f") == "2"
+
+
+def test_REG30_entries_made_at_run_time_stay_over_a_reload(boot):
+    def app(text):
+        return [answering("f", text), function("make", """
+return {main = function()
+    local changes = assert(registry.snapshot()):changes()
+    changes:create{id = "app:made", kind = "registry.entry", data = {v = 1}}
+    return assert(changes:apply()):string()
+end}""", modules=["registry"])]
+
+    one = boot(app("1"))
+    assert one.call("app:make") == "v1"
+    rewrite(one, app("2"))
+    assert reload(one)["version"] == 2
+    assert one.call("app:f") == "2"
+    assert one.supctl("registry", "get", "app:made")["data"] == {"v": 1}
+
+
+def test_DX21_a_host_changes_its_size_while_its_actors_live(boot):
+    def app(n):
+        return [host(host={"workers": n}), idle()]
+
+    n_cpus = len(os.sched_getaffinity(0))
+    if n_cpus < 2:
+        pytest.skip("a host has no more processes than there are CPUs")
+    one = boot(app(1))
+    assert len(one.wait_worker("app:host")) == 1
+    actors = [one.supctl("spawn", "app:p", "app:host") for _ in range(3)]
+    rewrite(one, app(2))
+    reload(one)
+    one.wait_worker("app:host", 2)
+    actors += [one.supctl("spawn", "app:p", "app:host") for _ in range(3)]
+    rewrite(one, app(1))
+    reload(one)
+    assert len(one.actors("app:p")) == len(actors)
+    for actor in actors:
+        one.supctl("cancel", actor["pid"] if isinstance(actor, dict) else actor)
+    wait_for(lambda: not one.actors("app:p"), what="the actors' end")
+    wait_for(lambda: len(one.workers("app:host")) == 1, what="the process's end")
+    one.supctl("spawn", "app:p", "app:host")
+
+
+# ---- P6: verbs that meet
+
+
+def test_P6_reload_during_reload_each_gets_an_answer(boot):
+    one = boot([answering("f", "0", pool=static())])
+    children = []
+    for i in range(1, 9):
+        rewrite(one, [answering("f", str(i), pool=static())])
+        children.append(subprocess.Popen(
+            [troupe.SUPCTL, "--json", "reload", "--control", one.control],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    for child in children:
+        out, err = child.communicate(timeout=60)
+        assert child.returncode == 0, err
+        assert json.loads(out)["version"] <= 8
+    assert one.call("app:f") == "8"
+
+
+def test_P6_hangups_during_the_start_are_one_reload_after_it(boot):
+    slow = [answering(f"f{i}", "1", pool=static()) for i in range(5)]
+    one = boot(slow, start=False).spawn()
+    wait_for(lambda: one.output() or os.path.exists(one.state), what="first signs of life")
+    for _ in range(20):
+        os.kill(one.pid, signal.SIGHUP)
+    wait_for(one.is_running, what="the supervisor to run")
+    one.wait_record("nothing to reload")
+    assert one.call("app:f0") == "1"
+
+
+def test_P6_a_stop_during_a_reload_ends_in_order(boot):
+    def app(text):
+        return [answering(f"f{i}", text, pool=static()) for i in range(6)]
+
+    one = boot(app("1"))
+    rewrite(one, app("2"))
+    child = subprocess.Popen([troupe.SUPCTL, "--json", "reload", "--control", one.control],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.kill(one.pid, signal.SIGTERM)
+    assert one.wait() == troupe.OK
+    _, err = child.communicate(timeout=60)
+    assert child.returncode in (0, troupe.FAILED, troupe.UNREACHABLE), err
+    if child.returncode == troupe.FAILED:
+        assert "shutting down" in err, err
+
+
+def test_P6_a_reload_takes_a_call_that_runs_to_its_end(boot):
+    def app(text):
+        return [function("f", f"""
+return {{main = function() time.sleep("300ms") return "{text}" end}}""",
+                         modules=["time"], pool=static())]
+
+    one = boot(app("old"))
+    call = one.call_in_background("app:f")
+    wait_for(lambda: one.pool("app:f")["n_busy"] == 1, what="the call")
+    queued = one.call_in_background("app:f")
+    wait_for(lambda: one.pool("app:f")["n_queued"] == 1, what="the queued call")
+    rewrite(one, app("new"))
+    reload(one)
+    assert one.call("app:f") == "new"
+    for child in (call, queued):
+        assert child.communicate(timeout=30)[0].strip() == '"old"'
