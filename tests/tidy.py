@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,16 @@ def sources_of(build, only):
     return sorted(found)
 
 
+def database_for_clang(build):
+    """The compile database without options that only gcc knows, in a folder of its own."""
+    folder = build / "tidy"
+    folder.mkdir(exist_ok=True)
+    text = (build / "compile_commands.json").read_text(encoding="utf-8")
+    text = re.sub(r" '?-mmemset-strategy=[^ ']*'?", "", text)
+    (folder / "compile_commands.json").write_text(text, encoding="utf-8")
+    return folder
+
+
 def digest_of_common_ground():
     """Changes with any header, the checks and the compiler's flags."""
     digest = hashlib.sha256()
@@ -51,10 +62,10 @@ def key_of(ground, path):
     return digest.hexdigest()
 
 
-def check(build, path):
+def check(database, path):
     """The findings, or "" for none."""
     done = subprocess.run(
-        ["clang-tidy-14", "--quiet", "-p", str(build), "--warnings-as-errors=*", str(path)],
+        ["clang-tidy-14", "--quiet", "-p", str(database), "--warnings-as-errors=*", str(path)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode == 0:
         return ""
@@ -74,10 +85,11 @@ def main():
     except (OSError, ValueError):
         clean = set()
     ground = digest_of_common_ground()
+    database = database_for_clang(build)
     sources = {path: key_of(ground, path) for path in sources_of(build, args.files)}
     todo = [path for path, key in sources.items() if key not in clean]
     with ThreadPoolExecutor(max_workers=args.jobs) as pool:
-        results = list(zip(todo, pool.map(lambda path: check(build, path), todo)))
+        results = list(zip(todo, pool.map(lambda path: check(database, path), todo)))
     n_bad = 0
     for path, findings in results:
         if findings:

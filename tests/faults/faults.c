@@ -119,6 +119,7 @@ static bool strikes(const char *call, bool *dies_after)
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): they are types and parameter lists. */
 /* A wrapper of the same name; failed = what it returns when it fails. */
 #define WRAP(type, name, params, args, failed)                                         \
     EXPORT type name params                                                            \
@@ -136,6 +137,8 @@ static bool strikes(const char *call, bool *dies_after)
             die();                                                                     \
         return result;                                                                 \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 WRAP(ssize_t, send, (int fd, const void *data, size_t n, int flags),
      (fd, data, n, flags), -1)
@@ -191,9 +194,9 @@ EXPORT ssize_t read(int fd, void *data, size_t n)
 }
 
 /* dlsym itself allocates, so these have libc's own names. */
-void *__libc_malloc(size_t n_bytes);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *ptr, size_t n_bytes);
+void *__libc_malloc(size_t n_bytes);             // NOLINT: its name
+void *__libc_calloc(size_t n, size_t size);      // NOLINT: its name
+void *__libc_realloc(void *ptr, size_t n_bytes); // NOLINT: its name
 
 EXPORT void *malloc(size_t n_bytes)
 {
