@@ -173,6 +173,8 @@ static void plan_word_type(struct parser *p, enum type_word word, struct goal su
         if (erase_word_before_type(p, "is")) {
             erase_advance(p);
             erase_plan(p, GOAL(TYPE, .mode = suffix.mode & TYPE_OF_LOCAL));
+        } else {
+            erase_plan(p, suffix);
         }
     }
 }
