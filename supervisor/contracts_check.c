@@ -44,6 +44,29 @@ static void complain(const struct checker *c, const struct entry *entry,
     problems_add(c->problems, SEVERITY_ERROR, kind, &at, hint, "%s", text);
 }
 
+/* Lua has one empty table for lists and maps. */
+static bool is_list(const struct value *value)
+{
+    return value == NULL || value->type == VALUE_NIL || value->type == VALUE_LIST ||
+           (value->type == VALUE_MAP && value->as.map.n == 0);
+}
+
+static bool is_map(const struct value *value)
+{
+    return value == NULL || value->type == VALUE_NIL || value->type == VALUE_MAP ||
+           (value->type == VALUE_LIST && value->as.list.n == 0);
+}
+
+static size_t list_n(const struct value *value)
+{
+    return value != NULL && value->type == VALUE_LIST ? value->as.list.n : 0;
+}
+
+static size_t map_n(const struct value *value)
+{
+    return value != NULL && value->type == VALUE_MAP ? value->as.map.n : 0;
+}
+
 /* ---- definitions -------------------------------------------------------------------
  */
 
@@ -90,14 +113,12 @@ static void check_schemas(const struct checker *c, const struct entry *entry,
     snprintf(key, sizeof(key), "%s_schemas", direction);
     snprintf(path, sizeof(path), "methods[%zu].%s", index, key);
     list = value_get(method, key);
-    if (list == NULL || list->type == VALUE_NIL)
-        return;
-    if (list->type != VALUE_LIST) {
+    if (!is_list(list)) {
         complain(c, entry, path, ERR_INVALID, "write a list of {format, definition}",
                  "%s must be a list", key);
         return;
     }
-    for (size_t i = 0; i < list->as.list.n; i++) {
+    for (size_t i = 0; i < list_n(list); i++) {
         const struct value *item = &list->as.list.items[i];
         const struct value *definition = value_get(item, "definition");
         const char *format = value_get_text(item, "format");
@@ -117,7 +138,7 @@ static void check_definition(const struct checker *c, const struct entry *entry)
     const struct value *methods = value_get(entry_fields(entry), "methods");
     struct map names;
 
-    if (methods != NULL && methods->type != VALUE_LIST && methods->type != VALUE_NIL)
+    if (!is_list(methods))
         complain(c, entry, "methods", ERR_INVALID, "write a list of {name, ...}",
                  "methods must be a list");
     methods = contract_methods(entry);
@@ -175,11 +196,7 @@ static const char *find_unbound(const struct contract_part *part,
 static const char *find_undefined(const struct contract_part *part,
                                   const struct value *methods)
 {
-    size_t n = part->methods != NULL && part->methods->type == VALUE_MAP
-                   ? part->methods->as.map.n
-                   : 0;
-
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < map_n(part->methods); i++)
         if (!has_method(methods, part->methods->as.map.pairs[i].key))
             return part->methods->as.map.pairs[i].key;
     return NULL;
@@ -190,7 +207,7 @@ static void check_functions(const struct checker *c, const struct entry *entry,
 {
     char path[PATH_BYTES];
 
-    for (size_t i = 0; i < part->methods->as.map.n; i++) {
+    for (size_t i = 0; i < map_n(part->methods); i++) {
         const struct value_pair *pair = &part->methods->as.map.pairs[i];
         char *id = entry_resolve(entry, &pair->value);
 
@@ -217,13 +234,14 @@ static void check_fields(const struct checker *c, const struct entry *entry,
         complain(c, entry, path, ERR_INVALID, NULL,
                  "context_required must be a list of keys");
     snprintf(path, sizeof(path), "contracts[%zu].methods", index);
-    if (part->methods == NULL || part->methods->type == VALUE_NIL)
-        return;
-    if (part->methods->type == VALUE_MAP && part->methods->as.map.n <= MAX_METHODS)
-        check_functions(c, entry, part, index);
-    else
+    if (!is_map(part->methods))
         complain(c, entry, path, ERR_INVALID, "write a map of method: function id",
                  "methods must be a map");
+    else if (map_n(part->methods) > MAX_METHODS)
+        complain(c, entry, path, ERR_INVALID, NULL, "more than %d methods",
+                 MAX_METHODS);
+    else
+        check_functions(c, entry, part, index);
 }
 
 static void check_part(const struct checker *c, const struct entry *entry,

@@ -188,7 +188,7 @@ static void note_places(struct entry_origin *origin, const struct yaml_node *nod
 static void note_entry_places(struct entry *entry, const struct yaml_node *node)
 {
     bool plain = entry->type != NULL && (entry->type->flags & KIND_PLAIN) != 0;
-    bool deep = strcmp(entry->kind, "contract.definition") == 0;
+    bool deep = strncmp(entry->kind, "contract.", 9) == 0;
     size_t depth = deep ? MAX_DEEP_DEPTH : MAX_PLACE_DEPTH;
     const struct yaml_pair *data = yaml_find(node, "data");
     struct entry_place *places = xcalloc(MAX_PLACES, sizeof(*places));
