@@ -37,6 +37,7 @@ struct supervisor {
     struct control *control;     /* control socket and its clients */
     struct logs *logs;           /* ring of recent records, followers */
     struct env *env;             /* environment variables of apps */
+    struct policy_spread *policies; /* brings security policies to the workers */
     struct stores *stores;       /* key-value stores in memory */
     struct offload *offload;     /* a thread for writing files */
     struct status *status;       /* figures about all of it */

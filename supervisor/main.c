@@ -47,6 +47,7 @@
 #include "supervisor/offload.h"
 #include "supervisor/options.h"
 #include "supervisor/pack_make.h"
+#include "supervisor/policies.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_setup.h"
 #include "supervisor/process_calls.h"
@@ -495,6 +496,7 @@ static void create_modules(struct program *program)
     sup->reloads = reloads_create(sup, &program->load);
     registry_targets_add(sup);
     contract_targets_add(sup);
+    sup->policies = policy_spread_create(sup);
     sup->stores = stores_create(sup);
     token_targets_add(sup);
     sup->stop = stop;
@@ -539,6 +541,7 @@ static void destroy_modules(struct program *program)
     actors_destroy(sup->actors);
     status_destroy(sup->status);
     stores_destroy(sup->stores);
+    policy_spread_destroy(sup->policies);
     logs_destroy(sup->logs);
     system_destroy(sup->system);
     conn_set_finish(&sup->conns);

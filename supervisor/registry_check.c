@@ -14,6 +14,7 @@
 #include "supervisor/interceptors.h"
 #include "supervisor/interpolate.h"
 #include "supervisor/lifecycle_security.h"
+#include "supervisor/policy_check.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_config.h"
 #include "supervisor/registry_imports.h"
@@ -358,6 +359,8 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
         check_endpoint(entry, problems);
     else if (strcmp(entry->kind, "function.exec") == 0)
         check_exec(entry, problems);
+    else if (strcmp(entry->kind, "security.policy") == 0)
+        policy_entry_check(entry, problems);
     else if (strcmp(entry->kind, "security.token_store") == 0)
         token_store_check(entry, problems);
     check_rules(entry, state, problems);

@@ -65,7 +65,7 @@ static const struct kind kinds[] = { /* sorted by name */
     {"queue.driver.sqs", KIND_SERVICE},
     {"queue.queue", 0},
     {"registry.entry", KIND_SUPPORTED | KIND_PLAIN},
-    {"security.policy", 0},
+    {"security.policy", KIND_SUPPORTED},
     {"security.policy.expr", 0},
     {"security.token_store", KIND_SUPPORTED},
     {"store.kv.crdt", KIND_SERVICE},

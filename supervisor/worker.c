@@ -19,6 +19,7 @@
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "supervisor/core.h"
+#include "supervisor/policies.h"
 #include "supervisor/jail.h"
 #include "supervisor/spawn.h"
 #include "supervisor/worker_private.h"
@@ -88,8 +89,11 @@ static void act_set_up(struct worker *w)
                                 .filter = buf_bytes(&workers->filter),
                                 .settings = w->priv->settings};
 
-    if (frame_encode_setup(conn_out(w->conn), &frame))
-        conn_wrote(w->conn);
+    if (!frame_encode_setup(conn_out(w->conn), &frame))
+        return;
+    conn_wrote(w->conn);
+    if (w->sup->policies != NULL)
+        policy_spread_to(w->sup->policies, w);
 }
 
 static void act_ready(struct worker *w)

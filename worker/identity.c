@@ -11,6 +11,7 @@
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 #include "worker/context.h"
+#include "worker/policies.h"
 #include "worker/program.h"
 #include "worker/uplink.h"
 
@@ -108,11 +109,32 @@ static bool is_complete(const struct identity *identity)
     return identity != NULL && identity->has_actor && identity->has_scope;
 }
 
+enum policy_effect identity_evaluate(const struct runtime *rt,
+                                     const struct value *policies,
+                                     const struct policy_check *check)
+{
+    enum policy_effect effect = POLICY_UNDEFINED;
+
+    for (size_t i = 0; i < policies->as.list.n && effect != POLICY_DENY; i++) {
+        const struct value *id = &policies->as.list.items[i];
+        const struct policy *policy =
+            id->type == VALUE_STRING
+                ? policies_find(rt->policies, id->as.string.data, id->as.string.n)
+                : NULL;
+
+        if (policy != NULL)
+            effect = policy_join(effect, policy_evaluate(policy, check));
+    }
+    return effect;
+}
+
 static bool evaluate(const struct actor *actor, const struct identity *identity,
                      const char *action, const char *resource, const struct value *meta)
 {
-    (void)actor, (void)identity, (void)action, (void)resource, (void)meta;
-    return false;
+    struct policy_check check = {&identity->actor, action, resource, meta};
+
+    return identity_evaluate(actor->vm->rt, &identity->policies, &check) ==
+           POLICY_ALLOW;
 }
 
 bool identity_check(const struct actor *actor, const char *action, const char *resource,
@@ -167,12 +189,19 @@ bool identity_can(const struct actor *actor, const char *action, const char *res
 
 bool identity_policy_exists(const struct runtime *rt, const char *id)
 {
-    (void)rt, (void)id;
-    return true;
+    return policies_find(rt->policies, id, strlen(id)) != NULL;
 }
 
 bool identity_push_group(lua_State *L, const char *id)
 {
-    (void)L, (void)id;
-    return false;
+    const struct value *ids = policies_group(vm_of(L)->rt->policies, id, strlen(id));
+
+    if (ids == NULL)
+        return false;
+    lua_createtable(L, (int)ids->as.list.n, 0);
+    for (size_t i = 0; i < ids->as.list.n; i++) {
+        lua_pushstring(L, ids->as.list.items[i].as.string.data);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return true;
 }

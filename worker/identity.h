@@ -17,6 +17,7 @@
 
 #include <lua.h>
 
+#include "common/policy.h"
 #include "common/value.h"
 #include "worker/actor.h"
 #include "worker/runtime.h"
@@ -89,6 +90,11 @@ static inline bool identity_allows_process(lua_State *L, const char *action,
 
 /* ---- policies
  * ---- */
+
+/* What the policies of these ids (a list) say together; ids of none are passed over. */
+enum policy_effect identity_evaluate(const struct runtime *rt,
+                                     const struct value *policies,
+                                     const struct policy_check *check);
 
 bool identity_policy_exists(const struct runtime *rt, const char *id);
 

@@ -21,6 +21,7 @@
 #include "worker/events.h"
 #include "worker/functions.h"
 #include "worker/peers.h"
+#include "worker/policies.h"
 #include "worker/program.h"
 #include "worker/role.h"
 #include "worker/runtime.h"
@@ -71,6 +72,7 @@ static void set_up(struct runtime *rt)
     list_init(&rt->births);
     rt->programs = programs_create(rt);
     rt->functions = functions_create(rt);
+    rt->policies = policies_create();
     rt->peers = peers_create(rt);
     rt->contracts = contracts_create();
     rt->subscriptions = events_create();
@@ -112,6 +114,7 @@ static void tear_down(struct runtime *rt)
     contracts_destroy(rt->contracts);
     programs_destroy(rt->programs);
     functions_destroy(rt->functions);
+    policies_destroy(rt->policies);
     peers_destroy(rt->peers);
     uplink_destroy(rt->uplink);
     conn_set_finish(&rt->conns);

@@ -15,6 +15,7 @@
 #include "worker/confine.h"
 #include "worker/functions.h"
 #include "worker/inspect.h"
+#include "worker/policies.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
 #include "worker/spawn.h"
@@ -268,7 +269,7 @@ static const struct {
 } targets[] = {
     {"@actors.inspect", inspect_actor},     {"@actors.list", inspect_actors},
     {"@code.forget", forget_code},          {"@compile", compile_source},
-    {"@contract.forget", forget_contracts},
+    {"@contract.forget", forget_contracts}, {"@policies.set", policies_set},
 };
 
 static int answer(struct runtime *rt, const struct frame_call *frame,

@@ -46,6 +46,7 @@ struct runtime {
     struct programs *programs;
     struct peers *peers; /* liveness tables of other workers */
     struct functions *functions;
+    struct policies *policies;
     struct list births;                  /* spawns under way, see spawn.c */
     struct contracts *contracts;         /* definitions and bindings in use */
     struct subscriptions *subscriptions; /* of the event bus */

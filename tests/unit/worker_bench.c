@@ -16,6 +16,7 @@
 #include "worker/events.h"
 #include "worker/functions.h"
 #include "worker/peers.h"
+#include "worker/policies.h"
 #include "worker/program.h"
 #include "worker/uplink.h"
 
@@ -345,6 +346,7 @@ void bench_begin(struct bench *bench, const char *role)
     list_init(&rt->births);
     rt->programs = programs_create(rt);
     rt->functions = functions_create(rt);
+    rt->policies = policies_create();
     rt->peers = peers_create(rt);
     rt->subscriptions = events_create();
     rt->uplink = uplink_create(rt, fds[0]);
@@ -365,6 +367,7 @@ void bench_end(struct bench *bench)
     events_destroy(rt->subscriptions);
     programs_destroy(rt->programs);
     functions_destroy(rt->functions);
+    policies_destroy(rt->policies);
     peers_destroy(rt->peers);
     uplink_destroy(rt->uplink);
     conn_destroy(bench->conn);

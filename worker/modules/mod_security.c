@@ -71,20 +71,38 @@ static int can(lua_State *L)
     return 1;
 }
 
+/* The list of texts at idx; the caller owns it. */
+static struct value read_ids(lua_State *L, int idx)
+{
+    lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
+    struct value ids = value_list();
+
+    for (lua_Integer i = 1; i <= n; i++) {
+        lua_rawgeti(L, idx, i);
+        value_append(&ids, value_string(lua_tostring(L, -1)));
+        lua_pop(L, 1);
+    }
+    return ids;
+}
+
 int security_evaluate(lua_State *L, int ids)
 {
     static const char *const names[] = {"undefined", "allow", "deny"};
-    const char *action = luaL_checkstring(L, 3), *resource = luaL_checkstring(L, 4);
-    struct value meta, actor;
-    int effect;
+    struct policy_check check = {.action = luaL_checkstring(L, 3),
+                                 .resource = luaL_checkstring(L, 4)};
+    struct value meta, actor, policies;
+    enum policy_effect effect;
 
     if (!lua_isnoneornil(L, 5))
         luaL_checktype(L, 5, LUA_TTABLE);
     security_push_actor_id(L, 2);
     meta = security_read_meta(L, 5);
     actor = security_read_actor(L, 2);
-    effect = 0;
-    (void)action, (void)resource, (void)ids;
+    policies = read_ids(L, ids);
+    check.actor = &actor;
+    check.meta = &meta;
+    effect = identity_evaluate(vm_of(L)->rt, &policies, &check);
+    value_finish(&policies);
     value_finish(&meta);
     value_finish(&actor);
     lua_pushstring(L, names[effect]);
@@ -130,13 +148,13 @@ static int new_scope(lua_State *L)
     if (!identity_allows(L, "security.scope.create", "custom"))
         return luaL_error(L, "not allowed to create custom scopes");
     lua_settop(L, 1);
-    if (!lua_isnil(L, 1))
-        luaL_checktype(L, 1, LUA_TTABLE);
-    else
+    if (lua_isnil(L, 1)) {
         lua_newtable(L);
-    if (frozen_push_contents(L, -1))
-        lua_replace(L, -2);
-    lua_replace(L, 1);
+        lua_replace(L, 1);
+    }
+    luaL_checktype(L, 1, LUA_TTABLE);
+    if (frozen_push_contents(L, 1))
+        lua_replace(L, 1);
     lua_newtable(L);
     n = (lua_Integer)lua_rawlen(L, 1);
     for (lua_Integer i = 1; i <= n; i++) {
