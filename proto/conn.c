@@ -168,6 +168,7 @@ static void write_out(struct conn *conn)
             return;
         }
         conn->n_written += (uint64_t)n;
+        conn->set->n_bytes_out += (uint64_t)n;
         buf_consume(&conn->out, (size_t)n);
     }
     ev_io_stop(conn->set->loop, &conn->writable);
@@ -357,6 +358,7 @@ static int read_once(struct conn *conn, size_t *n_read)
     }
     conn->in.end += (size_t)n;
     *n_read += (size_t)n;
+    conn->set->n_bytes_in += (uint64_t)n;
     return (size_t)n == want ? 1 : 0;
 }
 

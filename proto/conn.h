@@ -46,6 +46,7 @@ struct conn_set {
     struct ev_loop *loop;
     struct list dirty;
     struct ev_prepare prepare;
+    uint64_t n_bytes_in, n_bytes_out; /* of all there have been */
 };
 void conn_set_init(struct conn_set *set, struct ev_loop *loop);
 void conn_set_finish(struct conn_set *set);

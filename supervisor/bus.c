@@ -45,6 +45,7 @@ struct follower {
 struct bus {
     struct supervisor *sup;
     struct list subscribers, followers;
+    uint64_t n_events;
 };
 
 bool bus_pattern_matches(struct bytes pattern, struct bytes text)
@@ -211,12 +212,27 @@ static void spread(struct bus *bus, const struct frame_event *event, struct byte
     tell_followers(bus, event);
 }
 
+size_t bus_count_subscriptions(const struct bus *bus)
+{
+    size_t n = 0;
+
+    LIST_FOREACH (node, &bus->subscribers)
+        n += container_of(node, struct subscriber, in_bus)->n_patterns;
+    return n;
+}
+
+uint64_t bus_count_events(const struct bus *bus)
+{
+    return bus->n_events;
+}
+
 int bus_on_event(struct supervisor *sup, struct worker *from,
                  const struct frame_event *frame, struct bytes body, struct err *err)
 {
     (void)from;
     if (frame->system.n == 0 || frame->kind.n == 0 || frame->path.n == 0)
         return err_set(err, ERR_INVALID, "event without system, kind or path");
+    sup->bus->n_events++;
     spread(sup->bus, frame, body);
     return 0;
 }
@@ -233,8 +249,10 @@ void bus_publish(struct supervisor *sup, const char *system, const char *kind,
     struct buf payload, frame;
     struct bytes body;
 
-    if (sup->bus == NULL ||
-        (list_empty(&sup->bus->subscribers) && list_empty(&sup->bus->followers)))
+    if (sup->bus == NULL)
+        return;
+    sup->bus->n_events++;
+    if (list_empty(&sup->bus->subscribers) && list_empty(&sup->bus->followers))
         return;
     buf_init(&payload, 0);
     buf_init(&frame, 0);

@@ -28,6 +28,9 @@ struct worker;
 struct bus *bus_create(struct supervisor *sup);
 void bus_destroy(struct bus *bus);
 
+size_t bus_count_subscriptions(const struct bus *bus);
+uint64_t bus_count_events(const struct bus *bus); /* since ever */
+
 /* An EVENT frame of a worker; body = its whole body, borrowed. -1 = hostile. */
 int bus_on_event(struct supervisor *sup, struct worker *from,
                  const struct frame_event *frame, struct bytes body, struct err *err);

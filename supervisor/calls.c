@@ -180,6 +180,7 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
     call->n_nested = 0;
     call->on_outcome = NULL;
     call->note = NULL;
+    call->count.stats = NULL;
     call->heap_at = 0;
     call->due_at_ns = 0;
     call->type = type;
@@ -204,6 +205,17 @@ void call_renumber(struct call *call)
         call->number += (uint64_t)1 << 32;
 }
 
+void call_count(struct calls *calls, struct call *call, struct function_stats *stats)
+{
+    function_count_begin(&call->count, stats, ev_now(calls->sup->loop));
+}
+
+static void count_end(struct calls *calls, struct call *call,
+                      enum function_outcome outcome)
+{
+    function_count_end(&call->count, outcome, ev_now(calls->sup->loop));
+}
+
 /* The origin has its answer, or is gone: it has no part in this call any more. */
 static void forget_origin(struct calls *calls, struct call *call)
 {
@@ -225,6 +237,7 @@ void calls_close(struct calls *calls, struct call *call)
 {
     forget_origin(calls, call);
     calls_set_due(calls, call, 0);
+    function_count_drop(&call->count);
     list_remove(&call->to);
     free(call->body);
     call->body = NULL;
@@ -273,6 +286,7 @@ static void fail(struct calls *calls, struct call *call, const struct err *err)
 {
     struct buf buf;
 
+    count_end(calls, call, FUNCTION_UNAVAILABLE);
     buf_init(&buf, 0);
     error_encode(&buf, err);
     if (!calls_put_off(calls, call, buf_bytes(&buf)))
@@ -321,10 +335,10 @@ void call_send(struct calls *calls, struct call *call, struct worker *callee,
     call->state = CALL_SENT;
     call->callee = callee;
     list_append(&callee->calls_to, &call->to);
-    if (call->pool != NULL) {
-        call->sent_at = ev_now(calls->sup->loop);
+    if (call->pool != NULL)
         callee->n_busy++;
-    }
+    if (call->count.stats != NULL)
+        call->count.sent_at = ev_now(calls->sup->loop);
     callee->n_calls_given++;
 }
 
@@ -432,6 +446,8 @@ static void withdraw(struct calls *calls, struct call *call, const struct err *e
 {
     struct origin origin = call->origin;
 
+    count_end(calls, call,
+              err->kind == ERR_TIMEOUT ? FUNCTION_TIMEOUT : FUNCTION_CANCELED);
     if (call->state != CALL_SENT) {
         end_early(calls, call, err);
         return;
@@ -501,16 +517,6 @@ static void free_place(struct calls *calls, struct pool *pool, struct worker *wo
     calls->hooks.on_place_free(pool, worker);
 }
 
-static void note_run(struct calls *calls, const struct call *call)
-{
-    double now;
-
-    if (call->pool == NULL || call->type != FRAME_CALL || calls->hooks.on_ran == NULL)
-        return;
-    now = ev_now(calls->sup->loop);
-    calls->hooks.on_ran(call->pool, now - call->sent_at, now);
-}
-
 /* The frame goes on as it is, but for number and status. */
 static void pass_reply(const struct origin *origin, uint8_t status, struct bytes body)
 {
@@ -551,7 +557,7 @@ int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
         return err_set(err, ERR_INVALID, "it answers call 0x%llx twice or with %u",
                        (unsigned long long)frame.call, frame.status);
     pool = call->pool;
-    note_run(calls, call);
+    count_end(calls, call, status == REPLY_OK ? FUNCTION_OK : FUNCTION_ERROR);
     waited = !lingers && call_stop_waiting(call);
     if (call->attempts != NULL && status == REPLY_ERROR && !lingers &&
         calls_put_off(calls, call, frame.result)) {
@@ -607,6 +613,7 @@ static void stop_asking(struct calls *calls, struct list *calls_from)
         struct call *call = container_of(node, struct call, from);
         struct err err;
 
+        count_end(calls, call, FUNCTION_CANCELED);
         forget_origin(calls, call);
         if (call->state == CALL_SENT) {
             tell_callee(calls, call);

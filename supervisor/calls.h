@@ -32,6 +32,7 @@
 
 #include "common/buf.h"
 #include "common/list.h"
+#include "supervisor/function_stats.h"
 
 struct calls;
 struct client;
@@ -90,7 +91,7 @@ struct call {
     struct list from;      /* in the origin's list */
     struct list to;        /* in callee->calls_to, or in the pool's queue */
     uint64_t due_at_ns;    /* deadline, or the end of the callee's grace; 0 = none */
-    double sent_at;        /* time of the loop turn, seconds; with a pool only */
+    struct function_count count;
     uint64_t opened_at_ns; /* set only when there is a deadline */
     uint8_t *body;         /* QUEUED, or attempts != NULL: the frame as it came */
     uint32_t body_bytes;
@@ -114,9 +115,6 @@ struct call {
 struct calls_hooks {
     /* A place of call's worker is free again (REPLY, FREE). call->pool is not NULL. */
     void (*on_place_free)(struct pool *pool, struct worker *worker);
-    /* A call that pool had given to a worker was answered by it after so many seconds;
-     * at is the time of this loop turn. May be NULL. */
-    void (*on_ran)(struct pool *pool, double seconds, double at);
     /* A queued call has been answered elsewhere (deadline, cancel, origin's death) and
      * is out of the queue. */
     void (*on_left_queue)(struct pool *pool, uint32_t body_bytes);
@@ -144,6 +142,9 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
  * can't take it the call is answered (Unavailable) at once. */
 void call_send(struct calls *calls, struct call *call, struct worker *callee,
                struct bytes body);
+
+/* Whose row counts this call, which is about to be given to it; NULL: none. */
+void call_count(struct calls *calls, struct call *call, struct function_stats *stats);
 
 /* Puts it into a queue (the pool's list) with a copy of body. false (err set) when
  * there is no memory; the caller still has the call then. */

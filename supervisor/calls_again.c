@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "proto/frame.h"
+#include "supervisor/core.h"
 #include "supervisor/retry.h"
 
 #define KEPT_MAX_BYTES ((size_t)128 * 1024 * 1024)
@@ -89,6 +90,7 @@ void call_give_away(struct call *call, void (*on_withdrawn)(void *note), void *n
     assert(call->state == CALL_QUEUED && list_empty(&call->to));
     call->state = CALL_AWAY;
     call->on_withdrawn = on_withdrawn;
+    call->count.sent_at = call->count.given_at;
     call->note = note;
 }
 
@@ -98,6 +100,8 @@ void call_answer(struct calls *calls, struct call *call, uint8_t status,
     struct origin origin = call->origin;
 
     assert(call->state == CALL_AWAY);
+    function_count_end(&call->count, status == REPLY_OK ? FUNCTION_OK : FUNCTION_ERROR,
+                       ev_now(calls->sup->loop));
     if (status == REPLY_ERROR && calls_put_off(calls, call, result))
         return;
     calls_close(calls, call);

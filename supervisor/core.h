@@ -43,6 +43,9 @@ struct supervisor {
     struct status *status;       /* figures about all of it */
     /* calls that an actor of their own answers */
     struct process_calls *process_calls;
+    /* figures for programs, and what apps count; what became of calls, by function */
+    struct metrics *metrics;
+    struct function_table *functions;
     /* what stands around calls */
     struct interceptors *interceptors;
 

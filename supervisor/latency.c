@@ -26,6 +26,18 @@ static int64_t end_of(unsigned bucket)
     return (int64_t)(((UINT64_C(5) + sub) << (exponent - SUB_BITS)) - 1);
 }
 
+/* 4^2 to 4^13 microseconds: the buckets end exactly there. */
+const double latency_bounds_s[LATENCY_N_BOUNDS] = {
+    16e-6,    64e-6,     256e-6,   1024e-6,  4096e-6,   16384e-6,
+    65536e-6, 262144e-6, 1.048576, 4.194304, 16.777216, 67.108864};
+
+static void drop(struct latency *latency, unsigned half)
+{
+    for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+        latency->older[i] += latency->counts[half][i];
+    memset(latency->counts[half], 0, sizeof(latency->counts[half]));
+}
+
 static void turn(struct latency *latency, double at)
 {
     double age = at - latency->turned_at;
@@ -33,9 +45,9 @@ static void turn(struct latency *latency, double at)
     if (age >= 0 && age < LATENCY_TURN_S)
         return;
     if (age < 0 || age >= 2 * LATENCY_TURN_S)
-        memset(latency->counts, 0, sizeof(latency->counts));
+        drop(latency, latency->newer);
     latency->newer ^= 1;
-    memset(latency->counts[latency->newer], 0, sizeof(latency->counts[0]));
+    drop(latency, latency->newer);
     latency->turned_at = at;
 }
 
@@ -47,6 +59,8 @@ void latency_note(struct latency *latency, double seconds, double at)
         us = MOST_US;
     else if (seconds > 0)
         us = (uint64_t)(seconds * 1e6);
+    if (seconds > 0)
+        latency->sum_s += seconds;
     turn(latency, at);
     latency->counts[latency->newer][bucket_of(us)]++;
 }
@@ -64,4 +78,18 @@ int64_t latency_quantile_us(struct latency *latency, double q, double at)
             return end_of(i);
     }
     return -1;
+}
+
+void latency_totals(const struct latency *latency,
+                    uint64_t counts_out[LATENCY_N_BOUNDS + 1])
+{
+    unsigned at = 0;
+
+    memset(counts_out, 0, (LATENCY_N_BOUNDS + 1) * sizeof(*counts_out));
+    for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+        while (at < LATENCY_N_BOUNDS && (double)end_of(i) >= latency_bounds_s[at] * 1e6)
+            at++;
+        counts_out[at] += latency->older[i] + latency->counts[0][i];
+        counts_out[at] += latency->counts[1][i];
+    }
 }

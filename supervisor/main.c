@@ -40,8 +40,10 @@
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/env.h"
+#include "supervisor/function_stats.h"
 #include "supervisor/interceptors.h"
 #include "supervisor/logs.h"
+#include "supervisor/metrics.h"
 #include "supervisor/names.h"
 #include "supervisor/notify.h"
 #include "supervisor/offload.h"
@@ -484,6 +486,7 @@ static void create_modules(struct program *program)
     sup->system = system_create(sup);
     sup->offload = offload_create(sup->loop);
     sup->logs = logs_create(sup);
+    sup->functions = function_table_create();
     router_create(sup, NULL);
     sup->actors = actors_create(sup);
     sup->names = names_create(sup);
@@ -491,6 +494,8 @@ static void create_modules(struct program *program)
     sup->services = services_create(sup);
     env_add_targets(sup->system);
     sup->status = status_create(sup);
+    sup->metrics =
+        metrics_create(sup, (size_t)config_get_int(sup->config, "metrics.max_samples"));
     actor_targets_add(sup);
     sup->rollouts = rollouts_create(sup);
     sup->reloads = reloads_create(sup, &program->load);
@@ -536,9 +541,11 @@ static void destroy_modules(struct program *program)
     reloads_destroy(sup->reloads);
     services_destroy(sup->services);
     router_destroy(sup);
+    function_table_destroy(sup->functions);
     bus_destroy(sup->bus);
     names_destroy(sup->names);
     actors_destroy(sup->actors);
+    metrics_destroy(sup->metrics);
     status_destroy(sup->status);
     stores_destroy(sup->stores);
     policy_spread_destroy(sup->policies);

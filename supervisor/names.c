@@ -389,6 +389,11 @@ static const struct system_target targets[] = {
     {"names.unregister", handle_unregister, ALLOW_WORKER},
 };
 
+size_t names_count(const struct names *names)
+{
+    return names->by_text.n;
+}
+
 struct names *names_create(struct supervisor *sup)
 {
     struct names *names = xcalloc(1, sizeof(*names));

@@ -29,6 +29,8 @@ struct supervisor;
 struct names *names_create(struct supervisor *sup);
 void names_destroy(struct names *names);
 
+size_t names_count(const struct names *names);
+
 /* The live owner of name, 0 if none. host_out (may be NULL): its host text, borrowed
  * until the next change. */
 uint64_t names_find(const struct names *names, struct bytes name,

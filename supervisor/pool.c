@@ -101,13 +101,8 @@ static void on_left_queue(struct pool *pool, uint32_t body_bytes)
         pool_go_on_stopping(pool);
 }
 
-static void on_ran(struct pool *pool, double seconds, double at)
-{
-    latency_note(&pool->latency, seconds, at);
-}
-
-const struct calls_hooks pool_calls_hooks = {
-    .on_place_free = on_place_free, .on_ran = on_ran, .on_left_queue = on_left_queue};
+const struct calls_hooks pool_calls_hooks = {.on_place_free = on_place_free,
+                                             .on_left_queue = on_left_queue};
 
 void pool_fail_queue(struct pool *pool, const struct err *err)
 {
@@ -422,6 +417,8 @@ struct pool *pool_create(struct pools *pools, const struct pool_spec *spec)
     use_spec(pool, spec, copy_settings(spec->settings));
     pool->probe = copy_settings(spec->probe);
     pool->spec.probe.data = pool->probe;
+    if (!pool_is_host(pool))
+        pool->stats = function_stats_get(pools->sup->functions, pool->entry);
     ev_timer_init(&pool->retry, pool_on_retry, 0., 0.);
     ev_timer_init(&pool->unclog, on_unclog, 0., 0.);
     ev_timer_init(&pool->stop_timer, on_stop_timer, 0., 0.);
@@ -511,7 +508,7 @@ void pool_get_figures(const struct pool *pool, struct pool_figures *out)
         out->n_actors += pool_worker_at(node)->n_actors;
 }
 
-int64_t pool_latency_us(struct pool *pool, double q)
+struct function_stats *pool_stats(const struct pool *pool)
 {
-    return latency_quantile_us(&pool->latency, q, ev_now(pool->pools->sup->loop));
+    return pool->stats;
 }

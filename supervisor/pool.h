@@ -30,6 +30,7 @@ struct call;
 struct call_options;
 struct calls_hooks;
 struct err;
+struct function_stats;
 struct pool;
 struct pools;
 struct snapshot;
@@ -133,9 +134,8 @@ struct pool_figures {
 };
 void pool_get_figures(const struct pool *pool, struct pool_figures *out);
 
-/* How long calls of the last minute or two ran in a worker, by share (0 to 1) of them;
- * -1 when there were none. See latency.h. */
-int64_t pool_latency_us(struct pool *pool, double q);
+/* What became of calls to its entry; NULL for a host. */
+struct function_stats *pool_stats(const struct pool *pool);
 
 struct pool *pools_next(const struct pools *pools, const struct pool *after);
 #define POOLS_FOREACH(p, pools)                                                        \

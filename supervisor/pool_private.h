@@ -11,7 +11,7 @@
 #include "common/mem.h"
 #include "supervisor/call_options.h"
 #include "supervisor/core.h"
-#include "supervisor/latency.h"
+#include "supervisor/function_stats.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_adaptive.h"
 #include "supervisor/pool_queue.h"
@@ -61,7 +61,7 @@ struct pool {
     ev_timer tick; /* lazy: the reaper; adaptive: the controller */
     struct adaptive adaptive;
     uint64_t last_free_at_ns, n_finished, n_deaths;
-    struct latency latency;
+    struct function_stats *stats; /* NULL: a host */
 
     void (*started)(void *context, const struct err *err);
     void *started_context;

@@ -21,6 +21,7 @@
 #include "supervisor/control.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
+#include "supervisor/function_stats.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_setup.h"
 #include "supervisor/registry.h"
@@ -87,8 +88,7 @@ static int64_t rate_of(const struct status *status, const char *entry)
 /* ---- processes
  * ------------------------------------------------------------------------ */
 
-/* Resident memory, 0 when /proc doesn't say. */
-static int64_t rss_bytes(pid_t os_pid)
+int64_t status_rss_bytes(pid_t os_pid)
 {
     char path[48];
     long long n_pages = 0;
@@ -123,6 +123,15 @@ static int64_t ms_since(uint64_t at_ns)
                       : (int64_t)(((uint64_t)clock_monotonic_ns() - at_ns) / 1000000);
 }
 
+void status_get_process(const struct status *status, struct status_process *out)
+{
+    *out = (struct status_process){
+        .uptime_s = (double)ms_since(status->started_at_ns) / 1e3,
+        .rss_bytes = status_rss_bytes(getpid()),
+        .n_fds = count_fds(),
+    };
+}
+
 /* ---- records
  * -------------------------------------------------------------------------- */
 
@@ -141,7 +150,7 @@ static struct value describe_worker(const struct worker *worker)
     value_put(&record, "n_busy", value_int(worker->n_busy));
     value_put(&record, "n_actors", value_int(worker->n_actors));
     value_put(&record, "n_calls_done", value_int((int64_t)worker->n_calls_done));
-    value_put(&record, "rss_bytes", value_int(rss_bytes(worker->os_pid)));
+    value_put(&record, "rss_bytes", value_int(status_rss_bytes(worker->os_pid)));
     if (worker->figures != NULL)
         value_put(&record, "figures", value_copy(worker->figures));
     return record;
@@ -177,15 +186,43 @@ static const char *pool_state_name(const struct pool *pool,
     }
 }
 
-/* Only where calls have run of late. */
-static void put_latency(struct value *record, struct pool *pool)
+/* Only where calls have ended of late. */
+static void put_quantiles(struct value *record, const char *prefix,
+                          struct latency *latency, double now)
 {
-    int64_t p50_us = pool_latency_us(pool, 0.5);
+    static const struct {
+        const char *name;
+        double q;
+    } shares[] = {{"p50_us", 0.5}, {"p99_us", 0.99}, {"p999_us", 0.999}};
+    char key[32];
 
-    if (p50_us < 0)
+    if (latency_quantile_us(latency, 0.5, now) < 0)
         return;
-    value_put(record, "p50_us", value_int(p50_us));
-    value_put(record, "p99_us", value_int(pool_latency_us(pool, 0.99)));
+    for (size_t i = 0; i < N_ELEMENTS(shares); i++) {
+        snprintf(key, sizeof(key), "%s%s", prefix, shares[i].name);
+        value_put(record, key,
+                  value_int(latency_quantile_us(latency, shares[i].q, now)));
+    }
+}
+
+static void put_calls(const struct status *status, struct value *record,
+                      const struct function_stats *stats)
+{
+    double now = ev_now(status->sup->loop);
+
+    if (stats == NULL)
+        return;
+    value_put(record, "n_in_flight", value_int(stats->n_in_flight));
+    for (unsigned i = FUNCTION_ERROR; i < FUNCTION_N_OUTCOMES; i++) {
+        char key[32];
+
+        snprintf(key, sizeof(key), "n_%s", function_outcome_name(i));
+        value_put(record, key, value_int((int64_t)stats->n_ended[i]));
+    }
+    if (stats->times == NULL)
+        return;
+    put_quantiles(record, "", &stats->times->run, now);
+    put_quantiles(record, "queue_", &stats->times->queue, now);
 }
 
 static struct value describe_pool(const struct status *status, struct pool *pool)
@@ -208,7 +245,7 @@ static struct value describe_pool(const struct status *status, struct pool *pool
     value_put(&record, "n_calls_done", value_int((int64_t)figures.n_calls_done));
     value_put(&record, "n_deaths", value_int((int64_t)figures.n_deaths));
     value_put(&record, "rate", value_int(rate_of(status, pool_entry(pool))));
-    put_latency(&record, pool);
+    put_calls(status, &record, pool_stats(pool));
     if (figures.next_try_at_ns != 0)
         value_put(&record, "next_try_in_ms",
                   value_int(-ms_since(figures.next_try_at_ns)));
@@ -237,7 +274,7 @@ static struct value describe_supervisor(const struct status *status)
     value_put(&record, "root", value_string(sup->config->root));
     value_put(&record, "state_dir", value_string(sup->config->state_dir));
     value_put(&record, "control", value_string(sup->config->control_path));
-    value_put(&record, "rss_bytes", value_int(rss_bytes(getpid())));
+    value_put(&record, "rss_bytes", value_int(status_rss_bytes(getpid())));
     value_put(&record, "n_fds", value_int(count_fds()));
     value_put(&record, "n_entries",
               value_int((int64_t)registry_state(sup->registry)->n));

@@ -9,6 +9,8 @@
 #define TROUPE_SUPERVISOR_STATUS_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 struct status;
 struct supervisor;
@@ -22,5 +24,15 @@ void status_set_phase(struct status *status, const char *phase);
 
 /* One line, for STATUS= of systemd. */
 void status_line(const struct status *status, char *out, size_t out_bytes);
+
+/* Of the supervisor's own process. */
+struct status_process {
+    double uptime_s;
+    int64_t rss_bytes, n_fds;
+};
+void status_get_process(const struct status *status, struct status_process *out);
+
+/* Resident memory of a process, 0 when /proc doesn't say. */
+int64_t status_rss_bytes(pid_t os_pid);
 
 #endif

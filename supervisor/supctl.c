@@ -19,13 +19,13 @@
 #include "supervisor/supctl_table.h"
 
 static const struct command_table *const tables[] = {
-    &supctl_service_commands,  &supctl_actor_commands,  &supctl_follow_commands,
-    &supctl_registry_commands, &supctl_system_commands,
+    &supctl_service_commands,  &supctl_actor_commands,   &supctl_follow_commands,
+    &supctl_registry_commands, &supctl_observe_commands, &supctl_system_commands,
 };
 
 /* What a later build will know. */
 static const char *const later[] = {
-    "groups", "workflow", "queue", "top", "trace", "metrics", "upgrade", "completion",
+    "groups", "workflow", "queue", "top", "trace", "upgrade", "completion",
 };
 
 enum global_flag {

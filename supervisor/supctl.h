@@ -66,6 +66,7 @@ extern const struct command_table supctl_actor_commands;    /* supctl_actors.c *
 extern const struct command_table supctl_system_commands;   /* supctl_system.c */
 extern const struct command_table supctl_registry_commands; /* supctl_registry.c */
 extern const struct command_table supctl_follow_commands;   /* supctl_follow.c */
+extern const struct command_table supctl_observe_commands;  /* supctl_observe.c */
 
 /* ---- for commands -------------------------------------------------------------------
  */

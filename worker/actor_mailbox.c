@@ -61,6 +61,7 @@ int actor_deliver(struct actor *actor, struct message *message)
     }
     if (message->kind == MSG_USER && actor->is_full) {
         message_destroy(message);
+        actor->vm->rt->n_mailbox_drops++;
         return -1;
     }
     count_in(actor, message);

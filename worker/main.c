@@ -20,6 +20,7 @@
 #include "worker/contracts.h"
 #include "worker/events.h"
 #include "worker/functions.h"
+#include "worker/metrics.h"
 #include "worker/peers.h"
 #include "worker/policies.h"
 #include "worker/program.h"
@@ -77,6 +78,7 @@ static void set_up(struct runtime *rt)
     rt->contracts = contracts_create();
     rt->subscriptions = events_create();
     rt->uplink = uplink_create(rt, SOCKET_FD);
+    rt->metrics = metrics_create(rt);
 }
 
 /* Actors that send faster than the supervisor reads wait until it has caught up; what
@@ -102,6 +104,7 @@ static void run(struct runtime *rt)
         if (rt->draining)
             role_check_drained(rt);
     }
+    metrics_flush(rt->metrics);
     conn_flush(uplink_conn(rt->uplink));
 }
 
@@ -109,6 +112,7 @@ static void tear_down(struct runtime *rt)
 {
     actors_end_all(rt);
     sched_finish(&rt->sched);
+    metrics_destroy(rt->metrics);
     terminal_destroy(rt->terminal);
     events_destroy(rt->subscriptions);
     contracts_destroy(rt->contracts);

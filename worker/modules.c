@@ -19,6 +19,7 @@
 #include "worker/modules/mod_io.h"
 #include "worker/modules/mod_json.h"
 #include "worker/modules/mod_logger.h"
+#include "worker/modules/mod_metrics.h"
 #include "worker/modules/mod_process.h"
 #include "worker/modules/mod_registry.h"
 #include "worker/modules/mod_security.h"
@@ -46,6 +47,7 @@ static const struct {
     {"io",       mod_io_open,       false},
     {"json",     json_open,         false},
     {"logger",   mod_logger_open,   false},
+    {"metrics",  mod_metrics_open,  false},
     {"payload",  payload_open,      true},
     {"process",  mod_process_open,  true},
     {"registry", mod_registry_open, false},

@@ -191,6 +191,7 @@ int role_on_ping(struct runtime *rt, struct bytes body, struct err *err)
     value_put(&figures, "calls", value_int(functions_n_busy(rt->functions)));
     value_put(&figures, "heap_bytes", value_int(inspect_heap_bytes(rt)));
     value_put(&figures, "slices", value_int((int64_t)rt->sched.n_slices));
+    value_put(&figures, "drops", value_int((int64_t)rt->n_mailbox_drops));
     buf_clear(&rt->scratch);
     value_encode(&rt->scratch, &figures);
     value_finish(&figures);

@@ -50,12 +50,14 @@ struct runtime {
     struct list births;                  /* spawns under way, see spawn.c */
     struct contracts *contracts;         /* definitions and bindings in use */
     struct subscriptions *subscriptions; /* of the event bus */
-    struct terminal *terminal;           /* role terminal, else NULL */
+    struct metrics *metrics;
+    struct terminal *terminal; /* role terminal, else NULL */
     struct settings settings;
     uint32_t n_probing; /* instances that READY waits for */
     bool set_up, draining, stop;
     int exit_status;
-    struct buf scratch; /* for one encoding at a time, never across a yield */
+    uint64_t n_mailbox_drops; /* messages that a full mailbox didn't take */
+    struct buf scratch;       /* for one encoding at a time, never across a yield */
 };
 
 #endif

@@ -76,9 +76,14 @@ def test_the_example_settings_have_every_key():
         if kind == "LATER":
             assert re.search(rf"^#.*\b{re.escape(key)}\b", text, re.M), key
         else:
-            section, name = key.split(".", 1)
-            body = re.search(rf"^{section}:\n((?:[ #].*\n|\n)*)", text, re.M)
-            assert body and re.search(rf"^  {name}: ", body.group(1), re.M), key
+            *sections, name = key.split(".")
+            body = text
+            for depth, section in enumerate(sections):
+                found = re.search(rf"^{'  ' * depth}{section}:\n((?:[ #].*\n|\n)*)",
+                                  body, re.M)
+                assert found, key
+                body = found.group(1)
+            assert re.search(rf"^{'  ' * len(sections)}{name}: ", body, re.M), key
 
 
 def test_a_wrong_key_in_settings_is_told_with_the_right_one(tmp_path):

@@ -63,12 +63,36 @@ START_TEST(latency_forgets_after_two_minutes)
 }
 END_TEST
 
+START_TEST(latency_keeps_totals_for_ever)
+{
+    struct latency latency = {.turned_at = 100};
+    uint64_t counts[LATENCY_N_BOUNDS + 1];
+
+    latency_note(&latency, 15e-6, 100);
+    latency_note(&latency, 16e-6, 100);
+    latency_note(&latency, 63.9e-6, 161);
+    latency_note(&latency, 1, 1000);
+    latency_note(&latency, 68, 1061);
+    latency_note(&latency, 1e9, 1061);
+    latency_note(&latency, -1, 5000);
+    latency_totals(&latency, counts);
+    for (unsigned i = 0; i <= LATENCY_N_BOUNDS; i++) {
+        uint64_t want = i < 2 ? 2 : i == 8 ? 1 : i == LATENCY_N_BOUNDS ? 2 : 0;
+
+        ck_assert_msg(counts[i] == want, "bucket %u: %llu, not %llu", i,
+                      (unsigned long long)counts[i], (unsigned long long)want);
+    }
+    ck_assert_double_eq_tol(latency.sum_s, 1000000069.0000949, 1e-6);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, latency_rounds_up_to_the_end_of_a_bucket, 0,
                         N_ELEMENTS(exact));
     tcase_add_test(tc, latency_is_a_quarter_off_at_most);
     tcase_add_test(tc, latency_finds_quantiles);
+    tcase_add_test(tc, latency_keeps_totals_for_ever);
     tcase_add_test(tc, latency_forgets_after_two_minutes);
 }
 

@@ -1,0 +1,74 @@
+#include "supervisor/function_stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+const char *function_outcome_name(enum function_outcome outcome)
+{
+    static const char *const names[] = {"ok", "error", "canceled", "timeout",
+                                        "unavailable"};
+
+    return names[outcome];
+}
+
+struct function_table *function_table_create(void)
+{
+    return xcalloc(1, sizeof(struct function_table));
+}
+
+void function_table_destroy(struct function_table *table)
+{
+    if (table == NULL)
+        return;
+    MAP_FOREACH (row, &table->rows) {
+        struct function_stats *stats = row->value;
+
+        free(stats->times);
+        free(stats->id);
+        free(stats);
+    }
+    map_finish(&table->rows);
+    free(table);
+}
+
+struct function_stats *function_stats_get(struct function_table *table, const char *id)
+{
+    struct function_stats *stats;
+    size_t n = strlen(id);
+
+    if (table == NULL)
+        return NULL;
+    stats = map_find(&table->rows, id, n);
+    if (stats != NULL)
+        return stats;
+    if (table->rows.n >= FUNCTION_ROWS_MAX) {
+        table->n_refused++;
+        return NULL;
+    }
+    stats = xcalloc(1, sizeof(*stats));
+    stats->id = xstrdup(id);
+    map_put(&table->rows, stats->id, n, stats);
+    return stats;
+}
+
+void function_count_end_slow(struct function_count *count,
+                             enum function_outcome outcome, double now)
+{
+    struct function_stats *stats = count->stats;
+    double sent_at = count->sent_at != 0 ? count->sent_at : now,
+           all_s = now - count->given_at;
+    struct function_times *times = stats->times;
+
+    count->stats = NULL;
+    stats->n_in_flight--;
+    stats->n_ended[outcome]++;
+    if (times == NULL)
+        times = stats->times = xcalloc(1, sizeof(*times));
+    latency_note(&times->queue, sent_at - count->given_at, now);
+    if (count->sent_at != 0)
+        latency_note(&times->run, now - sent_at, now);
+    times->counts[metric_bucket_of(all_s)]++;
+    times->sum_s += all_s;
+}
