@@ -35,6 +35,7 @@
 #include "supervisor/calls.h"
 #include "supervisor/code.h"
 #include "supervisor/config.h"
+#include "supervisor/contract_doc.h"
 #include "supervisor/contract_targets.h"
 #include "supervisor/control.h"
 #include "supervisor/core.h"
@@ -587,11 +588,19 @@ static void raise_limits(void)
 /* What needs no running app; -1 = boot. */
 static int run_without_boot(struct program *program)
 {
+    struct err err = {0};
+
     if (program->options.command == COMMAND_RUN_LIST) {
         terminal_run_list(program->sup.registry, stdout);
         return EXIT_OK;
     }
-    return -1;
+    if (program->options.command != COMMAND_CONTRACTS)
+        return -1;
+    if (contract_doc_write(registry_state(program->sup.registry), &program->options,
+                           stdout, &err) == 0)
+        return EXIT_OK;
+    fprintf(stderr, "supervisor: %s\n", err.text);
+    return EXIT_FAILED;
 }
 
 static bool prepare_terminal(struct program *program)

@@ -21,6 +21,8 @@ enum option_id {
     OPT_SILENT,
     OPT_EXEC,
     OPT_HOST,
+    OPT_FORMAT,
+    OPT_OUT,
     OPT_VERSION,
     OPT_HELP,
     OPT_CONSOLE, /* wippy's -c */
@@ -91,6 +93,10 @@ static const struct option_row {
      COMMAND_LINT},
     {"lock-file", 'l', OPT_NOTHING_WITH_VALUE, "PATH",
      "accepted, has no effect: wippy.lock of the app's folder counts", COMMAND_LINT},
+    {"format", 0, OPT_FORMAT, "md|json", "Markdown (the default) or JSON",
+     COMMAND_CONTRACTS},
+    {"out", 0, OPT_OUT, "FILE", "write to this file instead of standard output",
+     COMMAND_CONTRACTS},
     {"version", 0, OPT_VERSION, NULL, "print the version", COMMAND_BOOT},
     {"help", 'h', OPT_HELP, NULL, "print help; after a command: about it",
      COMMAND_BOOT},
@@ -115,6 +121,9 @@ static const struct command_row {
      false, COMMAND_TEST},
     {"lint", "lint", "the same as check, with choices of what is shown", false,
      COMMAND_LINT},
+    {"contracts", "contracts doc [PATTERN]",
+     "print what the app's contracts promise ('shop:*': those of one namespace)", false,
+     COMMAND_CONTRACTS},
     {"init", "init", "write wippy.lock", false, COMMAND_INIT},
     {"serve", "serve DIR", "serve a folder of functions over HTTP", true, COMMAND_BOOT},
     {"dev", "dev DIR", "serve with reload on change", true, COMMAND_BOOT},
@@ -258,6 +267,16 @@ static int set_limit(const struct parser *parser, const char *value)
     return 0;
 }
 
+static int set_format(const struct parser *parser, const char *value)
+{
+    assert(value != NULL);
+    if (strcmp(value, "md") != 0 && strcmp(value, "json") != 0)
+        return err_set(parser->err, ERR_INVALID, "--format is md or json, not '%.60s'",
+                       value);
+    parser->out->doc.json = value[0] == 'j';
+    return 0;
+}
+
 static int take_option(struct parser *parser, const struct option_row *row,
                        const char *value)
 {
@@ -326,6 +345,11 @@ static int take_option(struct parser *parser, const struct option_row *row,
         return set_limit(parser, value);
     case OPT_SUMMARY:
         out->lint.summary = true;
+        return 0;
+    case OPT_FORMAT:
+        return set_format(parser, value);
+    case OPT_OUT:
+        out->doc.out = value;
         return 0;
     case OPT_NOTHING:
     case OPT_NOTHING_WITH_VALUE:
@@ -449,6 +473,12 @@ static int read_word(struct parser *parser, const char *text)
         texts_add(&out->configs, text);
     else if (parser->command->id == COMMAND_PACK && out->pack.out == NULL)
         out->pack.out = text;
+    else if (parser->command->id == COMMAND_CONTRACTS && !out->doc.asked &&
+             strcmp(text, "doc") == 0)
+        out->doc.asked = true;
+    else if (parser->command->id == COMMAND_CONTRACTS && out->doc.asked &&
+             out->doc.pattern == NULL)
+        out->doc.pattern = text;
     else if (parser->command->id == COMMAND_RUN && out->exec == NULL &&
              out->name == NULL)
         out->name = text;
@@ -501,7 +531,10 @@ static int settle(struct parser *parser)
     if (out->command == COMMAND_PACK && out->pack.out == NULL)
         return err_set(parser->err, ERR_INVALID,
                        "pack needs a file to write: supervisor pack OUT.wapp");
-    if (out->command != COMMAND_RUN && out->command <= COMMAND_PACK &&
+    if (out->command == COMMAND_CONTRACTS && !out->doc.asked)
+        return err_set(parser->err, ERR_INVALID,
+                       "contracts needs to know what to do: supervisor contracts doc");
+    if (out->command != COMMAND_RUN && out->command <= COMMAND_CONTRACTS &&
         (out->exec != NULL || out->host != NULL))
         return err_set(parser->err, ERR_INVALID,
                        "-x and --host belong to 'run': supervisor run -x %s",

@@ -24,6 +24,7 @@ enum command {
     COMMAND_TEST,
     COMMAND_LINT,
     COMMAND_PACK,
+    COMMAND_CONTRACTS,
     COMMAND_INIT, /* only as wippy: writes wippy.lock */
     COMMAND_HELP,
     COMMAND_VERSION,
@@ -55,6 +56,11 @@ struct options {
         const char *limit; /* a number; NULL: all */
         bool json, summary;
     } lint;
+    struct doc_options {     /* contracts doc */
+        const char *pattern; /* of ids; NULL: all */
+        const char *out;     /* NULL: standard output */
+        bool asked, json;    /* the word `doc` was there; else Markdown */
+    } doc;
     struct texts args;
     bool has_log_format, has_log_level, silent;
     enum log_format log_format;

@@ -1,6 +1,5 @@
 #include "supervisor/pack_make.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/file_write.h"
 #include "common/mem.h"
 
 #include "supervisor/bytecode.h"
@@ -258,40 +258,6 @@ static int take_entries(struct maker *maker, struct err *err)
 /* ---- the file ----------------------------------------------------------------------
  */
 
-static int write_all(int fd, struct bytes bytes)
-{
-    while (bytes.n > 0) {
-        ssize_t n = write(fd, bytes.data, bytes.n);
-
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n == -1)
-            return -1;
-        bytes.data += n;
-        bytes.n -= (size_t)n;
-    }
-    return 0;
-}
-
-/* Under another name first, so that no half of a pack is ever found under this one. */
-static int write_file(const char *path, struct bytes bytes, struct err *err)
-{
-    char *part = xasprintf("%s.part", path);
-    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0777);
-    bool good = fd != -1 && write_all(fd, bytes) == 0 && fsync(fd) == 0;
-    int rc = 0;
-
-    if (fd != -1 && close(fd) == -1)
-        good = false;
-    if (!good || rename(part, path) == -1) {
-        rc = err_set(err, ERR_UNAVAILABLE, "can't write %s: %s", path, strerror(errno));
-        if (fd != -1)
-            unlink(part);
-    }
-    free(part);
-    return rc;
-}
-
 /* Whoever packs learns what won't load, not whoever runs the pack. */
 static int check_pack(struct bytes pack, struct err *err)
 {
@@ -331,7 +297,7 @@ int pack_make(const struct supervisor *sup, const struct options *options, FILE 
     if (rc == 0)
         rc = check_pack(buf_bytes(&pack), err);
     if (rc == 0)
-        rc = write_file(options->pack.out, buf_bytes(&pack), err);
+        rc = file_write_whole(options->pack.out, 0777, buf_bytes(&pack), err);
     if (rc == 0)
         tell(&maker, buf_bytes(&pack));
     entry_list_finish(&maker.entries);

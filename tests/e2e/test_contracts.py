@@ -2,13 +2,12 @@
 
 import json
 import subprocess
-import textwrap
 
 import pytest
 
 import lua_suite
 import troupe
-from troupe import SupctlError, function
+from troupe import function
 
 
 @pytest.fixture(scope="module")
@@ -344,3 +343,150 @@ def test_f66_interceptors_see_contract_calls(boot):
 def test_f66_a_function_that_is_not_there(boot):
     running = boot([VALIDATED[0], *VALIDATED[2:]])
     assert "no handler registered" in running.call("app:use", "app:post", "a")
+
+
+# ---- F-71
+
+DOCUMENTED = """\
+namespace: shop
+entries:
+  - name: mailer
+    kind: contract.definition
+    meta: {comment: "Delivers mail."}
+    methods:
+      - name: send
+        description: "One | mail"
+        input_schemas:
+          - format: application/schema+json
+            definition:
+              type: object
+              required: [to]
+              properties:
+                to:
+                  type: array
+                  items:
+                    type: object
+                    properties:
+                      name: {type: [string, "null"], description: "Who\\nit is"}
+                kind: {enum: [letter, parcel]}
+        output_schemas:
+          - {format: json-schema, definition: {const: true}}
+      - {name: list}
+  - {name: empty, kind: contract.definition}
+  - name: z_post
+    kind: contract.binding
+    contracts: [{contract: mailer, default: true, context_required: [user, tenant],
+                 methods: {send: send, list: "other:list"}}]
+  - name: a_pigeon
+    kind: contract.binding
+    contracts: [{contract: mailer, methods: {send: p, list: p}}]
+"""
+
+MARKDOWN = """\
+# Contracts
+
+## shop:empty
+
+No methods.
+
+No bindings.
+
+## shop:mailer
+
+Delivers mail.
+
+### Methods
+
+| name | description | inputs | outputs |
+|---|---|---|---|
+| send | One \\| mail | object | `true` |
+| list |  |  |  |
+
+#### `send`: input 1
+
+Format: `application/schema+json`
+
+| name | type | required | description |
+|---|---|---|---|
+| to | array of object | yes |  |
+| to[].name | string or null | | Who it is |
+| kind | `"letter"`, `"parcel"` | |  |
+
+```json
+{SCHEMA}
+```
+
+#### `send`: output 1
+
+Format: `json-schema`
+
+```json
+{
+  "const": true
+}
+```
+
+### Bindings
+
+| binding | default | required context | functions |
+|---|---|---|---|
+| shop:a_pigeon | |  | send → shop:p, list → shop:p |
+| shop:z_post | yes | user, tenant | send → shop:send, list → other:list |
+"""
+
+SCHEMA = {
+    "type": "object", "required": ["to"], "properties": {
+        "to": {"type": "array", "items": {"type": "object", "properties": {
+            "name": {"type": ["string", "null"], "description": "Who\nit is"}}}},
+        "kind": {"enum": ["letter", "parcel"]}}}
+
+
+def document(tmp_path, *args, text=DOCUMENTED, program=troupe.SUPERVISOR):
+    (tmp_path / "x.yaml").write_text(text)
+    return subprocess.run([program, "contracts", "doc", *args, "--config", "x.yaml"],
+                          cwd=tmp_path, timeout=30, capture_output=True, text=True,
+                          check=False)
+
+
+def test_f71_markdown(tmp_path):
+    result = document(tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == MARKDOWN.replace("{SCHEMA}", json.dumps(SCHEMA, indent=2))
+    assert document(tmp_path).stdout == result.stdout
+
+
+def test_f71_json_by_either_name_into_a_file(tmp_path):
+    wippy = tmp_path / "wippy"
+    wippy.symlink_to(troupe.SUPERVISOR)
+    result = document(tmp_path, "shop:m*", "--format", "json", "--out", "doc.json",
+                      program=wippy)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    found = json.loads((tmp_path / "doc.json").read_text())
+    assert [(one["id"], one["comment"]) for one in found] == [
+        ("shop:mailer", "Delivers mail.")]
+    send, listing = found[0]["methods"]
+    assert send["input_schemas"][0]["definition"] == SCHEMA
+    assert send["output_schemas"] == [
+        {"format": "json-schema", "definition": {"const": True}}]
+    assert listing == {"name": "list", "description": "", "input_schemas": [],
+                       "output_schemas": []}
+    assert found[0]["bindings"] == [
+        {"id": "shop:a_pigeon", "default": False, "context_required": [],
+         "methods": {"send": "shop:p", "list": "shop:p"}},
+        {"id": "shop:z_post", "default": True, "context_required": ["user", "tenant"],
+         "methods": {"send": "shop:send", "list": "other:list"}}]
+
+
+def test_f71_what_can_go_wrong(tmp_path):
+    result = document(tmp_path, "none:*")
+    assert (result.returncode, result.stdout, result.stderr) == (
+        1, "", "supervisor: no contract matches 'none:*'\n")
+    result = document(tmp_path, "--out", "no/such/folder")
+    assert result.returncode == 1
+    assert "can't write no/such/folder" in result.stderr
+    assert document(tmp_path, "--format", "pdf").returncode == 2
+    assert document(tmp_path, "a", "b").returncode == 2
+    result = document(tmp_path, text=DOCUMENTED.replace("{const: true}", "{type: x}"))
+    assert result.returncode == 78
+    assert "invalid schema: /type" in result.stderr
+    assert document(tmp_path, text="namespace: a\nentries: []\n").stdout == "# Contracts\n"

@@ -81,6 +81,19 @@ START_TEST(options_understand_wippy)
 }
 END_TEST
 
+START_TEST(options_ask_for_documentation_of_contracts)
+{
+    ck_assert_int_eq(parse("wippy contracts doc shop:* --format json --out x.json"), 0);
+    ck_assert_int_eq(options.command, COMMAND_CONTRACTS);
+    ck_assert_str_eq(options.doc.pattern, "shop:*");
+    ck_assert(options.doc.json);
+    ck_assert_str_eq(options.doc.out, "x.json");
+    ck_assert_int_eq(parse("supervisor contracts doc"), 0);
+    ck_assert_ptr_eq(options.doc.pattern, NULL);
+    ck_assert(!options.doc.json);
+}
+END_TEST
+
 START_TEST(options_take_packs)
 {
     ck_assert_int_eq(parse("supervisor run ./a.wapp hello b.wapp"), 0);
@@ -151,6 +164,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, options_take_run_with_a_process);
     tcase_add_test(tc, options_take_run_with_a_name);
     tcase_add_test(tc, options_understand_wippy);
+    tcase_add_test(tc, options_ask_for_documentation_of_contracts);
     tcase_add_test(tc, options_take_packs);
     tcase_add_test(tc, options_show_help_about_a_command);
     tcase_add_loop_test(tc, options_refuse, 0, N_ELEMENTS(refused));
