@@ -191,6 +191,8 @@ void code_add_problem(struct problems *problems, const struct entry *entry,
     const char *message = value_get_text(details, "message");
     struct problem_at at = entry_source_at(entry, line, column);
 
+    if (line != 0)
+        at.code = PROBLEM_PARSE;
     if (message == NULL)
         message = err->text;
     if (strncmp(message, "error: ", 7) == 0) /* the line says so already */

@@ -237,7 +237,7 @@ static void add_text(char ***items, unsigned *n, char *text)
 static void take_scalar(const struct loader *loader, const char *key,
                         const struct yaml_node *node)
 {
-    struct problem_at at = {loader->file, node->line, node->column, NULL};
+    struct problem_at at = {loader->file, node->line, node->column, NULL, NULL};
     const struct setting *row = find_setting(key);
 
     if (row == NULL)
@@ -256,7 +256,7 @@ static void take_scalar(const struct loader *loader, const char *key,
 static void take_map(const struct loader *loader, const char *key,
                      const struct yaml_node *node, struct value *out)
 {
-    struct problem_at at = {loader->file, node->line, node->column, NULL};
+    struct problem_at at = {loader->file, node->line, node->column, NULL, NULL};
 
     if (node->type != VALUE_MAP) {
         problems_add(loader->problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL,
@@ -315,7 +315,7 @@ static void take_section(const struct loader *loader, const char *name,
 static void check_version(const struct loader *loader, const struct yaml_node *root)
 {
     const struct yaml_pair *version = yaml_find(root, "version");
-    struct problem_at at = {loader->file, root->line, root->column, NULL};
+    struct problem_at at = {loader->file, root->line, root->column, NULL, NULL};
 
     if (version == NULL && !loader->is_foreign)
         return;
@@ -331,7 +331,7 @@ static void check_version(const struct loader *loader, const struct yaml_node *r
 
 static void take_root(const struct loader *loader, const struct yaml_node *root)
 {
-    struct problem_at at = {loader->file, root->line, root->column, NULL};
+    struct problem_at at = {loader->file, root->line, root->column, NULL, NULL};
 
     if (root->type == VALUE_NIL && !loader->is_foreign)
         return;
@@ -352,10 +352,10 @@ static void take_root(const struct loader *loader, const struct yaml_node *root)
         else if (strcmp(key, "disable") == 0)
             take_map(loader, key, node, &loader->config->disable);
         else if (loader->is_foreign && is_foreign_section(key))
-            problems_add(
-                loader->problems, SEVERITY_WARNING, ERR_INVALID,
-                &(struct problem_at){loader->file, node->line, node->column, NULL},
-                NULL, "section '%s' has no effect in this build", key);
+            problems_add(loader->problems, SEVERITY_WARNING, ERR_INVALID,
+                         &(struct problem_at){loader->file, node->line, node->column,
+                                              NULL, NULL},
+                         NULL, "section '%s' has no effect in this build", key);
         else if (node->type == VALUE_MAP)
             take_section(loader, key, node);
         else
@@ -391,7 +391,7 @@ static bool read_file(const char *path, struct buf *out, const char **why_out)
 static void take_file(struct loader *loader, const char *path, bool must_exist)
 {
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
-    struct problem_at at = {path, 0, 0, NULL};
+    struct problem_at at = {path, 0, 0, NULL, NULL};
     struct yaml_document *document;
     const char *why;
     struct buf text;
@@ -432,7 +432,7 @@ static void take_sets(const struct loader *loader, const struct options *options
         const char *text = options->sets.items[i], *equals = strchr(text, '=');
         char *key = xstrndup(text, (size_t)(equals - text));
         const struct setting *row = find_setting(key);
-        struct problem_at at = {"--set", 0, 0, NULL};
+        struct problem_at at = {"--set", 0, 0, NULL, NULL};
 
         if (row == NULL)
             unknown_key(loader, &at, key);

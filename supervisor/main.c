@@ -43,6 +43,7 @@
 #include "supervisor/env.h"
 #include "supervisor/function_stats.h"
 #include "supervisor/interceptors.h"
+#include "supervisor/lint.h"
 #include "supervisor/logs.h"
 #include "supervisor/metrics.h"
 #include "supervisor/names.h"
@@ -67,6 +68,7 @@
 #include "supervisor/stores.h"
 #include "supervisor/system.h"
 #include "supervisor/terminal_run.h"
+#include "supervisor/test_run.h"
 #include "supervisor/token_targets.h"
 #include "supervisor/worker.h"
 
@@ -83,6 +85,7 @@ struct program {
     struct entry_list broken; /* read by a load that failed: their sources count too */
     struct notify notify;
     struct terminal_run *terminal; /* run -x, run NAME, test; else NULL */
+    struct test_run *tests;        /* test, when the app has no runner; else NULL */
     int lock_fd, log_fd;           /* -1 = none */
     int exit_code;
     bool stopping;
@@ -307,6 +310,8 @@ static void on_services_started(void *context)
              program->sup.config->control_path);
     if (program->terminal != NULL)
         terminal_run_start(program->terminal);
+    else if (program->tests != NULL)
+        test_run_start(program->tests);
     else if (!program->options.silent)
         banner_print(stdout, &program->sup);
 }
@@ -417,6 +422,18 @@ static bool starts_nothing(const struct program *program)
            command == COMMAND_PACK;
 }
 
+static int print_lint(struct program *program)
+{
+    const struct snapshot *state = registry_state(program->sup.registry);
+    const struct entry_list *broken = &program->broken;
+
+    if (state->n != 0 || broken->n == 0)
+        return lint_print(stdout, &program->options.lint, &program->problems,
+                          state->entries, state->n);
+    return lint_print(stdout, &program->options.lint, &program->problems, broken->items,
+                      broken->n);
+}
+
 static void finish_pack(struct program *program)
 {
     struct err err = {0};
@@ -434,6 +451,10 @@ static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
 
     if (program->stopping)
         return;
+    if (program->options.command == COMMAND_LINT) {
+        give_up(program, print_lint(program), NULL);
+        return;
+    }
     if (n_failed == 0 && program->problems.n_errors == 0 &&
         program->options.command == COMMAND_PACK) {
         finish_pack(program);
@@ -536,6 +557,8 @@ static void destroy_modules(struct program *program)
 
     terminal_run_destroy(program->terminal);
     program->terminal = NULL;
+    test_run_destroy(program->tests);
+    program->tests = NULL;
     offload_destroy(sup->offload); /* before those that its jobs answer */
     control_destroy(sup->control);
     rollouts_destroy(sup->rollouts);
@@ -611,13 +634,18 @@ static bool prepare_terminal(struct program *program)
     if (options->exec == NULL && options->name == NULL &&
         options->command != COMMAND_TEST)
         return true;
-    program->terminal =
-        terminal_run_create(&program->sup, options, on_terminal_done, program, &err);
-    if (program->terminal == NULL) {
+    if (options->command == COMMAND_TEST &&
+        !terminal_run_has_test(program->sup.registry))
+        program->tests = test_run_create(&program->sup, options, stdout,
+                                         on_terminal_done, program, &err);
+    else
+        program->terminal = terminal_run_create(&program->sup, options,
+                                                on_terminal_done, program, &err);
+    if (program->terminal == NULL && program->tests == NULL) {
         fprintf(stderr, "supervisor: %s\n", err.text);
         program->exit_code = EXIT_FAILED;
     }
-    return program->terminal != NULL;
+    return program->terminal != NULL || program->tests != NULL;
 }
 
 static bool take_state(struct program *program)

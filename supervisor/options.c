@@ -117,7 +117,9 @@ static const struct command_row {
      COMMAND_RUN_LIST},
     {"check", "check [FILE.wapp]", "load and validate everything, start nothing", false,
      COMMAND_CHECK},
-    {"test", "test [ARGS...]", "run the app's test entry (meta.command.name: test)",
+    {"test", "test [PATTERN...]",
+     "run the app's tests: every entry with meta.type: test, or the one with "
+     "meta.command.name: test",
      false, COMMAND_TEST},
     {"lint", "lint", "the same as check, with choices of what is shown", false,
      COMMAND_LINT},

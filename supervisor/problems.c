@@ -75,6 +75,7 @@ void problems_add(struct problems *problems, enum severity severity, enum err_ki
                             .entry = copy_text(at->entry),
                             .text = copy_text(text),
                             .hint = copy_text(hint),
+                            .code = at->code,
                             .sequence = problems->n};
     problems->n++;
 }

@@ -27,6 +27,7 @@ struct problem {
     char *entry;           /* id, NULL if none */
     char *text;            /* what */
     char *hint;            /* what would be right, NULL if text says it */
+    const char *code;      /* of its sort, for scripts; static; NULL: it has none */
     size_t sequence;
 };
 
@@ -44,7 +45,10 @@ struct problem_at {
     const char *file;
     unsigned line, column;
     const char *entry;
+    const char *code; /* NULL, or one of those below */
 };
+
+#define PROBLEM_PARSE "P0001" /* a source that is no Lua */
 
 /* Adds one. hint may be NULL. Control bytes in the sentence are escaped. */
 void problems_add(struct problems *problems, enum severity severity, enum err_kind kind,

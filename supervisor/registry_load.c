@@ -440,7 +440,8 @@ static void move_problems(struct problems *to, const struct problems *from,
         struct problem_at at = {.file = row->file,
                                 .line = row->line,
                                 .column = row->column,
-                                .entry = row->entry};
+                                .entry = row->entry,
+                                .code = row->code};
 
         if (is_news(row, incomplete))
             problems_add(to, row->severity, row->kind, &at, row->hint, "%s", row->text);

@@ -86,7 +86,8 @@ static void copy_problems(struct problems *to, const struct problems *from)
 {
     for (size_t i = 0; i < from->n; i++) {
         const struct problem *row = &from->rows[i];
-        struct problem_at at = {row->file, row->line, row->column, row->entry};
+        struct problem_at at = {row->file, row->line, row->column, row->entry,
+                                row->code};
 
         problems_add(to, row->severity, row->kind, &at, row->hint, "%s", row->text);
     }

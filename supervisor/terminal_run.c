@@ -106,11 +106,7 @@ static const struct entry *find_target(const struct snapshot *state,
     const struct entry *entry;
 
     if (options->command == COMMAND_TEST) {
-        entry = find_by_command(state, "test", true);
-        if (entry == NULL)
-            err_set(err, ERR_NOT_FOUND,
-                    "the app has no test entry (one with meta.command.name: test)");
-        return entry;
+        return find_by_command(state, "test", true); /* has_test() was asked */
     }
     if (options->exec == NULL) {
         entry = find_by_command(state, options->name, false);
@@ -209,6 +205,11 @@ void terminal_run_destroy(struct terminal_run *run)
     free(run->entry);
     free(run->host);
     free(run);
+}
+
+bool terminal_run_has_test(const struct registry *registry)
+{
+    return find_by_command(registry_state(registry), "test", true) != NULL;
 }
 
 void terminal_run_list(const struct registry *registry, FILE *out)

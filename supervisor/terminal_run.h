@@ -33,6 +33,10 @@ void terminal_run_start(struct terminal_run *run);
 /* An EXIT for a control pid; ignored when it isn't this run's. */
 void terminal_run_on_exit(struct terminal_run *run, const struct frame_exit *frame);
 
+/* Has the app a runner for its tests, an entry whose command is called "test"? Without
+ * one `test` is test_run's. */
+bool terminal_run_has_test(const struct registry *registry);
+
 /* `run list`: what meta.command the app's processes have. */
 void terminal_run_list(const struct registry *registry, FILE *out);
 

@@ -56,13 +56,14 @@ def contains(text, wanted):
 class Example:
     """One app that goes through its steps."""
 
-    def __init__(self, boot, name):
+    def __init__(self, boot, name, config=None):
         self.name = name
         self.port = free_port()
         self.steps = steps_of(name)
         args = [arg.replace("{port}", str(self.port))
                 for verb, rest in self.steps if verb == "boot" for arg in rest.split()]
-        self.one = boot(config=os.path.join(EXAMPLES, name), args=args, start=False)
+        self.one = boot(config=config or os.path.join(EXAMPLES, name), args=args,
+                        start=False)
         self.one.allow(*(rest for verb, rest in self.steps if verb == "allow"))
 
     def go(self):

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import test_examples
 import troupe
 from troupe import SupctlError, function, library, process
 
@@ -184,6 +185,14 @@ def test_a_pack_that_cannot_be_written_is_told(folder):
     done = supervisor("pack", folder / "no" / "one.wapp", cwd=folder / "app",
                       check=troupe.FAILED)
     assert "can't write" in done.stderr
+
+
+@pytest.mark.parametrize("name", test_examples.NAMES)
+def test_every_example_does_the_same_as_bytecode_CLI_06(boot, tmp_path, name):
+    pack = tmp_path / "example.wapp"
+    supervisor("pack", pack, "--bytecode", "**", "--config",
+               os.path.join(test_examples.EXAMPLES, name), cwd=tmp_path)
+    test_examples.Example(boot, name, config=str(pack)).go()
 
 
 # ---- hostile packs

@@ -1,0 +1,3 @@
+return function(name: string): string
+    return words.greeting(name)
+end

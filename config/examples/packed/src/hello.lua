@@ -1,0 +1,3 @@
+return function(name: string?)
+    io.print(words.greeting(name or "you"))
+end

@@ -1,0 +1,3 @@
+return function(items: {any}): number
+    return shelf.total(items)
+end
