@@ -254,9 +254,9 @@ static int forget_contracts(struct runtime *rt, const struct value *args,
 static int forget_code(struct runtime *rt, const struct value *args,
                        struct value *result, struct err *err)
 {
-    (void)result, (void)err;
+    (void)err;
     programs_forget(rt->programs, args);
-    upgrade_spread_news(rt, args);
+    upgrade_spread_news(rt, args, result);
     functions_forget_stale(rt->functions);
     programs_sweep(rt->programs);
     return 0;

@@ -193,22 +193,26 @@ static void deliver(struct actor *actor, struct value *sources)
     actor_deliver(actor, message);
 }
 
-static void tell(struct actor *actor, const struct value *ids)
+static bool tell(struct actor *actor, const struct value *ids)
 {
     struct value sources = sources_of(actor->vm->program, ids);
+    bool concerned = sources.as.list.n != 0;
 
-    if (sources.as.list.n != 0)
+    if (concerned)
         deliver(actor, &sources);
     value_finish(&sources);
+    return concerned;
 }
 
-void upgrade_spread_news(struct runtime *rt, const struct value *ids)
+void upgrade_spread_news(struct runtime *rt, const struct value *ids,
+                         struct value *pids_out)
 {
+    *pids_out = value_list();
     for (uint32_t slot = 1; slot < rt->slots.n_used; slot++) {
         struct actor *actor = slots_at(&rt->slots, slot);
 
-        if (actor != NULL && actor->upgradable)
-            tell(actor, ids);
+        if (actor != NULL && actor->upgradable && tell(actor, ids))
+            value_append(pids_out, value_int((int64_t)actor->pid));
     }
 }
 

@@ -27,8 +27,11 @@ int upgrade_request(struct actor *actor, const char *entry, struct bytes args);
 void upgrade_begin(struct actor *actor);
 
 /* The code of these entries (a list of texts) has changed: tells those who want to
- * know. */
-void upgrade_spread_news(struct runtime *rt, const struct value *ids);
+ * know. pids_out, the caller's, lists them: a supervisor need not restart what upgrades
+ * itself.
+ */
+void upgrade_spread_news(struct runtime *rt, const struct value *ids,
+                         struct value *pids_out);
 
 /* The actor wants to know from now on; it may be late already. */
 void upgrade_tell_late(struct actor *actor);

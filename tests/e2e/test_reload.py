@@ -229,6 +229,32 @@ def test_a_service_that_fails_after_a_reload_is_told_and_mended_by_the_next(boot
     one.wait_service("app:s", "running")
 
 
+def test_UP2_a_service_that_upgrades_itself_keeps_running(boot):
+    def app(text):
+        return [host(), ASK, process("p", f"""
+return {{main = function()
+    process.set_options({{upgradable = true}})
+    local inbox, events = process.inbox(), process.events()
+    while true do
+        local got = channel.select{{inbox:case_receive(), events:case_receive()}}
+        if got.channel == events then
+            if got.value.kind ~= process.event.OUTDATED then return end
+            process.upgrade()
+        end
+        process.send(got.value:from(), "t", "{text}")
+    end
+end}}"""), service("s", "app:p")]
+
+    one = boot(app("old"))
+    before = one.service("app:s")
+    assert one.call("app:ask", before["pid"]) == "old"
+    rewrite(one, app("new"))
+    assert reload(one)["services"] == [{"id": "app:s", "effect": "upgrades itself"}]
+    wait_for(lambda: one.call("app:ask", before["pid"]) == "new", what="its new code")
+    after = one.service("app:s")
+    assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])
+
+
 def test_SIGHUP_reloads(boot):
     one = boot([answering("f", "1")])
     rewrite(one, [answering("f", "2")])
