@@ -4,9 +4,9 @@
  * Workers keep the code that they have fetched. After a change of the registry each of
  * them is told what to forget (CALL "@code.forget", the ids), and answers with a list:
  * the pids (integers) of its actors that will take the new code by themselves (UP-2),
- * or nil. Contracts they keep too, and forget all of them ("@contract.forget"). Who made
- * the change waits here until all have answered: from then on nobody starts the old code
- * any more (REG-23, REG-24). What runs already runs on.
+ * or nil. Contracts they keep too, and forget all of them ("@contract.forget"). Who
+ * made the change waits here until all have answered: from then on nobody starts the
+ * old code any more (REG-23, REG-24). What runs already runs on.
  */
 #ifndef TROUPE_SUPERVISOR_CODE_NEWS_H
 #define TROUPE_SUPERVISOR_CODE_NEWS_H

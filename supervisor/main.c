@@ -58,6 +58,7 @@
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_load.h"
+#include "supervisor/registry_store.h"
 #include "supervisor/registry_targets.h"
 #include "supervisor/reload.h"
 #include "supervisor/rollout.h"
@@ -662,6 +663,31 @@ static bool take_state(struct program *program)
     return program->lock_fd != -1;
 }
 
+/* What changed at run time before counts again, on top of the files as they are. */
+static bool restore_history(struct program *program)
+{
+    struct supervisor *sup = &program->sup;
+    const char *type = config_get_text(sup->config, "registry.history_type");
+    bool enabled = config_get_bool(sup->config, "registry.enable_history");
+    struct err err = {0};
+
+    if (program->options.command == COMMAND_CHECK ||
+        program->options.command == COMMAND_PACK)
+        return true;
+    if (!enabled || strcmp(type, "nil") == 0)
+        registry_keep_no_history(sup->registry);
+    if (!enabled || strcmp(type, "sqlite") != 0)
+        return true;
+    sup->history = registry_store_open(
+        config_get_text(sup->config, "registry.history_path"), &err);
+    if (sup->history != NULL &&
+        registry_store_restore(sup->history, sup->registry, &err) == 0)
+        return true;
+    fprintf(stderr, "supervisor: %s\n", err.text);
+    program->exit_code = exit_code_for(&err);
+    return false;
+}
+
 static void run_loop(struct program *program)
 {
     if (!program->gave_up)
@@ -718,11 +744,12 @@ static void run(struct program *program)
 
         if (code != -1)
             program->exit_code = code;
-        else if (take_state(program))
+        else if (take_state(program) && restore_history(program))
             serve(program);
     } else {
         serve(program); /* only to compile, so that all problems are told at once */
     }
+    registry_store_close(sup->history);
     entry_list_finish(&program->broken);
     value_finish(&program->disable);
     env_destroy(sup->env);

@@ -10,10 +10,11 @@
 #include "supervisor/pool_private.h"
 #include "supervisor/registry.h"
 
-#define RESTART_TOKENS     100.0 /* restarts at once, of all pools together */
-#define RESTARTS_PER_S     50.0
-#define RETIRE_DEADLINE_MS 600000u /* accepted calls of a replaced pool */
-#define HOST_DEADLINE_MS   10000u  /* the actors of a removed host */
+#define RESTART_TOKENS      100.0 /* restarts at once, of all pools together */
+#define RESTARTS_PER_S      50.0
+#define RETIRE_DEADLINE_MS  600000u /* accepted calls of a replaced pool */
+#define HOST_DEADLINE_MS    10000u  /* the actors of a removed host */
+#define DISCARD_DEADLINE_MS 1000u   /* nothing: it never had a call */
 
 static uint64_t now_ns(void)
 {
@@ -196,7 +197,8 @@ void pools_show(struct pool *pool, struct snapshot *before)
 
 void pools_discard(struct pool *pool)
 {
-    retire(pool);
+    pool->removed = true;
+    pool_stop(pool, now_ns() + (uint64_t)DISCARD_DEADLINE_MS * 1000000, NULL, NULL);
 }
 
 /* An inline function that a client calls runs in one slot that nobody sees. */

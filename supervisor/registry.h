@@ -73,6 +73,7 @@ struct changeset {
     uint64_t base;          /* the version that it was prepared for */
     uint64_t target;        /* the version to switch to, or 0: a new one */
     bool switches;          /* target counts (v0 is a version too) */
+    bool of_files;          /* a reload: after it, files say what it changed */
     struct change *changes; /* deletions first, dependants before what they need; then
                                the rest, dependencies first */
     size_t n;
@@ -150,6 +151,7 @@ struct version {
 };
 
 uint64_t registry_version(const struct registry *registry);
+uint64_t registry_next_id(const struct registry *registry); /* of the next new one */
 const struct version *registry_find_version(const struct registry *registry,
                                             uint64_t id);
 
@@ -160,5 +162,24 @@ const struct version *registry_next_version(const struct registry *registry,
 /* The state at a version, counted; NULL (NotFound) if it isn't there. */
 struct snapshot *registry_snapshot_at(struct registry *registry, uint64_t version,
                                       struct err *err);
+
+/* No history: only the present version is known, none can be gone back to. */
+void registry_keep_no_history(struct registry *registry);
+
+/* ---- versions of an earlier run ----------------------------------------------------
+ * Each is begun with registry_restore_version(), in ascending order, gets its changes,
+ * and is ended. The present version stays v0; when they are all there, switch. -1: no
+ * such parent, or not in order.
+ */
+
+int registry_restore_version(struct registry *registry, uint64_t id, uint64_t parent,
+                             int64_t at_ns);
+
+/* after (counted anew) is what it left there, NULL nothing; of_files: whatever v0 has.
+ */
+void registry_restore_change(struct registry *registry, const char *id,
+                             struct entry *after, bool of_files);
+void registry_restore_version_end(struct registry *registry);
+void registry_restore_next(struct registry *registry, uint64_t next);
 
 #endif

@@ -132,8 +132,8 @@ static void drop_oldest(struct history *history)
     memmove(gone, gone + 1, (history->n - at) * sizeof(*gone));
 }
 
-void history_add(struct history *history, const struct change *changes, size_t n,
-                 int64_t at_ns)
+static struct version *append(struct history *history, const struct change *changes,
+                              size_t n)
 {
     struct version *version;
 
@@ -143,16 +143,53 @@ void history_add(struct history *history, const struct change *changes, size_t n
             xrealloc(history->versions, history->size * sizeof(*version));
     }
     version = &history->versions[history->n++];
-    *version = (struct version){.id = history->next++,
-                                .parent = history->current,
-                                .at_ns = at_ns,
-                                .changes = xcalloc(n + 1, sizeof(*changes)),
-                                .n = n};
+    *version = (struct version){.changes = xcalloc(n + 1, sizeof(*changes)), .n = n};
     for (size_t i = 0; i < n; i++)
         version->changes[i] = copy_change(&changes[i]);
-    history->current = version->id;
-    if (history->n > history->max_versions && history->n > 3)
+    return version;
+}
+
+/* No history is kept: nobody can go back. */
+static void keep_last(struct history *history)
+{
+    struct version last = history->versions[history->n - 1];
+
+    for (size_t i = 0; i + 1 < history->n; i++)
+        free_version(&history->versions[i]);
+    history->versions[0] = last;
+    history->n = 1;
+}
+
+static void keep_bounds(struct history *history)
+{
+    if (history->max_versions == 1)
+        keep_last(history);
+    else if (history->n > history->max_versions && history->n > 3)
         drop_oldest(history);
+}
+
+void history_add(struct history *history, const struct change *changes, size_t n,
+                 int64_t at_ns)
+{
+    struct version *version = append(history, changes, n);
+
+    version->id = history->next++;
+    version->parent = history->current;
+    version->at_ns = at_ns;
+    history->current = version->id;
+    keep_bounds(history);
+}
+
+void history_restore(struct history *history, uint64_t id, uint64_t parent,
+                     const struct change *changes, size_t n, int64_t at_ns)
+{
+    struct version *version = append(history, changes, n);
+
+    version->id = id;
+    version->parent = parent;
+    version->at_ns = at_ns;
+    history->next = id + 1;
+    keep_bounds(history);
 }
 
 /* Ids grow from parent to child, so the larger of two is never an ancestor. */

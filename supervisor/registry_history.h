@@ -26,6 +26,11 @@ void history_finish(struct history *history);
 void history_add(struct history *history, const struct change *changes, size_t n,
                  int64_t at_ns);
 
+/* The same for a version of an earlier run: id is larger than all there are. The
+ * present one stays what it is. */
+void history_restore(struct history *history, uint64_t id, uint64_t parent,
+                     const struct change *changes, size_t n, int64_t at_ns);
+
 const struct version *history_find(const struct history *history, uint64_t id);
 const struct version *history_next(const struct history *history,
                                    const struct version *after);

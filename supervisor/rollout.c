@@ -13,12 +13,14 @@
 
 #include "supervisor/code.h"
 #include "supervisor/code_news.h"
+#include "supervisor/config.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_setup.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
+#include "supervisor/registry_store.h"
 #include "supervisor/rollout_plan.h"
 #include "supervisor/service_outdated.h"
 
@@ -28,6 +30,7 @@ enum phase {
     PHASE_WAITS,
     PHASE_COMPILES,
     PHASE_STARTS,
+    PHASE_RECORDS,
     PHASE_TELLS,
     PHASE_RESTARTS,
 };
@@ -64,6 +67,7 @@ struct rollouts {
     struct list waiting, restarting;
     struct rollout *current;
     struct ev_timer kick;
+    struct ev_timer patience; /* with the current one, until it is recorded */
     bool closed;
 };
 
@@ -109,8 +113,10 @@ static void finish(struct rollout *rollout)
                                     .version = rollout->version,
                                     .plan = &rollout->plan};
 
-    if (rollouts->current == rollout)
+    if (rollouts->current == rollout) {
+        ev_timer_stop(rollouts->sup->loop, &rollouts->patience);
         rollouts->current = NULL;
+    }
     problems_sort(&rollout->problems);
     rollout->request.done(rollout->request.context, &report);
     free_rollout(rollout);
@@ -186,12 +192,23 @@ static void compile(struct rollout *rollout)
     free(entries);
 }
 
+static void arm_patience(struct rollouts *rollouts)
+{
+    uint64_t limit_ms =
+        config_get_ms(rollouts->sup->config, "registry.event_wait_timeout");
+
+    ev_now_update(rollouts->sup->loop);
+    ev_timer_set(&rollouts->patience, (double)limit_ms / 1e3, 0);
+    ev_timer_start(rollouts->sup->loop, &rollouts->patience);
+}
+
 static void begin(struct rollout *rollout)
 {
     struct rollouts *rollouts = rollout->rollouts;
 
     list_remove(&rollout->link);
     rollouts->current = rollout;
+    arm_patience(rollouts);
     rollout->version = registry_version(rollouts->sup->registry);
     rollout->changeset = rollout->request.prepare(rollout->request.context,
                                                   &rollout->problems, &rollout->why);
@@ -301,6 +318,34 @@ static void start_some(struct rollout *rollout)
         start_one(rollout, &rollout->stages[rollout->n_begun++]);
     if (rollout->n_started == rollout->n_stages)
         end_phase(rollout);
+}
+
+/* ---- record -------------------------------------------------------------------------
+ */
+
+static void commit(struct rollout *rollout);
+
+static void on_recorded(void *context, const struct err *err)
+{
+    struct rollout *rollout = context;
+
+    if (err != NULL)
+        rollout->why = *err;
+    end_phase(rollout);
+}
+
+static void record(struct rollout *rollout)
+{
+    struct supervisor *sup = rollout->rollouts->sup;
+
+    ev_timer_stop(sup->loop, &rollout->rollouts->patience);
+    if (sup->history == NULL) {
+        commit(rollout);
+        return;
+    }
+    rollout->phase = PHASE_RECORDS;
+    registry_store_write(sup->history, sup->offload, sup->registry, rollout->changeset,
+                         on_recorded, rollout);
 }
 
 /* ---- commit and tell ----------------------------------------------------------------
@@ -451,6 +496,14 @@ static void after_start(struct rollout *rollout)
     else if (rollout->n_started < rollout->n_stages)
         start_some(rollout);
     else
+        record(rollout);
+}
+
+static void after_record(struct rollout *rollout)
+{
+    if (has_failed(rollout))
+        give_up(rollout);
+    else
         commit(rollout);
 }
 
@@ -466,6 +519,9 @@ static void move_on(struct rollout *rollout)
         break;
     case PHASE_STARTS:
         after_start(rollout);
+        break;
+    case PHASE_RECORDS:
+        after_record(rollout);
         break;
     case PHASE_TELLS:
         restart_services(rollout);
@@ -533,16 +589,37 @@ void rollouts_open(struct rollouts *rollouts)
     registry_add_observer(rollouts->sup->registry, &observer);
 }
 
-void rollouts_close(struct rollouts *rollouts)
+/* Who compiles will tell; what is being recorded will have happened. */
+static void interrupt(struct rollouts *rollouts, const struct err *why)
 {
     struct rollout *current = rollouts->current;
 
+    if (current == NULL || has_failed(current) ||
+        (current->phase != PHASE_COMPILES && current->phase != PHASE_STARTS))
+        return;
+    current->why = *why;
+    if (current->phase == PHASE_STARTS)
+        end_phase(current);
+}
+
+static void on_patience_over(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    struct rollouts *rollouts = container_of(timer, struct rollouts, patience);
+    struct err err;
+
+    (void)loop, (void)revents;
+    err_set(&err, ERR_TIMEOUT,
+            "not compiled and started within registry.event_wait_timeout");
+    interrupt(rollouts, &err);
+}
+
+void rollouts_close(struct rollouts *rollouts)
+{
+    struct err err;
+
     rollouts->closed = true;
-    if (current != NULL && !current->committed && !has_failed(current)) {
-        err_set(&current->why, ERR_UNAVAILABLE, "the supervisor is shutting down");
-        if (current->phase == PHASE_STARTS)
-            end_phase(current); /* who compiles will tell */
-    }
+    err_set(&err, ERR_UNAVAILABLE, "the supervisor is shutting down");
+    interrupt(rollouts, &err);
     kick(rollouts);
 }
 
@@ -554,6 +631,7 @@ struct rollouts *rollouts_create(struct supervisor *sup)
     list_init(&rollouts->waiting);
     list_init(&rollouts->restarting);
     ev_timer_init(&rollouts->kick, on_kick, 0, 0);
+    ev_timer_init(&rollouts->patience, on_patience_over, 0, 0);
     return rollouts;
 }
 
@@ -571,6 +649,7 @@ void rollouts_destroy(struct rollouts *rollouts)
     if (rollouts == NULL)
         return;
     ev_timer_stop(rollouts->sup->loop, &rollouts->kick);
+    ev_timer_stop(rollouts->sup->loop, &rollouts->patience);
     if (rollouts->current != NULL)
         drop(rollouts->current);
     while ((node = list_first(&rollouts->waiting)) != NULL)

@@ -1,5 +1,6 @@
 #include "supervisor/rollout_answer.h"
 
+#include "common/err.h"
 #include "common/value.h"
 
 #include "supervisor/problems.h"
@@ -22,6 +23,7 @@ void rollout_answer(struct request *request, const struct rollout_report *report
                     bool dry_run)
 {
     struct value answer;
+    struct err err;
 
     if (report->err == NULL) {
         answer = describe(report, dry_run);
@@ -31,7 +33,11 @@ void rollout_answer(struct request *request, const struct rollout_report *report
     }
     answer = value_map();
     value_put(&answer, "problems", problems_describe(report->problems));
+    err = *report->err;
     if (report->committed)
         value_put(&answer, "result", describe(report, dry_run));
-    request_fail_with(request, report->err, answer);
+    else if (report->problems->n_errors != 0)
+        err_set(&err, err.kind, "%zu problem%s, nothing was changed",
+                report->problems->n_errors, report->problems->n_errors == 1 ? "" : "s");
+    request_fail_with(request, &err, answer);
 }
