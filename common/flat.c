@@ -162,16 +162,16 @@ struct comparison {
     const struct flat *a, *b;
     struct pair *pairs;
     size_t n, size;
-    uint64_t *steps;
+    uint64_t steps; /* left */
 };
 
 static bool spend(struct comparison *c, uint64_t n)
 {
-    if (*c->steps <= n) {
-        *c->steps = 0;
+    if (c->steps <= n) {
+        c->steps = 0;
         return false;
     }
-    *c->steps -= n;
+    c->steps -= n;
     return true;
 }
 
@@ -182,7 +182,7 @@ static bool push_pair(struct comparison *c, uint32_t i, uint32_t k)
         struct pair *pairs = realloc(c->pairs, size * sizeof(*pairs));
 
         if (pairs == NULL) {
-            *c->steps = 0;
+            c->steps = 0;
             return false;
         }
         c->pairs = pairs;
@@ -270,8 +270,9 @@ static bool nodes_match(struct comparison *c, uint32_t i, uint32_t k)
     if (flat_is_number(x) && flat_is_number(y)) {
         struct number p = flat_number(x), q = flat_number(y);
 
-        return p.is_integer || q.is_integer ? number_compare(p, q) == 0
-                                            : p.as.real == q.as.real;
+        if (p.is_integer != q.is_integer)
+            return false; /* whole numbers that fit are integers by now */
+        return p.is_integer ? p.as.integer == q.as.integer : p.as.real == q.as.real;
     }
     if (x->type == FLAT_EMPTY || y->type == FLAT_EMPTY)
         return is_empty(x) && is_empty(y);
@@ -296,7 +297,7 @@ static bool nodes_match(struct comparison *c, uint32_t i, uint32_t k)
 bool flat_equal(const struct flat *a, uint32_t i, const struct flat *b, uint32_t k,
                 uint64_t *steps)
 {
-    struct comparison c = {.a = a, .b = b, .steps = steps};
+    struct comparison c = {.a = a, .b = b, .steps = *steps};
     bool equal = spend(&c, 1) && nodes_match(&c, i, k);
 
     while (equal && c.n != 0) {
@@ -305,6 +306,7 @@ bool flat_equal(const struct flat *a, uint32_t i, const struct flat *b, uint32_t
         equal = nodes_match(&c, pair.i, pair.k);
     }
     free(c.pairs);
+    *steps = c.steps;
     return equal;
 }
 

@@ -21,7 +21,7 @@
 
 struct value;
 
-#define FLAT_MAX_NODES (4u << 20) /* what is larger isn't looked at */
+#define FLAT_MAX_NODES (1u << 20) /* what is larger isn't looked at */
 
 enum flat_type {
     FLAT_NULL,

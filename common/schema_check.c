@@ -12,9 +12,10 @@
 
 /* What a check may cost. Schemas that people write need a few steps per node. */
 #define STEPS_BASE     1000000
-#define STEPS_PER_NODE 64
+#define STEPS_PER_NODE 32
 #define MAX_VISITS     200000
-#define SMALL_LIST     8 /* items that are compared with each other one by one */
+#define SMALL_LIST     8   /* items that are compared with each other one by one */
+#define STEP_BYTES     256 /* of text that are looked at for one step */
 
 enum segment { SEGMENT_NONE, SEGMENT_KEY, SEGMENT_INDEX };
 
@@ -359,19 +360,20 @@ static uint64_t count_characters(const struct flat_node *node)
     return n;
 }
 
+/* A character has one to four bytes: most texts need no counting. */
 static enum outcome run_length(struct machine *m, struct visit *v, const struct op *op)
 {
-    uint64_t n;
+    uint64_t limit = op->as.count, n_bytes = node_of(m, v)->n;
+    bool least = op->code == OP_MIN_LENGTH;
 
-    if (!spend(m, node_of(m, v)->n / 8))
+    if (least ? n_bytes / 4 >= limit : n_bytes <= limit)
         return OP_DONE;
-    n = count_characters(node_of(m, v));
-    if (op->code == OP_MIN_LENGTH && n < op->as.count)
-        fail(m, v, "must have at least %llu characters",
-             (unsigned long long)op->as.count);
-    else if (op->code == OP_MAX_LENGTH && n > op->as.count)
-        fail(m, v, "must have at most %llu characters",
-             (unsigned long long)op->as.count);
+    if (!spend(m, n_bytes / STEP_BYTES))
+        return OP_DONE;
+    if (least && (n_bytes < limit || count_characters(node_of(m, v)) < limit))
+        fail(m, v, "must have at least %llu characters", (unsigned long long)limit);
+    else if (!least && count_characters(node_of(m, v)) > limit)
+        fail(m, v, "must have at most %llu characters", (unsigned long long)limit);
     return OP_DONE;
 }
 
@@ -379,7 +381,7 @@ static enum outcome run_pattern(struct machine *m, struct visit *v, const struct
 {
     const struct flat_node *node = node_of(m, v);
 
-    if (spend(m, 1 + node->n / 4) &&
+    if (spend(m, 1 + node->n / STEP_BYTES) &&
         !regex_matches(op->as.pattern.regex, node->as.text, node->n))
         fail(m, v, "does not match the pattern %.100s", op->as.pattern.text);
     return OP_DONE;
@@ -571,7 +573,7 @@ static uint32_t next_rule(struct machine *m, struct visit *v,
     while (v->n_patterns <= rules->n_patterns) {
         const struct pattern_rule *rule = &rules->patterns[v->n_patterns++ - 1];
 
-        if (!spend(m, 1 + key->n / 4))
+        if (!spend(m, 1 + key->n / STEP_BYTES))
             return NO_SUB;
         if (regex_matches(rule->regex, key->as.text, key->n)) {
             v->covered = true;

@@ -13,7 +13,7 @@
 #include "proto/value_head.h"
 
 /* Lua's codec goes as deep; keys that are tables count too. */
-#define MAX_DEPTH (2 * VALUE_MAX_DEPTH)
+#define MAX_DEPTH ((size_t)2 * VALUE_MAX_DEPTH)
 
 #define NO_NODE UINT32_MAX
 

@@ -87,7 +87,8 @@ static void write_warning(const struct flaw *flaw, struct runtime *rt)
     value_put(&fields, "contract", value_string(flaw->method->contract->id));
     value_put(&fields, "method", value_string(flaw->method->name));
     buf_init(&record, 0);
-    if (value_encode(&record, &message) && value_encode(&record, &fields)) {
+    if (rt->settings.log_level <= LOG_WARN && value_encode(&record, &message) &&
+        value_encode(&record, &fields)) {
         frame.record = buf_bytes(&record);
         frame_encode_log(conn_out(conn), &frame);
         conn_wrote(conn);
