@@ -117,7 +117,7 @@ static bool strikes(const char *call, bool *dies_after)
     return !*dies_after;
 }
 
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define REAL(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): they are types and parameter lists. */
 /* A wrapper of the same name; failed = what it returns when it fails. */
