@@ -1,0 +1,199 @@
+/* expr_private -- tokens and nodes, shared by the files of expr. */
+#ifndef TROUPE_COMMON_EXPR_PRIVATE_H
+#define TROUPE_COMMON_EXPR_PRIVATE_H
+
+#include "common/expr.h"
+#include "common/err.h"
+
+struct regex;
+
+/* ---- tokens ------------------------------------------------------------------------
+ */
+
+enum token_type {
+    TOKEN_END,
+    TOKEN_NUMBER,
+    TOKEN_TEXT,
+    TOKEN_NAME, /* and words that are operators: the parser knows where */
+    TOKEN_SIGN, /* an operator or a bracket */
+};
+
+struct token {
+    enum token_type type;
+    const char *text; /* in the source; NAME and SIGN are compared by it */
+    size_t n;
+    struct value value; /* of NUMBER and TEXT; owned */
+};
+
+struct lexer {
+    const char *text, *at, *end;
+};
+
+/* Reads the next token; -1 with err when there is none. Tokens own their value. */
+int lexer_next(struct lexer *lexer, struct token *token_out, struct err *err);
+
+/* "line:column: message" of a place in the text. Returns -1. */
+int expr_fail_at(const char *text, const char *at, struct err *err, const char *fmt,
+                 ...) __attribute__((format(printf, 4, 5)));
+
+/* ---- nodes -------------------------------------------------------------------------
+ */
+
+enum node_type {
+    NODE_LITERAL,
+    NODE_VARIABLE,  /* name */
+    NODE_LOCAL,     /* index: of `let` */
+    NODE_ITEM,      /* #, the item that a predicate looks at */
+    NODE_LIST,      /* kids */
+    NODE_MAP,       /* kids: keys (literals or any) and values in turn */
+    NODE_MEMBER,    /* kids[0].name or kids[0][kids[1]]; nil-safe when optional */
+    NODE_CHAIN,     /* kids[0]: where `?.` stops */
+    NODE_SLICE,     /* kids[0][kids[1]:kids[2]]; NULL = open */
+    NODE_UNARY,     /* op */
+    NODE_BINARY,    /* op */
+    NODE_CHOICE,    /* kids[0] ? kids[1] : kids[2] */
+    NODE_CALL,      /* function, kids */
+    NODE_PREDICATE, /* function, kids[0]: list, kids[1]: what is asked of each item */
+    NODE_LET,       /* kids[0]: value, kids[1]: the rest */
+};
+
+enum operation {
+    OP_NONE,
+    OP_OR,
+    OP_AND,
+    OP_EQUAL,
+    OP_UNEQUAL,
+    OP_LESS,
+    OP_LESS_EQUAL,
+    OP_GREATER,
+    OP_GREATER_EQUAL,
+    OP_IN,
+    OP_CONTAINS,
+    OP_STARTS_WITH,
+    OP_ENDS_WITH,
+    OP_MATCHES,
+    OP_RANGE,
+    OP_ADD,
+    OP_SUBTRACT,
+    OP_MULTIPLY,
+    OP_DIVIDE,
+    OP_MODULO,
+    OP_POWER,
+    OP_DEFAULT,
+    OP_NOT,
+    OP_MINUS,
+    OP_PLUS,
+};
+
+/* What is known of a result before it is there. */
+enum known_type {
+    KNOWN_NOTHING,
+    KNOWN_NIL,
+    KNOWN_BOOL,
+    KNOWN_NUMBER,
+    KNOWN_TEXT,
+    KNOWN_LIST,
+    KNOWN_MAP,
+};
+
+struct node {
+    enum node_type type;
+    enum operation op;
+    enum known_type known;
+    bool optional, negated; /* MEMBER: ?.  BINARY: not in, not contains ... */
+    unsigned index;         /* LOCAL, LET */
+    unsigned height;        /* of the tree below it */
+    const char *at;         /* in the source, for errors */
+    struct value value;     /* LITERAL; VARIABLE: its name as text */
+    struct regex *regex;    /* MATCHES with a literal on its right */
+    const struct expr_function *function;
+    struct node **kids;
+    size_t n_kids;
+};
+
+struct expr {
+    char *text;
+    struct node *root;
+    unsigned n_locals; /* the most at any time */
+};
+
+void node_destroy(struct node *node);
+
+/* ---- evaluation --------------------------------------------------------------------
+ */
+
+/* A value that is somebody else's, or the evaluation's own. */
+struct operand {
+    bool owned;
+    union {
+        const struct value *ref;
+        struct value own;
+    } as;
+};
+
+struct evaluation {
+    const struct expr *expr;
+    const struct value *variables;
+    struct value *locals;
+    const struct value *item; /* # */
+    size_t n_steps;           /* left */
+    bool stopped;             /* a `?.` met nil: up to the next CHAIN */
+    struct err *err;
+};
+
+static inline const struct value *operand_value(const struct operand *operand)
+{
+    return operand->owned ? &operand->as.own : operand->as.ref;
+}
+
+static inline struct operand operand_own(struct value value)
+{
+    return (struct operand){.owned = true, .as.own = value};
+}
+
+void operand_finish(struct operand *operand);
+
+/* The value for good: what is borrowed is copied. */
+struct value operand_take(struct operand *operand);
+
+/* Charges n steps. -1 with err when there are no more. */
+int evaluation_spend(struct evaluation *ev, const struct node *node, size_t n);
+/* The same for a copy of the value. */
+int evaluation_charge_copy(struct evaluation *ev, const struct node *node,
+                           const struct value *value);
+int evaluation_fail(struct evaluation *ev, const struct node *node, const char *fmt,
+                    ...) __attribute__((format(printf, 3, 4)));
+
+int expr_run(struct evaluation *ev, const struct node *node, struct operand *out);
+
+/* ---- functions ---------------------------------------------------------------------
+ */
+
+struct expr_function {
+    const char *name;
+    unsigned n_least, n_most;
+    enum known_type known;
+    bool is_predicate;
+    /* Of a plain function: args are n values. */
+    int (*call)(struct evaluation *ev, const struct node *node, struct operand *args,
+                size_t n, struct operand *out);
+    /* Of a predicate: what to do after each item was asked. */
+    enum predicate {
+        PREDICATE_NONE,
+        PREDICATE_ALL,
+        PREDICATE_ANY,
+        PREDICATE_NO,
+        PREDICATE_ONE,
+        PREDICATE_FILTER,
+        PREDICATE_MAP,
+        PREDICATE_COUNT,
+        PREDICATE_FIND,
+    } predicate;
+};
+
+const struct expr_function *expr_function_find(const char *name, size_t n);
+
+/* Runs a NODE_PREDICATE. */
+int expr_predicate(struct evaluation *ev, const struct node *node, struct operand *out);
+
+#endif
