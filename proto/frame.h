@@ -75,6 +75,7 @@ enum confinement { CONFINE_OFF, CONFINE_ON, CONFINE_STRICT };
 enum spawn_flag { SPAWN_MONITOR = 1, SPAWN_LINK = 2 };
 enum watch_op { WATCH_MONITOR = 1, WATCH_LINK, WATCH_UNMONITOR, WATCH_UNLINK };
 enum exit_event { EXIT_EVENT = 1, LINK_DOWN_EVENT = 2 };
+enum group_what { GROUP_JOINED = 1, GROUP_LEFT };
 enum signal_op { SIGNAL_CANCEL = 1, SIGNAL_TERMINATE = 2 };
 enum payload_ext { EXT_ERROR = 1, EXT_REF = 2 };
 

@@ -11,6 +11,7 @@
 
 #include "supervisor/bus.h"
 #include "supervisor/core.h"
+#include "supervisor/groups.h"
 #include "supervisor/names.h"
 #include "supervisor/worker.h"
 
@@ -184,6 +185,7 @@ void actors_on_worker_dead(struct supervisor *sup, struct worker *worker,
     struct list *first;
 
     names_on_worker_dead(sup->names, worker->index);
+    groups_on_worker_dead(sup->groups, worker->index);
     bus_on_worker_dead(sup->bus, worker);
     actors_orphan_pending(actors, worker);
     if (list_empty(&actors->of_worker[worker->index]))
@@ -212,6 +214,7 @@ int actors_on_gone(struct supervisor *sup, struct worker *from,
     if (!worker_owns_pid(from, frame->pid))
         return err_set(err, ERR_INVALID, "end of somebody else's actor");
     names_on_gone(sup->names, frame->pid);
+    groups_on_gone(sup->groups, frame->pid);
     node = map_find_number(&actors->nodes, frame->pid);
     if (node == NULL || node->gone_at_ms != 0)
         return 0;

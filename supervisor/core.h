@@ -32,6 +32,7 @@ struct supervisor {
     struct router *router;          /* spawns that wait for a name */
     struct actors *actors;          /* who watches whom across workers */
     struct names *names;            /* registered names */
+    struct groups *groups;          /* process groups and their members */
     struct bus *bus;                /* event subscriptions */
     struct services *services;      /* lifecycle of everything supervised */
     struct system *system;          /* table of @targets */

@@ -42,6 +42,7 @@
 #include "supervisor/entry.h"
 #include "supervisor/env.h"
 #include "supervisor/function_stats.h"
+#include "supervisor/groups.h"
 #include "supervisor/interceptors.h"
 #include "supervisor/lint.h"
 #include "supervisor/logs.h"
@@ -513,6 +514,7 @@ static void create_modules(struct program *program)
     router_create(sup, NULL);
     sup->actors = actors_create(sup);
     sup->names = names_create(sup);
+    sup->groups = groups_create(sup);
     sup->bus = bus_create(sup);
     sup->services = services_create(sup);
     env_add_targets(sup->system);
@@ -568,6 +570,7 @@ static void destroy_modules(struct program *program)
     router_destroy(sup);
     function_table_destroy(sup->functions);
     bus_destroy(sup->bus);
+    groups_destroy(sup->groups);
     names_destroy(sup->names);
     actors_destroy(sup->actors);
     metrics_destroy(sup->metrics);

@@ -52,7 +52,7 @@ static const struct kind kinds[] = { /* sorted by name */
     {"ns.definition", KIND_SUPPORTED | KIND_PLAIN},
     {"ns.dependency", KIND_SUPPORTED | KIND_PLAIN},
     {"ns.requirement", KIND_SUPPORTED | KIND_PLAIN},
-    {"pg.scope", KIND_SERVICE},
+    {"pg.scope", KIND_SUPPORTED | KIND_SERVICE},
     {"process.host", KIND_SUPPORTED | KIND_HOST | KIND_SERVICE},
     {"process.lua", LUA_PROCESS},
     {"process.lua.bc", LUA_PROCESS | KIND_BYTECODE},
@@ -92,7 +92,7 @@ static const char *const modules[] = { /* sorted */
 
 static const char *const built_modules[] = { /* sorted; those that workers have */
     "base64", "channel", "contract", "ctx", "env", "errors", "events", "funcs", "hash",
-    "io", "json", "logger", "metrics", "os", "payload", "process", "registry",
+    "io", "json", "logger", "metrics", "os", "payload", "pg", "process", "registry",
     "security", "time", "uuid",
 };
 /* clang-format on */

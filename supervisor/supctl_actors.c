@@ -1,4 +1,4 @@
-/* Actors and names. */
+/* Actors, names and groups. */
 #include "supervisor/supctl.h"
 
 #include <limits.h>
@@ -137,6 +137,32 @@ static int run_names(struct supctl *ctl)
     return code;
 }
 
+static int run_groups(struct supctl *ctl)
+{
+    static const struct column groups[] = {
+        {"SCOPE", "scope", COLUMN_TEXT},
+        {"GROUP", "group", COLUMN_TEXT},
+        {"MEMBERS", "members", COLUMN_NUMBER},
+        {"WATCHERS", "watchers", COLUMN_NUMBER},
+    };
+    static const struct column members[] = {
+        {"PID", "pid", COLUMN_TEXT},
+        {"JOINED", "joined", COLUMN_NUMBER},
+    };
+    struct value args = value_list(), list;
+    int code;
+
+    for (unsigned i = 0; i < ctl->n_args; i++)
+        value_append(&args, value_string(ctl->args[i]));
+    code = supctl_ask(ctl, "@pg.list", args, ASK_TIMEOUT_MS, &list);
+    if (code == EXIT_OK && ctl->n_args == 2)
+        print_list(ctl, &list, members, N_ELEMENTS(members), "no members");
+    else if (code == EXIT_OK)
+        print_list(ctl, &list, groups, N_ELEMENTS(groups), "no groups");
+    value_finish(&list);
+    return code;
+}
+
 static const struct command commands[] = {
     {"ps", "ps", "actors", 0, 0, 0, run_ps},
     {"inspect", "inspect PID|NAME", "all about one actor", 1, 1, 0, run_inspect},
@@ -147,5 +173,7 @@ static const struct command commands[] = {
     {"spawn", "spawn NS:ENTRY HOST [JSON...]", "start an actor, print its pid", 2,
      UINT_MAX, FLAG_NAME, run_spawn},
     {"names", "names", "who is registered", 0, 0, 0, run_names},
+    {"groups", "groups [SCOPE [GROUP]]", "process groups, or the members of one", 0, 2,
+     0, run_groups},
 };
 const struct command_table supctl_actor_commands = {commands, N_ELEMENTS(commands)};

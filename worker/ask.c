@@ -11,6 +11,8 @@
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
+#define FRAME_FIELDS_BYTES 1024 /* of a CALL, with some room */
+
 int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext ctx,
                lua_KFunction k)
 {
@@ -35,6 +37,21 @@ int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext 
     }
     uplink_end_frame(rt->uplink, at);
     return task_block(L, ctx, k);
+}
+
+int ask_send_encoded(lua_State *L, const char *target, struct bytes payload)
+{
+    struct task *task = task_begin_block(L);
+    struct uplink *uplink = task->actor->vm->rt->uplink;
+    struct frame_call frame = {
+        .caller = task->actor->pid, .target = bytes_of_text(target), .args = payload};
+
+    if (payload.n > FRAME_MAX_BYTES_DEFAULT - FRAME_FIELDS_BYTES)
+        return -1;
+    frame.call = uplink_expect_for(uplink, task);
+    frame_encode_call(conn_out(uplink_conn(uplink)), &frame);
+    conn_wrote(uplink_conn(uplink));
+    return 0;
 }
 
 int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,

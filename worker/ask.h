@@ -19,6 +19,10 @@ struct task;
 int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext ctx,
                lua_KFunction k);
 
+/* Sends a payload (see frames.def) of arguments: `return task_block(L, ctx, k);` is
+ * next. -1: larger than a frame may be. */
+int ask_send_encoded(lua_State *L, const char *target, struct bytes payload);
+
 /* The same with the arguments as a payload (see frames.def). */
 int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,
                        lua_KContext ctx, lua_KFunction k);

@@ -21,6 +21,7 @@
 #include "worker/events.h"
 #include "worker/functions.h"
 #include "worker/metrics.h"
+#include "worker/groups.h"
 #include "worker/peers.h"
 #include "worker/policies.h"
 #include "worker/program.h"
@@ -77,6 +78,7 @@ static void set_up(struct runtime *rt)
     rt->peers = peers_create(rt);
     rt->contracts = contracts_create();
     rt->subscriptions = events_create();
+    rt->group_watches = groups_create();
     rt->uplink = uplink_create(rt, SOCKET_FD);
     rt->metrics = metrics_create(rt);
 }
@@ -116,6 +118,7 @@ static void tear_down(struct runtime *rt)
     terminal_destroy(rt->terminal);
     events_destroy(rt->subscriptions);
     contracts_destroy(rt->contracts);
+    groups_destroy(rt->group_watches);
     programs_destroy(rt->programs);
     functions_destroy(rt->functions);
     policies_destroy(rt->policies);

@@ -20,6 +20,7 @@
 #include "worker/modules/mod_json.h"
 #include "worker/modules/mod_logger.h"
 #include "worker/modules/mod_metrics.h"
+#include "worker/modules/mod_pg.h"
 #include "worker/modules/mod_process.h"
 #include "worker/modules/mod_registry.h"
 #include "worker/modules/mod_security.h"
@@ -49,6 +50,7 @@ static const struct {
     {"logger",   mod_logger_open,   false},
     {"metrics",  mod_metrics_open,  false},
     {"payload",  payload_open,      true},
+    {"pg",       mod_pg_open,       false},
     {"process",  mod_process_open,  true},
     {"registry", mod_registry_open, false},
     {"security", mod_security_open, false},

@@ -14,6 +14,7 @@
 #include "worker/contracts.h"
 #include "worker/confine.h"
 #include "worker/functions.h"
+#include "worker/groups.h"
 #include "worker/inspect.h"
 #include "worker/policies.h"
 #include "worker/program.h"
@@ -271,6 +272,7 @@ static const struct {
     {"@actors.inspect", inspect_actor},     {"@actors.list", inspect_actors},
     {"@code.forget", forget_code},          {"@compile", compile_source},
     {"@contract.forget", forget_contracts}, {"@policies.set", policies_set},
+    {"@pg.deliver", groups_deliver},
 };
 
 static int answer(struct runtime *rt, const struct frame_call *frame,

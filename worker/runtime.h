@@ -51,7 +51,8 @@ struct runtime {
     struct contracts *contracts;         /* definitions and bindings in use */
     struct subscriptions *subscriptions; /* of the event bus */
     struct metrics *metrics;
-    struct terminal *terminal; /* role terminal, else NULL */
+    struct group_watches *group_watches; /* see groups.h */
+    struct terminal *terminal;           /* role terminal, else NULL */
     struct settings settings;
     uint32_t n_probing; /* instances that READY waits for */
     bool set_up, draining, stop;

@@ -12,6 +12,7 @@
 #include "proto/value_codec.h"
 #include "worker/actor.h"
 #include "worker/functions.h"
+#include "worker/groups.h"
 #include "worker/inbound.h"
 #include "worker/peers.h"
 #include "worker/role.h"
@@ -314,7 +315,7 @@ static frame_handler *const handlers[256] = {
     [FRAME_RESUME] = on_resume,         [FRAME_SEND] = inbound_on_send,
     [FRAME_SPAWN] = inbound_on_spawn,   [FRAME_WATCH] = inbound_on_watch,
     [FRAME_EXIT] = inbound_on_exit,     [FRAME_SIGNAL] = inbound_on_signal,
-    [FRAME_EVENT] = inbound_on_event,
+    [FRAME_EVENT] = inbound_on_event,   [FRAME_GROUP] = groups_on_group,
 };
 
 static int on_frame(void *context, uint8_t type, struct bytes body, struct err *err)

@@ -22,6 +22,7 @@
 #include "supervisor/calls.h"
 #include "supervisor/code.h"
 #include "supervisor/core.h"
+#include "supervisor/groups.h"
 #include "supervisor/names.h"
 #include "supervisor/pool.h"
 #include "supervisor/registry.h"
@@ -63,6 +64,7 @@ static void floor_open(void)
     sup.registry = registry_create();
     sup.system = system_create(&sup);
     sup.names = names_create(&sup);
+    sup.groups = groups_create(&sup);
     sup.actors = actors_create(&sup);
     sup.bus = bus_create(&sup);
     router_create(&sup, floor_worker_path());
@@ -73,6 +75,7 @@ static void floor_close(void)
     router_destroy(&sup);
     bus_destroy(sup.bus);
     actors_destroy(sup.actors);
+    groups_destroy(sup.groups);
     names_destroy(sup.names);
     system_destroy(sup.system);
     registry_destroy(sup.registry);

@@ -15,9 +15,13 @@
 #include "supervisor/actors.h"
 #include "supervisor/bus.h"
 #include "supervisor/calls.h"
+#include "supervisor/entry.h"
+#include "supervisor/groups.h"
 #include "supervisor/names.h"
+#include "supervisor/registry.h"
 #include "supervisor/service.h"
 #include "supervisor/system.h"
+#include "supervisor/worker_ask.h"
 
 #define LIFE 1
 
@@ -34,6 +38,7 @@ static liveness_word tables[FAKE_WORKERS][FAKE_SLOTS];
 static struct origin forwarded[FAKE_SLOTS];
 static unsigned n_forwarded;
 static char shown[65536];
+static struct entry *entries[3];
 
 /* ---- writing down -------------------------------------------------------------- */
 
@@ -58,12 +63,36 @@ static void write_exit(struct conn *to, const struct frame_exit *exit)
     buf_append_text(&to->text, "\n");
 }
 
+/* "GROUP joined scope group 2/7*3": worker/slot, how often. */
+static void write_group(struct conn *to, const struct frame_group *group)
+{
+    struct value map = {0};
+    const struct value *members;
+    struct err err = {0};
+    size_t used;
+    uint64_t pid;
+    uint32_t count;
+
+    ck_assert_int_eq(
+        value_decode(group->members.data, group->members.n, &used, &map, &err), 0);
+    members = value_get(&map, "members");
+    ck_assert_uint_eq(members->as.string.n, 16);
+    memcpy(&pid, members->as.string.data, 8);
+    memcpy(&count, members->as.string.data + 12, 4);
+    buf_printf(&to->text, "GROUP %s %.*s %.*s %s*%u\n",
+               group->what == GROUP_JOINED ? "joined" : "left", (int)group->scope.n,
+               (const char *)group->scope.data, (int)group->group.n,
+               (const char *)group->group.data, pid_text(pid), count);
+    value_finish(&map);
+}
+
 static void write_frame(struct conn *to, uint8_t type, struct bytes body)
 {
     struct frame_exit exit;
     struct frame_watch watch;
     struct frame_signal signal;
     struct frame_event event;
+    struct frame_group group;
     struct err err = {0};
 
     if (type == FRAME_EXIT && frame_decode_exit(body, &exit, &err) == 0)
@@ -79,6 +108,8 @@ static void write_frame(struct conn *to, uint8_t type, struct bytes body)
                    (const char *)event.system.data, (int)event.kind.n,
                    (const char *)event.kind.data, (int)event.path.n,
                    (const char *)event.path.data);
+    else if (type == FRAME_GROUP && frame_decode_group(body, &group, &err) == 0)
+        write_group(to, &group);
     else
         ck_abort_msg("frame %s that nobody expects: %s", frame_name(type), err.text);
     to->n++;
@@ -259,7 +290,53 @@ void fake_answer(uint8_t status)
     buf_finish(&buf);
 }
 
+/* Answers at once. Of a broadcast the topic and the receivers' slots are shown. */
+void worker_ask(struct worker *worker, const char *target, const struct value *args,
+                size_t n_args, uint32_t timeout_ms,
+                void (*done)(void *context, uint8_t status, struct bytes result),
+                void *context)
+{
+    const struct value *pids = &args[n_args - 1];
+
+    ck_assert_uint_gt(timeout_ms, 0);
+    buf_printf(&worker->conn->text, "%s %s", target, value_text(&args[2]));
+    for (size_t at = 0; at < pids->as.string.n; at += sizeof(uint64_t)) {
+        uint64_t pid;
+
+        memcpy(&pid, pids->as.string.data + at, sizeof(pid));
+        buf_printf(&worker->conn->text, " %u", pid_slot(pid));
+    }
+    buf_append_text(&worker->conn->text, "\n");
+    done(context, REPLY_OK, (struct bytes){NULL, 0});
+}
+
+const struct entry *registry_find(const struct registry *registry, const void *id,
+                                  size_t n_bytes)
+{
+    (void)registry;
+    for (size_t i = 0; i < N_ELEMENTS(entries); i++)
+        if (strlen(entries[i]->id) == n_bytes &&
+            memcmp(entries[i]->id, id, n_bytes) == 0)
+            return entries[i];
+    return NULL;
+}
+
+static void make_entry(size_t i, const char *id, const char *kind, const char *json)
+{
+    struct value data;
+    struct err err = {0};
+
+    ck_assert_int_eq(value_read_json(json, strlen(json), &data, &err), 0);
+    entries[i] = entry_create(id, strlen(id), kind, value_map(), data);
+}
+
 void fake_call(uint32_t index, uint64_t call, const char *target, const char *args)
+{
+    fake_call_as(index, 0, call, target, args);
+}
+
+void fake_call_as(uint32_t index, uint64_t caller, uint64_t call, const char *target,
+                  const char *args)
 {
     struct origin origin = {.type = ORIGIN_CLIENT, .call = call};
     struct value list;
@@ -273,7 +350,8 @@ void fake_call(uint32_t index, uint64_t call, const char *target, const char *ar
     ck_assert_int_eq(value_read_json(args, strlen(args), &list, &err), 0);
     buf_init(&buf, 0);
     payload_encode(&buf, list.as.list.items, list.as.list.n);
-    system_call(fake_sup.system, &origin, bytes_of_text(target), 0, 0, buf_bytes(&buf));
+    system_call(fake_sup.system, &origin, bytes_of_text(target), caller, 0,
+                buf_bytes(&buf));
     buf_finish(&buf);
     value_finish(&list);
 }
@@ -365,18 +443,26 @@ void fake_setup(void)
         for (uint32_t slot = 0; slot < FAKE_SLOTS; slot++)
             fake_set_alive(fake_pid(i, slot), true);
     }
+    make_entry(0, "app:scope", "pg.scope", "{}");
+    make_entry(1, "app:narrow", "pg.scope",
+               "{\"max_groups\": 2, \"max_members_per_group\": 3}");
+    make_entry(2, "app:other", "process.host", "{}");
     fake_sup.system = system_create(&fake_sup);
     fake_sup.actors = actors_create(&fake_sup);
     fake_sup.names = names_create(&fake_sup);
+    fake_sup.groups = groups_create(&fake_sup);
     fake_sup.bus = bus_create(&fake_sup);
 }
 
 void fake_teardown(void)
 {
     bus_destroy(fake_sup.bus);
+    groups_destroy(fake_sup.groups);
     names_destroy(fake_sup.names);
     actors_destroy(fake_sup.actors);
     system_destroy(fake_sup.system);
+    for (size_t i = 0; i < N_ELEMENTS(entries); i++)
+        entry_unref(entries[i]);
     ev_loop_destroy(fake_sup.loop);
     for (uint32_t i = 0; i < FAKE_WORKERS; i++)
         buf_finish(&conns[i].text);

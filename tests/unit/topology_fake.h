@@ -1,9 +1,9 @@
 /*
  * topology_fake -- a supervisor with workers that only write down what they are sent.
  *
- * Stands in for worker.c, calls.c, conn.c and service.c under the tests of actors,
- * names and bus. Frames arrive as text: "EXIT 2/7>1/5 what=1 failed=1", "WATCH ...". A
- * pid is written worker/slot.
+ * Stands in for worker.c, calls.c, conn.c, service.c and the registry under the tests
+ * of actors, names, groups and bus. Frames arrive as text: "EXIT 2/7>1/5 what=1
+ * failed=1", "WATCH ...". A pid is written worker/slot.
  */
 #ifndef TROUPE_TESTS_TOPOLOGY_FAKE_H
 #define TROUPE_TESTS_TOPOLOGY_FAKE_H
@@ -52,5 +52,9 @@ unsigned fake_n_forwarded(void);
  * there is one, is in fake_received() of that index: "REPLY 5 <json>" or
  * "REPLY 5 NotFound: text". Items come as "ITEM 5 <json>". */
 void fake_call(uint32_t index, uint64_t call, const char *target, const char *args);
+
+/* The same for that actor of the worker. */
+void fake_call_as(uint32_t index, uint64_t caller, uint64_t call, const char *target,
+                  const char *args);
 
 #endif

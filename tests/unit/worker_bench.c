@@ -15,6 +15,7 @@
 #include "worker/compile.h"
 #include "worker/events.h"
 #include "worker/functions.h"
+#include "worker/groups.h"
 #include "worker/peers.h"
 #include "worker/policies.h"
 #include "worker/program.h"
@@ -349,6 +350,7 @@ void bench_begin(struct bench *bench, const char *role)
     rt->policies = policies_create();
     rt->peers = peers_create(rt);
     rt->subscriptions = events_create();
+    rt->group_watches = groups_create();
     rt->uplink = uplink_create(rt, fds[0]);
     limits.out_max_bytes = 0;
     bench->conn = conn_create(&rt->conns, fds[1], &limits, &callbacks, bench);
@@ -365,6 +367,7 @@ void bench_end(struct bench *bench)
     actors_end_all(rt);
     sched_finish(&rt->sched);
     events_destroy(rt->subscriptions);
+    groups_destroy(rt->group_watches);
     programs_destroy(rt->programs);
     functions_destroy(rt->functions);
     policies_destroy(rt->policies);
