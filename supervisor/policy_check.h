@@ -1,5 +1,6 @@
 /*
- * policy_check -- is an entry of kind security.policy right? (security.md S-10)
+ * policy_check -- is an entry of kind security.policy right (security.md S-10), and does
+ * it say what its author means (S-15)?
  */
 #ifndef TROUPE_SUPERVISOR_POLICY_CHECK_H
 #define TROUPE_SUPERVISOR_POLICY_CHECK_H

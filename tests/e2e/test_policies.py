@@ -1,5 +1,7 @@
 """What an actor with a scope may do (security.md 8), from inside an app."""
 
+import subprocess
+
 import pytest
 
 import troupe
@@ -243,3 +245,45 @@ def test_a13_a_token_outlives_its_policies(boot):
     running.call("app:delete", "app:docs")
     troupe.wait_for(lambda: running.call("app:token", token) ==
                     {"actor": "ann", "n_policies": 0})
+
+
+# S-15: whether a rule with these conditions is warned of.
+OWNER = "{field: meta.owner, operator: ne, value_from: actor.meta.team}"
+DENIALS = [
+    ("ne", "deny", [OWNER], True),
+    ("ncontains", "deny", [OWNER.replace("ne,", "ncontains,")], True),
+    ("as text", "deny", [OWNER.replace("ne,", '"ne",')], True),
+    ("other check", "deny",
+     [OWNER, "{field: meta.owner, operator: exists, value: true}"], True),
+    ("absence", "deny",
+     [OWNER, "{field: actor.meta.team, operator: exists, value: false}"], True),
+    ("demanded", "deny",
+     [OWNER, "{field: actor.meta.team, operator: exists, value: true}"], False),
+    ("demanded first", "deny",
+     ["{field: actor.meta.team, operator: nexists, value: false}", OWNER], False),
+    ("compared", "deny", [OWNER, "{field: actor.meta.team, operator: ne, value: x}"],
+     False),
+    ("allow", "allow", [OWNER], False),
+    ("eq", "deny", [OWNER.replace("ne,", "eq,")], False),
+    ("value", "deny", [OWNER.replace("value_from", "value")], False),
+    ("always there", "deny", [OWNER.replace("actor.meta.team", "actor.id")], False),
+]
+
+
+@pytest.mark.parametrize("effect, conditions, warned", [row[1:] for row in DENIALS],
+                         ids=[row[0] for row in DENIALS])
+def test_s15_denials_that_need_no_operand_are_warned_of(tmp_path, effect, conditions,
+                                                        warned):
+    lines = ["namespace: a", "entries:", "  - name: p", "    kind: security.policy",
+             "    policy:", "      actions: x", "      resources: y",
+             f"      effect: {effect}", "      conditions:",
+             *(f"        - {condition}" for condition in conditions)]
+    (tmp_path / "x.yaml").write_text("\n".join(lines) + "\n")
+    told = subprocess.run([troupe.SUPERVISOR, "check", "--config", "x.yaml"],
+                          cwd=tmp_path, timeout=30, capture_output=True, text=True,
+                          check=False)
+    assert told.returncode == 0
+    assert told.stderr.splitlines()[:1] == ([
+        "x.yaml:10:11: warning: a:p: this also denies wherever there is no "
+        "actor.meta.team to compare with; add the condition {field: actor.meta.team, "
+        "operator: exists, value: true}"] if warned else [])
