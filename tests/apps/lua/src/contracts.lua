@@ -387,6 +387,23 @@ case("F-63 to F-66 permissions", function(t)
     t.eq(told.get, "PermissionDenied: not allowed to access contract: suite:mailer")
     t.eq(told.open, "PermissionDenied: not allowed to open binding: suite:post")
     t.eq(told.find, "PermissionDenied: not allowed to list implementations: suite:mailer")
+    told = assert(in_frame(as("ann", {"may_open"}), "permissions"))
+    t.eq(told.get, "userdata")
+    t.eq(told.open, "userdata")
+    t.eq(told.find, "PermissionDenied: not allowed to list implementations: suite:mailer")
+    t.eq(told.list, told.find)
+    t.eq(told.context,
+        "PermissionDenied: not allowed to use contracts with custom context")
+    t.eq(told.actor,
+        "PermissionDenied: not allowed to use contracts with custom security context")
+    t.eq(told.call, "PermissionDenied: not allowed to call method: send")
+    t.eq(told.async, "PermissionDenied: not allowed to call method: send")
+    t.eq(told.straight, "PermissionDenied: not allowed to call method: send")
+    told = assert(in_frame(as("ann", {"may_open", "may_send"}), "permissions"))
+    t.eq(told.call, "table")
+    t.eq(told.async, "userdata")
+    t.eq(told.straight, "table")
+    t.eq(told.other, "PermissionDenied: not allowed to call method: nothing")
 end)
 
 return case.entry

@@ -27,8 +27,10 @@ function M.permissions()
         find = text(contract.find_implementations("suite:mailer")),
         list = c and text(c:implementations()),
         context = c and text(c:with_context({})),
-        actor = c and text(c:with_actor(security.new_actor("x"))),
+        actor = c and text(c:with_actor(security.actor())),
         call = p and text(p:send({to = "x"})),
+        straight = c and text(c:send({to = "x"})),
+        other = p and text(p:nothing()),
         async = p and text(p:send_async({to = "x"})),
     }
 end
