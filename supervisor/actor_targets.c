@@ -137,7 +137,8 @@ static bool has_actors(const struct worker *worker)
     return worker->state == WORKER_READY && strcmp(worker_role(worker), "compile") != 0;
 }
 
-static void handle_list(struct request *request)
+/* host: only actors of that one; NULL: of all. */
+static void gather(struct request *request, const char *host)
 {
     struct supervisor *sup = request->sup;
     struct gathering *gathering = xcalloc(1, sizeof(*gathering));
@@ -150,7 +151,8 @@ static void handle_list(struct request *request)
     gathering->limit = (size_t)limit.as.integer;
     WORKERS_FOREACH(worker, sup->workers)
     {
-        if (!has_actors(worker))
+        if (!has_actors(worker) ||
+            (host != NULL && strcmp(worker_entry(worker), host) != 0))
             continue;
         gathering->n_pending++;
         gathering->n_living += worker->n_actors;
@@ -158,6 +160,18 @@ static void handle_list(struct request *request)
                    gathering);
     }
     end_gathering(gathering);
+}
+
+static void handle_list(struct request *request)
+{
+    gather(request, NULL);
+}
+
+static void handle_of_host(struct request *request)
+{
+    const char *host = value_text(arg(request, 0));
+
+    gather(request, host != NULL ? host : "");
 }
 
 static void handle_inspect(struct request *request)
@@ -317,6 +331,7 @@ static const struct system_target targets[] = {
     {"actors.cancel", handle_cancel, ALLOW_CLIENT},
     {"actors.inspect", handle_inspect, ALLOW_CLIENT},
     {"actors.list", handle_list, ALLOW_CLIENT},
+    {"actors.of_host", handle_of_host, ALLOW_WORKER},
     {"actors.send", handle_send, ALLOW_CLIENT},
     {"actors.spawn", handle_spawn, ALLOW_CLIENT},
     {"actors.terminate", handle_terminate, ALLOW_CLIENT},

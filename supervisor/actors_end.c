@@ -186,6 +186,8 @@ void actors_on_worker_dead(struct supervisor *sup, struct worker *worker,
 
     names_on_worker_dead(sup->names, worker->index);
     groups_on_worker_dead(sup->groups, worker->index);
+    if (sup->locks != NULL)
+        names_on_worker_dead(sup->locks, worker->index);
     bus_on_worker_dead(sup->bus, worker);
     actors_orphan_pending(actors, worker);
     if (list_empty(&actors->of_worker[worker->index]))
@@ -215,6 +217,8 @@ int actors_on_gone(struct supervisor *sup, struct worker *from,
         return err_set(err, ERR_INVALID, "end of somebody else's actor");
     names_on_gone(sup->names, frame->pid);
     groups_on_gone(sup->groups, frame->pid);
+    if (sup->locks != NULL)
+        names_on_gone(sup->locks, frame->pid);
     node = map_find_number(&actors->nodes, frame->pid);
     if (node == NULL || node->gone_at_ms != 0)
         return 0;

@@ -33,6 +33,7 @@ struct supervisor {
     struct actors *actors;          /* who watches whom across workers */
     struct names *names;            /* registered names */
     struct groups *groups;          /* process groups and their members */
+    struct names *locks;            /* held by actors, by name */
     struct bus *bus;                /* event subscriptions */
     struct services *services;      /* lifecycle of everything supervised */
     struct system *system;          /* table of @targets */

@@ -43,6 +43,7 @@
 #include "supervisor/env.h"
 #include "supervisor/function_stats.h"
 #include "supervisor/groups.h"
+#include "supervisor/insight.h"
 #include "supervisor/interceptors.h"
 #include "supervisor/lint.h"
 #include "supervisor/logs.h"
@@ -515,6 +516,7 @@ static void create_modules(struct program *program)
     sup->actors = actors_create(sup);
     sup->names = names_create(sup);
     sup->groups = groups_create(sup);
+    sup->locks = names_create_plain(sup);
     sup->bus = bus_create(sup);
     sup->services = services_create(sup);
     env_add_targets(sup->system);
@@ -522,6 +524,7 @@ static void create_modules(struct program *program)
     sup->metrics =
         metrics_create(sup, (size_t)config_get_int(sup->config, "metrics.max_samples"));
     actor_targets_add(sup);
+    insight_add_targets(sup);
     sup->rollouts = rollouts_create(sup);
     sup->reloads = reloads_create(sup, &program->load);
     registry_targets_add(sup);
@@ -571,6 +574,7 @@ static void destroy_modules(struct program *program)
     function_table_destroy(sup->functions);
     bus_destroy(sup->bus);
     groups_destroy(sup->groups);
+    names_destroy(sup->locks);
     names_destroy(sup->names);
     actors_destroy(sup->actors);
     metrics_destroy(sup->metrics);

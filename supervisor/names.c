@@ -269,8 +269,8 @@ static void fail(struct request *request, enum err_kind kind, const char *text)
     request_fail(request, &err);
 }
 
-static int register_name(struct names *names, struct bytes text, uint64_t pid,
-                         struct bytes host, struct err *err)
+int names_register(struct names *names, struct bytes text, uint64_t pid,
+                   struct bytes host, struct err *err)
 {
     struct name *name;
 
@@ -290,6 +290,16 @@ static int register_name(struct names *names, struct bytes text, uint64_t pid,
     return 0;
 }
 
+bool names_release(struct names *names, struct bytes text, uint64_t pid)
+{
+    struct name *name = find_name(names, text);
+
+    if (name == NULL || name->owner == NULL || name->owner->pid != pid)
+        return false;
+    forget_name(names, name);
+    return true;
+}
+
 static void handle_register(struct request *request)
 {
     const struct value *name = get_arg(request, 0, VALUE_STRING);
@@ -303,8 +313,8 @@ static void handle_register(struct request *request)
         fail(request, ERR_INVALID, "names.register takes a name, a pid and its host");
         return;
     }
-    if (register_name(request->sup->names, bytes_of_value(name),
-                      (uint64_t)pid->as.integer, bytes_of_value(host), &err) == 0)
+    if (names_register(request->sup->names, bytes_of_value(name),
+                       (uint64_t)pid->as.integer, bytes_of_value(host), &err) == 0)
         request_reply(request, &yes);
     else
         request_fail(request, &err);
@@ -394,7 +404,7 @@ size_t names_count(const struct names *names)
     return names->by_text.n;
 }
 
-struct names *names_create(struct supervisor *sup)
+struct names *names_create_plain(struct supervisor *sup)
 {
     struct names *names = xcalloc(1, sizeof(*names));
 
@@ -403,6 +413,13 @@ struct names *names_create(struct supervisor *sup)
     map_init(&names->owners);
     for (size_t i = 0; i < PID_MAX_WORKERS; i++)
         list_init(&names->of_worker[i]);
+    return names;
+}
+
+struct names *names_create(struct supervisor *sup)
+{
+    struct names *names = names_create_plain(sup);
+
     if (sup->system != NULL)
         system_add_targets(sup->system, targets, N_ELEMENTS(targets));
     return names;

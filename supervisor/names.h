@@ -27,6 +27,9 @@ struct supervisor;
 #define NAME_MAX_BYTES 1024
 
 struct names *names_create(struct supervisor *sup);
+
+/* Another table of names, which has nothing to do with the first and no targets. */
+struct names *names_create_plain(struct supervisor *sup);
 void names_destroy(struct names *names);
 
 size_t names_count(const struct names *names);
@@ -43,6 +46,14 @@ struct name_waiter {
     struct list link;
     void (*on_settled)(struct name_waiter *waiter);
 };
+
+/* Gives the name to a living actor, or does nothing if it has it already. Errors:
+ * INVALID, NOT_FOUND (pid), ALREADY_EXISTS, LIMIT_EXCEEDED. */
+int names_register(struct names *names, struct bytes text, uint64_t pid,
+                   struct bytes host, struct err *err);
+
+/* Takes the name away from that actor; false: it didn't have it. */
+bool names_release(struct names *names, struct bytes text, uint64_t pid);
 
 enum name_claim {
     NAME_CLAIMED, /* reserved: end with names_claim_succeed() or _fail() */

@@ -24,6 +24,7 @@
 #include "worker/modules/mod_process.h"
 #include "worker/modules/mod_registry.h"
 #include "worker/modules/mod_security.h"
+#include "worker/modules/mod_system.h"
 #include "worker/modules/mod_time.h"
 #include "worker/modules/mod_uuid.h"
 #include "worker/modules/payload.h"
@@ -54,10 +55,16 @@ static const struct {
     {"process",  mod_process_open,  true},
     {"registry", mod_registry_open, false},
     {"security", mod_security_open, false},
+    {"system",   mod_system_open,   false},
     {"time",     mod_time_open,     false},
     {"uuid",     uuid_open,         false},
 };
 // clang-format on
+
+const char *modules_name(size_t i)
+{
+    return i < N_ELEMENTS(rows) ? rows[i].name : NULL;
+}
 
 static bool is_wanted(const char *name, const char *const *names, int n_names)
 {

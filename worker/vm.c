@@ -146,6 +146,7 @@ struct vm *vm_create(struct runtime *rt, struct program *program, struct err *er
     vm->rt = rt;
     vm->program = program;
     vm->soft_bytes = rt->settings.vm_max_bytes;
+    vm->asked_bytes = -1;
     vm->hard_bytes = 2 * vm->soft_bytes;
     vm->n_max_actors = rt->settings.vm_actors;
     list_init(&vm->in_program);

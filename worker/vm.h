@@ -30,11 +30,12 @@ struct vm {
     struct list in_program;
     struct heap heap;
     size_t used_bytes, soft_bytes, hard_bytes;
-    bool over;          /* the soft ceiling was passed */
-    uint32_t n_trusted; /* > 0: our own code allocates, which must not fail halfway */
-    int ref_actors;     /* table: vm_index → actor userdata */
-    int ref_env_meta;   /* the metatable of every _ENV */
-    int ref_chunks;     /* table: unit number → chunk function */
+    int64_t asked_bytes; /* SY-4: what the app set as its memory limit, -1 = none */
+    bool over;           /* the soft ceiling was passed */
+    uint32_t n_trusted;  /* > 0: our own code allocates, which must not fail halfway */
+    int ref_actors;      /* table: vm_index → actor userdata */
+    int ref_env_meta;    /* the metatable of every _ENV */
+    int ref_chunks;      /* table: unit number → chunk function */
     const void *channel_meta, *queue_meta; /* metatables, of channel.c */
     uint32_t n_actors, n_max_actors;
     uint32_t *free_indices; /* of ref_actors, a stack */
