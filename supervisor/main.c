@@ -39,6 +39,7 @@
 #include "supervisor/contract_targets.h"
 #include "supervisor/control.h"
 #include "supervisor/core.h"
+#include "supervisor/dev.h"
 #include "supervisor/entry.h"
 #include "supervisor/env.h"
 #include "supervisor/function_stats.h"
@@ -89,6 +90,7 @@ struct program {
     struct notify notify;
     struct terminal_run *terminal; /* run -x, run NAME, test; else NULL */
     struct test_run *tests;        /* test, when the app has no runner; else NULL */
+    struct dev *dev;               /* dev; else NULL */
     int lock_fd, log_fd;           /* -1 = none */
     int exit_code;
     bool stopping;
@@ -136,6 +138,7 @@ static void begin_stop(struct program *program)
     uint64_t timeout_ms = sup->config->shutdown_timeout_ms;
 
     program->stopping = true;
+    dev_stop(program->dev);
     program->stop_at_ns = (uint64_t)clock_monotonic_ns() + timeout_ms * 1000000;
     status_set_phase(sup->status, "stopping");
     notify_send(&program->notify, "STOPPING=1\nSTATUS=stopping");
@@ -297,6 +300,16 @@ static void on_control_exit(struct supervisor *sup, const struct frame_exit *fra
         terminal_run_on_exit(program->terminal, frame);
 }
 
+static void start_watching(struct program *program)
+{
+    FILE *out = program->options.silent ? NULL : stdout;
+    struct err err = {0};
+
+    program->dev = dev_create(&program->sup, &program->load, out, &err);
+    if (program->dev == NULL)
+        log_error("files aren't watched, nothing will be reloaded", "why=%s", err.text);
+}
+
 static void on_services_started(void *context)
 {
     struct program *program = context;
@@ -317,6 +330,8 @@ static void on_services_started(void *context)
         test_run_start(program->tests);
     else if (!program->options.silent)
         banner_print(stdout, &program->sup);
+    if (program->options.command == COMMAND_DEV)
+        start_watching(program);
 }
 
 /* EV-7: apps may follow what becomes of the registry. */
@@ -563,6 +578,8 @@ static void destroy_modules(struct program *program)
 
     terminal_run_destroy(program->terminal);
     program->terminal = NULL;
+    dev_destroy(program->dev);
+    program->dev = NULL;
     test_run_destroy(program->tests);
     program->tests = NULL;
     offload_destroy(sup->offload); /* before those that its jobs answer */

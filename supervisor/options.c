@@ -128,7 +128,9 @@ static const struct command_row {
      COMMAND_CONTRACTS},
     {"init", "init", "write wippy.lock", false, COMMAND_INIT},
     {"serve", "serve DIR", "serve a folder of functions over HTTP", true, COMMAND_BOOT},
-    {"dev", "dev DIR", "serve with reload on change", true, COMMAND_BOOT},
+    {"dev", "dev [DIR]",
+     "boot the app in DIR (or here), and reload what is changed in it", false,
+     COMMAND_DEV},
     {"invoke", "invoke FILE --event JSON", "run one function once", true, COMMAND_BOOT},
     {"pack", "pack OUT.wapp",
      "pack the app into one file, which 'run' takes in any folder", false,
@@ -475,6 +477,8 @@ static int read_word(struct parser *parser, const char *text)
         texts_add(&out->configs, text);
     else if (parser->command->id == COMMAND_PACK && out->pack.out == NULL)
         out->pack.out = text;
+    else if (parser->command->id == COMMAND_DEV && out->configs.n == 0)
+        texts_add(&out->configs, text);
     else if (parser->command->id == COMMAND_CONTRACTS && !out->doc.asked &&
              strcmp(text, "doc") == 0)
         out->doc.asked = true;

@@ -20,6 +20,7 @@ enum command {
     COMMAND_BOOT, /* no command: stay in the foreground */
     COMMAND_RUN,
     COMMAND_RUN_LIST,
+    COMMAND_DEV, /* COMMAND_BOOT, with an eye on the files */
     COMMAND_CHECK,
     COMMAND_TEST,
     COMMAND_LINT,

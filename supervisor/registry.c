@@ -14,7 +14,7 @@
 #include "supervisor/registry_history.h"
 #include "supervisor/registry_order.h"
 
-#define MAX_OBSERVERS 8
+#define MAX_OBSERVERS 32
 
 /* A version that is being restored. */
 struct restoring {

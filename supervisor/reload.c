@@ -10,6 +10,7 @@
 #include "common/value.h"
 
 #include "supervisor/core.h"
+#include "supervisor/entry.h"
 #include "supervisor/offload.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
@@ -93,11 +94,28 @@ static void copy_problems(struct problems *to, const struct problems *from)
     }
 }
 
+/* A folder that is away for a moment (a checkout, a mount) is no wish to stop it all.
+ */
+static void check_emptiness(const struct reload *reload, struct problems *problems)
+{
+    const struct snapshot *state = registry_state(reload->reloads->sup->registry);
+
+    for (size_t i = 0; i < state->n && reload->entries.n == 0; i++)
+        if (entry_is_of_sources(state->entries[i])) {
+            problems_add(problems, SEVERITY_ERROR, ERR_NOT_FOUND,
+                         &(struct problem_at){0},
+                         "to end everything, stop the supervisor",
+                         "there is no entry in any file any more");
+            return;
+        }
+}
+
 static struct changeset *prepare(void *context, struct problems *problems,
                                  struct err *err)
 {
     struct reload *reload = context;
 
+    check_emptiness(reload, problems);
     copy_problems(problems, &reload->problems);
     return registry_prepare_loaded(reload->reloads->sup->registry, &reload->entries,
                                    reload->incomplete, problems, err);

@@ -25,7 +25,13 @@ def idle(name="p"):
 
 
 def rewrite(one, app):
-    troupe.write_app(one.cwd, app)
+    """Each file at once: a reload that is under way must not find half of one."""
+    draft = os.path.join(one.folder, "draft")
+    troupe.write_app(draft, app)
+    for folder, _, names in os.walk(draft):
+        for name in names:
+            os.replace(os.path.join(folder, name),
+                       os.path.join(one.cwd, os.path.relpath(folder, draft), name))
 
 
 def reload(one, *args):
