@@ -53,13 +53,22 @@ const char *worker_entry(const struct worker *worker)
 
 static void bury(struct worker *w);
 
-/* Never to a reaped pid: that may be somebody else's by now. */
+/* Reaped or not: the loop reaps all children that have ended before it tells of any. */
+static bool is_our_child(pid_t pid)
+{
+    siginfo_t info;
+
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* Never to a reaped pid: that may be somebody else's by now (P3). */
 static void send_kill(struct worker *w)
 {
     if (w->priv->reaped)
         return;
-    if (w->priv->pidfd == -1 ||
-        pidfd_send_signal(w->priv->pidfd, SIGKILL, NULL, 0) == -1)
+    if (w->priv->pidfd != -1)
+        pidfd_send_signal(w->priv->pidfd, SIGKILL, NULL, 0);
+    else if (is_our_child(w->os_pid))
         kill(w->os_pid, SIGKILL);
 }
 

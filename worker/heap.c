@@ -5,7 +5,9 @@
 #include <string.h>
 
 #define FIRST_CHUNK_BYTES ((size_t)8 * 1024)
-#define MAX_CHUNK_BYTES   ((size_t)128 * 1024)
+/* Just above what malloc maps by itself, so that each goes back to the kernel, and with
+ * malloc's own words a whole number of pages. */
+#define MAX_CHUNK_BYTES   ((size_t)132 * 1024 - 32)
 
 /* Memory checkers see every block for what it is when malloc makes them all. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -68,10 +70,12 @@ static bool add_chunk(struct heap *heap)
         give(heap, heap->next, rest);
     chunk->next = heap->chunks;
     heap->chunks = chunk;
+    heap->held_bytes += heap->chunk_bytes;
     heap->next = (uint8_t *)&chunk->first;
     heap->end = (uint8_t *)chunk + heap->chunk_bytes;
-    if (heap->chunk_bytes < MAX_CHUNK_BYTES)
-        heap->chunk_bytes *= 2;
+    heap->chunk_bytes *= 2;
+    if (heap->chunk_bytes > MAX_CHUNK_BYTES)
+        heap->chunk_bytes = MAX_CHUNK_BYTES;
     return true;
 }
 

@@ -24,6 +24,7 @@ struct heap {
     uint8_t *next, *end;        /* what is left of the newest chunk */
     struct heap_chunk *chunks;
     size_t chunk_bytes; /* of the next chunk; doubles up to a bound */
+    size_t held_bytes;  /* of all chunks; large blocks are their owner's to count */
 };
 
 void heap_init(struct heap *heap);

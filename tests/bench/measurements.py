@@ -155,6 +155,65 @@ def troupe_crowd(bench):
     return figures
 
 
+# ---- sharing a worker, releasing what is held ----------------------------------------
+
+
+def troupe_fair_idle(bench):
+    return _troupe_fairness(bench, 0)
+
+
+def troupe_fair_busy(bench):
+    return _troupe_fairness(bench, 1)
+
+
+def _troupe_fairness(bench, n_busy):
+    with bench.troupe("app", "-x", "bench:fairness", "bench:left", n_busy) as program:
+        return program.result()
+
+
+def loops(bench):
+    """The limit and the product at the same time on one core, each by its own CPU time:
+    whatever else the machine does is the same for both, and what is left is the cost of
+    the timer signal and of the switches at the end of each slice."""
+    limit = [bench.own_program("limit_loop"), bench.n_loops]
+    args = ("-x", "bench:loop", "bench:left", bench.n_loops)
+    with bench.troupe("app", *args, cpus=one_core()) as program:
+        program.expect("begin")
+        (pid,) = workers_of(program, entry="bench:left")
+        before_ns = procfs.cpu_ns(pid)
+        program.say("go")
+        with Program(limit, cpus=one_core()) as limit_program:
+            program.expect("end")
+            used_ns = procfs.cpu_ns(pid) - before_ns
+            figures = limit_program.result()
+    return {
+        "loops_per_s": bench.n_loops / used_ns * 1e9,
+        "limit_loops_per_s": figures["loops_per_s"],
+    }
+
+
+def troupe_release_ended(bench):
+    return _troupe_release(bench, "ended")
+
+
+def troupe_release_killed(bench):
+    return _troupe_release(bench, "killed")
+
+
+def _troupe_release(bench, how):
+    args = ("-x", "bench:release", "bench:left", "bench:right")
+    args += (bench.n_watchers, bench.n_names)
+    with bench.troupe("app", *args) as program:
+        program.expect("ready")
+        program.say(how)
+        if how == "killed":
+            _kill(program, "host", "bench:left")
+        figures = program.result()
+    if figures["n_left"] != 0:
+        raise Failed("a name has outlived who had it")
+    return figures
+
+
 # ---- life and death of workers -------------------------------------------------------
 
 

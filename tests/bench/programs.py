@@ -117,6 +117,9 @@ class Bench:
         self.build = Path(build).resolve()
         self.seconds = 0.5 if quick else 1.5
         self.n_crowd = 100_000 if quick else 1_000_000
+        self.n_loops = 5_000_000 if quick else 30_000_000
+        self.n_watchers = 10_000 if quick else 100_000
+        self.n_names = 10_000
         self.n_deaths = 2 if quick else 4
         self.idle_s = 2 if quick else 6
         self.folder = Path(tempfile.mkdtemp(prefix="bench"))

@@ -51,6 +51,8 @@ class Row:
 
 
 RATE = "calls_per_s"
+SLICE_MS = 8  # two ticks of the workers' timer: the longest
+SPARE_MS = 4
 
 TARGETS = [
     Target("calls", "calls, one core, 64 outstanding / limit",
@@ -84,6 +86,22 @@ TARGETS = [
            m.troupe_crowd, "pss_mb_per_million", "<=", 2000, "MB"),
     Target("actors", "one of them answers a message",
            m.troupe_crowd, "answer_p50_us", "<=", 1000, "µs"),
+    Target("actors", "any of them answers while all exist: p99.9 (collector's pauses)",
+           m.troupe_crowd, "random_p999_us", "<=", 2000, "µs"),
+    Target("sharing", "a busy actor among 1000: answers of others, two turns each",
+           m.troupe_fair_busy, "p50_ms", "<=", 2 * SLICE_MS + SPARE_MS, "ms"),
+    Target("sharing", "the same 1000 with none busy",
+           m.troupe_fair_idle, "p50_ms", "", 0, "ms"),
+    Target("sharing", "a loop that could be preempted / limit, by CPU time",
+           m.loops, "loops_per_s", ">=", 0.97, "/s", m.loops, "limit_loops_per_s"),
+    Target("release", "100,000 monitors and 10,000 names of one actor that ends",
+           m.troupe_release_ended, "released_ms", "<=", 1000, "ms"),
+    Target("release", "… the longest that the supervisor took to answer meanwhile",
+           m.troupe_release_ended, "longest_ms", "<=", 5, "ms"),
+    Target("release", "… whose worker is killed",
+           m.troupe_release_killed, "released_ms", "<=", 1000, "ms"),
+    Target("release", "… the longest that the supervisor took to answer meanwhile",
+           m.troupe_release_killed, "longest_ms", "<=", 5, "ms"),
     Target("deaths", "worker killed to answering again",
            m.troupe_deaths, "replaced_ms", "<=", 4, "ms"),
     Target("deaths", "worker killed to error at its waiting caller",

@@ -172,6 +172,70 @@ START_TEST(sched_starves_nobody_beside_busy_loops)
 }
 END_TEST
 
+#define N_ANSWERERS 998
+#define N_QUESTIONS 20
+
+static struct actor *find_actor(struct bench *bench, const char *id)
+{
+    for (uint32_t slot = 1; slot < bench->rt.slots.n_used; slot++) {
+        struct actor *actor = slots_at(&bench->rt.slots, slot);
+
+        if (actor != NULL && strcmp(actor->vm->program->id, id) == 0)
+            return actor;
+    }
+    return NULL;
+}
+
+static bool is_done(struct bench *bench, void *context)
+{
+    (void)context;
+    return find_actor(bench, "t:done") != NULL;
+}
+
+static void add_crowd(struct bench *bench)
+{
+    bench_add(bench, "t:busy", "process.lua", "",
+              "return {main = function() while true do end end}");
+    bench_add(bench, "t:done", "process.lua", "",
+              "return {main = function() process.inbox():receive() end}");
+    bench_add(bench, "t:answerer", "process.lua", "",
+              "return {main = function() local inbox = process.inbox() while true do "
+              "process.send(inbox:receive():from(), 'answer', 1) end end}");
+    bench_add(bench, "t:asker", "process.lua", "",
+              "return {main = function(pids, rounds) local inbox = process.inbox() "
+              "process.spawn('t:busy', 't:host') for i = 1, rounds do "
+              "for _, pid in ipairs(pids) do process.send(pid, 'ask', i) end "
+              "for _ = 1, #pids do inbox:receive() end end "
+              "process.spawn('t:done', 't:host') inbox:receive() end}");
+    bench_add(bench, "t:crowd", "process.lua", "",
+              "return {main = function(n, rounds) local pids = {} for i = 1, n do "
+              "pids[i] = process.spawn('t:answerer', 't:host') end "
+              "process.spawn('t:asker', 't:host', pids, rounds) end}");
+}
+
+/* Turns are counted, not timed. The busy one is somewhere in the queue, so it has at
+ * most one turn until a question is answered and one until the answer is taken, however
+ * many others are asked at the same time. */
+START_TEST(sched_gives_a_busy_one_of_a_thousand_one_turn_a_round)
+{
+    const struct actor *busy, *asker;
+    struct bench bench;
+    char json[32];
+
+    bench_begin(&bench, NULL);
+    add_crowd(&bench);
+    bench.guard_s = 55;
+    snprintf(json, sizeof(json), "[%d,%d]", N_ANSWERERS, N_QUESTIONS);
+    bench_spawn(&bench, "t:crowd", json);
+    bench_until(&bench, is_done, NULL);
+    busy = find_actor(&bench, "t:busy");
+    asker = find_actor(&bench, "t:asker");
+    ck_assert_uint_ge(busy->n_steps, N_QUESTIONS);
+    ck_assert_uint_le(busy->n_steps, 2 * asker->n_steps + 2);
+    bench_end(&bench);
+}
+END_TEST
+
 /* A chunk that loops is preempted like anything else, and can be ended meanwhile: who
  * spawned it hears so. */
 START_TEST(sched_ends_who_loads_for_ever)
@@ -314,6 +378,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, sched_plays_ping_pong_a_million_times);
     tcase_add_loop_test(tc, sched_does, 0, N_ELEMENTS(cases));
     tcase_add_test(tc, sched_starves_nobody_beside_busy_loops);
+    tcase_add_test(tc, sched_gives_a_busy_one_of_a_thousand_one_turn_a_round);
     tcase_add_test(tc, sched_ends_who_loads_for_ever);
     tcase_add_test(tc, sched_hears_of_a_chunk_that_fails_late);
     tcase_add_test(tc, sched_closes_deserted_vms);

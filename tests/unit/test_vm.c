@@ -166,6 +166,39 @@ START_TEST(vm_survives_its_soft_ceiling_anywhere)
 }
 END_TEST
 
+static size_t counted_by_lua(const struct vm *vm)
+{
+    return (size_t)lua_gc(vm->L, LUA_GCCOUNT) * 1024 +
+           (size_t)lua_gc(vm->L, LUA_GCCOUNTB);
+}
+
+/* Lua and its allocator keep the same books, to the byte: after work that succeeded,
+ * that failed, that was refused memory, and after a collection. */
+START_TEST(vm_counts_what_lua_counts)
+{
+    struct bench bench;
+    struct vm *vm;
+    size_t hard;
+
+    bench_begin(&bench, NULL);
+    add_entries(&bench);
+    ck_assert_str_eq(bench_run(&bench, "t:work", NULL), "48");
+    vm = first_vm(&bench);
+    hard = vm->hard_bytes;
+    for (size_t room = 100; room < 60000; room += 5000) {
+        vm->hard_bytes = vm->used_bytes + room;
+        bench_run(&bench, "t:work", NULL);
+        ck_assert_uint_eq(vm->used_bytes, counted_by_lua(vm));
+        vm->hard_bytes = hard;
+        ck_assert_str_eq(bench_run(&bench, "t:work", NULL), "48");
+        ck_assert_uint_eq(vm->used_bytes, counted_by_lua(vm));
+    }
+    lua_gc(vm->L, LUA_GCCOLLECT);
+    ck_assert_uint_eq(vm->used_bytes, counted_by_lua(vm));
+    bench_end(&bench);
+}
+END_TEST
+
 START_TEST(vm_tags_leave_its_pointer_alone)
 {
     struct bench bench;
@@ -208,6 +241,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, vm_is_made_or_refused_whole);
     tcase_add_loop_test(tc, vm_survives_refused_allocations, 0, 2);
     tcase_add_test(tc, vm_survives_its_soft_ceiling_anywhere);
+    tcase_add_test(tc, vm_counts_what_lua_counts);
     tcase_add_test(tc, vm_tags_leave_its_pointer_alone);
     tcase_add_test(tc, vm_gives_an_instance_its_memory_back);
 }
