@@ -23,11 +23,16 @@ struct expr;
 #define EXPR_MAX_STEPS 1000000 /* of one evaluation: nodes visited, items made */
 #define EXPR_MAX_ITEMS 100000  /* of one list or bytes of one text that it makes */
 
+enum expr_demand {
+    EXPR_BOOLEAN = 1, /* refuse what is known not to yield a boolean */
+    EXPR_NAMES = 2,   /* refuse variables that the sketch doesn't have */
+};
+
 /* sketch: NULL, or a map of sample values whose types the variables will have; what is
- * known to fail then is refused. boolean: so is what is known not to be a boolean.
- * NULL and err (INVALID, with line and column) on failure. */
+ * known to fail then is refused. demands: of enum expr_demand, as bits. NULL and err
+ * (INVALID, with line and column) on failure. */
 struct expr *expr_compile(const char *text, size_t n_bytes, const struct value *sketch,
-                          bool boolean, struct err *err);
+                          unsigned demands, struct err *err);
 void expr_destroy(struct expr *expr); /* NULL is fine */
 
 /* Variables that are not in the map (or NULL) are nil. -1 (INVALID) when something does

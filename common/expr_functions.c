@@ -29,10 +29,13 @@ static const struct value *arg(struct evaluation *ev, const struct node *node,
 {
     static const char *const names[] = {
         [VALUE_STRING] = "a text", [VALUE_LIST] = "a list", [VALUE_MAP] = "a map"};
+    static const struct value empty = {.type = VALUE_LIST};
     const struct value *value = operand_value(operand);
 
     if (value->type == type)
         return value;
+    if (type == VALUE_LIST && value->type == VALUE_MAP && value->as.map.n == 0)
+        return &empty; /* what an empty Lua table is, nobody can tell */
     evaluation_fail(ev, node, "%s takes %s", node->function->name, names[type]);
     return NULL;
 }

@@ -14,6 +14,7 @@ struct parser {
     struct lexer lexer;
     struct token token; /* the one that is looked at */
     const struct value *sketch;
+    unsigned demands;
     unsigned depth, n_in_predicate, n_locals, n_locals_most;
     struct {
         const char *name;
@@ -517,9 +518,10 @@ static struct node *variable(struct parser *p, const char *name, size_t n)
     if (p->sketch == NULL)
         return node;
     sample = value_get(p->sketch, node->value.as.string.data);
-    if (sample == NULL)
+    if (sample == NULL && (p->demands & EXPR_NAMES) != 0)
         return fail(p, name, node, "there is no such variable");
-    node->known = known_of_value(sample);
+    if (sample != NULL)
+        node->known = known_of_value(sample);
     return node;
 }
 
@@ -764,10 +766,10 @@ static struct node *parse_expression(struct parser *p, int precedence)
 }
 
 struct expr *expr_compile(const char *text, size_t n_bytes, const struct value *sketch,
-                          bool boolean, struct err *err)
+                          unsigned demands, struct err *err)
 {
     struct expr *expr;
-    struct parser p = {.sketch = sketch, .err = err};
+    struct parser p = {.sketch = sketch, .demands = demands, .err = err};
 
     if (n_bytes == 0 || n_bytes > EXPR_MAX_BYTES) {
         err_set(err, ERR_INVALID,
@@ -786,7 +788,8 @@ struct expr *expr_compile(const char *text, size_t n_bytes, const struct value *
         node_destroy(expr->root);
         expr->root = NULL;
     }
-    if (expr->root != NULL && boolean && !may_be(expr->root, KNOWN_BOOL)) {
+    if (expr->root != NULL && (demands & EXPR_BOOLEAN) != 0 &&
+        !may_be(expr->root, KNOWN_BOOL)) {
         expr_fail_at(p.text, p.text, err, "expected a boolean as the result");
         node_destroy(expr->root);
         expr->root = NULL;

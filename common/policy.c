@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/expr.h"
 #include "common/mem.h"
 #include "common/policy_condition.h"
 #include "common/wildcard.h"
@@ -18,6 +19,7 @@ struct policy {
     enum policy_effect effect;
     struct condition *conditions;
     size_t n_conditions;
+    struct expr *expression; /* NULL: conditions */
 };
 
 /* ---- compiling (S-10)
@@ -85,14 +87,47 @@ static int read_conditions(const struct value *fields, struct policy *policy,
     return 0;
 }
 
-struct policy *policy_compile(const struct value *fields, struct err *err)
+/* What the variables of an expression are; it is wrong where it takes them for
+ * something else (S-20). */
+static struct value sketch_variables(void)
+{
+    struct value sketch = value_map();
+
+    value_put(&sketch, "actor", value_map());
+    value_put(&sketch, "action", value_string(""));
+    value_put(&sketch, "resource", value_string(""));
+    value_put(&sketch, "meta", value_map());
+    return sketch;
+}
+
+static int read_expression(const struct value *fields, struct policy *policy,
+                           struct err *err)
+{
+    const struct value *text = value_get(fields, "expression");
+    struct value sketch;
+    struct err why;
+
+    if (value_text(text) == NULL || text->as.string.n == 0)
+        return err_set(err, ERR_INVALID, "expression cannot be empty");
+    sketch = sketch_variables();
+    policy->expression = expr_compile(text->as.string.data, text->as.string.n, &sketch,
+                                      EXPR_BOOLEAN, &why);
+    value_finish(&sketch);
+    if (policy->expression == NULL)
+        return err_set(err, ERR_INVALID, "failed to compile expression: %s", why.text);
+    return 0;
+}
+
+struct policy *policy_compile(const struct value *fields, enum policy_form form,
+                              struct err *err)
 {
     struct policy *policy = xcalloc(1, sizeof(*policy));
 
     if (read_effect(fields, policy, err) == 0 &&
         read_patterns(fields, "actions", &policy->actions, err) == 0 &&
         read_patterns(fields, "resources", &policy->resources, err) == 0 &&
-        read_conditions(fields, policy, err) == 0)
+        (form == POLICY_EXPRESSION ? read_expression(fields, policy, err)
+                                   : read_conditions(fields, policy, err)) == 0)
         return policy;
     policy_destroy(policy);
     return NULL;
@@ -114,6 +149,7 @@ void policy_destroy(struct policy *policy)
     for (size_t i = 0; i < policy->n_conditions; i++)
         condition_finish(&policy->conditions[i]);
     free(policy->conditions);
+    expr_destroy(policy->expression);
     free(policy);
 }
 
@@ -130,6 +166,36 @@ static bool match(const struct patterns *patterns, const char *text)
     return false;
 }
 
+/* A text that is somebody else's, as a value that nobody finishes. */
+static struct value view_of(const char *text)
+{
+    return (struct value){.type = VALUE_STRING,
+                          .as.string = {(char *)text, strlen(text)}};
+}
+
+/* The variables are put together from what is there already: nothing is copied. */
+static bool expression_holds(const struct expr *expression,
+                             const struct policy_check *check)
+{
+    static const struct value no_meta = {.type = VALUE_MAP};
+    struct value_pair pairs[] = {
+        {(char *)"actor", *check->actor},
+        {(char *)"action", view_of(check->action)},
+        {(char *)"resource", view_of(check->resource)},
+        {(char *)"meta", check->meta != NULL ? *check->meta : no_meta},
+    };
+    const struct value variables = {.type = VALUE_MAP,
+                                    .as.map = {pairs, N_ELEMENTS(pairs), 0}};
+    struct value result;
+    bool holds;
+
+    if (expr_evaluate(expression, &variables, &result, NULL) == -1)
+        return false;
+    holds = result.type == VALUE_BOOL && result.as.boolean;
+    value_finish(&result);
+    return holds;
+}
+
 enum policy_effect policy_evaluate(const struct policy *policy,
                                    const struct policy_check *check)
 {
@@ -139,5 +205,7 @@ enum policy_effect policy_evaluate(const struct policy *policy,
     for (size_t i = 0; i < policy->n_conditions; i++)
         if (!condition_holds(&policy->conditions[i], check))
             return POLICY_UNDEFINED;
+    if (policy->expression != NULL && !expression_holds(policy->expression, check))
+        return POLICY_UNDEFINED;
     return policy->effect;
 }

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/policy.h"
+#include "common/regex.h"
 
 /* ---- compiling
  * --------------------------------------------------------------------------- */
@@ -27,6 +28,8 @@ static const char *const names[] = {
     [CONDITION_NEXISTS] = "nexists",
     [CONDITION_CONTAINS] = "contains",
     [CONDITION_NCONTAINS] = "ncontains",
+    [CONDITION_MATCHES] = "matches",
+    [CONDITION_NMATCHES] = "nmatches",
 };
 
 static bool find_operator(const char *name, enum condition_operator *out)
@@ -65,6 +68,15 @@ int condition_compile(const struct value *fields, size_t number,
     if (!find_operator(test, &condition.test))
         return err_set(err, ERR_INVALID, "condition %zu: invalid operator: %s", number,
                        test);
+    if (from == NULL &&
+        (condition.test == CONDITION_MATCHES || condition.test == CONDITION_NMATCHES)) {
+        if (value->type == VALUE_STRING)
+            condition.regex =
+                regex_create(value->as.string.data, value->as.string.n, NULL, 0);
+        if (condition.regex == NULL)
+            return err_set(err, ERR_INVALID, "condition %zu: invalid regex pattern",
+                           number);
+    }
     condition.field = xstrdup(field);
     if (from != NULL)
         condition.value_from = xstrdup(from);
@@ -79,6 +91,7 @@ void condition_finish(struct condition *condition)
     free(condition->field);
     free(condition->value_from);
     value_finish(&condition->value);
+    regex_destroy(condition->regex);
 }
 
 /* ---- fields (S-12)
@@ -285,6 +298,16 @@ static enum answer contains(const struct value *field, const struct value *opera
     return answer_of(memmem(whole.data, whole.n, part.data, part.n) != NULL);
 }
 
+/* Patterns that only a check knows are not compiled then: an error. */
+static enum answer matches(const struct condition *condition, const struct value *field)
+{
+    struct text text;
+
+    if (condition->regex == NULL || !to_text(field, &text))
+        return ERROR;
+    return answer_of(regex_matches(condition->regex, text.data, text.n));
+}
+
 static enum answer exists(bool present, const struct value *operand)
 {
     if (operand->type == VALUE_BOOL)
@@ -308,6 +331,10 @@ static enum answer answer(const struct condition *condition, const struct value 
         return contains(field, operand);
     case CONDITION_NCONTAINS:
         return negate(contains(field, operand));
+    case CONDITION_MATCHES:
+        return matches(condition, field);
+    case CONDITION_NMATCHES:
+        return negate(matches(condition, field));
     default:
         return compare(condition->test, field, operand);
     }

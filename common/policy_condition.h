@@ -25,13 +25,18 @@ enum condition_operator {
     CONDITION_NEXISTS,
     CONDITION_CONTAINS,
     CONDITION_NCONTAINS,
+    CONDITION_MATCHES,
+    CONDITION_NMATCHES,
 };
+
+struct regex;
 
 struct condition {
     char *field;
     enum condition_operator test;
-    struct value value; /* nil when value_from is there */
-    char *value_from;   /* NULL: value */
+    struct value value;  /* nil when value_from is there */
+    char *value_from;    /* NULL: value */
+    struct regex *regex; /* MATCHES, NMATCHES with a value */
 };
 
 /* number counts from 0, for errors. On -1 nothing is to be finished. */

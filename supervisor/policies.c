@@ -14,11 +14,11 @@
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/lifecycle_security.h"
+#include "supervisor/policy_check.h"
 #include "supervisor/registry.h"
 #include "supervisor/worker.h"
 #include "supervisor/worker_ask.h"
 
-#define KIND           "security.policy"
 #define SET_TIMEOUT_MS 10000
 
 struct policy_spread {
@@ -28,7 +28,8 @@ struct policy_spread {
 
 static bool is_policy(const struct entry *entry)
 {
-    return strcmp(entry->kind, KIND) == 0;
+    return strcmp(entry->kind, POLICY_KIND) == 0 ||
+           strcmp(entry->kind, POLICY_KIND_EXPRESSION) == 0;
 }
 
 /* ---- what workers get
@@ -67,6 +68,8 @@ static void collect(struct policy_spread *spread)
         row = value_list();
         value_append(&row, value_string(entry->id));
         value_append(&row, value_copy(policy));
+        if (strcmp(entry->kind, POLICY_KIND) == 0) /* the worker goes by it */
+            value_remove(&row.as.list.items[1], "expression");
         value_append(&row, groups_of(entry));
         value_append(&spread->rows, row);
     }

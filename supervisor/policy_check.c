@@ -92,6 +92,7 @@ static void check_denials(const struct entry *entry, const struct value *fields,
 void policy_entry_check(const struct entry *entry, struct problems *problems)
 {
     const struct value *fields = value_get(entry_fields(entry), "policy");
+    bool by_expression = strcmp(entry->kind, POLICY_KIND_EXPRESSION) == 0;
     struct problem_at at = entry_at(entry, "policy");
     struct policy *policy;
     struct err err;
@@ -101,11 +102,13 @@ void policy_entry_check(const struct entry *entry, struct problems *problems)
                      "failed to decode policy config: policy is required");
         return;
     }
-    policy = policy_compile(fields, &err);
+    policy = policy_compile(
+        fields, by_expression ? POLICY_EXPRESSION : POLICY_CONDITIONS, &err);
     if (policy == NULL)
-        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL,
-                     "failed to decode policy config: %s", err.text);
-    else
+        problems_add(
+            problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL, "failed to %s: %s",
+            by_expression ? "create expr policy" : "decode policy config", err.text);
+    else if (!by_expression)
         check_denials(entry, fields, problems);
     policy_destroy(policy);
 }

@@ -1,9 +1,12 @@
 /*
- * policy_check -- is an entry of kind security.policy right (security.md S-10), and does
+ * policy_check -- is an entry that is a policy right (security.md S-10, S-20), and does
  * it say what its author means (S-15)?
  */
 #ifndef TROUPE_SUPERVISOR_POLICY_CHECK_H
 #define TROUPE_SUPERVISOR_POLICY_CHECK_H
+
+#define POLICY_KIND            "security.policy"
+#define POLICY_KIND_EXPRESSION "security.policy.expr"
 
 struct entry;
 struct problems;

@@ -359,7 +359,8 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
         check_endpoint(entry, problems);
     else if (strcmp(entry->kind, "function.exec") == 0)
         check_exec(entry, problems);
-    else if (strcmp(entry->kind, "security.policy") == 0)
+    else if (strcmp(entry->kind, POLICY_KIND) == 0 ||
+             strcmp(entry->kind, POLICY_KIND_EXPRESSION) == 0)
         policy_entry_check(entry, problems);
     else if (strcmp(entry->kind, "security.token_store") == 0)
         token_store_check(entry, problems);

@@ -66,7 +66,7 @@ static const struct kind kinds[] = { /* sorted by name */
     {"queue.queue", 0},
     {"registry.entry", KIND_SUPPORTED | KIND_PLAIN},
     {"security.policy", KIND_SUPPORTED},
-    {"security.policy.expr", 0},
+    {"security.policy.expr", KIND_SUPPORTED},
     {"security.token_store", KIND_SUPPORTED},
     {"store.kv.crdt", KIND_SERVICE},
     {"store.kv.raft", KIND_SERVICE},

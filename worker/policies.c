@@ -99,7 +99,11 @@ static int add(struct policies *policies, const struct value *row, struct err *e
         items[0].type != VALUE_STRING || items[2].type != VALUE_LIST ||
         map_find(&policies->by_id, items[0].as.string.data, items[0].as.string.n))
         return err_set(err, ERR_INVALID, "a policy is [id, policy, groups], once");
-    policy = policy_compile(&items[1], err);
+    policy =
+        policy_compile(&items[1],
+                       value_get(&items[1], "expression") != NULL ? POLICY_EXPRESSION
+                                                                  : POLICY_CONDITIONS,
+                       err);
     if (policy == NULL)
         return -1;
     one = xcalloc(1, sizeof(*one));

@@ -100,7 +100,7 @@ def test_REG06_bare_names_where_they_mean_the_own_namespace(boot):
 
 
 @pytest.mark.parametrize("kind", ["ns.definition", "ns.requirement", "template.set",
-                                  "env.storage.memory", "security.policy.expr"])
+                                  "env.storage.memory"])
 def test_KIND01_kinds_that_do_nothing_here_load(boot, kind):
     one = boot([{"name": "x", "kind": kind, "value": 1},
                 function("echo", ECHO)])

@@ -287,3 +287,36 @@ def test_s15_denials_that_need_no_operand_are_warned_of(tmp_path, effect, condit
         "x.yaml:10:11: warning: a:p: this also denies wherever there is no "
         "actor.meta.team to compare with; add the condition {field: actor.meta.team, "
         "operator: exists, value: true}"] if warned else [])
+
+
+def test_a10_s20_expressions_decide(boot):
+    more = {"policy": {"actions": "note.*", "resources": "*", "effect": "allow",
+                       "expression": 'all(meta.tags, {# != "private"})'}}
+    one = boot([function("evaluate", EVALUATE, modules=["security"]),
+                {"name": "tags", "kind": "security.policy.expr", **more}])
+
+    def says(meta, action="note.read"):
+        return one.call("app:evaluate", ["tags"], {"id": "ann"}, action, "note:1", meta)
+
+    assert says({"tags": ["a", "b"]}) == "allow"
+    assert says({"tags": ["a", "private"]}) == "undefined"
+    assert says({"tags": []}) == "allow"
+    assert says({}) == "undefined"
+    assert says({"tags": ["a"]}, "other") == "undefined"
+
+
+@pytest.mark.parametrize("text,why", [
+    ("", "expression cannot be empty"),
+    ("meta.a +", "1:9: unexpected end"),
+    ("resource", "expected a boolean as the result"),
+])
+def test_s20_what_is_no_expression_is_refused(boot, text, why):
+    one = boot([{"name": "p", "kind": "security.policy.expr", "policy": {
+        "actions": "*", "resources": "*", "effect": "deny", "expression": text}}],
+               start=False, command=["check"])
+    one.expect_code(78)
+    one.spawn()
+    assert one.wait() == 78
+    said = one.output() + one.errors()
+    one.child = None
+    assert "failed to create expr policy" in said and why in said

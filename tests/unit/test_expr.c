@@ -164,6 +164,8 @@ static const struct {
     {"all(meta.tags, {# != \"private\"})", "false"},
     {"all(meta.tags, # != 'x')", "true"},
     {"all([], {false})", "true"},
+    {"all({}, {false})", "true"},
+    {"first({})", "null"},
     {"any(meta.tags, {# == 'b'})", "true"},
     {"none(meta.tags, {# == 'z'})", "true"},
     {"one(meta.tags, {# startsWith 'p'})", "true"},
@@ -270,7 +272,7 @@ static void run(const char *text, size_t n, struct buf *out)
 {
     struct value names = variables(), result;
     struct err err = {0};
-    struct expr *expr = expr_compile(text, n, NULL, false, &err);
+    struct expr *expr = expr_compile(text, n, NULL, 0, &err);
 
     buf_clear(out);
     if (expr == NULL || expr_evaluate(expr, &names, &result, &err) == -1) {
@@ -338,8 +340,8 @@ START_TEST(s20_booleans)
 
     ck_assert_int_eq(
         value_read_json(sketch_text, sizeof(sketch_text) - 1, &sketch, &err), 0);
-    expr =
-        expr_compile(booleans[_i].text, strlen(booleans[_i].text), &sketch, true, &err);
+    expr = expr_compile(booleans[_i].text, strlen(booleans[_i].text), &sketch,
+                        EXPR_BOOLEAN | EXPR_NAMES, &err);
     ck_assert_msg((expr != NULL) == booleans[_i].fits, "%s", booleans[_i].text);
     expr_destroy(expr);
     value_finish(&sketch);

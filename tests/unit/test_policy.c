@@ -19,7 +19,11 @@ static struct value read_json(const char *text)
 static struct policy *compile(const char *text, struct err *err)
 {
     struct value fields = read_json(text);
-    struct policy *policy = policy_compile(&fields, err);
+    struct policy *policy =
+        policy_compile(&fields,
+                       value_get(&fields, "expression") != NULL ? POLICY_EXPRESSION
+                                                                : POLICY_CONDITIONS,
+                       err);
 
     value_finish(&fields);
     return policy;
@@ -54,6 +58,19 @@ static const struct {
      "condition 1: value or value_from is required"},
     {WITH("{\"field\":\"a\",\"operator\":\"like\",\"value\":1}"),
      "condition 1: invalid operator: like"},
+    {WITH("{\"field\":\"a\",\"operator\":\"matches\",\"value\":\"(\"}"),
+     "condition 1: invalid regex pattern"},
+    {WITH("{\"field\":\"a\",\"operator\":\"nmatches\",\"value\":7}"),
+     "condition 1: invalid regex pattern"},
+    /* S-20 */
+    {"{\"actions\":\"*\"," REST ",\"expression\":\"\"}", "expression cannot be empty"},
+    {"{\"actions\":\"*\"," REST ",\"expression\":7}", "expression cannot be empty"},
+    {"{\"actions\":\"*\"," REST ",\"expression\":\"1 +\"}",
+     "failed to compile expression: 1:4: unexpected end"},
+    {"{\"actions\":\"*\"," REST ",\"expression\":\"action\"}",
+     "failed to compile expression: 1:1: expected a boolean as the result"},
+    {"{\"actions\":\"*\"," REST ",\"expression\":\"resource matches '('\"}",
+     "failed to compile expression: 1:18: invalid pattern: missing ): ("},
 };
 
 START_TEST(s10_refuses)
@@ -115,6 +132,51 @@ START_TEST(s11_actions_and_resources_match)
 }
 END_TEST
 
+/* ---- S-20: expressions ---- */
+
+static const struct {
+    const char *expression;
+    enum policy_effect want;
+} expressions[] = {
+    {"true", POLICY_DENY},
+    {"false", POLICY_UNDEFINED},
+    {"actor.id == 'ann'", POLICY_DENY},
+    {"actor.meta.level > 2", POLICY_DENY},
+    {"actor.meta.nope == nil", POLICY_DENY},
+    {"actor.meta.nope.deeper == 1", POLICY_UNDEFINED},
+    {"action == 'act' && resource startsWith 'r'", POLICY_DENY},
+    {"meta.owner == actor.id", POLICY_DENY},
+    {"meta.owner", POLICY_UNDEFINED},
+    {"nobody == nil", POLICY_DENY},
+    /* A10: no tags at all */
+    {"all(meta.tags, {# != 'private'})", POLICY_UNDEFINED},
+    {"all(meta.tags ?? [], {# != 'private'})", POLICY_DENY},
+};
+
+START_TEST(s20_expressions_decide)
+{
+    char fields[300];
+    struct err err;
+    struct policy *policy;
+
+    snprintf(fields, sizeof(fields),
+             "{\"actions\":\"act\",\"resources\":\"*\",\"effect\":\"deny\","
+             "\"expression\":\"%s\"}",
+             expressions[_i].expression);
+    policy = compile(fields, &err);
+    if (policy == NULL) { /* known to be wrong before anybody asks */
+        ck_assert_int_eq(expressions[_i].want, POLICY_UNDEFINED);
+        return;
+    }
+    policy_destroy(policy);
+    ck_assert_int_eq(ask(fields, "{\"id\":\"ann\",\"meta\":{\"level\":3}}", "act",
+                         "res", "{\"owner\":\"ann\"}"),
+                     expressions[_i].want);
+    ck_assert_int_eq(ask(fields, "{\"id\":\"ann\"}", "other", "res", "{}"),
+                     POLICY_UNDEFINED);
+}
+END_TEST
+
 /* ---- S-12 to S-15: conditions ---- */
 
 #define ACTOR                                                                          \
@@ -129,6 +191,16 @@ static const struct {
     const char *field, *how, *value; /* value: JSON, or a path after '@' */
     bool want;
 } conditions[] = {
+    /* S-13: patterns */
+    {"word", "matches", "\"^h.*o$\"", true},
+    {"word", "matches", "\"ell\"", true},
+    {"word", "nmatches", "\"x\"", true},
+    {"n", "matches", "\"^5$\"", true},
+    {"list", "matches", "\"x\"", false},
+    {"list", "nmatches", "\"x\"", false},
+    {"missing", "nmatches", "\"x\"", false},
+    {"word", "matches", "@word", false},
+    {"word", "nmatches", "@word", false},
     /* S-12 */
     {"actor.id", "eq", "\"ann\"", true},
     {"actor.meta.level", "eq", "3", true},
@@ -272,6 +344,7 @@ END_TEST
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, s10_refuses, 0, N_ELEMENTS(refused));
+    tcase_add_loop_test(tc, s20_expressions_decide, 0, N_ELEMENTS(expressions));
     tcase_add_loop_test(tc, s11_actions_and_resources_match, 0, N_ELEMENTS(patterns));
     tcase_add_loop_test(tc, s12_to_s15_conditions, 0, N_ELEMENTS(conditions));
     tcase_add_test(tc, s12_an_actor_without_id_and_meta_is_an_error);
