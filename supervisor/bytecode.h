@@ -6,7 +6,7 @@
  * from a pack (no app can write there), have the hash that the entry says, and have
  * been made for this interpreter; anything else refuses the entry, and with it the load
  * or the change that brought it. A file of bytecode is luac_head.h's head and then, in
- * msgpack, what the compile worker answered: {bytecode, uses_G}.
+ * msgpack, what the compile worker answered: {bytecode, uses_G, types}.
  */
 #ifndef TROUPE_SUPERVISOR_BYTECODE_H
 #define TROUPE_SUPERVISOR_BYTECODE_H

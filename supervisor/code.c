@@ -18,6 +18,7 @@
 #include "proto/value_codec.h"
 #include "supervisor/bytecode.h"
 #include "supervisor/calls.h"
+#include "supervisor/config.h"
 #include "supervisor/core.h"
 #include "supervisor/module_method.h"
 #include "supervisor/pool.h"
@@ -34,7 +35,7 @@
 #define COMPILER_NAME "@compile"
 
 /* What the compiler says of a source that workers need. */
-static const char *const compiled_keys[] = {"bytecode", "uses_G"};
+static const char *const compiled_keys[] = {"bytecode", "uses_G", "types"};
 
 enum chunk_state { CHUNK_WAITS, CHUNK_SENT, CHUNK_COMPILED, CHUNK_FAILED };
 
@@ -69,6 +70,7 @@ struct code {
     struct bytes settings;
     struct buf settings_buf;
     uint64_t n_calls, n_versions;
+    bool types; /* apps may use types as values */
     ev_timer idle;
 };
 
@@ -411,8 +413,9 @@ static void start_worker(struct code *code)
 static void send_one(struct code *code, struct chunk *chunk)
 {
     const struct value *source = source_of(chunk->entry);
-    struct value args[3] = {value_string(chunk->entry->id),
-                            value_string(chunk->entry->kind), *source};
+    struct value args[] = {value_string(chunk->entry->id),
+                           value_string(chunk->entry->kind), *source,
+                           value_bool(code->types)};
     struct frame_call frame = {.call = ++code->n_calls,
                                .target = bytes_of_text(COMPILER_NAME)};
     struct origin origin = {.type = ORIGIN_INTERNAL,
@@ -688,6 +691,8 @@ struct code *code_create(struct supervisor *sup)
     struct value settings = value_map();
 
     code->sup = sup;
+    code->types =
+        sup->config != NULL && config_get_bool(sup->config, "lua.type_system.enabled");
     map_init(&code->chunks);
     list_init(&code->pending);
     buf_init(&code->settings_buf, 0);

@@ -9,8 +9,8 @@
  * fails alone.
  *
  * Workers fetch what they need with CALL "@code.get" [id]: {id, kind, method, bytecode,
- * uses_G, modules, imports, version, meta}. For "ns:name.method" of a module.lua that
- * is the module's with this id and method.
+ * uses_G, types, modules, imports, version, meta}. For "ns:name.method" of a module.lua
+ * that is the module's with this id and method.
  */
 #ifndef TROUPE_SUPERVISOR_CODE_H
 #define TROUPE_SUPERVISOR_CODE_H
@@ -49,7 +49,7 @@ void code_compile(struct code *code, struct entry *const *entries, size_t n,
 void code_compile_all(struct code *code, code_problem *problem, code_done *done,
                       void *context);
 
-/* What the compiler answered for a compiled entry: {bytecode, uses_G}. */
+/* What the compiler answered for a compiled entry: {bytecode, uses_G, types}. */
 int code_read(const struct code *code, const struct entry *entry,
               struct value *compiled_out, struct err *err);
 

@@ -51,8 +51,8 @@ static const struct setting {
     {"logmanager.min_level",        SETTING_INT,   "-1",      -1, 2, NULL},
     {"logmanager.propagate_downstream", SETTING_LATER, NULL,  0, 0, NULL},
     {"logmanager.stream_to_events", SETTING_LATER, NULL,      0, 0, NULL},
-    {"lua.type_system.enabled",     SETTING_LATER, NULL,      0, 0, NULL},
-    {"lua.type_system.strict",      SETTING_LATER, NULL,      0, 0, NULL},
+    {"lua.type_system.enabled",     SETTING_BOOL,  "false",   0, 0, NULL},
+    {"lua.type_system.strict",      SETTING_BOOL,  "false",   0, 0, NULL},
     {"metrics.buffer.size",         SETTING_LATER, NULL,      0, 0, NULL},
     {"metrics.interceptor.enabled", SETTING_BOOL,  "false",   0, 0, NULL},
     {"metrics.max_samples",         SETTING_INT,   "10000",   0, 100000, NULL},
@@ -530,6 +530,18 @@ static void settle_log(struct config *config, const struct options *options)
 /* ---- life
  * ---------------------------------------------------------------------------------- */
 
+/* Whoever switches it on counts on wrong programs being found. */
+static void refuse_strict_types(const struct loader *loader)
+{
+    static const struct problem_at nowhere;
+
+    if (config_get_bool(loader->config, "lua.type_system.strict"))
+        problems_add(loader->problems, SEVERITY_ERROR, ERR_INVALID, &nowhere,
+                     "set it to false; enabled alone makes types values at run time",
+                     "lua.type_system.strict: this build doesn't check types before a "
+                     "program runs");
+}
+
 struct config *config_load(const struct options *options, struct problems *problems)
 {
     struct config *config = xcalloc(1, sizeof(*config));
@@ -547,6 +559,7 @@ struct config *config_load(const struct options *options, struct problems *probl
     }
     take_sets(&loader, options);
     settle_log(config, options);
+    refuse_strict_types(&loader);
     config->shutdown_timeout_ms = config_get_ms(config, "shutdown.timeout");
     return config;
 }

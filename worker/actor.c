@@ -14,6 +14,7 @@
 #include "worker/modules/errors.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
+#include "worker/types.h"
 #include "worker/vm.h"
 
 #define MAX_ARGS 10000
@@ -232,8 +233,10 @@ struct start *start_create(struct bytes args)
  */
 
 /* The result of a library is a global of its alias; the entry's own stays on top. */
-static void bind_result(lua_State *L, const struct binding *binding)
+static void bind_result(lua_State *L, const struct binding *binding, bool has_types)
 {
+    if (has_types)
+        types_export(L, binding->unit);
     if (binding->alias != NULL)
         lua_setfield(L, 1, binding->alias);
 }
@@ -263,15 +266,17 @@ static int load_next(lua_State *L, int status, lua_KContext ctx)
 
     (void)status;
     if (i > 0)
-        bind_result(L, &program->bindings[i - 1]);
+        bind_result(L, &program->bindings[i - 1], program->has_types);
     while (i < program->n_bindings) {
+        if (program->has_types)
+            types_bind(L, 1, program->bindings[i].unit);
         actor->start->load_at = (uint32_t)i++;
         lua_rawgeti(L, LUA_REGISTRYINDEX, actor->vm->ref_chunks);
         lua_rawgeti(L, -1, i);
         lua_replace(L, -2);
         lua_pushvalue(L, 1);
         lua_callk(L, 1, 1, i, load_next);
-        bind_result(L, &program->bindings[i - 1]);
+        bind_result(L, &program->bindings[i - 1], program->has_types);
     }
     find_method(L, actor->start, program->unit);
     return 1;

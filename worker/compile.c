@@ -8,7 +8,13 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/value.h"
+#include "proto/value_codec.h"
+
 #include "worker/erase.h"
+#include "worker/type_tree.h"
+
+#define LEVELS_AROUND 6 /* of a declaration, in the answer and on its way to workers   \
+                         */
 
 /*
  * Every chunk gets the environment of the actor that runs it as its argument. The line
@@ -105,6 +111,45 @@ static void describe(const struct erase_error *error, const struct value *source
     buf_finish(&text);
 }
 
+/* Can it be sent? A type may be nested deeper than any message. */
+static bool is_sendable(const struct value *declaration)
+{
+    struct value list = value_list(), again = {0};
+    struct buf buf;
+    bool good;
+
+    buf_init(&buf, 0);
+    value_append(&list, value_copy(declaration));
+    for (int i = 0; i < LEVELS_AROUND; i++) {
+        struct value outer = value_list();
+
+        value_append(&outer, list);
+        list = outer;
+    }
+    good = value_encode(&buf, &list) &&
+           value_decode(buf_head(&buf), buf_len(&buf), NULL, &again, NULL) == 0;
+    value_finish(&again);
+    value_finish(&list);
+    buf_finish(&buf);
+    return good;
+}
+
+static struct value read_types(const struct erased *erased, const char *source)
+{
+    struct value types = value_list();
+
+    for (size_t i = 0; i < erased->n_types; i++) {
+        const struct erased_type *at = &erased->types[i];
+        struct value declaration = type_tree_read(source + at->from, at->to - at->from);
+
+        if (declaration.type == VALUE_MAP && is_sendable(&declaration))
+            value_append(&types, declaration);
+        else
+            value_finish(&declaration);
+    }
+    return types;
+}
+
 int compile_source(struct runtime *rt, const struct value *args, struct value *result,
                    struct err *err)
 {
@@ -116,9 +161,9 @@ int compile_source(struct runtime *rt, const struct value *args, struct value *r
     int failed;
 
     (void)rt;
-    if (args->as.list.n != 3 || value_text(&items[0]) == NULL ||
+    if (args->as.list.n < 3 || args->as.list.n > 4 || value_text(&items[0]) == NULL ||
         items[2].type != VALUE_STRING)
-        return err_set(err, ERR_INVALID, "@compile takes id, kind and source");
+        return err_set(err, ERR_INVALID, "@compile takes id, kind, source and types");
     id = value_text(&items[0]);
     buf_init(&bytecode, 0);
     failed =
@@ -132,6 +177,8 @@ int compile_source(struct runtime *rt, const struct value *args, struct value *r
         value_put(result, "bytecode",
                   value_bytes(buf_head(&bytecode), buf_len(&bytecode)));
         value_put(result, "uses_G", value_bool(erased.uses_G));
+        if (args->as.list.n == 4 && items[3].type == VALUE_BOOL && items[3].as.boolean)
+            value_put(result, "types", read_types(&erased, items[2].as.string.data));
     }
     erased_finish(&erased);
     buf_finish(&bytecode);

@@ -8,8 +8,10 @@ struct err;
 struct runtime;
 struct value;
 
-/* @compile [id, kind, source] → {bytecode, uses_G}. On failure result is the error as a
- * map with details {line, column}, and err says the same. */
+/* @compile [id, kind, source, types?] → {bytecode, uses_G, types}; types (with that
+ * argument true): what type_tree.h makes of the types that the source declares. On
+ * failure result is the error as a map with details {line, column}, and err says the
+ * same. */
 int compile_source(struct runtime *rt, const struct value *args, struct value *result,
                    struct err *err);
 

@@ -43,7 +43,8 @@ static int take_text(struct parser *p, struct erased *out, struct erase_error *e
 
     if (text == NULL)
         return refuse(error, ERR_UNAVAILABLE, "no memory to erase types");
-    *out = (struct erased){text, n_bytes, p->lexer.uses_G};
+    *out = (struct erased){text, n_bytes, p->lexer.uses_G, p->types, p->n_types};
+    p->types = NULL;
     return 0;
 }
 
@@ -66,6 +67,7 @@ int erase_types_at(const char *source, size_t n_bytes, struct erased *out,
     if (parse_chunk(p))
         rc = take_text(p, out, error);
     edits_finish(&p->edits);
+    free(p->types);
     free(p);
     return rc;
 }
@@ -88,6 +90,7 @@ int erase_types(const char *source, size_t n_bytes, const char *chunk_name,
 void erased_finish(struct erased *erased)
 {
     free(erased->text);
+    free(erased->types);
     *erased = (struct erased){0};
 }
 

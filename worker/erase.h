@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/err.h"
 
@@ -25,12 +26,19 @@ struct buf;
 #define ERASE_MAX_DEPTH 200          /* brackets, blocks, functions inside each other */
 #define ERASE_MAX_BYTES (64ul << 20) /* of one source */
 
+/* Where a statement that declares a type stands in the source: [from, to). */
+struct erased_type {
+    uint32_t from, to;
+};
+
 struct erased {
     char *text; /* plain Lua 5.4; a NUL follows that n_bytes doesn't count */
     size_t n_bytes;
     /* The chunk may look at its globals as a table: one of the names _G and _ENV, or a
      * string constant "_G", occurs in it. */
     bool uses_G;
+    struct erased_type *types; /* in their order; owned */
+    size_t n_types;
 };
 
 /* Where and why a source was refused. */

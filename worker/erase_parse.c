@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void erase_push(struct parser *p, const struct goal *goals, size_t n)
@@ -167,10 +168,29 @@ void erase_step_erase(struct parser *p, struct goal goal)
         edits_blank(&p->edits, goal.from, p->prev_end);
 }
 
+/* Without memory for it the text that comes out is not to be had either. */
+static void note_type(struct parser *p, uint32_t from)
+{
+    if (p->n_types == p->types_size) {
+        size_t size = p->types_size == 0 ? 16 : 2 * p->types_size;
+        struct erased_type *types = realloc(p->types, size * sizeof(*types));
+
+        if (types == NULL) {
+            p->edits.no_memory = true;
+            return;
+        }
+        p->types = types;
+        p->types_size = size;
+    }
+    p->types[p->n_types++] = (struct erased_type){from, p->prev_end};
+}
+
 /* The ';' keeps the statements on both sides apart: `f()` and `(g)()` would fuse. */
 void erase_step_erase_statement(struct parser *p, struct goal goal)
 {
     erase_step_erase(p, goal);
-    if (p->in_type == 0)
-        edits_put(&p->edits, goal.from, ';');
+    if (p->in_type != 0)
+        return;
+    edits_put(&p->edits, goal.from, ';');
+    note_type(p, goal.from);
 }

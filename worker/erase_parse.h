@@ -141,6 +141,9 @@ struct parser {
     bool lone_cast_spreads; /* all of it is one cast operand that may yield many values
                              */
 
+    struct erased_type *types; /* owned */
+    size_t n_types, types_size;
+
     size_t n_goals;
     struct goal goals[MAX_GOALS];
 };

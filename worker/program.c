@@ -65,6 +65,7 @@ static void unit_unref(struct unit *unit)
     value_finish(&unit->modules);
     value_finish(&unit->imports);
     value_finish(&unit->meta);
+    value_finish(&unit->types);
     free(unit);
 }
 
@@ -223,6 +224,7 @@ static void collect_modules(struct program *program)
         const struct value *list = &unit->modules;
 
         program->uses_G = program->uses_G || unit->uses_G;
+        program->has_types = program->has_types || unit->types.type == VALUE_LIST;
         for (size_t j = 0; list->type == VALUE_LIST && j < list->as.list.n; j++) {
             const char *name = value_text(&list->as.list.items[j]);
 
@@ -305,6 +307,8 @@ static struct unit *make_unit(const struct value *map, struct err *err)
         unit->imports = value_copy(value_get(map, "imports"));
     if (value_get(map, "meta") != NULL)
         unit->meta = value_copy(value_get(map, "meta"));
+    if (value_get(map, "types") != NULL)
+        unit->types = value_copy(value_get(map, "types"));
     return unit;
 }
 

@@ -33,6 +33,7 @@ struct unit {
     struct value modules; /* list of text */
     struct value imports; /* map alias → id */
     struct value meta;
+    struct value types; /* that it declares, see type_tree.h; nil: types mean nothing */
 };
 
 /* units[unit] runs with its result bound to alias (NULL: the entry itself, last). */
@@ -47,6 +48,7 @@ struct program {
     struct binding *bindings;
     int n_bindings;
     bool uses_G;
+    bool has_types;       /* types are values for it, see types.h */
     bool is_interceptor;  /* its method is a handler, see interceptor.h */
     const char **modules; /* all of its own and its libraries', no duplicates */
     int n_modules;

@@ -14,6 +14,7 @@
 #include "worker/program.h"
 #include "worker/runtime.h"
 #include "worker/sandbox.h"
+#include "worker/types.h"
 
 /* One allocation above this is refused outright: it would pass both ceilings at once.
  */
@@ -120,7 +121,11 @@ static int set_up(lua_State *L)
     sandbox_open(L);
     coroutines_open(L);
     modules_open(L, vm->program->modules, vm->program->n_modules);
+    if (vm->program->has_types)
+        types_open(L, vm->program);
     sandbox_seal(L);
+    if (vm->program->has_types)
+        types_seal(L);
     make_env_meta(L, vm);
     load_chunks(L, vm);
     lua_newtable(L);

@@ -2,7 +2,10 @@
  * it is erased again, and compiles with stock Lua but for the errors that only a
  * compiler can know. What stock Lua takes anyway stays as it is. What the eraser
  * refuses has a diagnostic. */
+#include "common/value.h"
+
 #include "worker/erase.h"
+#include "worker/type_tree.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -109,6 +112,19 @@ static bool is_plain(const char *source, size_t n)
     return compiles;
 }
 
+/* Declarations can be read, whatever they say. */
+static void read_types(const struct erased *erased, const char *source)
+{
+    for (size_t i = 0; i < erased->n_types; i++) {
+        const struct erased_type *at = &erased->types[i];
+        struct value type = type_tree_read(source + at->from, at->to - at->from);
+
+        must(type.type == VALUE_NIL || value_text(value_get(&type, "name")) != NULL,
+             "a type without a name");
+        value_finish(&type);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     char *source = malloc(n == 0 ? 1 : n); /* a copy of ours: no NUL behind it */
@@ -120,6 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         memcpy(source, data, n);
     if (erase_types_at(source, n, &erased, &error) == 0) {
         check_erased(&erased, source, n);
+        read_types(&erased, source);
         if (is_plain(source, n))
             must(erased.n_bytes == n && memcmp(erased.text, source, n) == 0,
                  "plain Lua changed");
