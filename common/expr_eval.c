@@ -1,4 +1,3 @@
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,8 +5,6 @@
 
 #include "common/expr_private.h"
 #include "common/mem.h"
-#include "common/number.h"
-#include "common/regex.h"
 
 static const struct value nil;
 
@@ -59,7 +56,8 @@ static size_t weight_of(const struct value *value) /* NOLINT(misc-no-recursion) 
     for (size_t i = 0; value->type == VALUE_LIST && i < value->as.list.n; i++)
         weight += weight_of(&value->as.list.items[i]);
     for (size_t i = 0; value->type == VALUE_MAP && i < value->as.map.n; i++)
-        weight += weight_of(&value->as.map.pairs[i].value);
+        weight += strlen(value->as.map.pairs[i].key) / 16 +
+                  weight_of(&value->as.map.pairs[i].value);
     return weight;
 }
 
@@ -69,271 +67,6 @@ int evaluation_charge_copy(struct evaluation *ev, const struct node *node,
     if (value->type < VALUE_STRING)
         return 0;
     return evaluation_spend(ev, node, weight_of(value));
-}
-
-/* ---- what operators do ----
- */
-
-static bool is_number(const struct value *value)
-{
-    return value->type == VALUE_INT || value->type == VALUE_FLOAT;
-}
-
-static double real_of(const struct value *value)
-{
-    return value->type == VALUE_INT ? (double)value->as.integer : value->as.real;
-}
-
-static struct number number_of(const struct value *value)
-{
-    return value->type == VALUE_INT ? number_of_integer(value->as.integer)
-                                    : number_of_real(value->as.real);
-}
-
-static bool are_equal(const struct value *a, const struct value *b)
-{
-    if (is_number(a) && is_number(b))
-        return !isnan(real_of(a)) && !isnan(real_of(b)) &&
-               number_compare(number_of(a), number_of(b)) == 0;
-    return a->type == b->type && value_equal(a, b);
-}
-
-static int compare_texts(const struct value *a, const struct value *b)
-{
-    size_t n = a->as.string.n < b->as.string.n ? a->as.string.n : b->as.string.n;
-    int order = memcmp(a->as.string.data, b->as.string.data, n);
-
-    if (order != 0)
-        return order;
-    return (a->as.string.n > b->as.string.n) - (a->as.string.n < b->as.string.n);
-}
-
-static int order(struct evaluation *ev, const struct node *node, const struct value *a,
-                 const struct value *b, bool *out)
-{
-    int cmp;
-
-    if (a->type == VALUE_STRING && b->type == VALUE_STRING) {
-        cmp = compare_texts(a, b);
-    } else if (!is_number(a) || !is_number(b)) {
-        return evaluation_fail(ev, node, "only two numbers or two texts have an order");
-    } else if (isnan(real_of(a)) || isnan(real_of(b))) {
-        *out = false;
-        return 0;
-    } else {
-        cmp = number_compare(number_of(a), number_of(b));
-    }
-    switch (node->op) {
-    case OP_LESS:
-        *out = cmp < 0;
-        break;
-    case OP_LESS_EQUAL:
-        *out = cmp <= 0;
-        break;
-    case OP_GREATER:
-        *out = cmp > 0;
-        break;
-    default:
-        *out = cmp >= 0;
-        break;
-    }
-    return 0;
-}
-
-static int is_in(struct evaluation *ev, const struct node *node,
-                 const struct value *what, const struct value *in, bool *out)
-{
-    *out = false;
-    if (in->type == VALUE_NIL)
-        return 0;
-    if (in->type == VALUE_MAP) {
-        *out =
-            what->type == VALUE_STRING && value_get(in, what->as.string.data) != NULL;
-        return 0;
-    }
-    if (in->type != VALUE_LIST)
-        return evaluation_fail(ev, node, "only lists and maps have something in them");
-    if (evaluation_spend(ev, node, in->as.list.n) == -1)
-        return -1;
-    for (size_t i = 0; i < in->as.list.n && !*out; i++)
-        *out = are_equal(what, &in->as.list.items[i]);
-    return 0;
-}
-
-static int match(struct evaluation *ev, const struct node *node,
-                 const struct value *text, const struct value *pattern, bool *out)
-{
-    const struct regex *regex = node->regex;
-    struct regex *own = NULL;
-
-    if (regex == NULL) {
-        own = regex_create(pattern->as.string.data, pattern->as.string.n, NULL, 0);
-        if (own == NULL)
-            return evaluation_fail(ev, node, "invalid pattern");
-        regex = own;
-    }
-    *out = regex_matches(regex, text->as.string.data, text->as.string.n);
-    regex_destroy(own);
-    return 0;
-}
-
-static int search(struct evaluation *ev, const struct node *node, const struct value *a,
-                  const struct value *b, bool *out)
-{
-    const char *text, *part;
-    size_t n, n_part;
-
-    if (a->type != VALUE_STRING || b->type != VALUE_STRING)
-        return evaluation_fail(ev, node, "only texts have texts in them");
-    text = a->as.string.data, n = a->as.string.n;
-    part = b->as.string.data, n_part = b->as.string.n;
-    if (evaluation_spend(ev, node, (n + n_part) / 64) == -1)
-        return -1;
-    if (node->op == OP_MATCHES)
-        return match(ev, node, a, b, out);
-    if (node->op == OP_CONTAINS)
-        *out = memmem(text, n, part, n_part) != NULL;
-    else if (node->op == OP_STARTS_WITH)
-        *out = n >= n_part && memcmp(text, part, n_part) == 0;
-    else
-        *out = n >= n_part && memcmp(text + n - n_part, part, n_part) == 0;
-    return 0;
-}
-
-static int make_range(struct evaluation *ev, const struct node *node,
-                      const struct value *from, const struct value *to,
-                      struct operand *out)
-{
-    struct value list = value_list();
-
-    if (from->type != VALUE_INT || to->type != VALUE_INT)
-        return evaluation_fail(ev, node, "a range has whole numbers at its ends");
-    if (to->as.integer >= from->as.integer &&
-        ((uint64_t)to->as.integer - (uint64_t)from->as.integer >= EXPR_MAX_ITEMS ||
-         evaluation_spend(ev, node, (size_t)(to->as.integer - from->as.integer) + 1) ==
-             -1))
-        return evaluation_fail(ev, node, "this range is too long");
-    for (int64_t i = from->as.integer; i <= to->as.integer; i++) {
-        value_append(&list, value_int(i));
-        if (i == INT64_MAX)
-            break;
-    }
-    *out = operand_own(list);
-    return 0;
-}
-
-static int concatenate(struct evaluation *ev, const struct node *node,
-                       const struct value *a, const struct value *b,
-                       struct operand *out)
-{
-    size_t n = a->as.string.n + b->as.string.n;
-    struct value text;
-
-    if (n > EXPR_MAX_ITEMS || evaluation_spend(ev, node, n / 16) == -1)
-        return evaluation_fail(ev, node, "this text gets too long");
-    text = (struct value){.type = VALUE_STRING, .as.string = {xmalloc(n + 1), n}};
-    memcpy(text.as.string.data, a->as.string.data, a->as.string.n);
-    memcpy(text.as.string.data + a->as.string.n, b->as.string.data, b->as.string.n + 1);
-    *out = operand_own(text);
-    return 0;
-}
-
-/* Whole numbers wrap around, as in Lua. */
-static int calculate_whole(struct evaluation *ev, const struct node *node, int64_t a,
-                           int64_t b, struct operand *out)
-{
-    uint64_t x = (uint64_t)a, y = (uint64_t)b;
-
-    switch (node->op) {
-    case OP_ADD:
-        x += y;
-        break;
-    case OP_SUBTRACT:
-        x -= y;
-        break;
-    case OP_MULTIPLY:
-        x *= y;
-        break;
-    default:
-        if (b == 0)
-            return evaluation_fail(ev, node,
-                                   "nothing is left over from a division by 0");
-        x = b == -1 ? 0 : (uint64_t)(a % b);
-        break;
-    }
-    *out = operand_own(value_int((int64_t)x));
-    return 0;
-}
-
-static int calculate(struct evaluation *ev, const struct node *node,
-                     const struct value *a, const struct value *b, struct operand *out)
-{
-    double x, y;
-
-    if (node->op == OP_ADD && a->type == VALUE_STRING && b->type == VALUE_STRING)
-        return concatenate(ev, node, a, b, out);
-    if (!is_number(a) || !is_number(b))
-        return evaluation_fail(ev, node, "that takes numbers");
-    if (a->type == VALUE_INT && b->type == VALUE_INT && node->op != OP_DIVIDE &&
-        node->op != OP_POWER)
-        return calculate_whole(ev, node, a->as.integer, b->as.integer, out);
-    x = real_of(a), y = real_of(b);
-    switch (node->op) {
-    case OP_ADD:
-        x += y;
-        break;
-    case OP_SUBTRACT:
-        x -= y;
-        break;
-    case OP_MULTIPLY:
-        x *= y;
-        break;
-    case OP_DIVIDE:
-        x /= y;
-        break;
-    case OP_POWER:
-        x = pow(x, y);
-        break;
-    default:
-        return evaluation_fail(ev, node, "%% takes whole numbers");
-    }
-    *out = operand_own(value_float(x));
-    return 0;
-}
-
-static int apply(struct evaluation *ev, const struct node *node, const struct value *a,
-                 const struct value *b, struct operand *out)
-{
-    bool result = false;
-    int failed = 0;
-
-    switch (node->op) {
-    case OP_EQUAL:
-    case OP_UNEQUAL:
-        result = are_equal(a, b) == (node->op == OP_EQUAL);
-        break;
-    case OP_LESS:
-    case OP_LESS_EQUAL:
-    case OP_GREATER:
-    case OP_GREATER_EQUAL:
-        failed = order(ev, node, a, b, &result);
-        break;
-    case OP_IN:
-        failed = is_in(ev, node, a, b, &result);
-        break;
-    case OP_CONTAINS:
-    case OP_STARTS_WITH:
-    case OP_ENDS_WITH:
-    case OP_MATCHES:
-        failed = search(ev, node, a, b, &result);
-        break;
-    case OP_RANGE:
-        return make_range(ev, node, a, b, out);
-    default:
-        return calculate(ev, node, a, b, out);
-    }
-    *out = operand_own(value_bool(result != node->negated));
-    return failed;
 }
 
 /* ---- nodes ----
@@ -385,7 +118,7 @@ static int run_binary(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
         *out = b;
         return 0;
     }
-    failed = apply(ev, node, operand_value(&a), operand_value(&b), out);
+    failed = expr_apply(ev, node, operand_value(&a), operand_value(&b), out);
     operand_finish(&a);
     operand_finish(&b);
     return failed;
@@ -433,6 +166,8 @@ static int look_up(struct evaluation *ev, const struct node *node,
 {
     *out = NULL;
     if (in->type == VALUE_MAP && key->type == VALUE_STRING) {
+        if (evaluation_spend(ev, node, in->as.map.n / 16) == -1)
+            return -1;
         *out = value_get(in, key->as.string.data);
     } else if (in->type == VALUE_LIST && key->type == VALUE_INT) {
         *out = item_at(in, key->as.integer);
@@ -523,14 +258,47 @@ static int run_bound(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
     return 0;
 }
 
+/* A list's items or a text's bytes; NULL = of neither. */
+static const size_t *length_of(const struct value *value)
+{
+    return value->type == VALUE_LIST     ? &value->as.list.n
+           : value->type == VALUE_STRING ? &value->as.string.n
+                                         : NULL;
+}
+
+static int copy_part(struct evaluation *ev, const struct node *node,
+                     const struct value *whole, size_t from, size_t to,
+                     struct value *out)
+{
+    struct value part;
+
+    to = to < from ? from : to;
+    if (evaluation_spend(ev, node, to - from) == -1)
+        return -1;
+    if (whole->type == VALUE_STRING) {
+        *out = value_bytes(whole->as.string.data + from, to - from);
+        return 0;
+    }
+    part = value_list();
+    for (size_t i = from; i < to; i++) {
+        if (evaluation_charge_copy(ev, node, &whole->as.list.items[i]) == -1) {
+            value_finish(&part);
+            return -1;
+        }
+        value_append(&part, value_copy(&whole->as.list.items[i]));
+    }
+    *out = part;
+    return 0;
+}
+
 static int run_slice(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
                      const struct node *node, struct operand *out)
 {
-    const struct value *value;
     struct operand whole;
     struct value part;
-    size_t n, from = 0, to = 0;
-    int failed = 0;
+    const size_t *n;
+    size_t from, to;
+    int failed;
 
     if (expr_run(ev, node->kids[0], &whole) == -1)
         return -1;
@@ -538,28 +306,17 @@ static int run_slice(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
         *out = whole;
         return 0;
     }
-    value = operand_value(&whole);
-    n = value->type == VALUE_LIST     ? value->as.list.n
-        : value->type == VALUE_STRING ? value->as.string.n
-                                      : 0;
-    if (value->type != VALUE_LIST && value->type != VALUE_STRING)
+    n = length_of(operand_value(&whole));
+    if (n == NULL)
         failed = evaluation_fail(ev, node, "only lists and texts have slices");
-    else if (run_bound(ev, node->kids[1], n, 0, &from) == -1 ||
-             run_bound(ev, node->kids[2], n, n, &to) == -1 ||
-             evaluation_spend(ev, node, to > from ? to - from : 0) == -1)
+    else if (run_bound(ev, node->kids[1], *n, 0, &from) == -1 ||
+             run_bound(ev, node->kids[2], *n, *n, &to) == -1)
         failed = -1;
-    if (failed == 0) {
-        to = to < from ? from : to;
-        if (value->type == VALUE_STRING) {
-            part = value_bytes(value->as.string.data + from, to - from);
-        } else {
-            part = value_list();
-            for (size_t i = from; i < to; i++)
-                value_append(&part, value_copy(&value->as.list.items[i]));
-        }
-        *out = operand_own(part);
-    }
+    else
+        failed = copy_part(ev, node, operand_value(&whole), from, to, &part);
     operand_finish(&whole);
+    if (failed == 0)
+        *out = operand_own(part);
     return failed;
 }
 
@@ -603,7 +360,8 @@ static int run_map(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
             operand_finish(&key);
             goto failed;
         }
-        if (evaluation_charge_copy(ev, node, operand_value(&item)) == -1) {
+        if (evaluation_spend(ev, node, map.as.map.n / 16) == -1 ||
+            evaluation_charge_copy(ev, node, operand_value(&item)) == -1) {
             operand_finish(&key);
             operand_finish(&item);
             goto failed;
@@ -641,19 +399,30 @@ static int run_call(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
     return failed;
 }
 
+/* operand is gone afterwards; value_out is untouched on -1. */
+static int take(struct evaluation *ev, const struct node *node, struct operand *operand,
+                struct value *value_out)
+{
+    if (!operand->owned && evaluation_charge_copy(ev, node, operand->as.ref) == -1)
+        return -1;
+    *value_out = operand_take(operand);
+    return 0;
+}
+
 static int run_let(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
                    const struct node *node, struct operand *out)
 {
     struct operand operand;
-    struct value *local = &ev->locals[node->index];
+    struct value *local = &ev->locals[node->index], result;
 
     if (expr_run(ev, node->kids[0], &operand) == -1)
         return -1;
     value_finish(local); /* of a predicate's last round */
-    *local = operand_take(&operand);
-    if (expr_run(ev, node->kids[1], &operand) == -1)
+    if (take(ev, node, &operand, local) == -1 ||
+        expr_run(ev, node->kids[1], &operand) == -1 ||
+        take(ev, node, &operand, &result) == -1) /* it may be borrowed from the local */
         return -1;
-    *out = operand_own(operand_take(&operand)); /* may have been borrowed from it */
+    *out = operand_own(result);
     return 0;
 }
 
@@ -671,6 +440,9 @@ int expr_run(struct evaluation *ev, /* NOLINT(misc-no-recursion): height is boun
         *out = (struct operand){.as.ref = &node->value};
         return 0;
     case NODE_VARIABLE:
+        if (ev->variables != NULL &&
+            evaluation_spend(ev, node, ev->variables->as.map.n / 16) == -1)
+            return -1;
         found = value_get(ev->variables, node->value.as.string.data);
         *out = (struct operand){.as.ref = found != NULL ? found : &nil};
         return 0;
@@ -726,5 +498,6 @@ int expr_evaluate(const struct expr *expr, const struct value *variables,
     for (unsigned i = 0; i < expr->n_locals; i++)
         value_finish(&ev.locals[i]);
     free(ev.locals);
+    expr_forget_pattern(&ev);
     return failed;
 }

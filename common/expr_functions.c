@@ -8,20 +8,9 @@
 #include "common/buf.h"
 #include "common/expr_private.h"
 #include "common/mem.h"
-#include "common/number.h"
 
-#define MANY 1000 /* arguments */
-
-static bool is_number(const struct value *value)
-{
-    return value->type == VALUE_INT || value->type == VALUE_FLOAT;
-}
-
-static struct number number_of(const struct value *value)
-{
-    return value->type == VALUE_INT ? number_of_integer(value->as.integer)
-                                    : number_of_real(value->as.real);
-}
+#define MANY             1000 /* arguments */
+#define MAX_NUMBER_BYTES 1000 /* of a text that is one */
 
 /* The argument's value; NULL with an error when it is of another type. */
 static const struct value *arg(struct evaluation *ev, const struct node *node,
@@ -59,6 +48,8 @@ static int call_len(struct evaluation *ev, const struct node *node,
     size_t len;
 
     (void)n;
+    if (value->type == VALUE_STRING && evaluation_charge_copy(ev, node, value) == -1)
+        return -1;
     if (value->type == VALUE_STRING)
         len = count_letters(value);
     else if (value->type == VALUE_LIST)
@@ -131,7 +122,7 @@ static int call_trim(struct evaluation *ev, const struct node *node,
     }
     from = text->as.string.data;
     to = from + text->as.string.n;
-    if (evaluation_spend(ev, node, (size_t)(to - from)) == -1)
+    if (evaluation_spend(ev, node, (size_t)(to - from) * (1 + strlen(set) / 16)) == -1)
         return -1;
     while (from < to && *from != '\0' && strchr(set, *from) != NULL)
         from++;
@@ -176,7 +167,7 @@ static int call_join(struct evaluation *ev, const struct node *node,
     struct buf text;
     bool fits = true;
 
-    if (list == NULL)
+    if (list == NULL || evaluation_charge_copy(ev, node, list) == -1)
         return -1;
     if (n > 1) {
         between = arg(ev, node, &args[1], VALUE_STRING);
@@ -267,7 +258,8 @@ static bool read_real(const struct value *text, double *out)
 {
     char *end;
 
-    if (text->as.string.n == 0 || isspace((unsigned char)text->as.string.data[0]))
+    if (text->as.string.n == 0 || text->as.string.n > MAX_NUMBER_BYTES ||
+        isspace((unsigned char)text->as.string.data[0]))
         return false;
     *out = strtod(text->as.string.data, &end);
     return end == text->as.string.data + text->as.string.n;
@@ -283,6 +275,7 @@ static int call_int(struct evaluation *ev, const struct node *node,
 
     (void)n;
     if (value->type == VALUE_STRING && value->as.string.n != 0 &&
+        value->as.string.n <= MAX_NUMBER_BYTES &&
         !isspace((unsigned char)value->as.string.data[0])) {
         errno = 0;
         whole = strtoll(value->as.string.data, &end, 10);
@@ -328,6 +321,8 @@ static int call_string(struct evaluation *ev, const struct node *node,
     bool fits;
 
     (void)n;
+    if (evaluation_charge_copy(ev, node, value) == -1)
+        return -1;
     if (value->type == VALUE_STRING) {
         *out = operand_own(operand_take(&args[0]));
         return 0;
@@ -347,14 +342,18 @@ static int call_string(struct evaluation *ev, const struct node *node,
 static int take_end(struct evaluation *ev, const struct node *node,
                     struct operand *args, bool last, struct operand *out)
 {
-    const struct value *list = arg(ev, node, &args[0], VALUE_LIST);
-    struct value item = {0};
+    const struct value *list = arg(ev, node, &args[0], VALUE_LIST), *item;
 
     if (list == NULL)
         return -1;
-    if (list->as.list.n != 0)
-        item = value_copy(&list->as.list.items[last ? list->as.list.n - 1 : 0]);
-    *out = operand_own(item);
+    if (list->as.list.n == 0) {
+        *out = operand_own((struct value){0});
+        return 0;
+    }
+    item = &list->as.list.items[last ? list->as.list.n - 1 : 0];
+    if (evaluation_charge_copy(ev, node, item) == -1)
+        return -1;
+    *out = operand_own(value_copy(item));
     return 0;
 }
 
@@ -485,7 +484,7 @@ static int ask(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
         return -1;
     if ((predicate == PREDICATE_MAP &&
          evaluation_charge_copy(ev, node, operand_value(&answer)) == -1) ||
-        (predicate == PREDICATE_FILTER &&
+        ((predicate == PREDICATE_FILTER || predicate == PREDICATE_FIND) &&
          evaluation_charge_copy(ev, node, item) == -1)) {
         operand_finish(&answer);
         return -1;

@@ -2,8 +2,9 @@
 #ifndef TROUPE_COMMON_EXPR_PRIVATE_H
 #define TROUPE_COMMON_EXPR_PRIVATE_H
 
-#include "common/expr.h"
 #include "common/err.h"
+#include "common/expr.h"
+#include "common/number.h"
 
 struct regex;
 
@@ -138,8 +139,21 @@ struct evaluation {
     const struct value *item; /* # */
     size_t n_steps;           /* left */
     bool stopped;             /* a `?.` met nil: up to the next CHAIN */
+    struct regex *pattern;    /* the last one that was no literal, NULL: none */
+    struct value pattern_text;
     struct err *err;
 };
+
+static inline bool is_number(const struct value *value)
+{
+    return value->type == VALUE_INT || value->type == VALUE_FLOAT;
+}
+
+static inline struct number number_of(const struct value *value)
+{
+    return value->type == VALUE_INT ? number_of_integer(value->as.integer)
+                                    : number_of_real(value->as.real);
+}
 
 static inline const struct value *operand_value(const struct operand *operand)
 {
@@ -156,15 +170,25 @@ void operand_finish(struct operand *operand);
 /* The value for good: what is borrowed is copied. */
 struct value operand_take(struct operand *operand);
 
-/* Charges n steps. -1 with err when there are no more. */
+/* Charges n steps. -1 with err when there are no more. What takes time that grows with
+ * its operands charges for that before it begins: nothing else bounds it. */
 int evaluation_spend(struct evaluation *ev, const struct node *node, size_t n);
-/* The same for a copy of the value. */
+
+/* The same for a copy of the value, or for whatever else looks at all of it once. */
 int evaluation_charge_copy(struct evaluation *ev, const struct node *node,
                            const struct value *value);
 int evaluation_fail(struct evaluation *ev, const struct node *node, const char *fmt,
                     ...) __attribute__((format(printf, 3, 4)));
 
 int expr_run(struct evaluation *ev, const struct node *node, struct operand *out);
+
+/* What an operator with two sides makes of them; `and`, `or` and `??` are run_binary's.
+ */
+int expr_apply(struct evaluation *ev, const struct node *node, const struct value *a,
+               const struct value *b, struct operand *out);
+
+/* Frees the pattern that is kept. */
+void expr_forget_pattern(struct evaluation *ev);
 
 /* ---- functions ---------------------------------------------------------------------
  */

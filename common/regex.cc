@@ -64,6 +64,11 @@ void regex_destroy(struct regex *regex)
     delete regex;
 }
 
+size_t regex_size(const struct regex *regex)
+{
+    return static_cast<size_t>(regex->pattern.ProgramSize());
+}
+
 bool regex_matches(const struct regex *regex, const char *text, size_t n_bytes)
 {
     try {

@@ -21,6 +21,10 @@ struct regex *regex_create(const char *pattern, size_t n_bytes, char *error_out,
                            size_t error_bytes);
 void regex_destroy(struct regex *regex); /* NULL is fine */
 
+/* How much there is to it, for bounds: making it took, and looking at a byte may take,
+ * time in proportion. About one for each letter of a plain pattern. */
+size_t regex_size(const struct regex *regex);
+
 bool regex_matches(const struct regex *regex, const char *text, size_t n_bytes);
 
 #ifdef __cplusplus

@@ -387,6 +387,23 @@ static const char *const greedy[] = {
     "let a = 'xxxxxxxxxxxxxxxx'; let b = a + a + a + a + a + a + a + a + a + a; "
     "join(map(1..90000, {b}), b)",
     "count(1..90000, {join(split(string(1..9000), ',')) == ''})",
+    /* Whatever looks at much costs much, also where nothing is made of it. */
+    "let b = [1..9000]; all(1..9000, {len(first(b)) > 0})",
+    "let b = [1..9000]; all(1..9000, {len(last(b)) > 0})",
+    "let b = [1..9000]; all(1..9000, {len(find(b, {true})) > 0})",
+    "let b = [1..9000]; all(1..9000, {len(b[0:1]) == 1})",
+    "let b = [1..9000]; all(1..9000, {b in [b]})",
+    "let b = 1..9000; all(1..9000, {b == b})",
+    "let b = 1..9000; all(1..9000, {let c = b; true})",
+    "let b = 1..9000; all(1..9000, {string(b) != 'x'})",
+    "let b = map(1..9000, {'abcdefg'}); all(1..9000, {join(b) != 'x'})",
+    "let b = join(map(1..9000, {'abcdefg'})); all(1..9000, {len(b) > 1})",
+    "let b = join(map(1..9000, {'abcdefg'})); all(1..9000, {b <= b})",
+    "let b = join(map(1..9000, {'abcdefg'})); all(1..9000, {b == b})",
+    "let b = join(map(1..9000, {'abcdefg'})); all(1..9000, {trim(b, 'x' + b) != 'x'})",
+    "let b = join(map(1..9000, {'abcdefg'})); "
+    "all(1..9000, {b not matches '(.{1,30}a){30}z'})",
+    "all(1..9000, {'x' not matches ('(a{100}b){9}' + string(#))})",
 };
 
 START_TEST(greed_ends)
@@ -402,8 +419,59 @@ START_TEST(greed_ends)
 }
 END_TEST
 
+/* Maps are searched key by key, so that large ones cost more. */
+START_TEST(large_maps_cost_more)
+{
+    static const char text[] = "all(1..9000, {nobody == nil})",
+                      compare[] = "all(1..9, {meta == other})";
+    struct value names = value_map(), map = value_map(), result;
+    struct err err = {0};
+    char key[16];
+
+    for (int i = 0; i < 5000; i++) {
+        size_t n = (size_t)snprintf(key, sizeof(key), "k%d", i);
+
+        value_add_n(&map, key, n, value_int(i));
+        value_add_n(&names, key, n, (struct value){0});
+    }
+    value_put(&names, "meta", value_copy(&map));
+    value_put(&names, "other", map);
+    for (size_t i = 0; i < 2; i++) {
+        const char *one = i == 0 ? text : compare;
+        struct expr *expr = expr_compile(one, strlen(one), NULL, false, &err);
+
+        ck_assert_ptr_ne(expr, NULL);
+        ck_assert_int_eq(expr_evaluate(expr, &names, &result, &err), -1);
+        ck_assert_msg(strstr(err.text, "too many steps") != NULL, "%s", err.text);
+        expr_destroy(expr);
+    }
+    value_finish(&names);
+}
+END_TEST
+
+/* A pattern that isn't known before is made once, as long as it stays the same. */
+START_TEST(patterns_are_kept)
+{
+    static const char *const texts[] = {
+        "let p = '^1*$'; count(1..9000, {string(#) matches p})",
+        "let p = ['^1*$', '^2']; count(1..900, {string(#) matches p[# % 2]})",
+    };
+    static const char *const want[] = {"4", "55"};
+    struct buf out;
+
+    buf_init(&out, 0);
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+        run(texts[i], strlen(texts[i]), &out);
+        ck_assert_str_eq((const char *)buf_head(&out), want[i]);
+    }
+    buf_finish(&out);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
+    tcase_add_test(tc, large_maps_cost_more);
+    tcase_add_test(tc, patterns_are_kept);
     tcase_add_loop_test(tc, s21_expressions, 0, N_ELEMENTS(rows));
     tcase_add_loop_test(tc, s20_booleans, 0, N_ELEMENTS(booleans));
     tcase_add_test(tc, bounds_hold);
