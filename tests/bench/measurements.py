@@ -109,6 +109,11 @@ def _wait_for_port(port):
     raise Failed(f"nothing listens on port {port}")
 
 
+def policies(bench):
+    rounds = 100_000 if bench.seconds < 1 else 1_000_000
+    return bench.run_own("policy_bench", rounds, cpus=one_core())
+
+
 # ---- messages, actors ----------------------------------------------------------------
 
 

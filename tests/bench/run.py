@@ -108,6 +108,8 @@ TARGETS = [
            m.troupe_deaths, "error_ms", "<=", 1, "ms"),
     Target("starts", "100 workers from none to all running a call",
            m.troupe_starts, "all_running_ms", "<=", 150, "ms"),
+    Target("policies", "a check against a scope of ten policies",
+           m.policies, "scope_ns", "<=", 2000, "ns"),
     Target("idle", "idle with 20 workers: supervisor's CPU per second",
            m.troupe_idle, "supervisor_cpu_ms_per_s", "<=", 1, "ms"),
     Target("idle", "idle: a worker's CPU per second",
