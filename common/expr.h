@@ -18,10 +18,11 @@
 struct err;
 struct expr;
 
-#define EXPR_MAX_BYTES 65536   /* of text */
-#define EXPR_MAX_DEPTH 100     /* of things inside each other */
-#define EXPR_MAX_STEPS 1000000 /* of one evaluation: nodes visited, items made */
-#define EXPR_MAX_ITEMS 100000  /* of one list or bytes of one text that it makes */
+#define EXPR_MAX_BYTES   65536   /* of text */
+#define EXPR_MAX_DEPTH   100     /* of things inside each other */
+#define EXPR_MAX_PROGRAM 100000  /* of all its patterns together, see regex_size() */
+#define EXPR_MAX_STEPS   1000000 /* of one evaluation: nodes visited, items made */
+#define EXPR_MAX_ITEMS   100000  /* of one list or bytes of one text that it makes */
 
 enum expr_demand {
     EXPR_BOOLEAN = 1, /* refuse what is known not to yield a boolean */
@@ -34,6 +35,9 @@ enum expr_demand {
 struct expr *expr_compile(const char *text, size_t n_bytes, const struct value *sketch,
                           unsigned demands, struct err *err);
 void expr_destroy(struct expr *expr); /* NULL is fine */
+
+/* About how much memory it takes, for who keeps many. */
+size_t expr_size_bytes(const struct expr *expr);
 
 /* Variables that are not in the map (or NULL) are nil. -1 (INVALID) when something does
  * not fit; value_out is untouched then, else to be finished. */

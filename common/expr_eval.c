@@ -32,6 +32,8 @@ int evaluation_fail(struct evaluation *ev, const struct node *node, const char *
     char what[160];
     va_list args;
 
+    if (ev->err == NULL)
+        return -1;
     va_start(args, fmt);
     vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);

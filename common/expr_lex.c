@@ -18,6 +18,8 @@ int expr_fail_at(const char *text, const char *at, struct err *err, const char *
     char what[200];
     va_list args;
 
+    if (err == NULL) /* checks of policies fail often, and nobody reads why */
+        return -1;
     for (const char *c = text; c < at; c++) {
         column = *c == '\n' ? 1 : column + 1;
         line += *c == '\n';

@@ -9,6 +9,8 @@
 #define MAX_KIDS   10000
 #define MAX_HEIGHT 500 /* what chains of operators and members add up to */
 
+#define PATTERN_BYTES (256 << 10) /* grows as it meets texts; this is a lot */
+
 struct parser {
     const char *text;
     struct lexer lexer;
@@ -16,6 +18,7 @@ struct parser {
     const struct value *sketch;
     unsigned demands;
     unsigned depth, n_in_predicate, n_locals, n_locals_most;
+    size_t program; /* of all patterns so far */
     struct {
         const char *name;
         size_t n;
@@ -38,6 +41,20 @@ void node_destroy(struct node *node) /* NOLINT(misc-no-recursion): EXPR_MAX_DEPT
     value_finish(&node->value);
     free(node->kids);
     free(node);
+}
+
+static size_t size_of(const struct node *node) /* NOLINT(misc-no-recursion) */
+{
+    size_t size = sizeof(*node) + node->n_kids * sizeof(node);
+
+    if (node->value.type == VALUE_STRING)
+        size += node->value.as.string.n;
+    if (node->regex != NULL)
+        size += PATTERN_BYTES;
+    for (size_t i = 0; i < node->n_kids; i++)
+        if (node->kids[i] != NULL)
+            size += size_of(node->kids[i]);
+    return size;
 }
 
 static struct node *node_create(enum node_type type, const char *at)
@@ -226,6 +243,9 @@ static int compile_pattern(struct parser *p, struct node *node,
                                why, sizeof(why));
     if (node->regex == NULL)
         return expr_fail_at(p->text, right->at, p->err, "invalid pattern: %s", why);
+    p->program += regex_size(node->regex);
+    if (p->program > EXPR_MAX_PROGRAM)
+        return expr_fail_at(p->text, right->at, p->err, "the patterns are too large");
     return 0;
 }
 
@@ -796,10 +816,17 @@ struct expr *expr_compile(const char *text, size_t n_bytes, const struct value *
     }
     value_finish(&p.token.value);
     expr->n_locals = p.n_locals_most;
-    if (expr->root != NULL)
+    if (expr->root != NULL) {
+        expr->size_bytes = sizeof(*expr) + n_bytes + size_of(expr->root);
         return expr;
+    }
     expr_destroy(expr);
     return NULL;
+}
+
+size_t expr_size_bytes(const struct expr *expr)
+{
+    return expr->size_bytes;
 }
 
 void expr_destroy(struct expr *expr)

@@ -116,6 +116,7 @@ struct expr {
     char *text;
     struct node *root;
     unsigned n_locals; /* the most at any time */
+    size_t size_bytes;
 };
 
 void node_destroy(struct node *node);

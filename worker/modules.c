@@ -14,6 +14,7 @@
 #include "worker/modules/mod_contract.h"
 #include "worker/modules/mod_ctx.h"
 #include "worker/modules/mod_env.h"
+#include "worker/modules/mod_expr.h"
 #include "worker/modules/mod_funcs.h"
 #include "worker/modules/mod_hash.h"
 #include "worker/modules/mod_io.h"
@@ -44,6 +45,7 @@ static const struct {
     {"env",      mod_env_open,      false},
     {"errors",   errors_open,       true},
     {"events",   events_open,       false},
+    {"expr",     mod_expr_open,     false},
     {"funcs",    mod_funcs_open,    false},
     {"hash",     hash_open,         false},
     {"io",       mod_io_open,       false},
