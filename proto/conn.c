@@ -7,12 +7,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "proto/frame.h"
 
 #define READ_BYTES ((size_t)256 * 1024)
 #define MAX_FDS    16
+
+/* Small frames cost their receiver much more than their bytes say. */
+#define TURN_NS     2000000
+#define CLOCK_EVERY 32 /* frames between two looks at the clock */
 
 const struct conn_limits conn_limits_default = {
     .frame_max_bytes = FRAME_MAX_BYTES_DEFAULT,
@@ -40,11 +45,13 @@ struct conn {
     struct list dirty; /* in set->dirty while something waits to be written */
     struct ev_io readable, writable;
     struct ev_timer closed_soon; /* so that on_closed comes from the loop */
+    struct ev_timer rest_soon;   /* frames that a turn had no time for */
     struct fd_queue fds_in, fds_out;
     uint64_t n_written; /* bytes of the stream */
     int fd;
     bool closed, closing, handling, destroyed;
-    bool deaf; /* the peer takes nothing more */
+    bool deaf;     /* the peer takes nothing more */
+    bool has_rest; /* complete frames may be in `in` */
     struct err reason;
 };
 
@@ -79,6 +86,7 @@ static void mark_closed(struct conn *conn)
     conn->closed = true;
     ev_io_stop(conn->set->loop, &conn->readable);
     ev_io_stop(conn->set->loop, &conn->writable);
+    ev_timer_stop(conn->set->loop, &conn->rest_soon);
     list_remove(&conn->dirty);
     ev_timer_set(&conn->closed_soon, 0., 0.);
     ev_timer_start(conn->set->loop, &conn->closed_soon);
@@ -296,12 +304,24 @@ static ssize_t receive(struct conn *conn,
     return n;
 }
 
+/* The first who asks starts the clock: turns with few frames never look at it. */
+static bool turn_is_over(struct conn_set *set)
+{
+    int64_t now_ns = clock_monotonic_ns();
+
+    if (set->turn_ends_at_ns == 0)
+        set->turn_ends_at_ns = now_ns + TURN_NS;
+    return now_ns >= set->turn_ends_at_ns;
+}
+
 /* Hands out the frames that are complete; -1 when the conn must close. */
 static int handle_frames(struct conn *conn, int *n_frames)
 {
+    unsigned n_handled = 0;
     uint8_t type;
     uint32_t n;
 
+    conn->has_rest = false;
     while (!conn->closed && !conn->closing) {
         struct bytes body;
         int there = frame_peek(buf_head(&conn->in), buf_len(&conn->in),
@@ -318,6 +338,10 @@ static int handle_frames(struct conn *conn, int *n_frames)
         if (conn->destroyed)
             return 0;
         buf_consume(&conn->in, FRAME_HEADER_BYTES + n);
+        if (++n_handled % CLOCK_EVERY == 0 && turn_is_over(conn->set)) {
+            conn->has_rest = true;
+            return 0;
+        }
     }
     return 0;
 }
@@ -371,7 +395,9 @@ int conn_poll(struct conn *conn)
     if (conn->handling)
         return 0; /* a callback polls: its frame is still being handled */
     conn->handling = true;
-    while (more == 1 && !conn->closed && !conn->destroyed &&
+    if (conn->has_rest && handle_frames(conn, &n_frames) == -1)
+        more = -1;
+    while (more == 1 && !conn->has_rest && !conn->closed && !conn->destroyed &&
            n_read < conn->limits.read_budget_bytes) {
         more = read_once(conn, &n_read);
         /* On -1 (EOF) what came before it is complete: it was handled last time. */
@@ -384,11 +410,22 @@ int conn_poll(struct conn *conn)
         free(conn);
         return n_frames;
     }
-    if (more == -1)
+    if (more == -1) {
         mark_closed(conn);
-    else if (buf_len(&conn->in) == 0)
+    } else if (conn->has_rest) {
+        ev_timer_start(conn->set->loop, &conn->rest_soon); /* or it runs */
+    } else if (buf_len(&conn->in) == 0) {
         buf_clear(&conn->in);
+    }
     return n_frames;
+}
+
+static void on_rest_soon(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct conn *conn = container_of(timer, struct conn, rest_soon);
+
+    (void)loop, (void)revents;
+    conn_poll(conn);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
@@ -417,6 +454,7 @@ struct conn *conn_create(struct conn_set *set, int fd, const struct conn_limits 
     list_init(&conn->dirty);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     ev_timer_init(&conn->closed_soon, on_closed_soon, 0., 0.);
+    ev_timer_init(&conn->rest_soon, on_rest_soon, 0., 0.);
     ev_io_init(&conn->readable, on_readable, fd, EV_READ);
     ev_io_init(&conn->writable, on_writable, fd, EV_WRITE);
     ev_io_start(set->loop, &conn->readable);
@@ -430,6 +468,7 @@ void conn_destroy(struct conn *conn)
     ev_io_stop(conn->set->loop, &conn->readable);
     ev_io_stop(conn->set->loop, &conn->writable);
     ev_timer_stop(conn->set->loop, &conn->closed_soon);
+    ev_timer_stop(conn->set->loop, &conn->rest_soon);
     list_remove(&conn->dirty);
     close_all_fds(&conn->fds_in);
     close_all_fds(&conn->fds_out);
@@ -482,14 +521,18 @@ int conn_fd(const struct conn *conn)
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 {
+    struct conn_set *set = container_of(prepare, struct conn_set, prepare);
+
     (void)loop, (void)revents;
-    conn_flush_all(container_of(prepare, struct conn_set, prepare));
+    conn_flush_all(set);
+    set->turn_ends_at_ns = 0;
 }
 
 void conn_set_init(struct conn_set *set, struct ev_loop *loop)
 {
     set->loop = loop;
     list_init(&set->dirty);
+    set->turn_ends_at_ns = 0;
     ev_prepare_init(&set->prepare, on_prepare);
     ev_prepare_start(loop, &set->prepare);
     ev_unref(loop); /* the set alone keeps no loop running */

@@ -2,11 +2,12 @@
  * conn -- one peer on a libev loop: frames in, frames out, both bounded.
  *
  * Reads drain the socket into one buffer and hand out every complete frame in it, up to
- * a budget per turn. Writes gather in one buffer and leave in one write at the end of
- * the loop's turn (conn_flush_all from the owner's ev_prepare), however many frames
- * went in: waking the peer costs more than the work. Above the high-water mark
- * conn_is_congested() is true: the owner stops giving this peer new work; what must be
- * told is still queued up to the hard bound, beyond which the peer counts as dead.
+ * a budget of bytes per conn and of time for all of a turn; the rest comes in the next.
+ * Writes gather in one buffer and leave in one write at the end of the loop's turn
+ * (conn_flush_all from the owner's ev_prepare), however many frames went in: waking the
+ * peer costs more than the work. Above the high-water mark conn_is_congested() is true:
+ * the owner stops giving this peer new work; what must be told is still queued up to
+ * the hard bound, beyond which the peer counts as dead.
  *
  * The callbacks are on_frame (body is borrowed until it returns; returning -1 closes
  * the conn with err's text as the reason) and on_closed, which comes exactly once, at
@@ -46,6 +47,7 @@ struct conn_set {
     struct ev_loop *loop;
     struct list dirty;
     struct ev_prepare prepare;
+    int64_t turn_ends_at_ns;          /* 0 = nobody has read in this turn */
     uint64_t n_bytes_in, n_bytes_out; /* of all there have been */
 };
 void conn_set_init(struct conn_set *set, struct ev_loop *loop);

@@ -13,12 +13,11 @@
 #include "supervisor/core.h"
 #include "supervisor/groups.h"
 #include "supervisor/names.h"
+#include "supervisor/slice.h"
 #include "supervisor/worker.h"
 
-#define SLICE_NS      2000000 /* of one turn for edges of the dead */
-#define CLOCK_EVERY   64      /* edges between two looks at the clock */
-#define GONE_KEPT_MS  30000   /* how long edges of the gone wait for their EXIT */
-#define GONE_FRESH_MS 2000    /* within it a link's LINK_DOWN may still be lost */
+#define GONE_KEPT_MS  30000 /* how long edges of the gone wait for their EXIT */
+#define GONE_FRESH_MS 2000  /* within it a link's LINK_DOWN may still be lost */
 #define SWEEP_EVERY_S 5.0
 
 /* A worker that is dead and whose edges are being released. */
@@ -28,17 +27,6 @@ struct burial {
     struct buf error;  /* what their watchers hear, one EXT_ERROR */
     char *host;
 };
-
-/* One turn's worth of work on the edges of the dead. */
-struct slice {
-    int64_t until_ns;
-    unsigned n;
-};
-
-static bool is_over(struct slice *slice)
-{
-    return ++slice->n % CLOCK_EVERY == 0 && clock_monotonic_ns() > slice->until_ns;
-}
 
 /* ---- a worker's end ----------------------------------------------------------- */
 
@@ -121,7 +109,7 @@ static bool bury_some(struct actors *actors, struct burial *burial, struct slice
         struct node *node = container_of(first, struct node, of_worker);
 
         while (bury_one_edge(actors, burial, node))
-            if (is_over(slice))
+            if (slice_is_over(slice))
                 return false;
         graph_drop_if_bare(actors, node);
     }
@@ -151,7 +139,7 @@ static bool let_leave(struct actors *actors, struct slice *slice)
         struct node *node = container_of(first, struct node, in_leaving);
 
         while (stop_one_watch(actors, node))
-            if (is_over(slice))
+            if (slice_is_over(slice))
                 return false;
         list_remove(&node->in_leaving);
         graph_drop_if_bare(actors, node);
@@ -161,7 +149,7 @@ static bool let_leave(struct actors *actors, struct slice *slice)
 
 static void work(struct actors *actors)
 {
-    struct slice slice = {.until_ns = clock_monotonic_ns() + SLICE_NS};
+    struct slice slice = slice_begin();
 
     if (ev_is_active(&actors->work_timer) ||
         (let_leave(actors, &slice) && bury(actors, &slice)))

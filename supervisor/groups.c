@@ -3,18 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 
 #include "supervisor/actors.h"
 #include "supervisor/core.h"
+#include "supervisor/slice.h"
 #include "supervisor/worker.h"
 
 #define MEMBERSHIPS_MAX 2000000 /* in all; each costs about 200 bytes here */
 #define COUNT_MAX       100000  /* how often one may join one group */
-#define SLICE_NS        2000000
-#define CLOCK_EVERY     32 /* memberships between two looks at the clock */
 
 /* ---- the table --------------------------------------------------------------------
  */
@@ -223,16 +221,6 @@ bool groups_leave(struct groups *groups, struct scope *scope, uint64_t pid,
 /* ---- ends ---------------------------------------------------------------------------
  */
 
-struct slice {
-    int64_t until_ns;
-    unsigned n;
-};
-
-static bool is_over(struct slice *slice)
-{
-    return ++slice->n % CLOCK_EVERY == 0 && clock_monotonic_ns() > slice->until_ns;
-}
-
 static void drop_membership(struct groups *groups, struct membership *membership)
 {
     struct group *group = membership->group;
@@ -252,7 +240,7 @@ static bool drop_member(struct groups *groups, struct member *member,
 
     while ((node = list_first(&member->memberships)) != NULL) {
         drop_membership(groups, container_of(node, struct membership, of_member));
-        if (is_over(slice))
+        if (slice_is_over(slice))
             return false;
     }
     tidy_member(groups, member);
@@ -276,7 +264,7 @@ static bool drop_peer(struct groups *groups, struct peer *peer, struct slice *sl
 
     while ((node = list_first(&peer->watches)) != NULL) {
         groups_free_watch(container_of(node, struct watch, of_peer));
-        if (is_over(slice))
+        if (slice_is_over(slice))
             return false;
     }
     if (!drop_members(groups, &peer->members, slice))
@@ -300,7 +288,7 @@ static bool do_some(struct groups *groups, struct slice *slice)
 
 static void work(struct groups *groups)
 {
-    struct slice slice = {.until_ns = clock_monotonic_ns() + SLICE_NS};
+    struct slice slice = slice_begin();
 
     if (ev_is_active(&groups->work_timer) || do_some(groups, &slice))
         return;
@@ -337,6 +325,11 @@ void groups_on_worker_dead(struct groups *groups, uint32_t index)
     work(groups);
 }
 
+size_t groups_count(const struct groups *groups)
+{
+    return groups->memberships.n;
+}
+
 /* ---- life ---------------------------------------------------------------------------
  */
 
@@ -360,7 +353,7 @@ struct groups *groups_create(struct supervisor *sup)
 
 void groups_destroy(struct groups *groups)
 {
-    struct slice forever = {.until_ns = INT64_MAX};
+    struct slice forever = slice_without_end();
 
     if (groups == NULL)
         return;

@@ -22,6 +22,7 @@
 #ifndef TROUPE_SUPERVISOR_GROUPS_H
 #define TROUPE_SUPERVISOR_GROUPS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct groups;
@@ -29,6 +30,8 @@ struct supervisor;
 
 struct groups *groups_create(struct supervisor *sup); /* adds its targets */
 void groups_destroy(struct groups *groups);           /* NULL is fine */
+
+size_t groups_count(const struct groups *groups); /* memberships */
 
 /* Called by actors.c. */
 void groups_on_gone(struct groups *groups, uint64_t pid);

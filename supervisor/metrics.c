@@ -33,6 +33,8 @@ static void on_turn_ends(struct ev_loop *loop, struct ev_prepare *prepare, int r
     double now = ev_time();
 
     (void)revents;
+    if (now - ev_now(loop) > metrics->figures.longest_turn_s)
+        metrics->figures.longest_turn_s = now - ev_now(loop);
     latency_note(&metrics->loop, now - ev_now(loop), now);
 }
 

@@ -31,6 +31,7 @@ struct metrics_figures {
     /* changes that were not taken, and why */
     uint64_t n_beyond_bound, n_conflicts, n_malformed, n_dropped_by_workers;
     const struct latency *loop; /* how long turns of the event loop took */
+    double longest_turn_s;
 };
 void metrics_get_figures(const struct metrics *metrics, struct metrics_figures *out);
 

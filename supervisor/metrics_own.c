@@ -25,6 +25,7 @@
 #include "supervisor/function_stats.h"
 #include "supervisor/latency.h"
 #include "supervisor/metric_store.h"
+#include "supervisor/groups.h"
 #include "supervisor/names.h"
 #include "supervisor/pool.h"
 #include "supervisor/registry.h"
@@ -119,6 +120,8 @@ static void write_supervisor(struct supervisor *sup, struct buf *out)
         {"troupe_calls_open", "gauge", "Requests that have no answer yet.",
          calls_n_open(sup->calls)},
         {"troupe_names", "gauge", "Registered names.", (double)names_count(sup->names)},
+        {"troupe_group_memberships", "gauge", "Who is in which process group.",
+         (double)groups_count(sup->groups)},
         {"troupe_watches", "gauge", "Monitors and links between worker processes.",
          (double)actors_count_edges(sup->actors)},
         {"troupe_bus_subscriptions", "gauge", "Patterns that workers have subscribed.",
@@ -150,6 +153,9 @@ static void write_collector(struct supervisor *sup, struct buf *out)
          (double)figures.n_samples},
         {"troupe_metrics_samples_max", "gauge", "How many there may be.",
          (double)figures.max_samples},
+        {"troupe_loop_longest_seconds", "gauge",
+         "The longest turn of the supervisor's event loop so far.",
+         figures.longest_turn_s},
     };
     const struct {
         const char *reason;

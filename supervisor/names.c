@@ -10,6 +10,7 @@
 
 #include "supervisor/actors.h"
 #include "supervisor/core.h"
+#include "supervisor/slice.h"
 #include "supervisor/system.h"
 
 #define NAMES_MAX 1000000 /* in all; each costs a few hundred bytes here */
@@ -18,7 +19,7 @@
 struct owner {
     uint64_t pid;
     struct list names;
-    struct list of_worker;
+    struct list of_worker; /* or in names->leaving */
 };
 
 struct name {
@@ -36,6 +37,8 @@ struct names {
     struct map by_text;
     struct map owners; /* by pid */
     struct list of_worker[PID_MAX_WORKERS];
+    struct list leaving; /* owners that have ended: their names are free already */
+    struct ev_timer work_timer;
 };
 
 /* ---- the table ---------------------------------------------------------------- */
@@ -49,12 +52,21 @@ static void free_name(struct names *names, struct name *name)
     free(name);
 }
 
-static void free_owner(struct names *names, struct owner *owner)
+/* false when the slice is over before the work. */
+static bool free_names(struct names *names, struct owner *owner, struct slice *slice)
 {
     struct list *node;
 
-    while ((node = list_first(&owner->names)) != NULL)
+    while ((node = list_first(&owner->names)) != NULL) {
         free_name(names, container_of(node, struct name, of_owner));
+        if (slice_is_over(slice))
+            return false;
+    }
+    return true;
+}
+
+static void free_owner(struct names *names, struct owner *owner)
+{
     map_remove_number(&names->owners, owner->pid);
     list_remove(&owner->of_worker);
     free(owner);
@@ -147,20 +159,67 @@ uint64_t names_find(const struct names *names, struct bytes name,
     return found->owner->pid;
 }
 
+/* ---- ends --------------------------------------------------------------------- */
+
+/* false when the slice is over before the work. */
+static bool free_leaving(struct names *names, struct slice *slice)
+{
+    struct list *node;
+
+    while ((node = list_first(&names->leaving)) != NULL) {
+        struct owner *owner = container_of(node, struct owner, of_worker);
+
+        if (!free_names(names, owner, slice))
+            return false;
+        free_owner(names, owner);
+    }
+    return true;
+}
+
+static void work(struct names *names)
+{
+    struct slice slice = slice_begin();
+
+    if (ev_is_active(&names->work_timer) || free_leaving(names, &slice))
+        return;
+    ev_timer_set(&names->work_timer, 0, 0);
+    ev_timer_start(names->sup->loop, &names->work_timer);
+}
+
+static void on_work(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+    (void)loop, (void)revents;
+    work(container_of(timer, struct names, work_timer));
+}
+
+static void let_leave(struct names *names, struct owner *owner)
+{
+    list_remove(&owner->of_worker);
+    list_append(&names->leaving, &owner->of_worker);
+}
+
 void names_on_gone(struct names *names, uint64_t pid)
 {
     struct owner *owner = map_find_number(&names->owners, pid);
 
-    if (owner != NULL)
-        free_owner(names, owner);
+    if (owner == NULL)
+        return;
+    let_leave(names, owner);
+    work(names);
 }
 
-void names_on_worker_dead(struct names *names, uint32_t index)
+static void let_worker_leave(struct names *names, uint32_t index)
 {
     struct list *node;
 
     while ((node = list_first(&names->of_worker[index])) != NULL)
-        free_owner(names, container_of(node, struct owner, of_worker));
+        let_leave(names, container_of(node, struct owner, of_worker));
+}
+
+void names_on_worker_dead(struct names *names, uint32_t index)
+{
+    let_worker_leave(names, index);
+    work(names);
 }
 
 /* ---- spawn or signal ---------------------------------------------------------- */
@@ -413,6 +472,8 @@ struct names *names_create_plain(struct supervisor *sup)
     map_init(&names->owners);
     for (size_t i = 0; i < PID_MAX_WORKERS; i++)
         list_init(&names->of_worker[i]);
+    list_init(&names->leaving);
+    ev_timer_init(&names->work_timer, on_work, 0, 0);
     return names;
 }
 
@@ -427,10 +488,14 @@ struct names *names_create(struct supervisor *sup)
 
 void names_destroy(struct names *names)
 {
+    struct slice forever = slice_without_end();
+
     if (names == NULL)
         return;
+    ev_timer_stop(names->sup->loop, &names->work_timer);
     for (uint32_t i = 0; i < PID_MAX_WORKERS; i++)
-        names_on_worker_dead(names, i);
+        let_worker_leave(names, i);
+    free_leaving(names, &forever);
     /* What is left are reservations of spawns that nobody waits for any more. */
     while (names->by_text.n != 0) {
         MAP_FOREACH (row, &names->by_text) {

@@ -3,7 +3,8 @@
  *
  * One table, in the supervisor, so that two workers that register one name get one true
  * and one AlreadyExists. A name belongs to a live pid: it is free from the moment that
- * its owner's slot says dead, and its row is removed with GONE or with the worker.
+ * its owner's slot says dead; its row is removed after GONE or with the worker, in
+ * slices between other work.
  *
  * A SPAWN that carries a name reserves it (SP-6). While it is reserved nobody else gets
  * it and it resolves to nothing; other spawns with that name wait for the outcome.

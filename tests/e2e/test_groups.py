@@ -1,8 +1,13 @@
 """Process groups (PG), and what happens when much ends at once."""
 
+import statistics
+import time
+
 import pytest
 
 import lua_suite
+import troupe
+from test_metrics import samples_of
 from troupe import SupctlError, function, host, process, wait_for
 
 SCOPE = {"name": "rooms", "kind": "pg.scope"}
@@ -73,3 +78,88 @@ end}""", modules=["pg"])])
     one.kill_worker("app:other")
     out, err = call.communicate(timeout=30)
     assert out.strip() in ("{}", "[]"), err
+
+
+# ---- much that ends at once ------------------------------------------------------------
+
+N_NAMES, N_GROUPS = 10_000, 1_000
+N_WATCHERS = 10_000 if troupe.SANITIZED else 100_000
+
+HUB = process("hub", """
+return {main = function(n_names, n_groups)
+    assert(process.registry.register("hub"))
+    for i = 2, n_names do assert(process.registry.register("name" .. i)) end
+    local rooms = assert(pg.open("app:rooms"))
+    for i = 1, n_groups do assert(rooms:join("group" .. i)) end
+    process.inbox():receive()
+end}""", modules=["pg"])
+
+WATCHER = process("watcher", """
+return {main = function(hub)
+    assert(process.monitor(hub))
+    assert(process.events():receive().from == hub)
+end}""")
+
+CROWD = process("crowd", """
+return {main = function(n)
+    local hub = process.registry.lookup("hub")
+    for _ = 1, n do assert(process.spawn("app:watcher", "app:crowded", hub)) end
+end}""")
+
+
+class Pinger:
+    """Asks the control socket for a name that nobody has, again and again."""
+
+    def __init__(self, one):
+        call, no_number, nothing = b"\xcf" + bytes(7) + b"\x07", b"\xcf" + bytes(8), \
+            b"\xc6" + bytes(4)
+        body = call + 2 * no_number + b"\xda\x00\x0d@names.lookup" + 2 * nothing + \
+            b"\x00\x91\xa6nobody"
+        self.request = b"\xc9" + len(body).to_bytes(4, "big") + b"\x10" + body
+        self.sock = troupe.connect(one.control)
+        self.answers = self.sock.makefile("rb")
+        self.took_s = []
+
+    def ping(self):
+        start = time.monotonic()
+        self.sock.sendall(self.request)
+        head = self.answers.read(6)
+        answer = self.answers.read(int.from_bytes(head[1:5], "big"))
+        assert b"name not registered" in answer, answer
+        self.took_s.append(time.monotonic() - start)
+
+
+def slow_turns(samples):
+    """How many turns of the supervisor's loop took longer than 16 ms."""
+    return samples["troupe_loop_seconds_count"] - \
+        samples['troupe_loop_seconds_bucket{le="0.016384"}']
+
+
+def test_PG3_NR4_ends_that_take_much_with_them_stall_nobody(boot):
+    one = boot([host("hubs", host={"workers": 1}), host("crowded", host={"workers": 1}),
+                SCOPE, HUB, WATCHER, CROWD,
+                function("spawn", "return {main = function(...) return process.spawn(...) end}"),
+                function("tell", "return {main = function(to) process.send(to, 'x') end}")])
+    one.call("app:spawn", "app:hub", "app:hubs", N_NAMES, N_GROUPS)
+
+    def held():
+        samples = samples_of(one)
+        return [int(samples[key]) for key in
+                ("troupe_names", "troupe_group_memberships", "troupe_watches")]
+    wait_for(lambda: held() == [N_NAMES, N_GROUPS, 0], what="the names")
+    one.call("app:spawn", "app:crowd", "app:crowded", N_WATCHERS)
+    wait_for(lambda: held() == [N_NAMES, N_GROUPS, N_WATCHERS], what="the watchers")
+    before = samples_of(one)
+    pinger = Pinger(one)
+    start = time.monotonic()
+    one.call("app:tell", "hub")
+    while held() != [0, 0, 0]:
+        for _ in range(20):
+            pinger.ping()
+        assert time.monotonic() - start < 20, held()
+    took_s = time.monotonic() - start
+    wait_for(lambda: not one.actors(), what="the end of the watchers")
+    # Others have the machine too: what a turn took may be theirs.
+    assert slow_turns(samples_of(one)) - slow_turns(before) < 10
+    assert statistics.median(pinger.took_s) < 0.02, max(pinger.took_s)
+    assert took_s < (10 if troupe.SANITIZED else 3)

@@ -7,6 +7,7 @@
 
 #include "tests/unit/unit.h"
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "proto/frame.h"
 
@@ -18,6 +19,7 @@ struct fixture {
     int peer_fd, n_frames, n_closed;
     size_t n_body_bytes;
     bool refuse, destroy_in_callback;
+    int64_t each_takes_ns;
     char reason[480];
 };
 
@@ -28,6 +30,9 @@ static int on_frame(void *context, uint8_t type, struct bytes body, struct err *
     (void)type;
     f->n_frames++;
     f->n_body_bytes += body.n;
+    for (int64_t end_ns = clock_monotonic_ns() + f->each_takes_ns;
+         f->each_takes_ns != 0 && clock_monotonic_ns() < end_ns;)
+        ;
     if (f->destroy_in_callback) {
         conn_destroy(f->conn);
         f->conn = NULL;
@@ -89,6 +94,34 @@ START_TEST(conn_reads_frames_in_any_slices)
         ck_assert_int_eq(f.n_frames, (int)((i + 1) / 15));
     }
     ck_assert_int_eq(f.n_frames, 10);
+    buf_finish(&buf);
+    end(&f);
+}
+END_TEST
+
+/* 1000 frames of 50 us each are 50 ms, which no turn has; all come, before the end. */
+START_TEST(conn_leaves_frames_for_the_next_turn)
+{
+    struct fixture f;
+    struct buf buf;
+    int n_turns = 0, n_before;
+
+    begin(&f, NULL);
+    f.each_takes_ns = 50000;
+    buf_init(&buf, 0);
+    for (int i = 0; i < 1000; i++)
+        encode_ping(&buf, (uint64_t)i);
+    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)),
+                     (ssize_t)buf_len(&buf));
+    shutdown(f.peer_fd, SHUT_RDWR);
+    while (f.n_closed == 0) {
+        n_before = f.n_frames;
+        ev_run(f.loop, EVRUN_ONCE);
+        ck_assert_int_le(f.n_frames - n_before, 200);
+        n_turns++;
+    }
+    ck_assert_int_eq(f.n_frames, 1000);
+    ck_assert_int_ge(n_turns, 10);
     buf_finish(&buf);
     end(&f);
 }
@@ -302,6 +335,7 @@ END_TEST
 static void fill(TCase *tc)
 {
     tcase_add_test(tc, conn_reads_frames_in_any_slices);
+    tcase_add_test(tc, conn_leaves_frames_for_the_next_turn);
     tcase_add_test(tc, conn_hands_out_what_came_before_the_end);
     tcase_add_test(tc, conn_reads_on_when_the_peer_takes_nothing);
     tcase_add_test(tc, conn_coalesces_and_writes_at_the_end_of_the_turn);
