@@ -129,7 +129,7 @@ static int base_rawset(lua_State *L)
 static int base_getmetatable(lua_State *L)
 {
     luaL_checkany(L, 1);
-    if (!lua_getmetatable(L, 1)) {
+    if (lua_type(L, 1) == LUA_TNUMBER || !lua_getmetatable(L, 1)) {
         lua_pushnil(L);
         return 1;
     }
@@ -318,6 +318,7 @@ void sandbox_open(lua_State *L)
         libraries[i].push(L);
         lua_setfield(L, -2, libraries[i].name);
     }
+    sandbox_set_number_metatable(L);
     errors_open(L);
     lua_setfield(L, -2, "errors");
     payload_open(L);

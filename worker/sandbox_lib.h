@@ -21,6 +21,15 @@ void sandbox_push_table(lua_State *L);
 void sandbox_push_math(lua_State *L);
 void sandbox_push_os(lua_State *L);
 
+/* Of the functions that an app's function goes into and may block (LUA-34): sort with a
+ * comparator at index 2; gsub with a function at index 3, find is where string.find is.
+ */
+int sandbox_sort(lua_State *L);
+int sandbox_gsub(lua_State *L, int find);
+
+/* What Lua asks before it refuses bitwise operators on fractions (LUA-20). */
+void sandbox_set_number_metatable(lua_State *L);
+
 /* Pushes lower or upper for UTF-8 text around the stock function on top, which goes. */
 void sandbox_wrap_case(lua_State *L, bool upper);
 

@@ -44,6 +44,8 @@ static int table_sort(lua_State *L)
 {
     if (frozen_test(L, 1))
         return luaL_error(L, "attempt to sort Immutable table");
+    if (!lua_isnoneornil(L, 2) && lua_istable(L, 1))
+        return sandbox_sort(L);
     return sandbox_call_stock(L);
 }
 

@@ -142,25 +142,29 @@ static const struct {
      "\"suspended false cannot resume non-suspended coroutine false cannot resume "
      "non-suspended coroutine dead false cannot resume dead coroutine suspended false "
      "cannot resume non-suspended coroutine\""},
-    {"CO-5 blocking below a C function raises, and that is all",
-     NOTES "local ok, err = pcall(table.sort, {3, 2, 1}, function(a, b) "
-           "time.sleep('1ms') return a < b end) note(ok, err:match('attempt.*')) "
-           "ok, err = pcall(string.gsub, 'x', 'x', function() channel.new():receive() "
-           "end) note(ok, err:match('attempt.*')) time.sleep('2ms') return noted()",
-     "\"false attempt to yield across a C-call boundary false attempt to yield across "
-     "a C-call boundary\""},
-    {"CO-5 blocking in a coroutine below a C function raises as well",
-     NOTES "local gen = coroutine.wrap(function() time.sleep('1ms') return true end) "
-           "local ok, err = pcall(table.sort, {3, 2, 1}, function(a, b) return gen() "
-           "end) note(ok, err:match('attempt.*')) "
-           "local deep = coroutine.wrap(function() return coroutine.wrap(function() "
-           "channel.new():receive() end)() end) "
-           "ok, err = pcall(string.gsub, 'x', 'x', function() return deep() end) "
-           "note(ok, err:match('attempt.*')) "
+    {"LUA-34 a comparator and a function for gsub may block",
+     NOTES "local t = {5, 2, 4, 1, 3} table.sort(t, function(a, b) time.sleep('1ms') "
+           "return a < b end) note(table.concat(t)) "
+           "local n = 0 note(string.gsub('a1b22', '%d+', function(d) time.sleep('1ms') "
+           "n = n + 1 return '<' .. d .. n .. '>' end)) return noted()",
+     "\"12345 a<11>b<222> 2\""},
+    {"LUA-34 so may coroutines that they run",
+     NOTES "local gen = coroutine.wrap(function() while true do time.sleep('1ms') "
+           "coroutine.yield('v') end end) "
+           "local t = {3, 2, 1} table.sort(t, function(a, b) gen() return a < b end) "
+           "note(table.concat(t)) note((string.gsub('xy', '.', function() "
+           "return gen() end))) "
            "local ch = channel.new() coroutine.spawn(function() time.sleep('3ms') "
-           "ch:send('fine') end) note((ch:receive())) return noted()",
-     "\"false attempt to yield across a C-call boundary false attempt to yield across "
-     "a C-call boundary fine\""},
+           "ch:send('fine') end) note((string.gsub('z', 'z', function() "
+           "return (ch:receive()) end))) return noted()",
+     "\"123 vv fine\""},
+    {"LUA-34 errors go through a sort that has waited",
+     NOTES
+     "local t = {3, 2, 1} local ok, err = pcall(table.sort, t, function(a, b) "
+     "time.sleep('1ms') error('no', 0) end) note(ok, err, table.concat(t)) "
+     "note(pcall(string.gsub, 'x', 'x', function() time.sleep('1ms') error('e', 0) "
+     "end)) return noted()",
+     "\"false no 321 false e\""},
     {"CO-5 a generator below a C function may yield its own",
      "local gen = coroutine.wrap(function() while true do coroutine.yield('v') end end)"
      " return (string.gsub('xx', 'x', function() return gen() end))",
