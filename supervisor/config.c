@@ -27,22 +27,26 @@ enum setting_type {
     SETTING_INT,
     SETTING_MS,
     SETTING_TEXT,
-    SETTING_LATER
+    SETTING_LATER,
+    SETTING_NEVER
 };
 
-/* Sorted by key. LATER: known from elsewhere, any value, not in this build. */
+#define NO_CACHE "queries are run anew each time, there is no cache"
+
+/* Sorted by key. LATER: known from elsewhere, any value, not in this build. NEVER: the
+ * same, and what it sets doesn't exist here: `choices` says why. */
 static const struct setting {
     const char *key;
     enum setting_type type;
     const char *fallback;
     int64_t least, most; /* INT: the number; MS: milliseconds */
-    const char *choices; /* TEXT: "a|b", NULL = anything */
+    const char *choices; /* TEXT: "a|b", NULL = anything; NEVER: why not */
 } settings_table[] = {
     // clang-format off
     {"calls.cancel_grace",          SETTING_MS,    "1s",      0, 3600000, NULL},
     {"contract.validation",         SETTING_TEXT,  "enforce", 0, 0, "enforce|warn|off"},
-    {"finder.query_cache_size",     SETTING_LATER, NULL,      0, 0, NULL},
-    {"finder.regex_cache_size",     SETTING_LATER, NULL,      0, 0, NULL},
+    {"finder.query_cache_size",     SETTING_NEVER, NULL,      0, 0, NO_CACHE},
+    {"finder.regex_cache_size",     SETTING_NEVER, NULL,      0, 0, NO_CACHE},
     {"functions.host.buffer_size",  SETTING_LATER, NULL,      0, 0, NULL},
     {"functions.host.worker_count", SETTING_LATER, NULL,      0, 0, NULL},
     {"logger.encoding",             SETTING_TEXT,  "console", 0, 0, "console|json"},
@@ -204,6 +208,7 @@ static void set_text(const struct loader *loader, const struct problem_at *at,
         value = value_string(text);
         break;
     case SETTING_LATER:
+    case SETTING_NEVER:
         return;
     }
     if (ok) {
@@ -220,7 +225,8 @@ static void set_defaults(const struct loader *loader)
     static const struct problem_at nowhere;
 
     for (unsigned i = 0; i < N_ELEMENTS(settings_table); i++) {
-        if (settings_table[i].type != SETTING_LATER)
+        if (settings_table[i].type != SETTING_LATER &&
+            settings_table[i].type != SETTING_NEVER)
             set_text(loader, &nowhere, &settings_table[i], settings_table[i].fallback);
     }
 }
@@ -234,6 +240,20 @@ static void add_text(char ***items, unsigned *n, char *text)
     (*items)[(*n)++] = text;
 }
 
+/* What files for another program say must not keep an app from running. */
+static bool has_no_effect(const struct loader *loader, const struct problem_at *at,
+                          const struct setting *row)
+{
+    if (row->type == SETTING_NEVER)
+        problems_add(loader->problems,
+                     loader->is_foreign ? SEVERITY_WARNING : SEVERITY_ERROR,
+                     ERR_INVALID, at, row->choices, "%s is not supported", row->key);
+    else if (row->type == SETTING_LATER)
+        problems_add(loader->problems, SEVERITY_WARNING, ERR_INVALID, at, NULL,
+                     "%s has no effect in this build", row->key);
+    return row->type == SETTING_NEVER || row->type == SETTING_LATER;
+}
+
 static void take_scalar(const struct loader *loader, const char *key,
                         const struct yaml_node *node)
 {
@@ -242,9 +262,8 @@ static void take_scalar(const struct loader *loader, const char *key,
 
     if (row == NULL)
         unknown_key(loader, &at, key);
-    else if (row->type == SETTING_LATER)
-        problems_add(loader->problems, SEVERITY_WARNING, ERR_INVALID, &at, NULL,
-                     "%s has no effect in this build", key);
+    else if (has_no_effect(loader, &at, row))
+        return;
     else if (node->type == VALUE_LIST || node->type == VALUE_NIL)
         refuse(loader, &at, row, "a single value",
                node->type == VALUE_NIL ? "nothing" : "a list");
@@ -436,10 +455,7 @@ static void take_sets(const struct loader *loader, const struct options *options
 
         if (row == NULL)
             unknown_key(loader, &at, key);
-        else if (row->type == SETTING_LATER)
-            problems_add(loader->problems, SEVERITY_WARNING, ERR_INVALID, &at, NULL,
-                         "%s has no effect in this build", key);
-        else
+        else if (!has_no_effect(loader, &at, row))
             set_text(loader, &at, row, equals + 1);
         free(key);
     }

@@ -42,7 +42,8 @@ static void print_problems(FILE *out, const struct problems *problems)
     buf_init(&line, 0);
     for (size_t i = 0; i < problems->n; i++)
         problem_format(&line, &problems->rows[i]);
-    fwrite(buf_head(&line), 1, buf_len(&line), out);
+    if (buf_len(&line) != 0)
+        (void)!fwrite(buf_head(&line), 1, buf_len(&line), out);
     buf_finish(&line);
 }
 

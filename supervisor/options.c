@@ -216,19 +216,78 @@ static int set_log_level(const struct parser *parser, const char *value)
     return 0;
 }
 
+static bool is_override(const char *text)
+{
+    const char *first = strchr(text, ':');
+    const char *second = first != NULL ? strchr(first + 1, ':') : NULL;
+    const char *equals = strchr(text, '=');
+
+    return second != NULL && equals != NULL && equals > second + 1 &&
+           equals < text + strcspn(text, ",");
+}
+
+/* The end of the field that starts at text: a comma outside of quotes, or the end. */
+static const char *field_end(const char *text)
+{
+    bool quoted = text[0] == '"';
+
+    for (text += quoted; *text != '\0'; text++) {
+        if (quoted && text[0] == '"' && text[1] == '"')
+            text++;
+        else if (quoted && text[0] == '"')
+            quoted = false;
+        else if (!quoted && text[0] == ',')
+            break;
+    }
+    return text;
+}
+
+/* As CSV has it: quotes around a field go, doubled ones in it are one. */
+static char *unquote(const char *text, size_t n)
+{
+    char *field = xstrndup(text, n), *out = field;
+
+    if (field[0] != '"')
+        return field;
+    for (const char *at = field + 1; *at != '\0'; at++) {
+        if (*at == '"' && at[1] != '"')
+            continue;
+        at += *at == '"';
+        *out++ = *at;
+    }
+    *out = '\0';
+    return field;
+}
+
+static void own(struct options *options, char *text)
+{
+    options->owned =
+        xrealloc(options->owned, (options->n_owned + 1) * sizeof(options->owned[0]));
+    options->owned[options->n_owned++] = text;
+}
+
+/* REG-11, CLI-01: commas separate overrides; one before what is no override belongs to
+ * the value. */
 static int set_override(const struct parser *parser, const char *value)
 {
-    const char *first, *second, *equals;
+    const char *end;
 
     assert(value != NULL);
-    first = strchr(value, ':');
-    second = first != NULL ? strchr(first + 1, ':') : NULL;
-    equals = strchr(value, '=');
-    if (second == NULL || equals == NULL || equals < second || equals == second + 1)
+    if (!is_override(value + (value[0] == '"')))
         return err_set(parser->err, ERR_INVALID,
                        "invalid -o \"%.100s\": expected ns:entry:field=value", value);
-    texts_add(&parser->out->overrides, value);
-    return 0;
+    for (const char *at = value;; at = end + 1) {
+        char *field;
+
+        end = field_end(at);
+        while (*end == ',' && !is_override(end + 1 + (end[1] == '"')))
+            end = field_end(end + 1);
+        field = unquote(at, (size_t)(end - at));
+        own(parser->out, field);
+        texts_add(&parser->out->overrides, field);
+        if (*end == '\0')
+            return 0;
+    }
 }
 
 static int set_setting(const struct parser *parser, const char *value)
@@ -587,6 +646,9 @@ void options_finish(struct options *options)
 {
     free(options->configs.items);
     free(options->overrides.items);
+    for (unsigned i = 0; i < options->n_owned; i++)
+        free(options->owned[i]);
+    free(options->owned);
     free(options->sets.items);
     free(options->args.items);
     free(options->pack.bytecode.items);

@@ -42,6 +42,8 @@ struct options {
     struct texts configs;   /* --config */
     struct texts overrides; /* -o ns:entry:field=value */
     struct texts sets;      /* --set section.path=value */
+    char **owned;           /* texts that argv doesn't have as they are */
+    unsigned n_owned;
     const char *state, *control;
     const char *exec; /* -x: NS:ENTRY or a bare name */
     const char *host; /* --host */

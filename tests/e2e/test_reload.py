@@ -376,3 +376,94 @@ return {{main = function() time.sleep("300ms") return "{text}" end}}""",
     assert one.call("app:f") == "new"
     for child in (call, queued):
         assert child.communicate(timeout=30)[0].strip() == '"old"'
+
+
+# ---- complaint 5: reloads under load
+
+STREAM = """
+-- Calls app:f and app:g in turns until the last version answers, from n coroutines at
+-- once. What each answer must be: its own number, the version of its library, and no
+-- older version than the answer before it.
+local function stream(n, last)
+    local sum = {answered = 0, wrong = {}, generations = {}}
+    local done = channel.new(n)
+
+    local function wrong(text)
+        if #sum.wrong < 5 then sum.wrong[#sum.wrong + 1] = text end
+    end
+
+    local function one(client)
+        local newest, seq = 0, 0
+        while newest < last or seq % 50 ~= 0 do
+            seq = seq + 1
+            local target = seq % 2 == 0 and "app:f" or "app:g"
+            local got, err = funcs.call(target, client, seq)
+            if err then
+                wrong(tostring(err))
+                return
+            elseif got.client ~= client or got.seq ~= seq then
+                wrong("another call's answer")
+            elseif got.own ~= got.lib then
+                wrong("mixed: " .. got.own .. " with " .. got.lib)
+            elseif got.own < newest then
+                wrong("old code after new: " .. got.own .. " after " .. newest)
+            else
+                newest = got.own
+                sum.answered = sum.answered + 1
+                local generation = sum.generations[got.id] or {count = 0, most = 0}
+                generation.count = generation.count + 1
+                generation.most = math.max(generation.most, got.n)
+                sum.generations[got.id] = generation
+            end
+        end
+        done:send(true)
+    end
+
+    for client = 1, n do coroutine.spawn(function() one(client) end) end
+    for _ = 1, n do done:receive() end
+    return sum
+end
+return {main = stream}
+"""
+
+
+def numbered(name, version, pool):
+    """It says which of its instances answers, and how many calls that has had."""
+    return function(name, f"""
+local id, n = uuid.v4(), 0
+return {{main = function(client, seq)
+    n = n + 1
+    return {{client = client, seq = seq, own = {version}, lib = lib, id = id, n = n}}
+end}}""", imports={"lib": "app:lib"}, modules=["uuid"],
+                    pool={**pool, "buffer": 100000})
+
+
+@pytest.mark.parametrize("pool", [{"type": "static", "workers": 2}, {"type": "inline"},
+                                  {"type": "lazy", "max_size": 3}, {"type": "adaptive"}])
+def test_complaint5_twenty_reloads_under_load_lose_and_repeat_no_call(boot, pool):
+    def app(version):
+        return [library("lib", f"return {version}"), numbered("f", version, pool),
+                numbered("g", version, pool),
+                function("stream", STREAM, modules=["funcs", "channel"],
+                         pool={"type": "static", "workers": 2})]
+
+    one = boot(app(0))
+    clients = [one.call_in_background("app:stream", 40, 20, timeout="90s")
+               for _ in range(2)]
+    for version in range(1, 21):
+        rewrite(one, app(version))
+        assert reload(one)["version"] == version
+    answered, generations = 0, {}
+    for client in clients:
+        out, err = client.communicate(timeout=120)
+        assert client.returncode == 0, err
+        sum_ = json.loads(out)
+        assert sum_["wrong"] == [] or sum_["wrong"] == {}, sum_["wrong"]
+        answered += sum_["answered"]
+        for name, row in sum_["generations"].items():
+            count, most = generations.get(name, (0, 0))
+            generations[name] = (count + row["count"], max(most, row["most"]))
+    # Each instance has had as many calls as answers came from it: none lost, none twice.
+    assert all(count == most for count, most in generations.values()), generations
+    assert len(generations) > 20 and answered > 1000, (answered, len(generations))
+    print(f"{answered} calls over 20 reloads, {len(generations)} instances")

@@ -53,6 +53,40 @@ START_TEST(options_take_run_with_a_process)
 }
 END_TEST
 
+/* REG-11, CLI-01 */
+static const struct {
+    const char *typed;
+    unsigned n;
+    const char *wanted[3];
+} overrides[] = {
+    {"a:b:c=1", 1, {"a:b:c=1"}},
+    {"a:b:c=1,d:e:f=2", 2, {"a:b:c=1", "d:e:f=2"}},
+    {"a:b:c=x,y", 1, {"a:b:c=x,y"}},
+    {"a:b:c=x,y,d:e:f=2,g:h:i=", 3, {"a:b:c=x,y", "d:e:f=2", "g:h:i="}},
+    {"\"a:b:c=x,g:h:i=1\",d:e:f=2", 2, {"a:b:c=x,g:h:i=1", "d:e:f=2"}},
+    {"\"a:b:c=say\"\"hi\"\"\"", 1, {"a:b:c=say\"hi\""}},
+    {"a:b:c=http://x:1/?y=2", 1, {"a:b:c=http://x:1/?y=2"}},
+    {"a:b:c=,", 1, {"a:b:c=,"}},
+    {"a:b=1", 0, {NULL}},
+    {",a:b:c=1", 0, {NULL}},
+    {"", 0, {NULL}},
+};
+
+START_TEST(options_take_overrides_apart)
+{
+    char line[200];
+    int rc;
+
+    snprintf(line, sizeof(line), "supervisor --config x --override=%s",
+             overrides[_i].typed);
+    rc = parse(line);
+    ck_assert_int_eq(rc, overrides[_i].n == 0 ? -1 : 0);
+    ck_assert_uint_eq(options.overrides.n, overrides[_i].n);
+    for (unsigned i = 0; i < overrides[_i].n; i++)
+        ck_assert_str_eq(options.overrides.items[i], overrides[_i].wanted[i]);
+}
+END_TEST
+
 START_TEST(options_take_run_with_a_name)
 {
     ck_assert_int_eq(parse("supervisor --state /s run hello a b"), 0);
@@ -162,6 +196,7 @@ static void fill(TCase *tc)
 {
     tcase_add_test(tc, options_take_the_foreground_form);
     tcase_add_test(tc, options_take_run_with_a_process);
+    tcase_add_loop_test(tc, options_take_overrides_apart, 0, N_ELEMENTS(overrides));
     tcase_add_test(tc, options_take_run_with_a_name);
     tcase_add_test(tc, options_understand_wippy);
     tcase_add_test(tc, options_ask_for_documentation_of_contracts);
