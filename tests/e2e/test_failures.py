@@ -343,8 +343,8 @@ DEEP = {
     "coroutines": "local function f() return coroutine.wrap(f)() end return f()",
     "tostring": "local t = setmetatable({}, {}) getmetatable(t).__tostring = "
                 "function() return tostring(t) end return tostring(t)",
-    "sort": "local t = {} for i = 1, 200 do t[i] = i end "
-            "table.sort(t, function() return true end)",
+    "sort": "local function f() table.sort({2, 1}, f) return true end return f()",
+    "mixed sort": "table.sort({1, 'x', {}})",
     "unpack": "return #{table.unpack({}, 1, 1e9)}",
     "unpack edge": "return table.unpack({}, math.mininteger, math.maxinteger)",
     "select": "return select(math.mininteger, 1)",
