@@ -48,9 +48,10 @@ void call_target_give(struct supervisor *sup, struct call *call,
 {
     struct pool *pool = target->pool;
 
-    call_count(sup->calls, call,
-               pool != NULL ? pool_stats(pool)
-                            : function_stats_get(sup->functions, target->entry->id));
+    call_observe(sup->calls, call,
+                 pool != NULL ? pool_stats(pool)
+                              : function_stats_get(sup->functions, target->entry->id),
+                 NULL, body);
     if (pool == NULL)
         process_calls_start(sup, call, target->entry, body);
     else if (pool_kind(pool) != POOL_KIND_INLINE)

@@ -181,6 +181,7 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
     call->on_outcome = NULL;
     call->note = NULL;
     call->count.stats = NULL;
+    call->span = 0;
     call->heap_at = 0;
     call->due_at_ns = 0;
     call->type = type;
@@ -205,16 +206,7 @@ void call_renumber(struct call *call)
         call->number += (uint64_t)1 << 32;
 }
 
-void call_count(struct calls *calls, struct call *call, struct function_stats *stats)
-{
-    function_count_begin(&call->count, stats, ev_now(calls->sup->loop));
-}
-
-static void count_end(struct calls *calls, struct call *call,
-                      enum function_outcome outcome)
-{
-    function_count_end(&call->count, outcome, ev_now(calls->sup->loop));
-}
+static const struct bytes no_error = {NULL, 0};
 
 /* The origin has its answer, or is gone: it has no part in this call any more. */
 static void forget_origin(struct calls *calls, struct call *call)
@@ -237,7 +229,7 @@ void calls_close(struct calls *calls, struct call *call)
 {
     forget_origin(calls, call);
     calls_set_due(calls, call, 0);
-    function_count_drop(&call->count);
+    call_observe_drop(calls, call);
     list_remove(&call->to);
     free(call->body);
     call->body = NULL;
@@ -286,9 +278,9 @@ static void fail(struct calls *calls, struct call *call, const struct err *err)
 {
     struct buf buf;
 
-    count_end(calls, call, FUNCTION_UNAVAILABLE);
     buf_init(&buf, 0);
     error_encode(&buf, err);
+    call_observe_end(calls, call, FUNCTION_UNAVAILABLE, buf_bytes(&buf));
     if (!calls_put_off(calls, call, buf_bytes(&buf)))
         end_with(calls, call, buf_bytes(&buf));
     buf_finish(&buf);
@@ -337,8 +329,7 @@ void call_send(struct calls *calls, struct call *call, struct worker *callee,
     list_append(&callee->calls_to, &call->to);
     if (call->pool != NULL)
         callee->n_busy++;
-    if (call->count.stats != NULL)
-        call->count.sent_at = ev_now(calls->sup->loop);
+    call_observe_sent(calls, call, callee, body.n);
     callee->n_calls_given++;
 }
 
@@ -446,8 +437,9 @@ static void withdraw(struct calls *calls, struct call *call, const struct err *e
 {
     struct origin origin = call->origin;
 
-    count_end(calls, call,
-              err->kind == ERR_TIMEOUT ? FUNCTION_TIMEOUT : FUNCTION_CANCELED);
+    call_observe_end(calls, call,
+                     err->kind == ERR_TIMEOUT ? FUNCTION_TIMEOUT : FUNCTION_CANCELED,
+                     no_error);
     if (call->state != CALL_SENT) {
         end_early(calls, call, err);
         return;
@@ -557,7 +549,8 @@ int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
         return err_set(err, ERR_INVALID, "it answers call 0x%llx twice or with %u",
                        (unsigned long long)frame.call, frame.status);
     pool = call->pool;
-    count_end(calls, call, status == REPLY_OK ? FUNCTION_OK : FUNCTION_ERROR);
+    call_observe_end(calls, call, status == REPLY_OK ? FUNCTION_OK : FUNCTION_ERROR,
+                     status == REPLY_OK ? no_error : frame.result);
     waited = !lingers && call_stop_waiting(call);
     if (call->attempts != NULL && status == REPLY_ERROR && !lingers &&
         calls_put_off(calls, call, frame.result)) {
@@ -613,7 +606,7 @@ static void stop_asking(struct calls *calls, struct list *calls_from)
         struct call *call = container_of(node, struct call, from);
         struct err err;
 
-        count_end(calls, call, FUNCTION_CANCELED);
+        call_observe_end(calls, call, FUNCTION_CANCELED, no_error);
         forget_origin(calls, call);
         if (call->state == CALL_SENT) {
             tell_callee(calls, call);

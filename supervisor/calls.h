@@ -92,6 +92,7 @@ struct call {
     struct list to;        /* in callee->calls_to, or in the pool's queue */
     uint64_t due_at_ns;    /* deadline, or the end of the callee's grace; 0 = none */
     struct function_count count;
+    uint64_t span;         /* handle of spans.h; 0: it belongs to no recorded trace */
     uint64_t opened_at_ns; /* set only when there is a deadline */
     uint8_t *body;         /* QUEUED, or attempts != NULL: the frame as it came */
     uint32_t body_bytes;
@@ -143,8 +144,14 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
 void call_send(struct calls *calls, struct call *call, struct worker *callee,
                struct bytes body);
 
-/* Whose row counts this call, which is about to be given to it; NULL: none. */
-void call_count(struct calls *calls, struct call *call, struct function_stats *stats);
+/* The call is about to be given to that function (or interceptor): stats is the row
+ * that counts it, NULL: none; name: NULL = the call's target; body as it came. */
+void call_observe(struct calls *calls, struct call *call, struct function_stats *stats,
+                  const char *name, struct bytes body);
+
+/* It was answered in that way: what observes it is told. error: of a REPLY, or none. */
+void call_observe_end(struct calls *calls, struct call *call,
+                      enum function_outcome outcome, struct bytes error);
 
 /* Puts it into a queue (the pool's list) with a copy of body. false (err set) when
  * there is no memory; the caller still has the call then. */

@@ -100,8 +100,8 @@ void call_answer(struct calls *calls, struct call *call, uint8_t status,
     struct origin origin = call->origin;
 
     assert(call->state == CALL_AWAY);
-    function_count_end(&call->count, status == REPLY_OK ? FUNCTION_OK : FUNCTION_ERROR,
-                       ev_now(calls->sup->loop));
+    call_observe_end(calls, call, status == REPLY_OK ? FUNCTION_OK : FUNCTION_ERROR,
+                     status == REPLY_OK ? (struct bytes){NULL, 0} : result);
     if (status == REPLY_ERROR && calls_put_off(calls, call, result))
         return;
     calls_close(calls, call);

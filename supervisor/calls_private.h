@@ -6,6 +6,7 @@
 
 #include "supervisor/calls.h"
 #include "supervisor/calls_due.h"
+#include "supervisor/core.h"
 
 struct calls {
     struct supervisor *sup;
@@ -29,6 +30,26 @@ void calls_set_due(struct calls *calls, struct call *call, uint64_t due_at_ns);
 
 /* What was sent under the old number is not about this call any more. */
 void call_renumber(struct call *call);
+
+/* calls_observe.c: the frame, of body_bytes, lies at the end of callee's output; or the
+ * call goes back to whoever asked. */
+void call_observe_sent_slow(struct calls *calls, struct call *call,
+                            struct worker *callee, size_t body_bytes);
+static inline void call_observe_sent(struct calls *calls, struct call *call,
+                                     struct worker *callee, size_t body_bytes)
+{
+    if (call->count.stats != NULL)
+        call->count.sent_at = ev_now(calls->sup->loop);
+    if (call->span != 0)
+        call_observe_sent_slow(calls, call, callee, body_bytes);
+}
+
+static inline void call_observe_drop(struct calls *calls, struct call *call)
+{
+    function_count_drop(&call->count);
+    if (call->span != 0)
+        call_observe_end(calls, call, FUNCTION_CANCELED, (struct bytes){NULL, 0});
+}
 
 /* Copies body into the call; false when there is no memory. */
 bool call_keep_body(struct call *call, struct bytes body);

@@ -26,6 +26,7 @@ enum setting_type {
     SETTING_BOOL,
     SETTING_INT,
     SETTING_MS,
+    SETTING_REAL,
     SETTING_TEXT,
     SETTING_LATER,
     SETTING_NEVER
@@ -71,6 +72,8 @@ static const struct setting {
     {"shutdown.timeout",            SETTING_MS,    "30s",     1, 86400000, NULL},
     {"supervisor.host.buffer_size", SETTING_LATER, NULL,      0, 0, NULL},
     {"supervisor.host.worker_count", SETTING_LATER, NULL,     0, 0, NULL},
+    {"trace.max_spans",             SETTING_INT,   "10000",   1, 1000000, NULL},
+    {"trace.sample",                SETTING_REAL,  "0",       0, 1, NULL},
     {"workers.confine",             SETTING_TEXT,  "on",      0, 0, "on|off|strict"},
     {"workers.ping_every",          SETTING_MS,    "5s",      100, 3600000, NULL},
     {"workers.pong_timeout",        SETTING_MS,    "15s",     100, 3600000, NULL},
@@ -170,12 +173,24 @@ static bool read_ms(const struct setting *row, const char *text, struct value *o
     return true;
 }
 
+static bool read_real(const struct setting *row, const char *text, struct value *out)
+{
+    char *end;
+    double number = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !(number >= (double)row->least) ||
+        !(number <= (double)row->most))
+        return false;
+    *out = value_float(number);
+    return true;
+}
+
 /* What a value of that row must be, for a person. */
 static void describe(const struct setting *row, char *out, size_t out_bytes)
 {
     if (row->type == SETTING_BOOL)
         snprintf(out, out_bytes, "true or false");
-    else if (row->type == SETTING_INT)
+    else if (row->type == SETTING_INT || row->type == SETTING_REAL)
         snprintf(out, out_bytes, "a number from %lld to %lld", (long long)row->least,
                  (long long)row->most);
     else if (row->type == SETTING_MS)
@@ -199,6 +214,9 @@ static void set_text(const struct loader *loader, const struct problem_at *at,
         break;
     case SETTING_INT:
         ok = read_int(row, text, &value);
+        break;
+    case SETTING_REAL:
+        ok = read_real(row, text, &value);
         break;
     case SETTING_MS:
         ok = read_ms(row, text, &value);
@@ -619,6 +637,11 @@ int64_t config_get_int(const struct config *config, const char *key)
 uint64_t config_get_ms(const struct config *config, const char *key)
 {
     return (uint64_t)get(config, key, VALUE_INT)->as.integer;
+}
+
+double config_get_real(const struct config *config, const char *key)
+{
+    return get(config, key, VALUE_FLOAT)->as.real;
 }
 
 const char *config_get_text(const struct config *config, const char *key)

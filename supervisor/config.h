@@ -46,6 +46,7 @@ void config_destroy(struct config *config); /* NULL is fine */
 bool config_get_bool(const struct config *config, const char *key);
 int64_t config_get_int(const struct config *config, const char *key);
 uint64_t config_get_ms(const struct config *config, const char *key);
+double config_get_real(const struct config *config, const char *key);
 const char *config_get_text(const struct config *config, const char *key);
 
 #endif

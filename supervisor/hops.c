@@ -146,7 +146,7 @@ static void submit(struct supervisor *sup, struct call *call, struct bytes body)
         struct pool *pool = pool_of(sup, link);
 
         if (pool != NULL) {
-            call_count(sup->calls, call, pool_stats(pool));
+            call_observe(sup->calls, call, pool_stats(pool), link->id, body);
             pool_submit(pool, call, body);
             return;
         }

@@ -67,6 +67,7 @@
 #include "supervisor/rollout.h"
 #include "supervisor/router.h"
 #include "supervisor/service.h"
+#include "supervisor/spans.h"
 #include "supervisor/state.h"
 #include "supervisor/status.h"
 #include "supervisor/stores.h"
@@ -538,6 +539,9 @@ static void create_modules(struct program *program)
     sup->status = status_create(sup);
     sup->metrics =
         metrics_create(sup, (size_t)config_get_int(sup->config, "metrics.max_samples"));
+    sup->spans =
+        spans_create(sup, (size_t)config_get_int(sup->config, "trace.max_spans"),
+                     config_get_real(sup->config, "trace.sample"));
     actor_targets_add(sup);
     insight_add_targets(sup);
     sup->rollouts = rollouts_create(sup);
@@ -594,6 +598,7 @@ static void destroy_modules(struct program *program)
     names_destroy(sup->locks);
     names_destroy(sup->names);
     actors_destroy(sup->actors);
+    spans_destroy(sup->spans);
     metrics_destroy(sup->metrics);
     status_destroy(sup->status);
     stores_destroy(sup->stores);

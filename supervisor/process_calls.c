@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/value.h"
 #include "proto/frame.h"
+#include "proto/trace_context.h"
 #include "proto/value_codec.h"
 #include "supervisor/actors.h"
 #include "supervisor/calls.h"
@@ -20,6 +21,7 @@
 #include "supervisor/registry_kinds.h"
 #include "supervisor/router.h"
 #include "supervisor/router_spawn.h"
+#include "supervisor/spans.h"
 
 #define CONTROL_HOST   "node:control"
 #define CANCEL_REASON  "caller context canceled"
@@ -189,6 +191,19 @@ static void spawn(struct supervisor *sup, struct run *run,
     buf_finish(&buf);
 }
 
+/* The context of a process whose trace goes on below the call. */
+static struct bytes below_span(struct supervisor *sup, const struct call *call,
+                               struct bytes context, struct buf *out)
+{
+    uint64_t id = spans_note_sent(sup->spans, call->span, NULL);
+    const uint8_t *trace = trace_find(context);
+
+    if (id == 0 || trace == NULL || !buf_append(out, context.data, context.n))
+        return context;
+    trace_set_span(buf_head(out) + (trace - context.data), id);
+    return buf_bytes(out);
+}
+
 void process_calls_start(struct supervisor *sup, struct call *call,
                          const struct entry *entry, struct bytes body)
 {
@@ -198,15 +213,20 @@ void process_calls_start(struct supervisor *sup, struct call *call,
     char *host = default_host(entry);
     struct run *run = run_create(sup->process_calls, call);
     struct frame_call asked;
+    struct buf context;
     int failed = frame_decode_call(body, &asked, NULL);
 
     assert(host != NULL && failed == 0); /* the router has looked */
     call_give_away(call, on_withdrawn, run);
     frame.parent = run->control;
     frame.host = bytes_of_text(host);
+    buf_init(&context, 0);
     frame.context = asked.context;
+    if (call->span != 0)
+        frame.context = below_span(sup, call, asked.context, &context);
     frame.args = asked.args;
     spawn(sup, run, &frame);
+    buf_finish(&context);
     free(host);
 }
 

@@ -10,6 +10,7 @@
 #include "common/value.h"
 #include "proto/conn.h"
 #include "proto/frame.h"
+#include "proto/trace_context.h"
 #include "proto/value_codec.h"
 #include "supervisor/actors.h"
 #include "supervisor/bus.h"
@@ -26,6 +27,7 @@
 #include "supervisor/pool_queue.h"
 #include "supervisor/process_calls.h"
 #include "supervisor/router_spawn.h"
+#include "supervisor/spans.h"
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 
@@ -198,6 +200,59 @@ static void route_to_us(struct supervisor *sup, const struct origin *origin,
                     frame->deadline_at_ns, frame->args);
 }
 
+static void route_known(struct supervisor *sup, const struct origin *origin,
+                        const struct frame_call *frame,
+                        const struct call_target *target, struct bytes body)
+{
+    if (interceptors_exist(sup->interceptors))
+        route_watched(sup, origin, frame, target, body);
+    else
+        route_directly(sup, origin, frame, target, body);
+}
+
+/* The same call with another context. */
+static void route_changed(struct supervisor *sup, const struct origin *origin,
+                          const struct frame_call *frame, struct bytes context,
+                          const struct call_target *target)
+{
+    struct frame_call changed = *frame;
+    struct bytes body;
+    struct buf out;
+
+    buf_init(&out, 0);
+    changed.context = context;
+    if (frame_encode_call(&out, &changed) && frame_body(&out, &body))
+        route_known(sup, origin, &changed, target, body);
+    else
+        origin_fail(origin, &(struct err){.kind = ERR_UNAVAILABLE,
+                                          .text = "no memory to trace a call"});
+    buf_finish(&out);
+}
+
+/* It belongs to no trace and was drawn to begin one; clients may also have put theirs
+ * somewhere else than we look for it. */
+static void route_to_trace(struct supervisor *sup, const struct origin *origin,
+                           const struct frame_call *frame,
+                           const struct call_target *target, struct bytes body)
+{
+    uint8_t text[TRACE_TEXT_BYTES];
+    struct bytes context;
+    struct buf out;
+
+    buf_init(&out, 0);
+    context = trace_normalize(frame->context, &out);
+    if (trace_find(context) == NULL && spans_draw(sup->spans)) {
+        trace_begin(text);
+        if (trace_put(&out, frame->context, text))
+            context = buf_bytes(&out);
+    }
+    if (context.data != frame->context.data)
+        route_changed(sup, origin, frame, context, target);
+    else
+        route_known(sup, origin, frame, target, body);
+    buf_finish(&out);
+}
+
 static void route_call(struct supervisor *sup, const struct origin *origin,
                        const struct frame_call *frame, struct bytes body)
 {
@@ -207,10 +262,11 @@ static void route_call(struct supervisor *sup, const struct origin *origin,
         route_to_us(sup, origin, frame);
     else if (!call_target_find(sup, frame->target, &target))
         fail_unknown_target(origin, frame->target);
-    else if (interceptors_exist(sup->interceptors))
-        route_watched(sup, origin, frame, &target, body);
+    else if (spans_draw_at_all(sup->spans) ||
+             (origin->type == ORIGIN_CLIENT && frame->context.n != 0))
+        route_to_trace(sup, origin, frame, &target, body);
     else
-        route_directly(sup, origin, frame, &target, body);
+        route_known(sup, origin, frame, &target, body);
 }
 
 static struct origin origin_of_worker(struct worker *from, uint64_t call)
@@ -420,6 +476,7 @@ static void on_worker_dead(struct supervisor *sup, struct worker *worker,
     calls_worker_stops_answering(sup->calls, worker, reason);
     router_spawn_origin_gone(sup, worker);
     actors_on_worker_dead(sup, worker, reason);
+    spans_on_worker_dead(sup->spans, worker, reason);
     system_origin_gone(sup->system, worker);
     pool_queue_forget_worker(worker);
 }

@@ -25,7 +25,7 @@ static const struct command_table *const tables[] = {
 
 /* What a later build will know. */
 static const char *const later[] = {
-    "groups", "workflow", "queue", "top", "trace", "upgrade", "completion",
+    "groups", "workflow", "queue", "top", "upgrade", "completion",
 };
 
 enum global_flag {
@@ -55,6 +55,7 @@ static const struct flag_row {
     {"service", 0, FLAG_SERVICE, "NS:ENTRY", "only what belongs to it"},
     {"level", 0, FLAG_LEVEL, "LEVEL", "debug, info, warn or error, and above"},
     {"lines", 'n', FLAG_LINES, "N", "how many old lines"},
+    {"trace", 0, FLAG_TRACE, NULL, "record where the time goes, for 'supctl trace'"},
     {"context", 0, FLAG_CONTEXT, "K=V", "a value of the call's context; repeatable"},
     {"name", 0, FLAG_NAME, "NAME", "register the new actor under that name"},
     {"reason", 0, FLAG_REASON, "TEXT", "what the actor is told"},
@@ -282,6 +283,9 @@ static int take_flag(struct supctl *ctl, unsigned id, const char *value)
         return EXIT_OK;
     case FLAG_NO_WAIT:
         ctl->no_wait = true;
+        return -1;
+    case FLAG_TRACE:
+        ctl->trace = true;
         return -1;
     case FLAG_DRY_RUN:
         ctl->dry_run = true;

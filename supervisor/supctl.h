@@ -28,12 +28,13 @@ enum flag {
     FLAG_NAME = 128,
     FLAG_REASON = 256,
     FLAG_DRY_RUN = 512,
+    FLAG_TRACE = 1024,
 };
 
 struct supctl {
     /* from the command line */
     bool json;
-    bool no_wait, now, follow, dry_run;
+    bool no_wait, now, follow, dry_run, trace;
     const char *control;
     uint64_t timeout_ms; /* 0 = the command's own */
     const char *service, *level, *name, *reason;
@@ -94,6 +95,8 @@ void supctl_print_json(const struct value *value, bool pretty);
 int supctl_fail(const struct supctl *ctl, const struct supctl_error *error);
 int supctl_fail_text(const struct supctl *ctl, enum err_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+int supctl_run_trace(struct supctl *ctl); /* supctl_trace.c */
 
 #define ASK_TIMEOUT_MS 10000 /* for what the supervisor knows itself */
 

@@ -18,6 +18,7 @@
 #include "common/paths.h"
 
 #include "proto/frame.h"
+#include "proto/trace_context.h"
 #include "proto/value_codec.h"
 
 #define MAX_FOUND 32
@@ -237,7 +238,13 @@ static int send_call(struct supctl_client *client, const char *target,
     buf_init(&arg_bytes, 0);
     buf_init(&context_bytes, 0);
     if (context != NULL && context->type == VALUE_MAP && context->as.map.n > 0) {
-        value_put(&context_map, "values", value_copy(context));
+        const char *trace = value_get_text(context, "traceparent");
+        struct value *values = value_put(&context_map, "values", value_copy(context));
+
+        if (trace != NULL) {
+            value_remove(values, "traceparent");
+            value_put(&context_map, TRACE_KEY, value_string(trace));
+        }
         payload_encode(&context_bytes, &context_map, 1);
     }
     frame.context = buf_bytes(&context_bytes);

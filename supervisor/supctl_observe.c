@@ -47,5 +47,7 @@ static int run_metrics(struct supctl *ctl)
 
 static const struct command commands[] = {
     {"metrics", "metrics", "figures in the format of Prometheus", 0, 0, 0, run_metrics},
+    {"trace", "trace [ID]", "recorded traces, or where the time of one went", 0, 1,
+     FLAG_LINES, supctl_run_trace},
 };
 const struct command_table supctl_observe_commands = {commands, N_ELEMENTS(commands)};

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/exit.h"
 #include "common/mem.h"
+#include "proto/trace_context.h"
 
 #include "supervisor/supctl_table.h"
 
@@ -372,6 +373,16 @@ static int call_failed(struct supctl *ctl, const struct supctl_error *error)
     return code;
 }
 
+/* On stderr, so that stdout is the result's. */
+static void begin_trace(struct supctl *ctl)
+{
+    uint8_t text[TRACE_TEXT_BYTES];
+
+    trace_begin(text);
+    value_put(&ctl->context, "traceparent", value_bytes(text, sizeof(text)));
+    fprintf(stderr, "trace %.*s\n", TRACE_ID_BYTES, (char *)text + TRACE_ID_AT);
+}
+
 static int run_call(struct supctl *ctl)
 {
     struct supctl_error error = {0};
@@ -380,6 +391,8 @@ static int run_call(struct supctl *ctl)
 
     for (unsigned i = 1; i < ctl->n_args; i++)
         value_append(&args, supctl_json_or_text(ctl->args[i]));
+    if (ctl->trace)
+        begin_trace(ctl);
     ctl->client = supctl_client_connect(ctl->control, &error);
     if (ctl->client == NULL)
         code = supctl_fail(ctl, &error);
@@ -416,6 +429,6 @@ static const struct command commands[] = {
     {"workers", "workers", "worker processes", 0, 0, 0, run_workers},
     {"scale", "scale NS:ENTRY N", "give a pool N slots", 2, 2, 0, run_scale},
     {"call", "call NS:ENTRY [JSON...]", "call a function, print its result as JSON", 1,
-     UINT_MAX, FLAG_CONTEXT, run_call},
+     UINT_MAX, FLAG_CONTEXT | FLAG_TRACE, run_call},
 };
 const struct command_table supctl_service_commands = {commands, N_ELEMENTS(commands)};

@@ -16,6 +16,7 @@
 #include "worker/program.h"
 #include "worker/relations.h"
 #include "worker/runtime.h"
+#include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/upgrade.h"
 #include "worker/vm.h"
@@ -103,6 +104,7 @@ void actor_end(struct actor *actor, const struct outcome *outcome)
     slots_leave(&rt->slots, pid);
     actor->pid = 0;
     relations_end(actor, pid, outcome);
+    trace_note_end(actor, outcome);
     context_unref(actor->context);
     actor->context = NULL;
     list_append(&rt->sched.graveyard, &actor->in_ready);

@@ -7,6 +7,7 @@
 
 #include "common/err.h"
 #include "proto/context_map.h"
+#include "proto/trace_context.h"
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/frozen.h"
@@ -187,8 +188,8 @@ static bool append_pair(struct buf *out, const char *key, struct bytes value)
            (context_map_append_key(out, key) && buf_append(out, value.data, value.n));
 }
 
-int context_encode(lua_State *L, struct bytes inherited,
-                   const struct context_changes *changes, struct buf *out)
+static int encode(lua_State *L, struct bytes inherited,
+                  const struct context_changes *changes, struct buf *out)
 {
     const char *keys[3];
     size_t n = 0;
@@ -210,4 +211,38 @@ int context_encode(lua_State *L, struct bytes inherited,
     return append_values(L, changes->values,
                          changes->only_values ? (struct bytes){NULL, 0} : inherited,
                          out);
+}
+
+/* Makes the context at the end of out part of that trace. */
+static int join_trace(struct buf *out, size_t at, const uint8_t *text)
+{
+    struct bytes context = {buf_head(out) + at, buf_len(out) - at};
+    struct buf traced;
+    bool ok;
+
+    buf_init(&traced, 0);
+    ok = trace_put(&traced, context, text);
+    out->end -= context.n;
+    ok = ok && buf_append(out, buf_head(&traced), buf_len(&traced));
+    buf_finish(&traced);
+    return ok ? 0 : -1;
+}
+
+int context_encode(lua_State *L, struct bytes inherited,
+                   const struct context_changes *changes, struct buf *out)
+{
+    size_t at = buf_len(out);
+    struct bytes text = {NULL, 0};
+    int failed = encode(L, inherited, changes, out);
+
+    if (failed == -1 || changes->values == 0)
+        return failed;
+    lua_pushliteral(L, TRACEPARENT);
+    if (lua_rawget(L, changes->values < 0 ? changes->values - 1 : changes->values) ==
+        LUA_TSTRING)
+        text.data = (const uint8_t *)lua_tolstring(L, -1, &text.n);
+    if (trace_check(text))
+        failed = join_trace(out, at, text.data);
+    lua_pop(L, 1);
+    return failed;
 }

@@ -19,6 +19,10 @@
 
 struct identity;
 
+/* The value that means the trace (proto/trace_context.h): reads as the running span,
+ * and what is called with another one belongs to that trace. */
+#define TRACEPARENT "traceparent"
+
 /* The bytes as they travel; shared by whoever inherits them. */
 struct context {
     uint32_t n_refs;

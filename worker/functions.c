@@ -18,6 +18,7 @@
 #include "worker/program.h"
 #include "worker/role.h"
 #include "worker/runtime.h"
+#include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
@@ -438,6 +439,8 @@ static void start_call(struct functions *functions, struct function *function,
         actor->context = NULL;
         functions_instance_free(actor);
         reply_err(functions->rt, call->call, &err);
+    } else if (actor->pid != 0) {
+        trace_note_call(actor);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "worker/program.h"
 #include "worker/relations.h"
 #include "worker/runtime.h"
+#include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
@@ -118,6 +119,7 @@ static void on_loaded(void *context, struct actor *actor, const struct err *err)
         relate(actor, birth->parent, RELATION_MONITOR);
     if ((birth->flags & SPAWN_LINK) != 0)
         relate(actor, birth->parent, RELATION_LINK);
+    trace_note_process(actor, birth->context);
     deliver_messages(actor, (struct bytes){birth->messages, birth->messages_bytes});
     finish(birth, actor, NULL);
 }
@@ -151,6 +153,7 @@ static void on_program(void *context, struct program *program, const struct err 
     }
     actor = actor_create(vm, birth->rt->settings.entry);
     actor->context = context_ref(birth->context);
+    trace_enter_process(actor);
     actor->is_known = birth->is_known;
     start->on_loaded = on_loaded;
     start->context = birth;
