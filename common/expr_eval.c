@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,7 +167,7 @@ static int look_up(struct evaluation *ev, const struct node *node,
                    const struct value *in, const struct value *key,
                    const struct value **out)
 {
-    *out = NULL;
+    *out = &nil;
     if (in->type == VALUE_MAP && key->type == VALUE_STRING) {
         if (evaluation_spend(ev, node, in->as.map.n / 16) == -1)
             return -1;
@@ -417,6 +418,7 @@ static int run_let(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
     struct operand operand;
     struct value *local = &ev->locals[node->index], result;
 
+    assert(ev->locals != NULL); /* expr_compile() has counted */
     if (expr_run(ev, node->kids[0], &operand) == -1)
         return -1;
     value_finish(local); /* of a predicate's last round */
@@ -435,6 +437,7 @@ int expr_run(struct evaluation *ev, /* NOLINT(misc-no-recursion): height is boun
     bool truth;
     int failed;
 
+    *out = (struct operand){.as.ref = &nil};
     if (evaluation_spend(ev, node, 1) == -1)
         return -1;
     switch (node->type) {

@@ -26,6 +26,8 @@ struct parser {
     struct err *err;
 };
 
+/* NOLINTBEGIN(misc-no-recursion): EXPR_MAX_DEPTH bounds all of it. */
+
 static struct node *parse_expression(struct parser *p, int precedence);
 
 /* ---- nodes ----
@@ -784,6 +786,8 @@ static struct node *parse_expression(struct parser *p, int precedence)
     p->depth--;
     return node;
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 struct expr *expr_compile(const char *text, size_t n_bytes, const struct value *sketch,
                           unsigned demands, struct err *err)

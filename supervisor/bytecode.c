@@ -92,7 +92,7 @@ void bytecode_check(struct entry *entry, const struct snapshot *state,
     if (entry->code_in != NULL) /* it was looked at before: back to an old version */
         return;
     if (check_fields(entry, &err) == -1 ||
-        find_file(entry, state, &in, &file, &err) == -1 ||
+        find_file(entry, state, &in, &file, &err) == -1 || file == NULL ||
         check_hash(entry, file->content, &err) == -1 ||
         check_head(file->content, &err) == -1) {
         problems_add(problems, SEVERITY_ERROR, err.kind, &at, NULL,

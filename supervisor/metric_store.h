@@ -30,7 +30,7 @@ enum metric_verdict {
 struct metric_store *metric_store_create(size_t max_samples);
 void metric_store_destroy(struct metric_store *store); /* NULL is fine */
 
-enum metric_verdict metric_store_change(struct metric_store *store, struct bytes series,
+enum metric_verdict metric_store_change(struct metric_store *store, struct bytes text,
                                         const struct metric_change *change);
 size_t metric_store_n_samples(const struct metric_store *store);
 

@@ -532,12 +532,11 @@ static int read_word(struct parser *parser, const char *text)
     }
     if (parser->command == NULL)
         return read_command(parser, text);
-    if (takes_pack(parser->command->id) && out->configs.n == 0 && is_pack(text))
+    if (out->configs.n == 0 && (parser->command->id == COMMAND_DEV ||
+                                (takes_pack(parser->command->id) && is_pack(text))))
         texts_add(&out->configs, text);
     else if (parser->command->id == COMMAND_PACK && out->pack.out == NULL)
         out->pack.out = text;
-    else if (parser->command->id == COMMAND_DEV && out->configs.n == 0)
-        texts_add(&out->configs, text);
     else if (parser->command->id == COMMAND_CONTRACTS && !out->doc.asked &&
              strcmp(text, "doc") == 0)
         out->doc.asked = true;

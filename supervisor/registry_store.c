@@ -359,11 +359,12 @@ static void add_rows(struct write_job *job, const struct changeset *changeset)
 static int run(struct registry_store *store, const char *sql, int64_t a, int64_t b,
                int64_t c, struct err *err)
 {
-    const int64_t values[] = {a, b, c};
+    const int64_t values[3] = {a, b, c};
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
 
-    for (int i = 0; code == SQLITE_OK && i < sqlite3_bind_parameter_count(statement);
+    for (int i = 0; code == SQLITE_OK && i < sqlite3_bind_parameter_count(statement) &&
+                    i < (int)N_ELEMENTS(values);
          i++)
         code = sqlite3_bind_int64(statement, i + 1, values[i]);
     if (code == SQLITE_OK)

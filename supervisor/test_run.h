@@ -18,8 +18,8 @@ struct options;
 struct supervisor;
 struct test_run;
 
-/* Tests that options->args name (ids, bare names, suites; `prefix*`; none: all). done comes
- * once with the exit status. NULL: there are none (NOT_FOUND), or meta is wrong
+/* Tests that options->args name (ids, bare names, suites; `prefix*`; none: all). done
+ * comes once with the exit status. NULL: there are none (NOT_FOUND), or meta is wrong
  * (INVALID). */
 struct test_run *test_run_create(struct supervisor *sup, const struct options *options,
                                  FILE *out, void (*done)(void *context, int exit_code),

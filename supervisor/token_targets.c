@@ -39,7 +39,7 @@ static struct value read_key(struct supervisor *sup, const struct entry *entry)
 {
     const struct value *fields = entry_fields(entry);
     const char *name = value_get_text(fields, "token_key_env");
-    struct value key = {0};
+    struct value key;
     struct err err = {0};
     char space[256];
     char *text;

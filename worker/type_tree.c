@@ -478,10 +478,8 @@ static struct value read_simple(struct reader *r, bool condition, int depth)
 {
     struct value type = read_primary(r, depth);
 
-    for (;;) {
-        if (r->failed) {
-            return type;
-        } else if (is(r, '@')) {
+    while (!r->failed) {
+        if (is(r, '@')) {
             read_annotation(r, &type);
         } else if (at_optional_mark(r, condition)) {
             advance(r);
@@ -498,9 +496,10 @@ static struct value read_simple(struct reader *r, bool condition, int depth)
             type = node("any");
             expect(r, ']');
         } else {
-            return type;
+            break;
         }
     }
+    return type;
 }
 
 static struct value read_and(struct reader *r, int depth)
