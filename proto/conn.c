@@ -16,7 +16,7 @@
 #define MAX_FDS    16
 
 /* Small frames cost their receiver much more than their bytes say. */
-#define TURN_NS     2000000
+#define TURN_NS     1500000
 #define CLOCK_EVERY 32 /* frames between two looks at the clock */
 
 const struct conn_limits conn_limits_default = {

@@ -1,4 +1,4 @@
-/* slice -- one turn's worth of a work that may be long: 1 ms, then others have theirs.
+/* slice -- one turn's worth of a work that may be long: 0.75 ms, then others have theirs.
  */
 #ifndef TROUPE_SUPERVISOR_SLICE_H
 #define TROUPE_SUPERVISOR_SLICE_H
@@ -8,7 +8,7 @@
 
 #include "common/clock.h"
 
-#define SLICE_NS          1000000
+#define SLICE_NS          750000
 #define SLICE_CLOCK_EVERY 32 /* steps between two looks at the clock */
 
 struct slice {

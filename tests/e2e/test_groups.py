@@ -1,5 +1,6 @@
 """Process groups (PG), and what happens when much ends at once."""
 
+import os
 import statistics
 import time
 
@@ -129,10 +130,19 @@ class Pinger:
         self.took_s.append(time.monotonic() - start)
 
 
-def slow_turns(samples):
-    """How many turns of the supervisor's loop took longer than 16 ms."""
+def slow_turns(samples, beyond_s):
+    """How many turns of the supervisor's loop took longer than that."""
     return samples["troupe_loop_seconds_count"] - \
-        samples['troupe_loop_seconds_bucket{le="0.016384"}']
+        samples[f'troupe_loop_seconds_bucket{{le="{beyond_s}"}}']
+
+
+def put_before_all_others(pid):
+    """What a turn takes is its own then; False: not allowed."""
+    try:
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        return False
+    return True
 
 
 def test_PG3_NR4_ends_that_take_much_with_them_stall_nobody(boot):
@@ -149,6 +159,7 @@ def test_PG3_NR4_ends_that_take_much_with_them_stall_nobody(boot):
     wait_for(lambda: held() == [N_NAMES, N_GROUPS, 0], what="the names")
     one.call("app:spawn", "app:crowd", "app:crowded", N_WATCHERS)
     wait_for(lambda: held() == [N_NAMES, N_GROUPS, N_WATCHERS], what="the watchers")
+    alone = put_before_all_others(one.pid)
     before = samples_of(one)
     pinger = Pinger(one)
     start = time.monotonic()
@@ -158,8 +169,10 @@ def test_PG3_NR4_ends_that_take_much_with_them_stall_nobody(boot):
             pinger.ping()
         assert time.monotonic() - start < 20, held()
     took_s = time.monotonic() - start
+    after = samples_of(one)
     wait_for(lambda: not one.actors(), what="the end of the watchers")
-    # Others have the machine too: what a turn took may be theirs.
-    assert slow_turns(samples_of(one)) - slow_turns(before) < 10
-    assert statistics.median(pinger.took_s) < 0.02, max(pinger.took_s)
-    assert took_s < (10 if troupe.SANITIZED else 3)
+    if alone and not troupe.SANITIZED:
+        assert slow_turns(after, 0.016384) == slow_turns(before, 0.016384)
+        assert slow_turns(after, 0.004096) - slow_turns(before, 0.004096) < 5
+    assert statistics.median(pinger.took_s) < 0.05, max(pinger.took_s)
+    assert took_s < (10 if troupe.SANITIZED else 5)
