@@ -384,6 +384,7 @@ static int run_call(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
                     const struct node *node, struct operand *out)
 {
     struct operand few[4], *args = few;
+    struct expr_call call;
     size_t n = 0;
     int failed = 0;
 
@@ -393,8 +394,10 @@ static int run_call(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
         failed = expr_run(ev, node->kids[n], &args[n]);
         n += failed == 0;
     }
-    if (failed == 0)
-        failed = node->function->call(ev, node, args, n, out);
+    if (failed == 0) {
+        call = (struct expr_call){ev, node, args, n, out};
+        failed = node->function->call(&call);
+    }
     for (size_t i = 0; i < n; i++)
         operand_finish(&args[i]);
     if (args != few)
@@ -456,6 +459,12 @@ int expr_run(struct evaluation *ev, /* NOLINT(misc-no-recursion): height is boun
         return 0;
     case NODE_ITEM:
         *out = (struct operand){.as.ref = ev->item};
+        return 0;
+    case NODE_INDEX:
+        *out = operand_own(value_int((int64_t)ev->index));
+        return 0;
+    case NODE_ACC:
+        *out = (struct operand){.as.ref = ev->acc};
         return 0;
     case NODE_LIST:
         return run_list(ev, node, out);

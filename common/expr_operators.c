@@ -18,11 +18,6 @@
 /* ---- equality and order ----
  */
 
-static double real_of(const struct value *value)
-{
-    return value->type == VALUE_INT ? (double)value->as.integer : value->as.real;
-}
-
 /* What value_equal() may have to look at: it searches maps key by key. */
 static size_t weight_of_keys(const struct value *value) /* NOLINT(misc-no-recursion) */
 {
@@ -37,8 +32,8 @@ static size_t weight_of_keys(const struct value *value) /* NOLINT(misc-no-recurs
     return weight;
 }
 
-static int are_equal(struct evaluation *ev, const struct node *node,
-                     const struct value *a, const struct value *b, bool *out)
+int expr_equal(struct evaluation *ev, const struct node *node, const struct value *a,
+               const struct value *b, bool *out)
 {
     *out = false;
     if (is_number(a) && is_number(b)) {
@@ -58,7 +53,7 @@ static int are_equal(struct evaluation *ev, const struct node *node,
     return 0;
 }
 
-static int compare_texts(const struct value *a, const struct value *b)
+int expr_compare_texts(const struct value *a, const struct value *b)
 {
     size_t n = a->as.string.n < b->as.string.n ? a->as.string.n : b->as.string.n;
     int order = memcmp(a->as.string.data, b->as.string.data, n);
@@ -76,7 +71,7 @@ static int order(struct evaluation *ev, const struct node *node, const struct va
     if (a->type == VALUE_STRING && b->type == VALUE_STRING) {
         if (evaluation_spend(ev, node, a->as.string.n / BYTES_PER_STEP) == -1)
             return -1;
-        cmp = compare_texts(a, b);
+        cmp = expr_compare_texts(a, b);
     } else if (!is_number(a) || !is_number(b)) {
         return evaluation_fail(ev, node, "only two numbers or two texts have an order");
     } else if (isnan(real_of(a)) || isnan(real_of(b))) {
@@ -123,7 +118,7 @@ static int is_in(struct evaluation *ev, const struct node *node,
     if (evaluation_spend(ev, node, in->as.list.n) == -1)
         return -1;
     for (size_t i = 0; i < in->as.list.n && !*out; i++)
-        if (are_equal(ev, node, what, &in->as.list.items[i], out) == -1)
+        if (expr_equal(ev, node, what, &in->as.list.items[i], out) == -1)
             return -1;
     return 0;
 }
@@ -312,7 +307,7 @@ int expr_apply(struct evaluation *ev, const struct node *node, const struct valu
     switch (node->op) {
     case OP_EQUAL:
     case OP_UNEQUAL:
-        failed = are_equal(ev, node, a, b, &result);
+        failed = expr_equal(ev, node, a, b, &result);
         result = result == (node->op == OP_EQUAL);
         break;
     case OP_LESS:

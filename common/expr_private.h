@@ -6,6 +6,7 @@
 #include "common/expr.h"
 #include "common/number.h"
 
+struct buf;
 struct regex;
 
 /* ---- tokens ------------------------------------------------------------------------
@@ -45,6 +46,8 @@ enum node_type {
     NODE_VARIABLE,  /* name */
     NODE_LOCAL,     /* index: of `let` */
     NODE_ITEM,      /* #, the item that a predicate looks at */
+    NODE_INDEX,     /* #index, where it is */
+    NODE_ACC,       /* #acc, what reduce has so far */
     NODE_LIST,      /* kids */
     NODE_MAP,       /* kids: keys (literals or any) and values in turn */
     NODE_MEMBER,    /* kids[0].name or kids[0][kids[1]]; nil-safe when optional */
@@ -138,6 +141,8 @@ struct evaluation {
     const struct value *variables;
     struct value *locals;
     const struct value *item; /* # */
+    size_t index;             /* #index */
+    const struct value *acc;  /* #acc, of the innermost reduce */
     size_t n_steps;           /* left */
     bool stopped;             /* a `?.` met nil: up to the next CHAIN */
     struct regex *pattern;    /* the last one that was no literal, NULL: none */
@@ -148,6 +153,11 @@ struct evaluation {
 static inline bool is_number(const struct value *value)
 {
     return value->type == VALUE_INT || value->type == VALUE_FLOAT;
+}
+
+static inline double real_of(const struct value *value)
+{
+    return value->type == VALUE_INT ? (double)value->as.integer : value->as.real;
 }
 
 static inline struct number number_of(const struct value *value)
@@ -188,35 +198,101 @@ int expr_run(struct evaluation *ev, const struct node *node, struct operand *out
 int expr_apply(struct evaluation *ev, const struct node *node, const struct value *a,
                const struct value *b, struct operand *out);
 
+int expr_equal(struct evaluation *ev, const struct node *node, const struct value *a,
+               const struct value *b, bool *out);
+
+/* By their bytes: below, at or above 0. */
+int expr_compare_texts(const struct value *a, const struct value *b);
+
 /* Frees the pattern that is kept. */
 void expr_forget_pattern(struct evaluation *ev);
 
 /* ---- functions ---------------------------------------------------------------------
  */
 
-struct expr_function {
-    const char *name;
-    unsigned n_least, n_most;
-    enum known_type known;
-    bool is_predicate;
-    /* Of a plain function: args are n values. */
-    int (*call)(struct evaluation *ev, const struct node *node, struct operand *args,
-                size_t n, struct operand *out);
-    /* Of a predicate: what to do after each item was asked. */
-    enum predicate {
-        PREDICATE_NONE,
-        PREDICATE_ALL,
-        PREDICATE_ANY,
-        PREDICATE_NO,
-        PREDICATE_ONE,
-        PREDICATE_FILTER,
-        PREDICATE_MAP,
-        PREDICATE_COUNT,
-        PREDICATE_FIND,
-    } predicate;
+/* A call of a plain function: n arguments in, *out if it is 0. */
+struct expr_call {
+    struct evaluation *ev;
+    const struct node *node;
+    struct operand *args;
+    size_t n;
+    struct operand *out;
 };
 
+enum predicate {
+    PREDICATE_NONE,
+    PREDICATE_ALL,
+    PREDICATE_ANY,
+    PREDICATE_NO,
+    PREDICATE_ONE,
+    PREDICATE_COUNT,
+    PREDICATE_FILTER,
+    PREDICATE_MAP,
+    PREDICATE_FIND,
+    PREDICATE_FIND_LAST,
+    PREDICATE_FIND_INDEX,
+    PREDICATE_FIND_LAST_INDEX,
+    PREDICATE_SUM,
+    PREDICATE_GROUP,
+    PREDICATE_SORT,
+    PREDICATE_REDUCE,
+};
+
+struct expr_function {
+    const char *name;
+    unsigned n_least, n_most; /* arguments */
+    enum known_type known;
+    int (*call)(struct expr_call *call); /* NULL: a predicate */
+    enum predicate predicate;
+};
+
+/* Each ends with a row without a name. */
+extern const struct expr_function expr_list_functions[], expr_number_functions[],
+    expr_text_functions[], expr_time_functions[], expr_predicates[];
+
 const struct expr_function *expr_function_find(const char *name, size_t n);
+
+/* The operand's value; NULL with an error when it is of another type. An empty map is
+ * an empty list too. */
+const struct value *expr_take(struct evaluation *ev, const struct node *node,
+                              const struct operand *operand, enum value_type type);
+
+static inline const struct value *expr_arg(const struct expr_call *call, size_t i)
+{
+    return operand_value(&call->args[i]);
+}
+
+const struct value *expr_arg_as(struct expr_call *call, size_t i, enum value_type type);
+int expr_arg_whole(struct expr_call *call, size_t i, int64_t *out);
+
+static inline int expr_call_spend(struct expr_call *call, size_t n)
+{
+    return evaluation_spend(call->ev, call->node, n);
+}
+
+static inline int expr_call_charge(struct expr_call *call, const struct value *value)
+{
+    return evaluation_charge_copy(call->ev, call->node, value);
+}
+
+/* Takes value. */
+static inline int expr_return(struct expr_call *call, struct value value)
+{
+    *call->out = operand_own(value);
+    return 0;
+}
+
+/* The text that buf is, and frees it; an error when not all of it fitted. */
+int expr_return_buf(struct expr_call *call, struct buf *buf, bool fits);
+
+/* The function's name and what is wrong with what it was given. Returns -1. */
+int expr_call_fail(struct expr_call *call, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Returns items in the order of their keys; the argument order_arg, if it is there,
+ * says which way. */
+int expr_sort(struct expr_call *call, const struct value *items,
+              const struct value *keys, size_t order_arg);
 
 /* Runs a NODE_PREDICATE. */
 int expr_predicate(struct evaluation *ev, const struct node *node, struct operand *out);

@@ -3,9 +3,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/base64.h"
 #include "common/digest.h"
-
-#include "worker/modules/mod_base64.h"
 
 #define SIGNATURE_TEXT_BYTES 44 /* of the 32 bytes of SHA-256 */
 
