@@ -254,7 +254,9 @@ void pool_start(struct pool *pool, void (*done)(void *context, const struct err 
     pool->started_context = context;
     pool->n_slots =
         pool->spec.kind == POOL_KIND_LAZY ? pool->spec.n_slots_max : pool->spec.n_slots;
-    pool->n_wanted = pool_first_processes(pool);
+    pool->n_wanted = pool_count_first(pool);
+    if (pool->small && pool->n_wanted > 1)
+        pool->n_wanted = 1;
     pool->next_try_at_ns = 0;
     pool->n_quick_deaths = 0;
     if (pool->spec.kind == POOL_KIND_ADAPTIVE)

@@ -94,6 +94,12 @@ void pools_remove(struct pools *pools, const char *entry, struct snapshot *befor
 struct pool *pools_stage(struct pools *pools, const struct pool_spec *spec,
                          struct snapshot *view);
 
+/* How many processes pool_start() will start. */
+uint32_t pool_count_first(const struct pool *pool);
+
+/* A staged pool starts with one process; the others come when it is shown. */
+void pool_start_small(struct pool *pool);
+
 /* From now on it serves its entry. The one before, if any, drains in the background;
  * processes that it still has to start run the code of before. */
 void pools_show(struct pool *pool, struct snapshot *before);

@@ -41,6 +41,7 @@ struct pool {
     enum pool_state state;
     bool visible;          /* in by_entry */
     bool removed;          /* freed as soon as it is stopped */
+    bool small;            /* staged: starts with one process */
     bool staged;           /* not visible until a change is through */
     struct snapshot *view; /* of staged and of replaced ones, else NULL */
     struct pool *hidden;   /* inline: the one slot for callers that aren't workers */
@@ -88,7 +89,6 @@ bool pool_is_broken(const struct pool *pool);
 uint32_t pool_count_busy(const struct pool *pool);
 
 /* pool_processes.c: which there are, and what becomes of them */
-uint32_t pool_first_processes(const struct pool *pool);
 void pool_ensure_processes(struct pool *pool);
 void pool_grow_on_demand(struct pool *pool);
 void pool_drain_worker(struct pool *pool, struct worker *worker, uint64_t deadline_ns);

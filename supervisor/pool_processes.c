@@ -213,7 +213,7 @@ void pool_on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
     pool_ensure_processes(pool);
 }
 
-uint32_t pool_first_processes(const struct pool *pool)
+uint32_t pool_count_first(const struct pool *pool)
 {
     if (pool->spec.kind == POOL_KIND_LAZY)
         return (pool->spec.n_slots + capacity(pool) - 1) / capacity(pool);
@@ -221,7 +221,7 @@ uint32_t pool_first_processes(const struct pool *pool)
         return 0;
     if (pool_is_host(pool))
         return pool->spec.n_processes;
-    return min_u32(pool->n_slots, pool->spec.n_processes);
+    return min_u32(pool->spec.n_slots, pool->spec.n_processes);
 }
 
 static bool has_idle_process(const struct pool *pool)

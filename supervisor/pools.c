@@ -13,6 +13,7 @@
 #define RESTART_TOKENS      100.0 /* restarts at once, of all pools together */
 #define RESTARTS_PER_S      50.0
 #define RETIRE_DEADLINE_MS  600000u /* accepted calls of a replaced pool */
+#define GROW_AFTER_MS       2000u   /* the pool before it has let go of its places */
 #define HOST_DEADLINE_MS    10000u  /* the actors of a removed host */
 #define DISCARD_DEADLINE_MS 1000u   /* nothing: it never had a call */
 
@@ -193,6 +194,17 @@ void pools_show(struct pool *pool, struct snapshot *before)
     pool->staged = false;
     set_view(pool, NULL);
     show(pool);
+    if (pool->small && pool->state == POOL_RUNNING) {
+        pool->small = false;
+        pool->n_wanted = pool_count_first(pool);
+        pool->next_try_at_ns = now_ns() + (uint64_t)GROW_AFTER_MS * 1000000;
+        pool_ensure_processes(pool);
+    }
+}
+
+void pool_start_small(struct pool *pool)
+{
+    pool->small = true;
 }
 
 void pools_discard(struct pool *pool)

@@ -6,6 +6,7 @@
 #include <ev.h>
 
 #include "common/err.h"
+#include "common/id.h"
 #include "common/list.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -23,8 +24,10 @@
 #include "supervisor/registry_store.h"
 #include "supervisor/rollout_plan.h"
 #include "supervisor/service_outdated.h"
+#include "supervisor/worker.h"
 
-#define START_WINDOW 16 /* pools that start at a time */
+#define START_WINDOW    16 /* pools that start at a time */
+#define WORKERS_AT_MOST (PID_MAX_WORKERS - 64)
 
 enum phase {
     PHASE_WAITS,
@@ -39,7 +42,7 @@ enum phase {
 struct stage {
     struct rollout *rollout;
     struct entry *entry; /* counted */
-    struct pool *pool;   /* NULL: not made yet, or given up */
+    struct pool *pool;   /* NULL: not made yet, given up, or it needs none */
 };
 
 /* One change. Callbacks of others only note what came and kick; on_kick() moves it on:
@@ -135,7 +138,7 @@ static void forget_code(const struct rollout *rollout)
 
 static void discard_stages(struct rollout *rollout)
 {
-    for (size_t i = 0; i < rollout->n_begun; i++) {
+    for (size_t i = 0; i < rollout->n_stages; i++) {
         struct pool *pool = rollout->stages[i].pool;
 
         rollout->stages[i].pool = NULL; /* its answer doesn't count any more */
@@ -300,10 +303,27 @@ static void on_started(void *context, const struct err *err)
     end_phase(rollout);
 }
 
+/* New pools stand beside the old ones for a while. Where that would be more workers
+ * than there can be, each begins with one process. */
+static void make_pools(struct rollout *rollout)
+{
+    struct supervisor *sup = rollout->rollouts->sup;
+    size_t n = workers_count(sup->workers);
+
+    for (size_t i = 0; i < rollout->n_stages; i++) {
+        struct stage *stage = &rollout->stages[i];
+
+        stage->pool = pool_stage_entry(sup, stage->entry, rollout->changeset->result);
+        if (stage->pool != NULL)
+            n += pool_count_first(stage->pool);
+    }
+    for (size_t i = 0; i < rollout->n_stages && n > WORKERS_AT_MOST; i++)
+        if (rollout->stages[i].pool != NULL)
+            pool_start_small(rollout->stages[i].pool);
+}
+
 static void start_one(struct rollout *rollout, struct stage *stage)
 {
-    stage->pool = pool_stage_entry(rollout->rollouts->sup, stage->entry,
-                                   rollout->changeset->result);
     if (stage->pool != NULL)
         pool_start(stage->pool, on_started, stage);
     else
@@ -360,7 +380,7 @@ static void on_changed(void *context, const struct changeset *changeset)
     if (rollout == NULL)
         return;
     pools_follow(rollouts->sup, changeset, rollout->before);
-    for (size_t i = 0; i < rollout->n_begun; i++) {
+    for (size_t i = 0; i < rollout->n_stages; i++) {
         struct pool *pool = rollout->stages[i].pool;
 
         rollout->stages[i].pool = NULL;
@@ -485,6 +505,7 @@ static void after_compile(struct rollout *rollout)
     } else {
         rollout->phase = PHASE_STARTS;
         collect_stages(rollout);
+        make_pools(rollout);
         start_some(rollout);
     }
 }

@@ -245,6 +245,8 @@ static void bind_result(lua_State *L, const struct binding *binding, bool has_ty
 static void find_method(lua_State *L, struct start *start, const struct unit *unit)
 {
     start->has_run_chunk = true;
+    if (start->only_loads && unit->method[0] == '\0')
+        return; /* a module: its methods are called by their own names */
     if (lua_istable(L, -1)) {
         lua_pushstring(L, unit->method);
         lua_rawget(L, -2);

@@ -450,12 +450,22 @@ void programs_get(struct programs *programs, const char *id, size_t n_bytes,
 /* ---- forgetting
  * ---------------------------------------------------------------------- */
 
-static bool contains(const struct value *ids, const char *id)
+/* Is it that entry's code? A method of a module is, under "id.method". */
+static bool is_code_of(const struct unit *unit, const char *id)
+{
+    size_t n = strlen(id);
+
+    return strncmp(unit->id, id, n) == 0 &&
+           (unit->id[n] == '\0' || (unit->id[n] == '.' && unit->method != NULL &&
+                                    strcmp(unit->id + n + 1, unit->method) == 0));
+}
+
+static bool is_among(const struct unit *unit, const struct value *ids)
 {
     for (size_t i = 0; i < ids->as.list.n; i++) {
-        const char *one = value_text(&ids->as.list.items[i]);
+        const char *id = value_text(&ids->as.list.items[i]);
 
-        if (one != NULL && strcmp(one, id) == 0)
+        if (id != NULL && is_code_of(unit, id))
             return true;
     }
     return false;
@@ -464,7 +474,7 @@ static bool contains(const struct value *ids, const char *id)
 static bool is_made_of(const struct program *program, const struct value *ids)
 {
     for (int i = 0; i < program->n_bindings; i++)
-        if (contains(ids, program->bindings[i].unit->id))
+        if (is_among(program->bindings[i].unit, ids))
             return true;
     return false;
 }
@@ -490,6 +500,42 @@ static void collect_stale(struct programs *programs, const struct value *ids)
     }
 }
 
+/* The map must not change while it is walked. */
+static void forget_units(struct programs *programs, const struct value *ids)
+{
+    struct unit **gone = xcalloc(programs->units.n + 1, sizeof(struct unit *));
+    size_t n = 0;
+
+    MAP_FOREACH (row, &programs->units) {
+        struct unit *unit = row->value;
+
+        if (is_among(unit, ids))
+            gone[n++] = unit;
+    }
+    while (n-- > 0) {
+        map_remove(&programs->units, gone[n]->id, strlen(gone[n]->id));
+        unit_unref(gone[n]);
+    }
+    free(gone);
+}
+
+/* What is on its way may be old code; whose method it is, only the answer will tell. */
+static void forget_fetches(struct programs *programs, const struct value *ids)
+{
+    MAP_FOREACH (row, &programs->asked) {
+        struct fetch *fetch = row->value;
+
+        for (size_t i = 0; i < ids->as.list.n; i++) {
+            const char *id = value_text(&ids->as.list.items[i]);
+            size_t n = id != NULL ? strlen(id) : 0;
+
+            if (id != NULL && strncmp(fetch->id, id, n) == 0 &&
+                (fetch->id[n] == '\0' || fetch->id[n] == '.'))
+                fetch->outdated = true;
+        }
+    }
+}
+
 void programs_forget(struct programs *programs, const struct value *ids)
 {
     collect_stale(programs, ids);
@@ -500,18 +546,8 @@ void programs_forget(struct programs *programs, const struct value *ids)
         if (map_find(&programs->programs, id, strlen(id)) == program)
             map_remove(&programs->programs, id, strlen(id));
     }
-    for (size_t i = 0; i < ids->as.list.n; i++) {
-        const char *id = value_text(&ids->as.list.items[i]);
-        struct unit *unit =
-            id != NULL ? map_remove(&programs->units, id, strlen(id)) : NULL;
-        struct fetch *fetch =
-            id != NULL ? map_find(&programs->asked, id, strlen(id)) : NULL;
-
-        if (unit != NULL)
-            unit_unref(unit);
-        if (fetch != NULL)
-            fetch->outdated = true;
-    }
+    forget_units(programs, ids);
+    forget_fetches(programs, ids);
 }
 
 void programs_sweep(struct programs *programs)

@@ -90,6 +90,21 @@ def test_F5_updates_reach_pools_of_every_type(boot, pool):
         assert one.call("app:caller") == str(i)
 
 
+@pytest.mark.parametrize("pool", [{"type": "inline"}, {"type": "static", "workers": 1}, None])
+def test_REG23_methods_of_a_changed_module_are_new_everywhere(boot, pool):
+    def module(value):
+        return {"name": "m", "kind": "module.lua", **({"pool": pool} if pool else {}),
+                "source": f"return {{get = function() return {value} end}}"}
+
+    caller = function("caller", "return {main = function() return funcs.call('app:m.get') end}",
+                      modules=["funcs"], pool={"type": "static", "workers": 1})
+    one = boot([CHANGE, module(0), caller])
+    for i in range(1, 4):
+        assert change(one, ("update", module(i))) == f"v{i}"
+        assert one.call("app:m.get") == i
+        assert one.call("app:caller") == i
+
+
 def test_REG23_a_changed_library_reaches_who_imports_it_through_others(boot):
     one = boot([CHANGE, library("base", "return {v = 'old'}"),
                 library("middle", "return {get = function() return base.v end}",

@@ -128,6 +128,9 @@ def test_apply_takes_operations_from_standard_input(boot):
      " source: 'return 1', imports: {y: 'app:none'}}\n", "app:none"),
     ("namespace: app\nentries:\n  - {name: x, kind: function.lua, method: main,"
      " source: file://x.lua}\n", "x.lua"),
+    ("namespace: app\nentries:\n  - {name: good, kind: registry.entry}\n"
+     "  - {name: b, kind: contract.binding, contracts: [{contract: 'app:none'}]}\n",
+     "app:none"),
     ("namespace: app\nentries: []\ndelete: [none]\n", "cannot delete non-existent entry"),
     ("namespace: app\nentries: []\ndelete: [lib]\n", "has incoming dependencies"),
     ("entries: []\n", "namespace"),

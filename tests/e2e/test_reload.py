@@ -315,6 +315,23 @@ def test_DX21_a_host_changes_its_size_while_its_actors_live(boot):
     one.supctl("spawn", "app:p", "app:host")
 
 
+def test_a_reload_of_more_pools_than_there_can_be_workers_twice(boot):
+    """Old and new pools stand side by side: the new ones begin small where they must."""
+    def app(version):
+        return [library("lib", f"return {version}")] + [
+            function(f"f{i}", "return {main = function() return lib end}",
+                     imports={"lib": "app:lib"}, pool=static(2)) for i in range(300)]
+
+    one = boot(app(1))
+    n = len(one.workers())
+    if n < 2 * 300:
+        pytest.skip("a pool has no more processes than there are CPUs")
+    rewrite(one, app(2))
+    assert len(reload(one)["affected"]) == 300
+    assert [one.call(f"app:f{i}") for i in (0, 150, 299)] == [2, 2, 2]
+    wait_for(lambda: 600 <= len(one.workers()) <= 601, what="the new pools to be complete")
+
+
 # ---- P6: verbs that meet
 
 
