@@ -25,7 +25,7 @@ static const struct command_table *const tables[] = {
 
 /* What a later build will know. */
 static const char *const later[] = {
-    "groups", "workflow", "queue", "top", "upgrade", "completion",
+    "groups", "workflow", "queue", "upgrade", "completion",
 };
 
 enum global_flag {

@@ -8,6 +8,8 @@
 #include "common/exit.h"
 #include "common/mem.h"
 
+#include "supervisor/supctl_top.h"
+
 /* {"name{labels}": number, ...}; what JSON has no number for is a text. */
 static struct value metrics_as_map(const char *text)
 {
@@ -47,6 +49,8 @@ static int run_metrics(struct supctl *ctl)
 
 static const struct command commands[] = {
     {"metrics", "metrics", "figures in the format of Prometheus", 0, 0, 0, run_metrics},
+    {"top", "top", "a live view of pools, workers and services", 0, 0, 0,
+     supctl_run_top},
     {"trace", "trace [ID]", "recorded traces, or where the time of one went", 0, 1,
      FLAG_LINES, supctl_run_trace},
 };

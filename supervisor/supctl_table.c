@@ -100,7 +100,7 @@ static void append_cell(struct buf *buf, const struct value *value,
         value_write_json(buf, value, 0);
 }
 
-static char *cell_text(const struct value *value, enum column_kind kind)
+char *supctl_cell_text(const struct value *value, enum column_kind kind)
 {
     struct buf buf;
     char *text;
@@ -182,7 +182,7 @@ void supctl_table_print(FILE *out, const struct value *records,
         const struct value *record = &records->as.list.items[i / n_columns];
         size_t width;
 
-        cells[i] = cell_text(value_get_path(record, column->path), column->kind);
+        cells[i] = supctl_cell_text(value_get_path(record, column->path), column->kind);
         width = width_of(cells[i]);
         if (width > widths[i % n_columns])
             widths[i % n_columns] = width;
@@ -218,7 +218,7 @@ void supctl_record_print(FILE *out, const struct value *record)
     }
     for (size_t i = 0; i < record->as.map.n; i++) {
         const struct value_pair *pair = &record->as.map.pairs[i];
-        char *text = cell_text(&pair->value, COLUMN_TEXT);
+        char *text = supctl_cell_text(&pair->value, COLUMN_TEXT);
 
         fprintf(out, "%-*s  %s\n", (int)width, pair->key, text);
         free(text);

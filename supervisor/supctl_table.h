@@ -35,6 +35,9 @@ void supctl_table_print(FILE *out, const struct value *records,
 /* One record as "title: value" lines, all its keys; nested ones as JSON. */
 void supctl_record_print(FILE *out, const struct value *record);
 
+/* One cell as people read it. malloc'ed. */
+char *supctl_cell_text(const struct value *value, enum column_kind kind);
+
 /* Escapes what could steer a terminal. */
 void supctl_text_print(FILE *out, const char *text);
 
