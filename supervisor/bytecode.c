@@ -29,25 +29,28 @@ static int check_fields(const struct entry *entry, struct err *err)
     return 0;
 }
 
-static int find_file(const struct entry *entry, const struct snapshot *state,
-                     struct embed **in_out, const struct embedded **file_out,
-                     struct err *err)
+/* NULL with err. */
+static const struct embedded *find_file(const struct entry *entry,
+                                        const struct snapshot *state,
+                                        struct embed **in_out, struct err *err)
 {
     const char *fs = value_get_text(entry_fields(entry), "fs");
     const char *path = value_get_text(entry_fields(entry), "path");
     const struct entry *files = snapshot_find(state, fs, strlen(fs));
+    const struct embedded *file = NULL;
 
-    if (files == NULL)
-        return err_set(err, ERR_NOT_FOUND, "filesystem not found: %s", fs);
-    if (strcmp(files->kind, "fs.embed") != 0)
-        return err_set(err, ERR_PERMISSION_DENIED,
-                       "%s is a %s, and bytecode is taken from packs only", fs,
-                       files->kind);
-    *file_out = files->files != NULL ? embed_find(files->files, path) : NULL;
-    if (*file_out == NULL)
-        return err_set(err, ERR_NOT_FOUND, "failed to open file: %s", path);
-    *in_out = files->files;
-    return 0;
+    if (files == NULL) {
+        err_set(err, ERR_NOT_FOUND, "filesystem not found: %s", fs);
+    } else if (strcmp(files->kind, "fs.embed") != 0) {
+        err_set(err, ERR_PERMISSION_DENIED,
+                "%s is a %s, and bytecode is taken from packs only", fs, files->kind);
+    } else {
+        *in_out = files->files;
+        file = files->files != NULL ? embed_find(files->files, path) : NULL;
+        if (file == NULL)
+            err_set(err, ERR_NOT_FOUND, "failed to open file: %s", path);
+    }
+    return file;
 }
 
 static int check_hash(const struct entry *entry, struct bytes file, struct err *err)
@@ -80,35 +83,37 @@ static int check_head(struct bytes file, struct err *err)
                    made_for);
 }
 
+static int take_code(struct entry *entry, const struct snapshot *state, struct err *err)
+{
+    struct value compiled = {0};
+    const struct embedded *file;
+    struct embed *in = NULL;
+
+    if (check_fields(entry, err) == -1)
+        return -1;
+    file = find_file(entry, state, &in, err);
+    if (file == NULL || check_hash(entry, file->content, err) == -1 ||
+        check_head(file->content, err) == -1)
+        return -1;
+    entry->code = file->content;
+    if (bytecode_read(entry, &compiled, err) == -1)
+        return -1;
+    value_finish(&compiled);
+    entry->code_in = embed_ref(in);
+    return 0;
+}
+
 void bytecode_check(struct entry *entry, const struct snapshot *state,
                     struct problems *problems)
 {
     struct problem_at at = entry_at(entry, "kind");
-    const struct embedded *file = NULL;
-    struct embed *in = NULL;
-    struct value compiled;
     struct err err = {0};
 
     if (entry->code_in != NULL) /* it was looked at before: back to an old version */
         return;
-    if (check_fields(entry, &err) == -1 ||
-        find_file(entry, state, &in, &file, &err) == -1 || file == NULL ||
-        check_hash(entry, file->content, &err) == -1 ||
-        check_head(file->content, &err) == -1) {
+    if (take_code(entry, state, &err) == -1)
         problems_add(problems, SEVERITY_ERROR, err.kind, &at, NULL,
                      "failed to load bytecode: %s", err.text);
-        return;
-    }
-    entry->code_in = embed_ref(in);
-    entry->code = file->content;
-    if (bytecode_read(entry, &compiled, &err) == 0) {
-        value_finish(&compiled);
-        return;
-    }
-    embed_unref(entry->code_in);
-    entry->code_in = NULL;
-    problems_add(problems, SEVERITY_ERROR, err.kind, &at, NULL,
-                 "failed to load bytecode: %s", err.text);
 }
 
 int bytecode_read(const struct entry *entry, struct value *compiled_out,

@@ -509,17 +509,20 @@ static int read_command(struct parser *parser, const char *text)
                    nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
 }
 
-static bool takes_pack(enum command command)
-{
-    return command == COMMAND_RUN || command == COMMAND_CHECK ||
-           command == COMMAND_TEST || command == COMMAND_LINT;
-}
-
 static bool is_pack(const char *text)
 {
     size_t n = strlen(text);
 
     return n > 5 && strcmp(text + n - 5, ".wapp") == 0;
+}
+
+/* Is the word the app itself, as --config would name it? */
+static bool names_app(enum command command, const char *text)
+{
+    bool takes_pack = command == COMMAND_RUN || command == COMMAND_CHECK ||
+                      command == COMMAND_TEST || command == COMMAND_LINT;
+
+    return command == COMMAND_DEV || (takes_pack && is_pack(text));
 }
 
 static int read_word(struct parser *parser, const char *text)
@@ -532,8 +535,7 @@ static int read_word(struct parser *parser, const char *text)
     }
     if (parser->command == NULL)
         return read_command(parser, text);
-    if (out->configs.n == 0 && (parser->command->id == COMMAND_DEV ||
-                                (takes_pack(parser->command->id) && is_pack(text))))
+    if (out->configs.n == 0 && names_app(parser->command->id, text))
         texts_add(&out->configs, text);
     else if (parser->command->id == COMMAND_PACK && out->pack.out == NULL)
         out->pack.out = text;

@@ -250,6 +250,20 @@ static int take_file(struct files *files, const struct value *row, struct embed 
     return 0;
 }
 
+/* Entries are compared by their data: it has to say what the files are. */
+static int check_contents(const struct entry *entry, struct err *err)
+{
+    struct value described = embed_describe(entry->files);
+    const char *hash = value_get_text(&described, "hash");
+    const char *claimed = value_get_text(&entry->data, "hash");
+    bool same = hash != NULL && claimed != NULL && strcmp(hash, claimed) == 0;
+
+    value_finish(&described);
+    return same ? 0
+                : err_set(err, ERR_INVALID, "the files of %s are not those that it had",
+                          entry->id);
+}
+
 static int take_files(struct files *files, const struct value *list,
                       struct entry *entry, struct err *err)
 {
@@ -259,7 +273,7 @@ static int take_files(struct files *files, const struct value *list,
     for (size_t i = 0; i < list->as.list.n; i++)
         if (take_file(files, &list->as.list.items[i], entry->files, err) == -1)
             return -1;
-    return 0;
+    return check_contents(entry, err);
 }
 
 static int take_entry(const struct value *row, const char *label, struct files *files,

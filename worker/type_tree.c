@@ -477,8 +477,9 @@ static bool at_optional_mark(struct reader *r, bool condition)
 static struct value read_simple(struct reader *r, bool condition, int depth)
 {
     struct value type = read_primary(r, depth);
+    bool more = true;
 
-    while (!r->failed) {
+    while (more && !r->failed) {
         if (is(r, '@')) {
             read_annotation(r, &type);
         } else if (at_optional_mark(r, condition)) {
@@ -496,7 +497,7 @@ static struct value read_simple(struct reader *r, bool condition, int depth)
             type = node("any");
             expect(r, ']');
         } else {
-            break;
+            more = false;
         }
     }
     return type;

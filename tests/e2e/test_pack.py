@@ -229,8 +229,8 @@ def damage(content, how):
     ("no pack", "this is no pack of ours"),
     ("nothing", "this is no pack of ours"),
     ("surplus", "there are bytes behind the pack"),
-    ("changed bytecode", "failed to load bytecode: hash mismatch: expected sha256:"),
-    ("bytecode for another Lua", "failed to load bytecode: hash mismatch"),
+    ("changed bytecode", "the files of internal:lua.bytecode are not those that it had"),
+    ("bytecode for another Lua", "the files of internal:lua.bytecode are not those"),
     ("a table of nonsense", "the pack's list of entries is wrong"),
     ("sizes beyond the end", "the pack is cut short"),
 ])
@@ -322,3 +322,21 @@ def test_bytecode_outside_of_packs_is_refused_L1(tmp_path):
     assert "bytecode is taken from packs only" in done.stderr
     assert "fs is required" in done.stderr
     assert "h.luac:1:1: error:" in done.stderr
+
+
+def test_a_pack_may_be_replaced_while_it_runs_F_80(boot, folder):
+    """A bad file keeps everything as it is, a good one takes over."""
+    make_pack(folder, "--bytecode", "**")
+    one = run_pack(boot, folder)
+    assert one.call("app:greet", "Ann") == "Hello, Ann!"
+    content = (folder / "one.wapp").read_bytes()
+    (folder / "one.wapp").write_bytes(damage(content, "changed bytecode"))
+    with pytest.raises(SupctlError):
+        one.supctl("reload")
+    assert one.call("app:greet", "Ann") == "Hello, Ann!"
+    app = [library("words", "return {greet = function(who) return 'Bye, ' .. who end}")
+           if entry["name"] == "words" else entry for entry in APP]
+    troupe.write_app(folder / "app", app)
+    make_pack(folder, "--bytecode", "**")
+    one.supctl("reload")
+    assert one.call("app:greet", "Ann") == "Bye, Ann"

@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/luac_head.h"
 #include "common/value.h"
 
 #include "tests/unit/unit.h"
@@ -195,8 +196,25 @@ START_TEST(compile_says_whether_globals_are_looked_at)
 }
 END_TEST
 
+/* What a file of bytecode says it is for, is what it was made by. */
+START_TEST(bytecode_names_the_lua_that_made_it)
+{
+    uint8_t head[LUAC_HEAD_BYTES];
+    char made_for[80];
+
+    luac_head_write(head);
+    luac_head_describe((struct bytes){head, sizeof(head)}, made_for, sizeof(made_for));
+    ck_assert_msg(strncmp(made_for, LUA_RELEASE ",", strlen(LUA_RELEASE) + 1) == 0,
+                  "%s", made_for);
+    ck_assert(luac_head_matches((struct bytes){head, sizeof(head)}));
+    ck_assert_uint_eq(sizeof(lua_Integer), sizeof(long long));
+    ck_assert_uint_eq(sizeof(lua_Number), sizeof(double));
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
+    tcase_add_test(tc, bytecode_names_the_lua_that_made_it);
     tcase_add_loop_test(tc, compile_keeps_meaning_and_lines, 0, N_ELEMENTS(good));
     tcase_add_loop_test(tc, compile_says_where_it_is_wrong, 0, N_ELEMENTS(bad));
     tcase_add_test(tc, compile_counts_200_locals_with_its_own);

@@ -226,7 +226,8 @@ static const struct bad_table bad_tables[] = {
     {"[{\"id\":\"a:x\",\"kind\":\"fs.embed\",\"files\":[{\"path\":\"p\",\"bytes\":9223372036854775807}]}]", "abc", "list of files"},
     {"[{\"id\":\"a:x\",\"kind\":\"fs.embed\",\"files\":[{\"path\":\"\",\"bytes\":3}]}]", "abc", "path is empty"},
     {"[{\"id\":\"a:x\",\"kind\":\"fs.embed\",\"files\":[{\"path\":\"p\",\"bytes\":1},{\"path\":\"p\",\"bytes\":2}]}]", "abc", "two files"},
-    {"[{\"id\":\"a:x\",\"kind\":\"fs.embed\",\"files\":[{\"path\":\"p\",\"bytes\":2}]}]", "abc", "nobody owns"},
+    {"[{\"id\":\"a:x\",\"kind\":\"fs.embed\",\"files\":[{\"path\":\"p\",\"bytes\":2}]}]", "abc", "not those that it had"},
+    {"[{\"id\":\"a:x\",\"kind\":\"fs.embed\",\"data\":{\"hash\":\"sha256:0\"},\"files\":[]}]", "", "not those that it had"},
 };
 /* clang-format on */
 
