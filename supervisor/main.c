@@ -245,12 +245,15 @@ static void start_watchers(struct program *program)
 {
     static const int numbers[N_SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
     struct ev_loop *loop = program->sup.loop;
+    sigset_t none;
 
     for (unsigned i = 0; i < N_SIGNALS; i++) {
         ev_signal_init(&program->signals[i], on_signal, numbers[i]);
         program->signals[i].data = program;
         ev_signal_start(loop, &program->signals[i]);
     }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     ev_timer_init(&program->tick, on_tick, 1, 1);
     ev_timer_start(loop, &program->tick);
     ev_timer_init(&program->stop_timer, on_stop_timeout, 0, 0);
@@ -814,12 +817,13 @@ int main(int argc, char **argv)
 {
     struct program program = {.lock_fd = -1, .log_fd = -1, .notify = {.fd = -1}};
     struct err err = {0};
-    sigset_t none;
+    sigset_t blocked;
 
     open_standard_descriptors();
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none,
-                NULL); /* whoever started us may have blocked some */
+    /* Whoever started us may have blocked others; a HUP waits until it can be a reload. */
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGHUP);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
     problems_init(&program.problems);
     if (options_parse(&program.options, argc, argv, &err) != 0) {

@@ -59,6 +59,7 @@ static const struct about {
     {"env", "environment variables", "nondeterministic"},
     {"errors", "structured errors", "deterministic"},
     {"events", "the event bus", "nondeterministic process"},
+    {"expr", "expressions", "nondeterministic"},
     {"funcs", "calls of functions", "nondeterministic"},
     {"hash", "hashes and message authentication codes", "deterministic encoding"},
     {"io", "the terminal", "io nondeterministic"},
