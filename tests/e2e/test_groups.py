@@ -164,6 +164,7 @@ def test_PG3_NR4_ends_that_take_much_with_them_stall_nobody(boot):
     pinger = Pinger(one)
     start = time.monotonic()
     one.call("app:tell", "hub")
+    pinger.ping()
     while held() != [0, 0, 0]:
         for _ in range(20):
             pinger.ping()
