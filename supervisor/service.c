@@ -118,6 +118,7 @@ static void env_changed(struct service *service)
         service->started_at_wall_ns = service->changed_at_wall_ns;
     log_change(service, state);
     record = service_describe(service);
+    value_put(&record, "status", value_string(service_state_name(state))); /* SY-11 */
     if (state == SERVICE_STARTING || state == SERVICE_STOPPING)
         bus_publish(service->services->sup, "supervisor",
                     state == SERVICE_STARTING ? "service.start" : "service.stop",

@@ -68,23 +68,10 @@ static void on_started_near(void *context, struct actor *actor, const struct err
     }
 }
 
-static uint64_t read_pid(struct bytes result)
-{
-    struct value list;
-    uint64_t pid = 0;
-
-    if (payload_decode(result, &list, NULL) == -1)
-        return 0;
-    if (list.as.list.n == 2 && list.as.list.items[0].type == VALUE_INT)
-        pid = (uint64_t)list.as.list.items[0].as.integer;
-    value_finish(&list);
-    return pid;
-}
-
 static void on_started_far(void *context, uint8_t status, struct bytes result)
 {
     struct exec *exec = context;
-    uint64_t pid = status == REPLY_OK ? read_pid(result) : 0;
+    uint64_t pid = status == REPLY_OK ? process_read_spawned(result) : 0;
 
     if (exec->task == NULL) {
         if (pid != 0)

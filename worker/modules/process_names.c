@@ -66,7 +66,11 @@ static int refuse(lua_State *L, const char *verb, int idx)
 /* Leaves name, pid as integer, host text at 1, 2, 3; 2 = nil and err are on top. */
 static int prepare_register(lua_State *L, struct actor *self)
 {
+    static const char *const wrongs[] = {[PID_NO_BRACES] = "missing braces",
+                                         [PID_NO_PIPE] = "missing pipe",
+                                         [PID_BAD_NUMBER] = "not a number"};
     char canonical[PID_TEXT_MAX];
+    enum pid_parse_result parsed;
     const char *text, *host = self->host;
     size_t n, host_bytes = strlen(host);
     uint64_t pid = self->pid;
@@ -76,8 +80,10 @@ static int prepare_register(lua_State *L, struct actor *self)
         if (lua_type(L, 2) != LUA_TSTRING)
             return errors_return(L, ERR_INVALID, "pid must be a string");
         text = lua_tolstring(L, 2, &n);
-        if (pid_parse(text, n, &pid, &host, &host_bytes) != PID_OK)
-            return errors_return(L, ERR_INVALID, "invalid pid format: %s", text);
+        parsed = pid_parse(text, n, &pid, &host, &host_bytes);
+        if (parsed != PID_OK)
+            return errors_return(L, ERR_INVALID, "invalid pid format: %s",
+                                 wrongs[parsed]);
         if (pid != self->pid && !identity_is_free(self)) {
             pid_format(canonical, host, host_bytes, pid);
             if (!identity_check_process(self, "process.registry.foreign", canonical))

@@ -71,7 +71,28 @@ struct spawn_wait {
     uint64_t pid;
     const char *host;
     struct err err;
+    char entry[];
 };
+
+/* As the supervisor says it, with the details that apps may look at. */
+static void encode_failure(const struct spawn_wait *wait, struct buf *out)
+{
+    struct value fields, *details;
+
+    buf_clear(out);
+    if (strcmp(wait->err.text, "factory not found") != 0) {
+        error_encode(out, &wait->err);
+        return;
+    }
+    fields = value_map();
+    value_put(&fields, "kind", value_string(err_kind_name(wait->err.kind)));
+    value_put(&fields, "message", value_string(wait->err.text));
+    value_put(&fields, "retryable", value_bool(false));
+    details = value_put(&fields, "details", value_map());
+    value_put(details, "factory_id", value_string(wait->entry));
+    error_encode_value(out, &fields);
+    value_finish(&fields);
+}
 
 /* The same answer as from elsewhere, so that the task has one way to go on. */
 static void wake(const struct spawn_wait *wait)
@@ -86,7 +107,7 @@ static void wake(const struct spawn_wait *wait)
         payload_encode(scratch, items, 2);
         value_finish(&items[1]);
     } else {
-        error_encode(scratch, &wait->err);
+        encode_failure(wait, scratch);
     }
     task_wake_reply(wait->task, wait->pid != 0 ? REPLY_OK : REPLY_ERROR,
                     buf_bytes(scratch));
@@ -121,15 +142,20 @@ static int push_spawned(lua_State *L, struct spawn_wait *wait)
 {
     uint64_t pid = wait->pid;
     const char *host = wait->host;
+    struct buf *scratch = &actor_current(L)->vm->rt->scratch;
     struct err err;
 
     if (pid == 0)
-        err = wait->err;
+        encode_failure(wait, scratch);
     free(wait);
-    if (pid == 0)
-        return errors_return_struct(L, &err);
-    process_push_pid(L, host, strlen(host), pid);
-    return 1;
+    if (pid != 0) {
+        process_push_pid(L, host, strlen(host), pid);
+        return 1;
+    }
+    lua_pushnil(L);
+    if (codec_decode_error(L, buf_head(scratch), buf_len(scratch), &err) == -1)
+        errors_push_struct(L, &err);
+    return 2;
 }
 
 static int spawned(lua_State *L, int status, lua_KContext ctx);
@@ -137,7 +163,8 @@ static int spawned(lua_State *L, int status, lua_KContext ctx);
 static int spawn_near(lua_State *L, const struct spawn_plan *plan)
 {
     struct task *task = task_begin_block(L);
-    struct spawn_wait *wait = malloc(sizeof(*wait));
+    struct bytes entry = text_at(L, plan->id);
+    struct spawn_wait *wait = malloc(sizeof(*wait) + entry.n + 1);
     struct err err;
 
     if (wait == NULL)
@@ -145,6 +172,7 @@ static int spawn_near(lua_State *L, const struct spawn_plan *plan)
     wait->task = NULL;
     wait->done = wait->abandoned = false;
     wait->pid = 0;
+    memcpy(wait->entry, entry.data, entry.n + 1);
     if (process_spawn_near(L, plan, on_spawned, wait, &err) == -1) {
         free(wait);
         return errors_return_struct(L, &err);
@@ -161,37 +189,19 @@ static int spawn_near(lua_State *L, const struct spawn_plan *plan)
 /* ---- elsewhere
  * ----------------------------------------------------------------------- */
 
-void process_remember_watches(struct actor *self, uint64_t pid, uint8_t flags)
-{
-    if (flags == 0)
-        return;
-    self->is_known = true;
-    if (peers_check(self->vm->rt, pid) == PEER_DEAD)
-        return; /* its EXIT was quicker */
-    if ((flags & SPAWN_MONITOR) != 0)
-        relations_add_watched(self, pid, RELATION_MONITOR);
-    if ((flags & SPAWN_LINK) != 0) {
-        relations_add_watched(self, pid, RELATION_LINK);
-        relations_add_watcher(self, pid, RELATION_LINK);
-    }
-}
-
-/* ctx = flags of watches to remember. */
 static int spawned(lua_State *L, int status, lua_KContext ctx)
 {
     struct bytes result;
     struct err err;
     int n;
 
-    (void)status;
+    (void)status, (void)ctx;
     if (!ask_reply(L, &result))
         return ask_result(L);
     n = codec_decode_args(L, result.data, result.n, 2, &err);
     ask_done(L);
     if (n != 2 || !lua_isinteger(L, -2) || !lua_isstring(L, -1))
         return errors_return(L, ERR_INTERNAL, "the answer to a spawn was malformed");
-    process_remember_watches(actor_current(L), (uint64_t)lua_tointeger(L, -2),
-                             (uint8_t)ctx);
     process_push_pid(L, lua_tostring(L, -1), lua_rawlen(L, -1),
                      (uint64_t)lua_tointeger(L, -2));
     return 1;
@@ -228,16 +238,14 @@ int process_spawn_far(lua_State *L, const struct spawn_plan *plan, uint64_t call
 static int spawn_far(lua_State *L, const struct spawn_plan *plan)
 {
     struct task *task = task_begin_block(L);
-    struct uplink *uplink = task->actor->vm->rt->uplink;
-    uint64_t call = uplink_expect_for(uplink, task);
+    uint64_t call = process_expect_watch(task, 0, plan->flags);
     struct err err;
 
     if (process_spawn_far(L, plan, call, &err) == 0) {
         task->goes_first = true;
-        return task_block(L, plan->flags, spawned);
+        return task_block(L, 0, spawned);
     }
-    task->withdraw = NULL;
-    uplink_unexpect(uplink, call);
+    process_unexpect_watch(task, call);
     return errors_return_struct(L, &err);
 }
 

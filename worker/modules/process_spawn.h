@@ -16,6 +16,7 @@
 
 struct actor;
 struct err;
+struct task;
 
 /* The process's arguments lie on the stack behind the host. Bytes are borrowed. */
 struct spawn_plan {
@@ -37,7 +38,17 @@ int process_spawn(lua_State *L, const struct spawn_plan *plan);
 /* Ends a C function: what the process returns, or nil and an Error. */
 int process_exec(lua_State *L, const struct spawn_plan *plan);
 
-/* ---- Between process_spawn.c and process_exec.c ---- */
+/* ---- Between process_spawn.c, process_exec.c and process_watch.c ---- */
+
+/* A number for a request that makes the task's actor watch pid (0: whom the answer
+ * names); flags = SPAWN_MONITOR, SPAWN_LINK. The task is woken with the answer. */
+uint64_t process_expect_watch(struct task *task, uint64_t pid, uint8_t flags);
+
+/* That request was never sent. */
+void process_unexpect_watch(struct task *task, uint64_t call);
+
+/* The pid in the answer to a SPAWN, 0: none. */
+uint64_t process_read_spawned(struct bytes result);
 
 bool process_spawn_is_near(lua_State *L, const struct spawn_plan *plan);
 
@@ -51,7 +62,7 @@ int process_spawn_near(lua_State *L, const struct spawn_plan *plan,
 int process_spawn_far(lua_State *L, const struct spawn_plan *plan, uint64_t call,
                       struct err *err);
 
-/* The watches of a spawn elsewhere exist since the supervisor saw its REPLY. */
+/* The supervisor has said so: self watches pid from now on. */
 void process_remember_watches(struct actor *self, uint64_t pid, uint8_t flags);
 
 #endif

@@ -14,6 +14,7 @@
 #include "worker/codec.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
+#include "worker/modules/process_spawn.h"
 #include "worker/peers.h"
 #include "worker/relations.h"
 #include "worker/runtime.h"
@@ -79,22 +80,12 @@ static int refused_far(lua_State *L, enum relation relation)
 
 static int watched_far(lua_State *L, int status, lua_KContext ctx)
 {
-    struct actor *self = actor_current(L);
-    enum relation relation = (enum relation)ctx;
     struct bytes result;
-    uint64_t pid = (uint64_t)lua_tointeger(L, -1);
 
     (void)status;
     if (!ask_reply(L, &result))
-        return refused_far(L, relation);
+        return refused_far(L, (enum relation)ctx);
     ask_done(L);
-    if (peers_check(self->vm->rt, pid) == PEER_DEAD) { /* its EXIT was quicker */
-        lua_pushboolean(L, 1);
-        return 1;
-    }
-    relations_add_watched(self, pid, relation);
-    if (relation == RELATION_LINK)
-        relations_add_watcher(self, pid, relation);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -105,6 +96,7 @@ static int watch(lua_State *L, uint64_t pid, enum relation relation)
     struct actor *target = slots_find(&self->vm->rt->slots, pid);
     bool links = relation == RELATION_LINK;
     struct task *task;
+    uint64_t call;
 
     if (relations_has_watched(self, pid, relation) && !links)
         return errors_return(L, ERR_ALREADY_EXISTS, "already monitoring pid");
@@ -117,9 +109,8 @@ static int watch(lua_State *L, uint64_t pid, enum relation relation)
         return not_registered(L, links ? "link" : "monitor");
     task = task_begin_block(L);
     self->is_known = true;
-    lua_pushinteger(L, (lua_Integer)pid);
-    send_watch(self, uplink_expect_for(self->vm->rt->uplink, task), pid,
-               links ? WATCH_LINK : WATCH_MONITOR);
+    call = process_expect_watch(task, pid, links ? SPAWN_LINK : SPAWN_MONITOR);
+    send_watch(self, call, pid, links ? WATCH_LINK : WATCH_MONITOR);
     return task_block(L, relation, watched_far);
 }
 
