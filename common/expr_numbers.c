@@ -148,15 +148,16 @@ static int take_numbers(struct expr_call *call, struct numbers *out)
 /* wanted: the sign of what the better one has over the best so far. */
 static int choose(struct expr_call *call, int wanted)
 {
-    const struct value *best = NULL;
+    const struct value *best;
     struct numbers numbers;
 
     if (take_numbers(call, &numbers) == -1)
         return -1;
-    for (size_t i = 0; i < numbers.n; i++) {
+    best = number_at(call, &numbers, 0);
+    for (size_t i = 1; i < numbers.n; i++) {
         const struct value *value = number_at(call, &numbers, i);
 
-        if (best == NULL || number_compare(number_of(value), number_of(best)) == wanted)
+        if (number_compare(number_of(value), number_of(best)) == wanted)
             best = value;
     }
     return expr_return(call, *best); /* numbers own nothing */

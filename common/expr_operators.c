@@ -45,9 +45,12 @@ int expr_equal(struct evaluation *ev, const struct node *node, const struct valu
         (a->type == VALUE_MAP && a->as.map.n != b->as.map.n) ||
         (a->type == VALUE_STRING && a->as.string.n != b->as.string.n))
         return 0;
-    if (a->type >= VALUE_STRING &&
-        (evaluation_charge_copy(ev, node, a) == -1 ||
-         evaluation_spend(ev, node, weight_of_keys(a)) == -1))
+    if (a->type == VALUE_STRING) {
+        *out = memcmp(a->as.string.data, b->as.string.data, a->as.string.n) == 0;
+        return evaluation_spend(ev, node, a->as.string.n / BYTES_PER_STEP);
+    }
+    if (a->type > VALUE_STRING && (evaluation_charge_copy(ev, node, a) == -1 ||
+                                   evaluation_spend(ev, node, weight_of_keys(a)) == -1))
         return -1;
     *out = value_equal(a, b);
     return 0;

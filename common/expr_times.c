@@ -51,7 +51,7 @@ static const char *skip_fraction(const char *at, int64_t *ns)
 /* "Z" or "+01:00"; NULL: neither. */
 static const char *skip_zone(const char *at, int64_t *offset_s)
 {
-    int hours, minutes;
+    int64_t hours, minutes;
 
     if (*at == 'Z')
         return at + 1;

@@ -562,8 +562,7 @@ static const char *const greedy[] = {
     "let b = 1..9000; all(1..9000, {len(toJSON(b)) > 0})",
     "let b = string(1..9000); all(1..9000, {len(fromJSON(b)) > 0})",
     "let b = repeat('abcdefg', 9000); all(1..9000, {lastIndexOf(b, b) == 0})",
-    "let b = repeat('a', 9000); let c = repeat('a', 4500) + 'b'; "
-    "all(1..9000, {lastIndexOf(b, c) == -1})",
+    "let b = repeat('a', 9000); all(1..9000, {lastIndexOf(b, b[:999] + 'b') < 0})",
     "let b = repeat('abcdefg', 9000); all(1..9000, {len(toBase64(b)) > 0})",
     "let b = repeat('abcd', 9000); all(1..9000, {len(fromBase64(b)) > 0})",
     "all(1..9000, {len(repeat('abcdefg', 9000)) > 0})",
