@@ -7,6 +7,7 @@
 #include "common/expr.h"
 #include "common/mem.h"
 #include "common/policy_condition.h"
+#include "common/regex.h"
 #include "common/wildcard.h"
 
 struct patterns {
@@ -72,6 +73,7 @@ static int read_conditions(const struct value *fields, struct policy *policy,
                            struct err *err)
 {
     const struct value *list = value_get(fields, "conditions");
+    size_t size = 0; /* of all patterns */
 
     if (list == NULL || list->type == VALUE_NIL)
         return 0;
@@ -83,6 +85,10 @@ static int read_conditions(const struct value *fields, struct policy *policy,
                               err) == -1)
             return -1;
         policy->n_conditions++;
+        size += regex_size(policy->conditions[i].regex);
+        if (size > EXPR_MAX_PROGRAM) /* the supervisor makes them all too */
+            return err_set(err, ERR_INVALID,
+                           "condition %zu: the patterns are too large", i);
     }
     return 0;
 }

@@ -66,7 +66,7 @@ void regex_destroy(struct regex *regex)
 
 size_t regex_size(const struct regex *regex)
 {
-    return static_cast<size_t>(regex->pattern.ProgramSize());
+    return regex != nullptr ? static_cast<size_t>(regex->pattern.ProgramSize()) : 0;
 }
 
 bool regex_matches(const struct regex *regex, const char *text, size_t n_bytes)

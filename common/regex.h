@@ -22,7 +22,7 @@ struct regex *regex_create(const char *pattern, size_t n_bytes, char *error_out,
 void regex_destroy(struct regex *regex); /* NULL is fine */
 
 /* How much there is to it, for bounds: making it took, and looking at a byte may take,
- * time in proportion. About one for each letter of a plain pattern. */
+ * time in proportion. About one for each letter of a plain pattern; 0 of NULL. */
 size_t regex_size(const struct regex *regex);
 
 bool regex_matches(const struct regex *regex, const char *text, size_t n_bytes);

@@ -91,9 +91,9 @@ static const char *const modules[] = { /* sorted */
 };
 
 static const char *const built_modules[] = { /* sorted; those that workers have */
-    "base64", "channel", "contract", "ctx", "env", "errors", "events", "funcs", "hash",
-    "io", "json", "logger", "metrics", "os", "payload", "pg", "process", "registry",
-    "security", "system", "time", "uuid",
+    "base64", "channel", "contract", "ctx", "env", "errors", "events", "expr", "funcs",
+    "hash", "io", "json", "logger", "metrics", "os", "payload", "pg", "process",
+    "registry", "security", "system", "time", "uuid",
 };
 /* clang-format on */
 

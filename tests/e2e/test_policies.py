@@ -320,3 +320,58 @@ def test_s20_what_is_no_expression_is_refused(boot, text, why):
     said = one.output() + one.errors()
     one.child = None
     assert "failed to create expr policy" in said and why in said
+
+
+REGROUP = """
+return {main = function(id, groups)
+    local entry = registry.get(id)
+    local changes = registry.snapshot():changes()
+    entry.data.groups = groups
+    changes:update(entry)
+    return changes:apply() ~= nil
+end}"""
+
+GROUPS = """
+return {main = function(...)
+    local sizes = {}
+    for i, id in ipairs{...} do
+        local scope = security.named_scope(id)
+        sizes[i] = scope and #scope:policies() or "none"
+    end
+    return sizes
+end}"""
+
+
+def test_s30_groups_follow_their_policies(boot):
+    """A name without a colon is the namespace's, whatever the kind of the policy."""
+    by_expression = {"name": "b", "kind": "security.policy.expr",
+                     "groups": ["users", "other:far"],
+                     "policy": {"actions": "*", "resources": "*", "effect": "allow",
+                                "expression": "true"}}
+    running = boot([
+        host(), policy("a", groups=["users"]), by_expression,
+        function("regroup", REGROUP, modules=["registry"]),
+        function("groups", GROUPS, modules=["security"])])
+
+    def sizes():
+        return running.call("app:groups", "app:users", "other:far", "app:late")
+
+    assert sizes() == [2, 1, "none"]
+    assert running.call("app:regroup", "app:a", ["late", "other:far"])
+    troupe.wait_for(lambda: sizes() == [1, 2, 1])
+    assert running.call("app:regroup", "app:b", ["late"])
+    troupe.wait_for(lambda: sizes() == ["none", 1, 2])
+
+
+def test_the_module_evaluates_what_policies_do(boot):
+    running = boot([function("run", """return {main = function(text, env)
+        local value, err = expr.eval(text, env)
+        if err then return nil, err end
+        return {value, expr.compile(text):run(env)}
+    end}""", modules=["expr"])])
+    assert running.call("app:run", 'all(tags, {# != "private"})',
+                        {"tags": ["a"]}) == [True, True]
+    with pytest.raises(SupctlError) as failed:
+        running.call("app:run", "1 +", {})
+    assert (failed.value.kind, failed.value.message) == ("Internal",
+                                                         "1:4: unexpected end")

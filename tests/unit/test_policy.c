@@ -37,6 +37,8 @@ static struct policy *compile(const char *text, struct err *err)
     ",\"conditions\":[{\"field\":\"a\",\"operator\":\"eq\","                           \
     "\"value\":1}," condition "]}"
 
+#define LARGE "{\"field\":\"a\",\"operator\":\"matches\",\"value\":\"\\\\pL{70}\"}"
+
 static const struct {
     const char *fields, *want;
 } refused[] = {
@@ -60,6 +62,8 @@ static const struct {
      "condition 1: invalid operator: like"},
     {WITH("{\"field\":\"a\",\"operator\":\"matches\",\"value\":\"(\"}"),
      "condition 1: invalid regex pattern"},
+    {"{\"actions\":\"*\"," REST ",\"conditions\":[" LARGE "," LARGE "]}",
+     "condition 1: the patterns are too large"},
     {WITH("{\"field\":\"a\",\"operator\":\"nmatches\",\"value\":7}"),
      "condition 1: invalid regex pattern"},
     /* S-20 */
