@@ -820,7 +820,8 @@ int main(int argc, char **argv)
     sigset_t blocked;
 
     open_standard_descriptors();
-    /* Whoever started us may have blocked others; a HUP waits until it can be a reload. */
+    /* Whoever started us may have blocked others; a HUP waits until it can be a reload.
+     */
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGHUP);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
