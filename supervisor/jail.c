@@ -54,6 +54,12 @@ bool jail_is_possible(void)
 #endif
 }
 
+/* What SCMP_A0() and its like say, with every field named. */
+static struct scmp_arg_cmp equals(unsigned arg, uint64_t value)
+{
+    return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
 static int add_rules(scmp_filter_ctx filter)
 {
     int failed = 0;
@@ -66,10 +72,10 @@ static int add_rules(scmp_filter_ctx filter)
     }
     for (size_t i = 0; i < N_ELEMENTS(terminal_requests) && failed == 0; i++)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                                  SCMP_A1(SCMP_CMP_EQ, terminal_requests[i]));
+                                  equals(1, terminal_requests[i]));
     if (failed == 0) /* reading its own limits, not setting anybody's */
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
-                                  SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+                                  equals(0, 0), equals(2, 0));
     return failed;
 }
 

@@ -267,26 +267,27 @@ static int compare_starts(const void *a, const void *b)
 static void handle_get(struct request *request)
 {
     const struct value *id = arg(request, 0, VALUE_STRING);
-    struct value list = value_list();
-    const struct span **found = NULL;
+    const struct span **found;
     struct err err = {0};
     size_t n = 0;
 
-    if (id == NULL || id->as.string.n == 0)
+    if (id == NULL || id->as.string.n == 0) {
         err_set(&err, ERR_INVALID, "trace ID required");
-    else
-        found = collect(request->sup->spans, id->as.string.data, &n);
-    if (found != NULL && n == 0)
+        request_fail(request, &err);
+        return;
+    }
+    found = collect(request->sup->spans, id->as.string.data, &n);
+    if (n == 0)
         err_set(&err, ERR_NOT_FOUND, "no such trace: %.64s", id->as.string.data);
-    else if (found != NULL && !is_one_trace(found, n))
+    else if (!is_one_trace(found, n))
         err_set(&err, ERR_INVALID, "several traces begin with %.64s",
                 id->as.string.data);
-    if (n > 1)
-        qsort(found, n, sizeof(const struct span *), compare_starts);
     if (err.text[0] != '\0') {
         request_fail(request, &err);
-        value_finish(&list);
     } else {
+        struct value list = value_list();
+
+        qsort(found, n, sizeof(const struct span *), compare_starts);
         for (size_t i = 0; i < n; i++)
             value_append(&list, describe(found[i]));
         reply_taken(request, list);
