@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <ncurses.h>
+#include <term.h>
+#undef columns /* one of the many words that it takes */
 
 #include "common/clock.h"
 #include "common/exit.h"
@@ -278,13 +280,24 @@ static void run(struct top *top)
     }
 }
 
+/* newterm() keeps what it has allocated when it can't use a terminal. */
+static bool knows_terminal(void)
+{
+    int found;
+
+    if (setupterm(NULL, STDOUT_FILENO, &found) != OK)
+        return false;
+    del_curterm(cur_term);
+    return true;
+}
+
 static int run_on_screen(struct top *top)
 {
     SCREEN *screen;
 
     setlocale(LC_CTYPE, "");
     take_signals(top);
-    screen = newterm(NULL, stdout, stdin);
+    screen = knows_terminal() ? newterm(NULL, stdout, stdin) : NULL;
     if (screen == NULL)
         return supctl_fail_text(top->ctl, ERR_INVALID,
                                 "top can't use a terminal of type '%s'",
