@@ -17,6 +17,7 @@
 #define CALLS_MAX        (1u << 20)
 #define CALLS_PER_CHUNK  1024u
 #define GRACE_MS_DEFAULT 1000u
+#define BUSY_MS_DEFAULT  150u
 #define REPLY_STATUS_AT  10 /* in the body: after the number and the status' marker */
 #define CALL_DEADLINE_AT 10 /* in the body, likewise */
 #define NONE             UINT32_MAX
@@ -412,9 +413,7 @@ static void tell_callee(struct calls *calls, struct call *call)
         return;
     send_cancel(call);
     if (call->pool != NULL)
-        calls_set_due(calls, call,
-                      (uint64_t)clock_monotonic_ns() +
-                          (uint64_t)calls->grace_ms * 1000000);
+        calls_begin_grace(calls, call);
 }
 
 /* No worker has it: whoever has is told that err is the answer now. */
@@ -653,9 +652,7 @@ static void on_due(struct calls *calls, struct call *call)
         return;
     }
     if (call->state == CALL_CANCELLED) {
-        calls_set_due(calls, call, 0);
-        worker_kill(call->callee,
-                    "was killed: it did not end a cancelled call in time");
+        calls_check_grace(calls, call);
         return;
     }
     ms = call->due_at_ns > call->opened_at_ns
@@ -706,6 +703,7 @@ struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hoo
     calls->hooks = *hooks;
     calls->free_head = NONE;
     calls->grace_ms = GRACE_MS_DEFAULT;
+    calls->busy_grace_ms = BUSY_MS_DEFAULT;
     calls->random_state = (uint64_t)clock_monotonic_ns() | 1;
     index_grow(calls);
     due_init(&calls->due);
@@ -735,9 +733,10 @@ void calls_destroy(struct calls *calls)
     free(calls);
 }
 
-void calls_set_grace_ms(struct calls *calls, uint32_t grace_ms)
+void calls_set_grace_ms(struct calls *calls, uint32_t grace_ms, uint32_t busy_grace_ms)
 {
     calls->grace_ms = grace_ms;
+    calls->busy_grace_ms = busy_grace_ms < grace_ms ? busy_grace_ms : grace_ms;
 }
 
 uint32_t calls_n_open(const struct calls *calls)

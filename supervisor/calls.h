@@ -90,11 +90,14 @@ struct call {
     struct pool *pool;     /* whose queue or place it takes; NULL = none */
     struct list from;      /* in the origin's list */
     struct list to;        /* in callee->calls_to, or in the pool's queue */
-    uint64_t due_at_ns;    /* deadline, or the end of the callee's grace; 0 = none */
+    uint64_t due_at_ns; /* deadline, or the next look at a cancelled callee; 0 = none */
     struct function_count count;
-    uint64_t span;         /* handle of spans.h; 0: it belongs to no recorded trace */
-    uint64_t opened_at_ns; /* set only when there is a deadline */
-    uint8_t *body;         /* QUEUED, or attempts != NULL: the frame as it came */
+    uint64_t span; /* handle of spans.h; 0: it belongs to no recorded trace */
+    union {
+        uint64_t opened_at_ns;   /* set only when there is a deadline */
+        uint64_t grace_until_ns; /* CANCELLED: the callee may take until then */
+    };
+    uint8_t *body; /* QUEUED, or attempts != NULL: the frame as it came */
     uint32_t body_bytes;
     uint32_t heap_at;        /* place in the heap of due times, 0 = none */
     uint32_t next_in_bucket; /* chain of calls with the same origin hash */
@@ -130,8 +133,10 @@ struct calls_hooks {
 struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hooks);
 void calls_destroy(struct calls *calls); /* answers nobody */
 
-/* How long a cancelled callee in a pool may take before its worker is killed. */
-void calls_set_grace_ms(struct calls *calls, uint32_t grace_ms);
+/* How long a cancelled callee in a pool may take before its worker is killed; and one
+ * whose worker spends that time running and doesn't even answer a PING: it sits in code
+ * that nothing can interrupt. */
+void calls_set_grace_ms(struct calls *calls, uint32_t grace_ms, uint32_t busy_grace_ms);
 uint32_t calls_n_open(const struct calls *calls);
 
 /* A new slot for a request of origin (copied). NULL when the table is full

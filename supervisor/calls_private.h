@@ -1,4 +1,4 @@
-/* calls_private -- what calls.c, calls_again.c and calls_nested.c share. */
+/* calls_private -- what calls.c and its calls_* neighbours share. */
 #ifndef TROUPE_SUPERVISOR_CALLS_PRIVATE_H
 #define TROUPE_SUPERVISOR_CALLS_PRIVATE_H
 
@@ -18,7 +18,7 @@ struct calls {
     struct due_heap due;
     ev_timer timer;
     uint64_t armed_for_ns; /* 0 = the timer is not running */
-    uint32_t grace_ms;
+    uint32_t grace_ms, busy_grace_ms;
     size_t kept_bytes; /* of bodies that are kept for another attempt */
     uint64_t random_state;
 };
@@ -50,6 +50,11 @@ static inline void call_observe_drop(struct calls *calls, struct call *call)
     if (call->span != 0)
         call_observe_end(calls, call, FUNCTION_CANCELED, (struct bytes){NULL, 0});
 }
+
+/* calls_grace.c: the callee, in a pool, has been told to end the call; and it is time
+ * to look whether it does. */
+void calls_begin_grace(struct calls *calls, struct call *call);
+void calls_check_grace(struct calls *calls, struct call *call);
 
 /* Copies body into the call; false when there is no memory. */
 bool call_keep_body(struct call *call, struct bytes body);

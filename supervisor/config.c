@@ -44,6 +44,7 @@ static const struct setting {
     const char *choices; /* TEXT: "a|b", NULL = anything; NEVER: why not */
 } settings_table[] = {
     // clang-format off
+    {"calls.busy_grace",            SETTING_MS,    "150ms",   0, 3600000, NULL},
     {"calls.cancel_grace",          SETTING_MS,    "1s",      0, 3600000, NULL},
     {"contract.validation",         SETTING_TEXT,  "enforce", 0, 0, "enforce|warn|off"},
     {"finder.query_cache_size",     SETTING_NEVER, NULL,      0, 0, NO_CACHE},

@@ -569,7 +569,8 @@ static bool apply_settings(struct program *program)
 
     workers_set_times(program->sup.workers, &times);
     calls_set_grace_ms(program->sup.calls,
-                       (uint32_t)config_get_ms(config, "calls.cancel_grace"));
+                       (uint32_t)config_get_ms(config, "calls.cancel_grace"),
+                       (uint32_t)config_get_ms(config, "calls.busy_grace"));
     if (workers_confine(program->sup.workers,
                         config_get_text(config, "workers.confine"), &err) == 0)
         return true;

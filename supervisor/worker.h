@@ -140,6 +140,16 @@ void worker_drain(struct worker *worker, uint64_t deadline_at_ns);
  * does. Does nothing when it is dying already. */
 void worker_kill(struct worker *worker, const char *why);
 
+/* Does it still hear us? The question is a PING, behind everything that was sent
+ * before; it is not asked twice before there was an answer. */
+enum worker_hearing {
+    WORKER_HEARS,   /* it has answered: it has read all that came before */
+    WORKER_SILENT,  /* not yet, and perhaps it had no chance to run */
+    WORKER_IS_DEAF, /* it ran for at least busy_ms since, and didn't look */
+};
+void worker_ask_hearing(struct worker *worker);
+enum worker_hearing worker_hearing(const struct worker *worker, uint32_t busy_ms);
+
 /* "starting", "setup", "ready", "draining", "dying", "dead" */
 const char *worker_state_name(enum worker_state state);
 const char *worker_role(const struct worker *worker);

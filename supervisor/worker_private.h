@@ -35,6 +35,8 @@ struct worker_private {
     int status;             /* of waitpid, once reaped */
     char why[REASON_BYTES]; /* we killed it; "" = we didn't */
     uint64_t drain_until_ns;
+    uint64_t asked_at_ns; /* worker_ask_hearing(); 0 = never */
+    int64_t asked_cpu_ns; /* that it had used by then */
 };
 
 enum worker_event {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -78,6 +79,43 @@ static void on_heartbeat(struct ev_loop *loop, ev_timer *timer, int revents)
     }
     if (workers->n == 0)
         ev_timer_stop(workers->sup->loop, &workers->heartbeat);
+}
+
+/* What its process has used; -1 when nobody knows. */
+static int64_t used_cpu_ns(const struct worker *w)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    if (clock_getcpuclockid(w->os_pid, &clock) != 0 ||
+        clock_gettime(clock, &used) == -1)
+        return -1;
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+void worker_ask_hearing(struct worker *worker)
+{
+    struct worker_private *priv = worker->priv;
+
+    if (priv->asked_at_ns != 0 && priv->asked_at_ns > worker->last_pong_at_ns)
+        return;
+    beat(worker, priv->workers->beat);
+    priv->asked_at_ns = worker_now_ns();
+    priv->asked_cpu_ns = used_cpu_ns(worker);
+}
+
+enum worker_hearing worker_hearing(const struct worker *worker, uint32_t busy_ms)
+{
+    const struct worker_private *priv = worker->priv;
+    int64_t used_ns;
+
+    if (worker->last_pong_at_ns >= priv->asked_at_ns)
+        return WORKER_HEARS;
+    used_ns = used_cpu_ns(worker);
+    return priv->asked_cpu_ns != -1 && used_ns != -1 &&
+                   used_ns - priv->asked_cpu_ns >= (int64_t)busy_ms * 1000000
+               ? WORKER_IS_DEAF
+               : WORKER_SILENT;
 }
 
 void workers_start_pulse(struct workers *workers)

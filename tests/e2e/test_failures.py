@@ -273,6 +273,16 @@ def test_L6_pattern_bomb_ends_with_its_worker(boot):
     one.wait_worker("app:bomb")
 
 
+def test_L6_who_hears_nothing_is_not_given_the_grace_of_who_does(boot):
+    one = boot([function("bomb", PATTERN_BOMB, pool={"type": "static", "workers": 1})],
+               args=["--set", "calls.cancel_grace=1h"])
+    one.allow(*DEATH)
+    pid = one.wait_worker("app:bomb")[0]
+    with pytest.raises(SupctlError):
+        one.call("app:bomb", timeout="50ms")
+    wait_for(lambda: not is_alive(pid), what="the bomb's worker to be killed")
+
+
 EATERS = {
     "table": "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(100) .. i end",
     "doubling": "local s = 'x' while true do s = s .. s end",

@@ -119,6 +119,14 @@ static void do_freeze(uint64_t call, const struct value *arg)
         pause();
 }
 
+static void do_spin(uint64_t call, const struct value *arg)
+{
+    (void)call, (void)arg;
+    flush();
+    for (;;)
+        ;
+}
+
 static void do_linger(uint64_t call, const struct value *arg)
 {
     lingering = call;
@@ -283,6 +291,7 @@ static const struct {
              {"reply and die", do_reply_and_die},
              {"nothing", do_nothing},
              {"freeze", do_freeze},
+             {"spin", do_spin},
              {"linger", do_linger},
              {"free", do_free},
              {"forge reply", do_forge_reply},

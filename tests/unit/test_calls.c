@@ -30,12 +30,26 @@ static struct supervisor sup;
 static struct peer asker, answerer;
 static int n_places_free, n_left_queue, n_again;
 static const char *killed_why;
+static enum worker_hearing hearing;
+static int n_asked_hearing;
 
 /* What calls.c wants of worker.c; a worker without a process has no more to it. */
 void worker_kill(struct worker *worker, const char *why)
 {
     (void)worker;
     killed_why = why;
+}
+
+void worker_ask_hearing(struct worker *worker)
+{
+    (void)worker;
+    n_asked_hearing++;
+}
+
+enum worker_hearing worker_hearing(const struct worker *worker, uint32_t busy_ms)
+{
+    (void)worker, (void)busy_ms;
+    return hearing;
 }
 
 const char *worker_entry(const struct worker *worker)
@@ -103,6 +117,8 @@ static void begin(void)
     open_peer(&answerer, 2);
     n_places_free = n_left_queue = n_again = 0;
     killed_why = NULL;
+    hearing = WORKER_SILENT;
+    n_asked_hearing = 0;
 }
 
 static void close_peer(struct peer *peer)
@@ -345,6 +361,35 @@ START_TEST(calls_death_of_the_callee_answers_all)
                      "worker of app:f was killed by signal 11 (SIGSEGV)");
     ck_assert_uint_eq(next_frame(&asker, &body), 0);
     ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    end();
+}
+END_TEST
+
+/* L6: who runs and doesn't hear has less time than who hears, or can't run. */
+START_TEST(calls_cancelled_callee_has_its_grace)
+{
+    static const struct {
+        enum worker_hearing hearing;
+        uint64_t least_ms;
+    } rows[] = {{WORKER_IS_DEAF, 10}, {WORKER_SILENT, 200}, {WORKER_HEARS, 200}};
+    struct origin origin = origin_of(5);
+    struct call *call;
+    uint64_t began_ns;
+
+    begin();
+    hearing = rows[_i].hearing;
+    calls_set_grace_ms(sup.calls, 200, 10);
+    call = ask(5, 0);
+    call->pool = (struct pool *)&sup; /* any will do: nobody looks into it */
+    began_ns = (uint64_t)clock_monotonic_ns();
+    ck_assert(calls_cancel(sup.calls, &origin));
+    ck_assert_int_eq(n_asked_hearing, 1);
+    while (killed_why == NULL)
+        ev_run(sup.loop, EVRUN_ONCE);
+    ck_assert_uint_ge((uint64_t)clock_monotonic_ns() - began_ns,
+                      rows[_i].least_ms * 1000000);
+    if (rows[_i].hearing == WORKER_IS_DEAF) /* the other timer is far away */
+        ck_assert_uint_lt((uint64_t)clock_monotonic_ns(), call->grace_until_ns);
     end();
 }
 END_TEST
@@ -672,6 +717,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, calls_cancel_answers_at_once_and_tells_the_callee);
     tcase_add_test(tc, calls_linger_until_free);
     tcase_add_test(tc, calls_death_of_the_callee_answers_all);
+    tcase_add_loop_test(tc, calls_cancelled_callee_has_its_grace, 0, 3);
     tcase_add_test(tc, calls_death_of_the_caller_cancels);
     tcase_add_test(tc, calls_numbers_stay_apart_when_there_are_many);
     tcase_add_test(tc, calls_are_tried_again_with_new_numbers);

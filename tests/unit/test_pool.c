@@ -235,7 +235,7 @@ START_TEST(pool_deaf_callee_is_killed_after_grace)
     pid_t old;
 
     floor_open();
-    calls_set_grace_ms(sup.calls, 50);
+    calls_set_grace_ms(sup.calls, 50, 50);
     pool = floor_add_pool("app:deaf", POOL_KIND_STATIC, 1, 1, 4);
     FLOOR_UNTIL(floor_n_ready(pool) == 1);
     old = floor_worker(pool, 0)->os_pid;
@@ -246,6 +246,27 @@ START_TEST(pool_deaf_callee_is_killed_after_grace)
     ck_assert_int_eq(asked.err.kind, ERR_TIMEOUT);
     ck_assert_int_eq(floor_first(&next)->as.integer, 5);
     ck_assert_int_ne(floor_worker(pool, 0)->os_pid, old);
+    value_finish(&next.list);
+    floor_close();
+}
+END_TEST
+
+/* L6: no need to wait for one that can't even hear that it was cancelled. */
+START_TEST(pool_busy_and_deaf_callee_is_killed_before_its_grace_is_over)
+{
+    struct asked asked, next;
+    struct pool *pool;
+
+    floor_open();
+    calls_set_grace_ms(sup.calls, 3600000, 20);
+    pool = floor_add_pool("app:deaf", POOL_KIND_STATIC, 1, 1, 4);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    floor_ask(&asked, "app:deaf", "spin", value_int(0),
+              (uint64_t)clock_monotonic_ns() + 10000000);
+    floor_ask(&next, "app:deaf", "echo", value_int(5), 0);
+    FLOOR_UNTIL(next.n_answers != 0);
+    ck_assert_int_eq(asked.err.kind, ERR_TIMEOUT);
+    ck_assert_int_eq(floor_first(&next)->as.integer, 5);
     value_finish(&next.list);
     floor_close();
 }
@@ -701,6 +722,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, pool_call_times_out);
     tcase_add_test(tc, pool_deadline_covers_the_queue);
     tcase_add_test(tc, pool_deaf_callee_is_killed_after_grace);
+    tcase_add_test(tc, pool_busy_and_deaf_callee_is_killed_before_its_grace_is_over);
     tcase_add_test(tc, pool_death_answers_and_replaces);
     tcase_add_test(tc, pool_frames_before_death_count);
     tcase_add_test(tc, pool_exit_status_is_named);
