@@ -9,6 +9,7 @@
 #include "supervisor/config.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
+#include "supervisor/metrics_http.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_kinds.h"
 #include "supervisor/service.h"
@@ -75,6 +76,9 @@ void banner_print(FILE *out, const struct supervisor *sup)
     print_services(out, sup);
     fprintf(out, "state     %s\ncontrol   %s\n", config->state_dir,
             config->control_path);
+    if (sup->metrics_http != NULL)
+        fprintf(out, "metrics   http://%s/metrics\n",
+                metrics_http_address(sup->metrics_http));
     fprintf(out, "try       supctl status%s\n", options);
     if (counts.function != NULL)
         print_try(out, counts.function, options);

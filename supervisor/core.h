@@ -48,6 +48,7 @@ struct supervisor {
     struct process_calls *process_calls;
     /* figures for programs, and what apps count; what became of calls, by function */
     struct metrics *metrics;
+    struct metrics_http *metrics_http; /* NULL: not served */
     struct spans *spans; /* of recorded traces */
     struct function_table *functions;
     /* what stands around calls */

@@ -49,6 +49,7 @@
 #include "supervisor/lint.h"
 #include "supervisor/logs.h"
 #include "supervisor/metrics.h"
+#include "supervisor/metrics_http.h"
 #include "supervisor/names.h"
 #include "supervisor/notify.h"
 #include "supervisor/offload.h"
@@ -407,6 +408,19 @@ static int exit_code_for(const struct err *err)
     }
 }
 
+/* -1: it was to be served and can't be. */
+static int serve_metrics(struct supervisor *sup, struct err *err)
+{
+    const struct config *config = sup->config;
+
+    if (!config_get_bool(config, "prometheus.enabled"))
+        return 0;
+    sup->metrics_http =
+        metrics_http_create(sup, config_get_text(config, "prometheus.address"),
+                            config_get_ms(config, "prometheus.timeout"), err);
+    return sup->metrics_http != NULL ? 0 : -1;
+}
+
 static void start_serving(struct program *program)
 {
     struct supervisor *sup = &program->sup;
@@ -415,7 +429,7 @@ static void start_serving(struct program *program)
     struct err err = {0};
 
     sup->control = control_create(sup, sup->config->control_path, &err);
-    if (sup->control == NULL) {
+    if (sup->control == NULL || serve_metrics(sup, &err) == -1) {
         give_up(program, exit_code_for(&err), &err);
         return;
     }
@@ -591,6 +605,7 @@ static void destroy_modules(struct program *program)
     test_run_destroy(program->tests);
     program->tests = NULL;
     offload_destroy(sup->offload); /* before those that its jobs answer */
+    metrics_http_destroy(sup->metrics_http);
     control_destroy(sup->control);
     rollouts_destroy(sup->rollouts);
     reloads_destroy(sup->reloads);

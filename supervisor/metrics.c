@@ -87,19 +87,24 @@ static void handle_add(struct request *request)
     request_reply(request, NULL);
 }
 
+int metrics_write(struct supervisor *sup, struct buf *out, struct err *err)
+{
+    buf_init(out, MAX_EXPORT_BYTES);
+    metrics_write_own(sup, out);
+    metric_store_write(sup->metrics->store, out);
+    if (buf_len(out) + 4096 > MAX_EXPORT_BYTES)
+        return err_set(err, ERR_LIMIT_EXCEEDED, "the metrics are longer than %zu bytes",
+                       MAX_EXPORT_BYTES);
+    return 0;
+}
+
 static void handle_metrics(struct request *request)
 {
-    struct metrics *metrics = request->sup->metrics;
     struct value text;
     struct err err;
     struct buf out;
 
-    buf_init(&out, MAX_EXPORT_BYTES);
-    metrics_write_own(request->sup, &out);
-    metric_store_write(metrics->store, &out);
-    if (buf_len(&out) + 4096 > MAX_EXPORT_BYTES) {
-        err_set(&err, ERR_LIMIT_EXCEEDED, "the metrics are longer than %zu bytes",
-                MAX_EXPORT_BYTES);
+    if (metrics_write(request->sup, &out, &err) == -1) {
         request_fail(request, &err);
     } else {
         text = value_bytes(buf_head(&out), buf_len(&out));

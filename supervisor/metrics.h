@@ -16,12 +16,16 @@
 #include <stdint.h>
 
 struct buf;
+struct err;
 struct latency;
 struct supervisor;
 
 /* Adds its targets to sup->system. max_samples: bound of what apps make. */
 struct metrics *metrics_create(struct supervisor *sup, size_t max_samples);
 void metrics_destroy(struct metrics *metrics); /* NULL is fine */
+
+/* All of it, bounded; the caller finishes out, also on -1. */
+int metrics_write(struct supervisor *sup, struct buf *out, struct err *err);
 
 /* ---- for metrics_own.c
  * ---- */

@@ -25,6 +25,7 @@
 #include "supervisor/function_stats.h"
 #include "supervisor/latency.h"
 #include "supervisor/metric_store.h"
+#include "supervisor/metrics_http.h"
 #include "supervisor/groups.h"
 #include "supervisor/names.h"
 #include "supervisor/pool.h"
@@ -176,6 +177,29 @@ static void write_collector(struct supervisor *sup, struct buf *out)
     metric_write_head(out, "troupe_loop_seconds", "histogram",
                       "Time that turns of the supervisor's event loop took.");
     latency_histogram(out, "troupe_loop_seconds", NULL, figures.loop);
+}
+
+static void write_http(const struct metrics_http *http, struct buf *out)
+{
+    struct metrics_http_figures figures;
+
+    if (http == NULL)
+        return;
+    metrics_http_get_figures(http, &figures);
+    const struct single rows[] = {
+        {"troupe_metrics_http_connections", "gauge", "Scrapers that are connected.",
+         figures.n_connections},
+        {"troupe_metrics_http_connections_max", "gauge", "How many there may be.",
+         METRICS_HTTP_MOST},
+        {"troupe_metrics_http_answered_total", "counter",
+         "Requests that had what they asked for.", (double)figures.n_answered},
+        {"troupe_metrics_http_refused_total", "counter",
+         "Requests that were answered with an error.", (double)figures.n_refused},
+        {"troupe_metrics_http_cut_off_total", "counter",
+         "Connections that were too slow or too many.", (double)figures.n_cut_off},
+    };
+
+    write_singles(out, rows, N_ELEMENTS(rows));
 }
 
 /* ---- pools
@@ -450,6 +474,7 @@ void metrics_write_own(struct supervisor *sup, struct buf *out)
 {
     write_supervisor(sup, out);
     write_collector(sup, out);
+    write_http(sup->metrics_http, out);
     write_functions(sup, out);
     write_pools(sup, out);
     write_services(sup, out);

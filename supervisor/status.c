@@ -22,6 +22,7 @@
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/function_stats.h"
+#include "supervisor/metrics_http.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_setup.h"
 #include "supervisor/registry.h"
@@ -274,6 +275,9 @@ static struct value describe_supervisor(const struct status *status)
     value_put(&record, "root", value_string(sup->config->root));
     value_put(&record, "state_dir", value_string(sup->config->state_dir));
     value_put(&record, "control", value_string(sup->config->control_path));
+    if (sup->metrics_http != NULL)
+        value_put(&record, "metrics",
+                  value_string(metrics_http_address(sup->metrics_http)));
     value_put(&record, "rss_bytes", value_int(status_rss_bytes(getpid())));
     value_put(&record, "n_fds", value_int(count_fds()));
     value_put(&record, "n_entries",

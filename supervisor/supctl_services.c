@@ -141,6 +141,8 @@ static void print_supervisor(const struct value *sup)
         value_append(&list, value_copy(sup));
     supctl_table_print(stdout, &list, columns, N_ELEMENTS(columns), "no supervisor?",
                        isatty(STDOUT_FILENO) == 1);
+    if (value_get_text(sup, "metrics") != NULL)
+        printf("metrics at http://%s/metrics\n", value_get_text(sup, "metrics"));
     value_finish(&list);
 }
 

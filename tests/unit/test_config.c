@@ -139,7 +139,7 @@ static const struct {
     {"supervisor.yaml", "version: 2\n", "run", "version must be", true},
     {"supervisor.yaml", "- a\n", "run", "a map of sections", true},
     {"supervisor.yaml", "a: b: c\n", "run", "supervisor.yaml:1:", true},
-    {"supervisor.yaml", "prometheus: {enabled: true}\n", "run", "no effect", false},
+    {"supervisor.yaml", "relay: {node_name: a}\n", "run", "no effect", false},
     {".wippy.yaml", "shutdown: {timeout: 3s}\n", "run", "version must be", true},
     {".wippy.yaml", "version: \"1.0\"\nmystery: {x: 1}\n", "run",
      "warning: unknown setting 'mystery.x'", false},
