@@ -16,22 +16,12 @@
 
 #define MAX_OBSERVERS 32
 
-/* A version that is being restored. */
-struct restoring {
-    uint64_t id, parent;
-    int64_t at_ns;
-    struct map before; /* ids on the way from v0 to parent -> struct entry, or &gone */
-    struct change *changes;
-    size_t n, size;
-};
-
 struct registry {
     struct snapshot *state;
     struct history history;
     struct registry_observer observers[MAX_OBSERVERS];
     size_t n_observers;
     struct env_lookup env; /* all NULL: no variables */
-    struct restoring *restoring;
 };
 
 /* ---- snapshots ---------------------------------------------------------------------
@@ -570,93 +560,6 @@ struct snapshot *registry_snapshot_at(struct registry *registry, uint64_t versio
     return result;
 }
 
-/* ---- versions of an earlier run ----------------------------------------------------
- */
-
-static const struct entry gone; /* nothing is there; only its address counts */
-
-static void drop_restoring(struct registry *registry)
-{
-    struct restoring *restoring = registry->restoring;
-
-    if (restoring == NULL)
-        return;
-    for (size_t i = 0; i < restoring->n; i++) {
-        entry_unref(restoring->changes[i].before);
-        entry_unref(restoring->changes[i].after);
-    }
-    free(restoring->changes);
-    map_finish(&restoring->before);
-    free(restoring);
-    registry->restoring = NULL;
-}
-
-static void note_before(void *context, const char *id, struct entry *entry)
-{
-    struct map *before = context;
-
-    map_put(before, id, strlen(id), entry != NULL ? entry : (struct entry *)&gone);
-}
-
-int registry_restore_version(struct registry *registry, uint64_t id, uint64_t parent,
-                             int64_t at_ns)
-{
-    struct restoring *restoring;
-
-    if (id < registry->history.next || history_find(&registry->history, parent) == NULL)
-        return -1;
-    restoring = registry->restoring = xcalloc(1, sizeof(*restoring));
-    restoring->id = id;
-    restoring->parent = parent;
-    restoring->at_ns = at_ns;
-    map_init(&restoring->before);
-    return history_path(&registry->history, parent, note_before, &restoring->before,
-                        NULL);
-}
-
-void registry_restore_change(struct registry *registry, const char *id,
-                             struct entry *after, bool of_files)
-{
-    struct restoring *restoring = registry->restoring;
-    size_t n = strlen(id);
-    struct entry *of_v0 = (struct entry *)snapshot_find(registry->state, id, n);
-    struct entry *before = map_find(&restoring->before, id, n);
-    struct change *change;
-
-    before = before == &gone ? NULL : before != NULL ? before : of_v0;
-    if (of_files)
-        after = of_v0;
-    if (before == after)
-        return;
-    if (restoring->n == restoring->size) {
-        restoring->size = restoring->size == 0 ? 16 : restoring->size * 2;
-        restoring->changes =
-            xrealloc(restoring->changes, restoring->size * sizeof(*restoring->changes));
-    }
-    change = &restoring->changes[restoring->n++];
-    *change = (struct change){.op = before == NULL  ? CHANGE_CREATE
-                                    : after == NULL ? CHANGE_DELETE
-                                                    : CHANGE_UPDATE,
-                              .of_id = after != NULL ? after->id : before->id,
-                              .before = before != NULL ? entry_ref(before) : NULL,
-                              .after = after != NULL ? entry_ref(after) : NULL};
-}
-
-void registry_restore_version_end(struct registry *registry)
-{
-    struct restoring *restoring = registry->restoring;
-
-    history_restore(&registry->history, restoring->id, restoring->parent,
-                    restoring->changes, restoring->n, restoring->at_ns);
-    drop_restoring(registry);
-}
-
-void registry_restore_next(struct registry *registry, uint64_t next)
-{
-    if (registry->history.next < next)
-        registry->history.next = next;
-}
-
 /* ---- the registry ------------------------------------------------------------------
  */
 
@@ -674,7 +577,6 @@ void registry_destroy(struct registry *registry)
 {
     if (registry == NULL)
         return;
-    drop_restoring(registry);
     snapshot_unref(registry->state);
     history_finish(&registry->history);
     free(registry);
@@ -704,6 +606,11 @@ bool registry_is_new(const struct registry *registry)
 uint64_t registry_version(const struct registry *registry)
 {
     return registry->history.current;
+}
+
+struct history *registry_history(struct registry *registry)
+{
+    return &registry->history;
 }
 
 uint64_t registry_next_id(const struct registry *registry)

@@ -23,6 +23,7 @@
 
 struct env_lookup;
 struct err;
+struct history;
 struct problems;
 struct registry;
 
@@ -166,20 +167,7 @@ struct snapshot *registry_snapshot_at(struct registry *registry, uint64_t versio
 /* No history: only the present version is known, none can be gone back to. */
 void registry_keep_no_history(struct registry *registry);
 
-/* ---- versions of an earlier run ----------------------------------------------------
- * Each is begun with registry_restore_version(), in ascending order, gets its changes,
- * and is ended. The present version stays v0; when they are all there, switch. -1: no
- * such parent, or not in order.
- */
-
-int registry_restore_version(struct registry *registry, uint64_t id, uint64_t parent,
-                             int64_t at_ns);
-
-/* after (counted anew) is what it left there, NULL nothing; of_files: whatever v0 has.
- */
-void registry_restore_change(struct registry *registry, const char *id,
-                             struct entry *after, bool of_files);
-void registry_restore_version_end(struct registry *registry);
-void registry_restore_next(struct registry *registry, uint64_t next);
+/* For registry_restore.c. */
+struct history *registry_history(struct registry *registry);
 
 #endif

@@ -17,6 +17,7 @@
 #include "supervisor/entry.h"
 #include "supervisor/offload.h"
 #include "supervisor/registry.h"
+#include "supervisor/registry_restore.h"
 #include "supervisor/state.h"
 
 #define APPLICATION_ID 0x54727050 /* "TrpP" */
@@ -195,13 +196,13 @@ static int read_entry(struct registry_store *store, sqlite3_stmt *statement, int
     return rc == 0 ? 0 : fail(store, SQLITE_CORRUPT, err);
 }
 
-static int restore_changes(struct registry_store *store, struct registry *registry,
-                           uint64_t version, sqlite3_stmt *statement, struct err *err)
+static int restore_changes(struct registry_store *store, struct restoring *restoring,
+                           int64_t version, sqlite3_stmt *statement, struct err *err)
 {
     int code;
 
     sqlite3_reset(statement);
-    sqlite3_bind_int64(statement, 1, (int64_t)version);
+    sqlite3_bind_int64(statement, 1, version);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         const char *id = (const char *)sqlite3_column_text(statement, 0);
         bool of_files = sqlite3_column_int(statement, 1) != 0;
@@ -210,13 +211,13 @@ static int restore_changes(struct registry_store *store, struct registry *regist
         if (id == NULL)
             return fail(store, SQLITE_CORRUPT, err);
         if (of_files) {
-            registry_restore_change(registry, id, NULL, true);
+            restoring_add(restoring, id, NULL, true);
             continue;
         }
         if (sqlite3_column_type(statement, 2) != SQLITE_NULL &&
             read_entry(store, statement, 2, &entry, err) == -1)
             return -1;
-        registry_restore_change(registry, id, entry, false);
+        restoring_add(restoring, id, entry, false);
         entry_unref(entry);
     }
     return code == SQLITE_DONE ? 0 : fail(store, code, err);
@@ -229,15 +230,18 @@ static int restore_versions(struct registry_store *store, struct registry *regis
     int code;
 
     while ((code = sqlite3_step(versions)) == SQLITE_ROW) {
-        uint64_t id = (uint64_t)sqlite3_column_int64(versions, 0);
+        int64_t id = sqlite3_column_int64(versions, 0);
+        struct restoring *restoring = restoring_begin(
+            registry, (uint64_t)id, (uint64_t)sqlite3_column_int64(versions, 1),
+            sqlite3_column_int64(versions, 2));
 
-        if (registry_restore_version(registry, id,
-                                     (uint64_t)sqlite3_column_int64(versions, 1),
-                                     sqlite3_column_int64(versions, 2)) == -1)
+        if (restoring == NULL)
             return fail(store, SQLITE_CORRUPT, err);
-        if (restore_changes(store, registry, id, changes, err) == -1)
+        if (restore_changes(store, restoring, id, changes, err) == -1) {
+            restoring_drop(restoring);
             return -1;
-        registry_restore_version_end(registry);
+        }
+        restoring_finish(restoring);
     }
     return code == SQLITE_DONE ? 0 : fail(store, code, err);
 }
