@@ -23,7 +23,7 @@
 
 struct err;
 
-#define PROTO_VERSION           3
+#define PROTO_VERSION           4
 #define FRAME_HEADER_BYTES      6
 #define FRAME_MAX_BYTES_DEFAULT (64u << 20)
 #define STR_MAX_BYTES           65535
@@ -71,7 +71,29 @@ enum reply_status {
     REPLY_ERROR = 1,
     REPLY_LINGERS = 0x10, /* added: the slot stays busy until FREE */
 };
-enum confinement { CONFINE_OFF, CONFINE_ON, CONFINE_STRICT };
+/* What a worker puts on, as bits; see worker/confine.h. */
+enum confinement {
+    CONFINE_FILTER = 1, /* with all that any process can do by itself */
+    CONFINE_LANDLOCK = 2,
+    CONFINE_USER_NAMESPACE = 4,
+    CONFINE_MOUNTS = 8,
+    CONFINE_NETWORK = 0x10,
+    CONFINE_IPC = 0x20,
+    CONFINE_USER = 0x40, /* become uid and gid */
+    CONFINE_CAPABILITIES = 0x80,
+    CONFINE_MEMORY = 0x100,
+    CONFINE_CGROUP = 0x200,
+};
+/* What it inherits for that, from CONFINE_FD on; closed where it is missing. */
+enum confine_fd {
+    CONFINE_FD_USER,
+    CONFINE_FD_MOUNTS,
+    CONFINE_FD_NETWORK,
+    CONFINE_FD_IPC,
+    CONFINE_FD_CGROUP,
+    CONFINE_N_FDS,
+};
+#define CONFINE_FD 6
 enum spawn_flag { SPAWN_MONITOR = 1, SPAWN_LINK = 2 };
 enum watch_op { WATCH_MONITOR = 1, WATCH_LINK, WATCH_UNMONITOR, WATCH_UNLINK };
 enum exit_event { EXIT_EVENT = 1, LINK_DOWN_EVENT = 2 };

@@ -77,9 +77,13 @@ static const struct setting {
     {"trace.max_spans",             SETTING_INT,   "10000",   1, 1000000, NULL},
     {"trace.sample",                SETTING_REAL,  "0",       0, 1, NULL},
     {"workers.confine",             SETTING_TEXT,  "on",      0, 0, "on|off|strict"},
+    {"workers.memory_mb",           SETTING_INT,   "0",       0, 1048576, NULL},
     {"workers.ping_every",          SETTING_MS,    "5s",      100, 3600000, NULL},
     {"workers.pong_timeout",        SETTING_MS,    "15s",     100, 3600000, NULL},
     {"workers.ready_timeout",       SETTING_MS,    "10s",     100, 3600000, NULL},
+    {"workers.total_cpus",          SETTING_REAL,  "0",       0, 4096, NULL},
+    {"workers.total_memory_mb",     SETTING_INT,   "0",       0, 67108864, NULL},
+    {"workers.user",                SETTING_TEXT,  "",        0, 0, NULL},
     // clang-format on
 };
 

@@ -45,6 +45,7 @@
 #include "supervisor/function_stats.h"
 #include "supervisor/groups.h"
 #include "supervisor/insight.h"
+#include "supervisor/jail.h"
 #include "supervisor/interceptors.h"
 #include "supervisor/lint.h"
 #include "supervisor/logs.h"
@@ -561,6 +562,7 @@ static void create_modules(struct program *program)
                      config_get_real(sup->config, "trace.sample"));
     actor_targets_add(sup);
     insight_add_targets(sup);
+    jail_add_targets(sup);
     sup->rollouts = rollouts_create(sup);
     sup->reloads = reloads_create(sup, &program->load);
     registry_targets_add(sup);
@@ -580,13 +582,18 @@ static bool apply_settings(struct program *program)
         .ready_timeout_ms = (uint32_t)config_get_ms(config, "workers.ready_timeout"),
         .ping_every_ms = (uint32_t)config_get_ms(config, "workers.ping_every"),
         .pong_timeout_ms = (uint32_t)config_get_ms(config, "workers.pong_timeout")};
+    struct jail_settings jail = {
+        .level = config_get_text(config, "workers.confine"),
+        .user = config_get_text(config, "workers.user"),
+        .memory_mb = (uint32_t)config_get_int(config, "workers.memory_mb"),
+        .total_memory_mb = (uint32_t)config_get_int(config, "workers.total_memory_mb"),
+        .total_cpus = config_get_real(config, "workers.total_cpus")};
 
     workers_set_times(program->sup.workers, &times);
     calls_set_grace_ms(program->sup.calls,
                        (uint32_t)config_get_ms(config, "calls.cancel_grace"),
                        (uint32_t)config_get_ms(config, "calls.busy_grace"));
-    if (workers_confine(program->sup.workers,
-                        config_get_text(config, "workers.confine"), &err) == 0)
+    if (workers_confine(program->sup.workers, &jail, &err) == 0)
         return true;
     log_error("can't start workers as safely as asked", "error=%s", err.text);
     program->exit_code = EXIT_NEEDED;

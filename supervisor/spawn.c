@@ -1,5 +1,6 @@
 #include "supervisor/spawn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,13 +15,19 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "proto/frame.h"
 
 #define MAX_ENVIRONMENT 64
+#define N_OWN_FDS       3
+#define N_FDS           (N_OWN_FDS + CONFINE_N_FDS)
 #define FIRST_SPARE_FD  16 /* above every number that the child gets */
 
 #ifndef TROUPE_LIBEXECDIR
 #define TROUPE_LIBEXECDIR "/usr/local/libexec/troupe"
 #endif
+
+static_assert(CONFINE_FD == SPAWN_FD_EXTRA + 1, "in one row, without a gap");
+static_assert(SPAWN_FD_SOCKET + N_FDS <= FIRST_SPARE_FD, "out of each other's way");
 
 /* Everything that the child needs, made before it exists: until its exec it lives in
  * our memory and may call nothing but the kernel. */
@@ -72,11 +79,13 @@ static void reset_signals(void)
 /* First out of the way, then into place: any source may sit on any target's number. */
 static int place_descriptors(const struct spawn_spec *spec)
 {
-    const int sources[] = {spec->socket_fd, spec->liveness_fd, spec->extra_fd};
-    int spare[N_ELEMENTS(sources)];
+    int sources[N_FDS] = {spec->socket_fd, spec->liveness_fd, spec->extra_fd};
+    int spare[N_FDS];
     int null_fd;
 
-    for (size_t i = 0; i < N_ELEMENTS(sources); i++) {
+    for (size_t i = N_OWN_FDS; i < N_FDS; i++)
+        sources[i] = spec->jail_fds != NULL ? spec->jail_fds[i - N_OWN_FDS] : -1;
+    for (size_t i = 0; i < N_FDS; i++) {
         spare[i] = -1;
         if (sources[i] == -1)
             continue;
@@ -89,7 +98,7 @@ static int place_descriptors(const struct spawn_spec *spec)
         if (null_fd == -1 || dup2(null_fd, 0) == -1 || dup2(null_fd, 1) == -1)
             return -1;
     }
-    for (size_t i = 0; i < N_ELEMENTS(sources); i++) {
+    for (size_t i = 0; i < N_FDS; i++) {
         int target = SPAWN_FD_SOCKET + (int)i;
 
         if (spare[i] == -1)
@@ -97,7 +106,7 @@ static int place_descriptors(const struct spawn_spec *spec)
         else if (dup2(spare[i], target) == -1)
             return -1;
     }
-    close_range(SPAWN_FD_EXTRA + 1, ~0U, 0);
+    close_range(SPAWN_FD_SOCKET + N_FDS, ~0U, 0);
     return 0;
 }
 

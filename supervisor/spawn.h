@@ -3,7 +3,8 @@
  *
  * vfork and exec of the worker binary: argv `worker <role> <entry>` (for ps only; what
  * counts comes in SETUP), descriptor 3 = its end of the socketpair, 4 = its own
- * liveness table, 5 = one inherited descriptor if the spec has one, 0 1 2 = /dev/null
+ * liveness table, 5 = one inherited descriptor if the spec has one, from 6 on what it
+ * steps into when it confines itself (jail.h), 0 1 2 = /dev/null
  * /dev/null and our stderr, or the terminal as it is. Nothing else is inherited: no
  * descriptor, no environment beyond a short allow-list, no blocked or ignored signal.
  * The child dies with its parent and can't gain privileges.
@@ -23,10 +24,11 @@ struct err;
 struct spawn_spec {
     const char *path; /* of the worker binary */
     const char *role, *entry;
-    int socket_fd;   /* the child's end; stays open here */
-    int liveness_fd; /* -1 = none */
-    int extra_fd;    /* -1 = none */
-    bool terminal;   /* inherits 0, 1 and 2 as they are */
+    int socket_fd;       /* the child's end; stays open here */
+    int liveness_fd;     /* -1 = none */
+    int extra_fd;        /* -1 = none */
+    const int *jail_fds; /* CONFINE_N_FDS of them, borrowed; NULL = none */
+    bool terminal;       /* inherits 0, 1 and 2 as they are */
 };
 
 /* Returns 0 and fills pid_out and pidfd_out (owned; -1 on kernels without), or -1. */

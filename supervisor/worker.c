@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "common/err.h"
-#include "common/landlock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
@@ -93,11 +92,10 @@ static void act_refuse(struct worker *w)
 static void act_set_up(struct worker *w)
 {
     struct workers *workers = w->priv->workers;
-    struct frame_setup frame = {.index = w->index,
-                                .confinement = workers->confinement,
-                                .filter = buf_bytes(&workers->filter),
-                                .settings = w->priv->settings};
+    struct frame_setup frame = {.index = w->index, .settings = w->priv->settings};
 
+    if (workers->jail != NULL)
+        jail_fill_setup(workers->jail, &frame);
     if (!frame_encode_setup(conn_out(w->conn), &frame))
         return;
     conn_wrote(w->conn);
@@ -354,11 +352,13 @@ static int start_process(struct worker *w, const struct worker_spec *spec,
                          struct err *err)
 {
     struct workers *workers = w->priv->workers;
-    struct spawn_spec child = {.path = workers->path,
-                               .role = spec->role,
-                               .entry = spec->entry,
-                               .extra_fd = spec->extra_fd,
-                               .terminal = spec->terminal};
+    struct spawn_spec child = {
+        .path = workers->path,
+        .role = spec->role,
+        .entry = spec->entry,
+        .extra_fd = spec->extra_fd,
+        .jail_fds = workers->jail != NULL ? jail_descriptors(workers->jail) : NULL,
+        .terminal = spec->terminal};
     int fds[2];
 
     child.liveness_fd = worker_table_prepare(&workers->tables[w->index], err);
@@ -443,7 +443,6 @@ struct workers *workers_create(struct supervisor *sup, char *worker_path,
     workers->hooks = *hooks;
     workers->times = default_times;
     workers->path = worker_path;
-    buf_init(&workers->filter, 0);
     for (size_t i = 0; i < PID_MAX_WORKERS; i++)
         worker_table_init(&workers->tables[i]);
     workers_init_pulse(workers);
@@ -467,7 +466,7 @@ void workers_destroy(struct workers *workers)
         worker_table_finish(&workers->tables[i]);
     }
     ev_timer_stop(workers->sup->loop, &workers->heartbeat);
-    buf_finish(&workers->filter);
+    jail_destroy(workers->jail);
     free(workers->path);
     free(workers);
 }
@@ -477,25 +476,21 @@ void workers_set_times(struct workers *workers, const struct worker_times *times
     workers->times = *times;
 }
 
-int workers_confine(struct workers *workers, const char *level, struct err *err)
+int workers_confine(struct workers *workers, const struct jail_settings *settings,
+                    struct err *err)
 {
-    bool strict = strcmp(level, "strict") == 0;
+    struct jail *jail = jail_create(settings, err);
 
-    workers->confinement = CONFINE_OFF;
-    buf_clear(&workers->filter);
-    if (strcmp(level, "off") == 0)
-        return 0;
-    if (!jail_is_possible())
-        return !strict ? 0
-                       : err_set(err, ERR_UNAVAILABLE,
-                                 "a build for sanitizers can't confine its workers");
-    if (strict && landlock_abi() == 0)
-        return err_set(err, ERR_UNAVAILABLE,
-                       "workers.confine is strict, and this kernel has no Landlock");
-    if (jail_make_filter(&workers->filter, err) == -1)
+    if (jail == NULL)
         return -1;
-    workers->confinement = strict ? CONFINE_STRICT : CONFINE_ON;
+    jail_destroy(workers->jail);
+    workers->jail = jail;
     return 0;
+}
+
+const struct jail *workers_jail(const struct workers *workers)
+{
+    return workers->jail;
 }
 
 struct worker *workers_find(const struct workers *workers, uint32_t index)

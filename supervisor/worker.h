@@ -26,6 +26,8 @@
 
 struct conn;
 struct err;
+struct jail;
+struct jail_settings;
 struct pool;
 struct supervisor;
 struct value;
@@ -115,9 +117,11 @@ struct workers *workers_create(struct supervisor *sup, char *worker_path,
 void workers_destroy(struct workers *workers); /* kills and reaps what is left */
 void workers_set_times(struct workers *workers, const struct worker_times *times);
 
-/* Those started from now on are confined: "off", "on" or "strict". -1 (UNAVAILABLE):
- * this machine can't do that. Default: not confined. */
-int workers_confine(struct workers *workers, const char *level, struct err *err);
+/* Those started from now on are confined like this. -1: this machine can't do that, see
+ * jail.h. Default: not confined. */
+int workers_confine(struct workers *workers, const struct jail_settings *settings,
+                    struct err *err);
+const struct jail *workers_jail(const struct workers *workers); /* NULL by default */
 
 /* NULL when there is none of that index (or it is DEAD). */
 struct worker *workers_find(const struct workers *workers, uint32_t index);

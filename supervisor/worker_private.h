@@ -14,8 +14,7 @@ struct workers {
     struct supervisor *sup;
     struct worker_hooks hooks;
     struct worker_times times;
-    enum confinement confinement;
-    struct buf filter; /* of system calls; empty when not confined */
+    struct jail *jail; /* NULL: they are not confined */
     char *path;
     struct worker *by_index[PID_MAX_WORKERS];
     struct worker_table tables[PID_MAX_WORKERS]; /* kept for ever */

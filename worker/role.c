@@ -103,6 +103,13 @@ static void send_failed(struct runtime *rt, struct bytes error)
     conn_wrote(conn);
 }
 
+static void send_failed_for(struct runtime *rt, const struct err *err)
+{
+    buf_clear(&rt->scratch);
+    error_encode(&rt->scratch, err);
+    send_failed(rt, buf_bytes(&rt->scratch));
+}
+
 /* One instance of a process that has to prove itself. */
 static void on_probed(struct runtime *rt, struct bytes error)
 {
@@ -137,9 +144,7 @@ static void on_code(void *context, struct program *program, const struct err *er
         functions_warm_up(rt, program, rt->settings.n_warm, NULL);
         return;
     }
-    buf_clear(&rt->scratch);
-    error_encode(&rt->scratch, err);
-    send_failed(rt, buf_bytes(&rt->scratch));
+    send_failed_for(rt, err);
 }
 
 int role_on_setup(struct runtime *rt, struct bytes body, struct err *err)
@@ -162,8 +167,13 @@ int role_on_setup(struct runtime *rt, struct bytes body, struct err *err)
     }
     failed = read_settings(settings, &map, err);
     value_finish(&map);
-    if (failed == -1 || confine_self(frame.confinement, frame.filter, err) == -1)
+    if (failed == -1)
         return -1;
+    if (confine_self(&frame, err) == -1) {
+        send_failed_for(rt, err);
+        rt->stop = true;
+        return 0;
+    }
     settings->index = frame.index;
     slots_init(&rt->slots, frame.index, rt->liveness);
     rt->set_up = true;
