@@ -10,6 +10,7 @@
 #include "common/value.h"
 #include "proto/context_map.h"
 #include "proto/frame.h"
+#include "proto/trace_context.h"
 #include "proto/value_codec.h"
 #include "proto/value_skip.h"
 #include "supervisor/call_options.h"
@@ -21,6 +22,7 @@
 #include "supervisor/interceptors.h"
 #include "supervisor/pool.h"
 #include "supervisor/registry.h"
+#include "supervisor/spans.h"
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 #include "supervisor/worker_ask.h"
@@ -411,6 +413,27 @@ static bool choose_context(const struct hop *hop, struct bytes given, struct buf
     return true;
 }
 
+/* In a trace, what a handler calls through next() is below the handler's own span. */
+static bool put_below(const struct supervisor *sup, const struct call *parent,
+                      struct buf *own, struct bytes *context)
+{
+    uint64_t id = spans_get_id(sup->spans, parent->span);
+    const uint8_t *trace = trace_find(*context);
+
+    if (id == 0 || trace == NULL)
+        return true;
+    if (context->data != buf_head(own)) {
+        size_t at = (size_t)(trace - context->data);
+
+        if (!buf_append(own, context->data, context->n))
+            return false;
+        *context = buf_bytes(own);
+        trace = context->data + at;
+    }
+    trace_set_span(buf_head(own) + (trace - context->data), id);
+    return true;
+}
+
 static void go_on(struct supervisor *sup, const struct origin *origin,
                   const struct frame_call *frame, struct call *parent)
 {
@@ -434,7 +457,8 @@ static void go_on(struct supervisor *sup, const struct origin *origin,
     buf_init(&context, 0);
     if (read_given(frame->options, &list, &err) == -1) {
         origin_fail(origin, &err);
-    } else if (!choose_context(hop, frame->context, &context, &step.context)) {
+    } else if (!choose_context(hop, frame->context, &context, &step.context) ||
+               !put_below(sup, parent, &context, &step.context)) {
         err_set(&err, ERR_INVALID, "the context of this call can't be read");
         origin_fail(origin, &err);
     } else {

@@ -346,6 +346,22 @@ static int on_send(struct supervisor *sup, struct worker *from, struct bytes bod
     return 0;
 }
 
+static int on_send_traced(struct supervisor *sup, struct worker *from,
+                          struct bytes body, struct err *err)
+{
+    struct frame_send_traced frame;
+    struct worker *to;
+
+    if (frame_decode_send_traced(body, &frame, err) == -1)
+        return -1;
+    if (!worker_owns_pid(from, frame.from))
+        return refuse_forged(from, frame.from, "sender", err);
+    to = workers_find(sup->workers, pid_index(frame.to));
+    if (to != NULL)
+        conn_forward(to->conn, FRAME_SEND_TRACED, body);
+    return 0;
+}
+
 /* A process begins anew: what it calls is in no call chain. */
 static void spawn_unmarked(struct supervisor *sup, const struct origin *origin,
                            const struct frame_spawn *frame, struct bytes body)
@@ -452,12 +468,19 @@ static int on_log(struct supervisor *sup, struct worker *from, struct bytes body
 
 static int (*const routes[UINT8_MAX + 1])(struct supervisor *sup, struct worker *from,
                                           struct bytes body, struct err *err) = {
-    [FRAME_CALL] = on_call,     [FRAME_REPLY] = on_reply,
-    [FRAME_CANCEL] = on_cancel, [FRAME_FREE] = on_free,
-    [FRAME_SEND] = on_send,     [FRAME_SPAWN] = on_spawn,
-    [FRAME_WATCH] = on_watch,   [FRAME_EXIT] = on_exit_frame,
-    [FRAME_GONE] = on_gone,     [FRAME_SIGNAL] = on_signal,
-    [FRAME_EVENT] = on_event,   [FRAME_LOG] = on_log,
+    [FRAME_CALL] = on_call,
+    [FRAME_REPLY] = on_reply,
+    [FRAME_CANCEL] = on_cancel,
+    [FRAME_FREE] = on_free,
+    [FRAME_SEND_TRACED] = on_send_traced,
+    [FRAME_SEND] = on_send,
+    [FRAME_SPAWN] = on_spawn,
+    [FRAME_WATCH] = on_watch,
+    [FRAME_EXIT] = on_exit_frame,
+    [FRAME_GONE] = on_gone,
+    [FRAME_SIGNAL] = on_signal,
+    [FRAME_EVENT] = on_event,
+    [FRAME_LOG] = on_log,
 };
 
 int router_on_worker_frame(struct supervisor *sup, struct worker *from, uint8_t type,

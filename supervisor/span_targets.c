@@ -40,6 +40,14 @@ static void reply_taken(struct request *request, struct value result)
 /* ---- what workers add
  * -------------------------------------------------------------------- */
 
+/* A message may be received by anybody, once. */
+static bool may_run(const struct span *span, const struct worker *worker)
+{
+    return span->kind == SPAN_MESSAGE
+               ? span->worker == 0 && !span->ended
+               : span->kind == SPAN_CALL && span->worker == worker->index;
+}
+
 /* What is wrong with a report is no reason to do anything: it may be about a span that
  * has been overwritten. */
 static void handle_ran(struct request *request)
@@ -47,14 +55,18 @@ static void handle_ran(struct request *request)
     const struct value *id = arg(request, 0, VALUE_INT),
                        *pid = arg(request, 1, VALUE_STRING),
                        *at = arg(request, 2, VALUE_INT);
+    const struct worker *worker = request->origin.who.worker;
     struct span *span =
         id != NULL ? spans_find_id(request->sup->spans, (uint64_t)id->as.integer)
                    : NULL;
 
-    if (span != NULL && pid != NULL && at != NULL && span->kind == SPAN_CALL &&
-        span->worker == request->origin.who.worker->index) {
+    if (span != NULL && pid != NULL && at != NULL && may_run(span, worker)) {
         span_set_text(span->pid, sizeof(span->pid), bytes_of(pid));
         span->ran_at_ns = at->as.integer;
+        if (span->kind == SPAN_MESSAGE) {
+            span->worker = worker->index;
+            span->sent_at_ns = at->as.integer;
+        }
     }
     request_reply(request, NULL);
 }
@@ -65,22 +77,34 @@ static void handle_begin(struct request *request)
                        *parent = arg(request, 1, VALUE_INT),
                        *name = arg(request, 2, VALUE_STRING),
                        *pid = arg(request, 3, VALUE_STRING),
-                       *at = arg(request, 4, VALUE_INT);
+                       *at = arg(request, 4, VALUE_INT),
+                       *is_message = arg(request, 5, VALUE_BOOL);
     struct spans *spans = request->sup->spans;
     struct span *span;
 
     if (text != NULL && parent != NULL && name != NULL && pid != NULL && at != NULL &&
         trace_check(bytes_of(text)) &&
         spans_find_id(spans, trace_get_span(bytes_of(text).data)) == NULL) {
-        span = spans_add(spans, SPAN_PROCESS, bytes_of(text).data,
-                         trace_get_span(bytes_of(text).data));
+        span = spans_add(spans, is_message != NULL ? SPAN_MESSAGE : SPAN_PROCESS,
+                         bytes_of(text).data, trace_get_span(bytes_of(text).data));
         span->parent = (uint64_t)parent->as.integer;
-        span->worker = request->origin.who.worker->index;
-        span->started_at_ns = span->sent_at_ns = span->ran_at_ns = at->as.integer;
+        span->started_at_ns = at->as.integer;
         span_set_text(span->name, sizeof(span->name), bytes_of(name));
-        span_set_text(span->pid, sizeof(span->pid), bytes_of(pid));
+        if (span->kind == SPAN_PROCESS) {
+            span->worker = request->origin.who.worker->index;
+            span->sent_at_ns = span->ran_at_ns = at->as.integer;
+            span_set_text(span->pid, sizeof(span->pid), bytes_of(pid));
+        }
     }
     request_reply(request, NULL);
+}
+
+/* A message that can't be received is ended by whoever knows that. */
+static bool may_end(const struct span *span, const struct worker *worker)
+{
+    return span->kind != SPAN_CALL &&
+           (span->worker == worker->index ||
+            (span->kind == SPAN_MESSAGE && span->worker == 0));
 }
 
 static void handle_end(struct request *request)
@@ -94,8 +118,7 @@ static void handle_end(struct request *request)
                    : NULL;
 
     if (span != NULL && failed != NULL && text != NULL && at != NULL && !span->ended &&
-        span->kind == SPAN_PROCESS &&
-        span->worker == request->origin.who.worker->index) {
+        may_end(span, request->origin.who.worker)) {
         span_set_text(span->error, sizeof(span->error), bytes_of(text));
         span_end(span, failed->as.boolean ? "error" : "ok", at->as.integer);
     }
@@ -141,8 +164,7 @@ static struct value describe(const struct span *span)
     put_id(&record, "span", span->id);
     put_id(&record, "parent", span->parent);
     value_put(&record, "name", value_string(span->name));
-    value_put(&record, "kind",
-              value_string(span->kind == SPAN_CALL ? "call" : "process"));
+    value_put(&record, "kind", value_string(span_kind_name(span->kind)));
     put_times(&record, span);
     if (span->ended)
         value_put(&record, "duration_ns",

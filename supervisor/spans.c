@@ -29,6 +29,13 @@ struct span *spans_find_id(const struct spans *spans, uint64_t id)
     return map_find_number(&spans->by_id, id);
 }
 
+const char *span_kind_name(enum span_kind kind)
+{
+    static const char *const names[] = {"call", "process", "message"};
+
+    return names[kind];
+}
+
 /* Cuts where a character ends. */
 void span_set_text(char *to, size_t n_to, struct bytes text)
 {
@@ -105,6 +112,13 @@ uint64_t spans_note_sent(struct spans *spans, uint64_t handle,
     return span->id;
 }
 
+uint64_t spans_get_id(const struct spans *spans, uint64_t handle)
+{
+    const struct span *span = spans != NULL ? spans_find(spans, handle) : NULL;
+
+    return span != NULL ? span->id : 0;
+}
+
 void spans_end_call(struct spans *spans, uint64_t handle, const char *outcome,
                     struct bytes error)
 {
@@ -127,7 +141,7 @@ void spans_on_worker_dead(struct spans *spans, const struct worker *worker,
     for (size_t i = 0; i < spans->max_spans; i++) {
         struct span *span = &spans->ring[i];
 
-        if (span->handle == 0 || span->ended || span->kind != SPAN_PROCESS ||
+        if (span->handle == 0 || span->ended || span->kind == SPAN_CALL ||
             span->worker != worker->index)
             continue;
         snprintf(span->error, sizeof(span->error), "worker %.180s", reason);

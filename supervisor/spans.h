@@ -5,7 +5,7 @@
  * and apps put one in, or trace.sample has us do it for a share of the calls that have
  * none. Every call of such a trace is a span: when it came, when a worker got it, when
  * it was answered and how. Workers add which process ran it, and the spans of processes
- * that were spawned.
+ * that were spawned, and of messages: sent, received, done with.
  *
  * One ring for all, allocated with the first span; the oldest ones are overwritten, so
  * spans are referred to by handles that may have nothing behind them any more. Times
@@ -14,7 +14,8 @@
  * System targets: @trace.list [n] -> {trace, name, started_at, duration_ns, n_spans,
  * n_failed} of each, newest first; @trace.get [id or its beginning] -> list of spans in
  * the order of their start. For workers: @trace.ran [span, pid, at], @trace.begin
- * [traceparent, parent, name, pid, at], @trace.end [span, failed, text, at].
+ * [traceparent, parent, name, pid, at, is a message], @trace.end [span, failed, text,
+ * at].
  */
 #ifndef TROUPE_SUPERVISOR_SPANS_H
 #define TROUPE_SUPERVISOR_SPANS_H
@@ -44,6 +45,9 @@ uint64_t spans_begin_call(struct spans *spans, struct bytes name, const uint8_t 
  * there; 0: the span is gone. */
 uint64_t spans_note_sent(struct spans *spans, uint64_t handle,
                          const struct worker *callee);
+
+/* Its id; 0: it is gone. */
+uint64_t spans_get_id(const struct spans *spans, uint64_t handle);
 
 /* outcome: a word, "ok" for a success. error: as in REPLY, or no bytes. */
 void spans_end_call(struct spans *spans, uint64_t handle, const char *outcome,

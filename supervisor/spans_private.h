@@ -10,7 +10,8 @@
 #define SPAN_NAME_BYTES  160
 #define SPAN_ERROR_BYTES 200
 
-enum span_kind { SPAN_CALL, SPAN_PROCESS };
+enum span_kind { SPAN_CALL, SPAN_PROCESS, SPAN_MESSAGE };
+const char *span_kind_name(enum span_kind kind);
 
 struct span {
     uint64_t handle; /* 0: there is none here */

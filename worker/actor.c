@@ -14,6 +14,7 @@
 #include "worker/modules/errors.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
+#include "worker/trace.h"
 #include "worker/types.h"
 #include "worker/vm.h"
 
@@ -412,6 +413,7 @@ struct task *actor_spawn_task(struct actor *actor, lua_State *L)
     vm_set_tag(co, VM_TAG_TASK, true);
     memset(extra, 0, sizeof(*extra));
     task_init(&extra->task, actor, co);
+    trace_inherit(&extra->task, actor->vm->rt->sched.current);
     lua_setiuservalue(L, -2, 1);
     actor_anchor(actor, L, extra);
     lua_pop(L, 1);

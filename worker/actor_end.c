@@ -34,6 +34,7 @@ static void drop_task(struct task *task)
         if (task->cases[i].task != NULL)
             list_remove(&task->cases[i].node);
     task->n_cases = 0;
+    trace_leave(task, NULL);
     message_destroy(task->message);
     free(task->reply);
     task->message = NULL;
@@ -96,6 +97,7 @@ void actor_end(struct actor *actor, const struct outcome *outcome)
     assert(pid != 0);
     actor->stage = ACTOR_ENDED;
     list_remove(&actor->in_ready);
+    trace_leave(&actor->main, outcome);
     drop_all(actor);
     if (actor->instance != NULL)
         functions_ended(actor, outcome);
@@ -261,6 +263,7 @@ static void extra_ended(struct actor *actor, struct task *task)
 {
     struct extra_task *extra = container_of(task, struct extra_task, task);
 
+    trace_leave(task, NULL);
     lua_settop(task->co, 0); /* dead, for coroutine.status() */
     list_remove(&extra->node);
     actor->belongings->n_tasks--;

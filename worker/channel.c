@@ -10,6 +10,7 @@
 #include "worker/modules/errors.h"
 #include "worker/object.h"
 #include "worker/sched.h"
+#include "worker/trace.h"
 #include "worker/vm.h"
 
 /* Queues are in a list of their actor, so the collector must tell us when it takes one;
@@ -117,6 +118,7 @@ struct channel *channel_find(const struct list *queues, const char *text,
 static void wait_in(struct list *queue, struct waiter *waiter, struct task *task,
                     struct channel *channel, int case_index)
 {
+    trace_wait(task, channel);
     *waiter = (struct waiter){.task = task,
                               .channel = channel,
                               .case_index = case_index,
@@ -218,6 +220,7 @@ static void push_decoded(lua_State *L, struct channel *channel, struct message *
     if (task != NULL) { /* if decoding raises, the task's end frees it */
         message_destroy(task->message);
         task->message = message;
+        trace_receive(task, message);
     }
     channel->decode(L, channel, message);
     if (task != NULL)

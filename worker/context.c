@@ -33,6 +33,7 @@ struct context *context_create(struct bytes bytes)
     context->n_refs = 1;
     context->identity = NULL;
     context->knows_identity = false;
+    context->is_traced = trace_find(bytes) != NULL;
     context->n_bytes = (uint32_t)bytes.n;
     memcpy(context->data, bytes.data, bytes.n);
     return context;

@@ -29,6 +29,7 @@ struct context {
     uint32_t n_bytes;
     struct identity *identity; /* of identity.c: what actor and scope say, NULL: none */
     bool knows_identity;       /* it was looked for */
+    bool is_traced;            /* proto/trace_context.h finds a trace in it */
     uint8_t data[];
 };
 struct context *context_create(struct bytes bytes); /* NULL for no bytes */

@@ -15,6 +15,7 @@
 #include "worker/runtime.h"
 #include "worker/spawn.h"
 #include "worker/terminal.h"
+#include "worker/trace.h"
 #include "worker/uplink.h"
 
 static const struct bytes nothing = {NULL, 0};
@@ -55,6 +56,28 @@ int inbound_on_send(struct runtime *rt, struct bytes body, struct err *err)
                              frame.payload);
     if (message != NULL)
         actor_deliver(actor, message);
+    return 0;
+}
+
+int inbound_on_send_traced(struct runtime *rt, struct bytes body, struct err *err)
+{
+    struct frame_send_traced frame;
+    struct actor *actor;
+    struct message *message = NULL;
+
+    if (frame_decode_send_traced(body, &frame, err) == -1)
+        return -1;
+    if (frame.trace.n != TRACE_TEXT_BYTES || !trace_check(frame.trace))
+        return err_set(err, ERR_INVALID, "a SEND_TRACED without a trace");
+    actor = slots_find(&rt->slots, frame.to);
+    if (actor == NULL) {
+        trace_refuse_message(rt, frame.trace.data, "process not found");
+        return 0;
+    }
+    message = message_create_traced(frame.from, frame.from_host, frame.topic,
+                                    frame.payload, frame.trace.data);
+    if (message == NULL || actor_deliver(actor, message) == -1)
+        trace_refuse_message(rt, frame.trace.data, "mailbox full");
     return 0;
 }
 

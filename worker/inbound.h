@@ -8,6 +8,7 @@ struct err;
 struct runtime;
 
 int inbound_on_send(struct runtime *rt, struct bytes body, struct err *err);
+int inbound_on_send_traced(struct runtime *rt, struct bytes body, struct err *err);
 int inbound_on_spawn(struct runtime *rt, struct bytes body, struct err *err);
 int inbound_on_cancel(struct runtime *rt, struct bytes body, struct err *err);
 int inbound_on_watch(struct runtime *rt, struct bytes body, struct err *err);

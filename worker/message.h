@@ -32,7 +32,8 @@ struct message {
     uint8_t kind; /* enum message_kind */
     bool failed;
     bool is_counted; /* in its actor's mailbox_bytes */
-    uint8_t data[];  /* payload, topic, NUL, host of from, NUL */
+    bool is_traced;
+    uint8_t data[]; /* payload, topic, NUL, host of from, NUL, traceparent */
 };
 
 struct msgq {
@@ -55,6 +56,13 @@ static inline const char *message_host(const struct message *message)
     return message_topic(message) + message->topic_bytes + 1;
 }
 
+/* TRACE_TEXT_BYTES; only of one that is_traced. */
+static inline const uint8_t *message_trace(const struct message *message)
+{
+    return message->data + message->payload_bytes + message->topic_bytes +
+           message->host_bytes + 2;
+}
+
 static inline uint64_t message_size(const struct message *message)
 {
     return sizeof(*message) + message->payload_bytes + message->topic_bytes +
@@ -65,6 +73,10 @@ static inline uint64_t message_size(const struct message *message)
  * 65535 bytes. */
 struct message *message_create(enum message_kind kind, uint64_t from, struct bytes host,
                                struct bytes topic, struct bytes payload);
+/* The same of kind MSG_USER with the traceparent of its span. */
+struct message *message_create_traced(uint64_t from, struct bytes host,
+                                      struct bytes topic, struct bytes payload,
+                                      const uint8_t *trace);
 void message_destroy(struct message *message);
 
 static inline void msgq_init(struct msgq *queue)

@@ -24,6 +24,7 @@
 
 struct actor;
 struct channel;
+struct context;
 struct message;
 struct runtime;
 
@@ -69,6 +70,8 @@ struct task {
     struct message *message; /* WAKE_MESSAGE; owned */
     uint8_t *reply;          /* WAKE_REPLY: malloc'ed, owned */
     uint32_t reply_bytes;
+    bool owns_work;       /* it received that message itself */
+    struct context *work; /* of the traced message it works for, see trace.h; or NULL */
     /* What else must be withdrawn when the task is dropped while it waits. */
     void (*withdraw)(struct task *task);
     void *withdraw_state;

@@ -308,14 +308,23 @@ static int on_resume(struct runtime *rt, struct bytes body, struct err *err)
 typedef int frame_handler(struct runtime *rt, struct bytes body, struct err *err);
 
 static frame_handler *const handlers[256] = {
-    [FRAME_SETUP] = role_on_setup,      [FRAME_PING] = role_on_ping,
-    [FRAME_DRAIN] = role_on_drain,      [FRAME_MAPPED] = peers_on_mapped,
-    [FRAME_CALL] = functions_on_call,   [FRAME_REPLY] = on_reply,
-    [FRAME_CANCEL] = inbound_on_cancel, [FRAME_HOLD] = on_hold,
-    [FRAME_RESUME] = on_resume,         [FRAME_SEND] = inbound_on_send,
-    [FRAME_SPAWN] = inbound_on_spawn,   [FRAME_WATCH] = inbound_on_watch,
-    [FRAME_EXIT] = inbound_on_exit,     [FRAME_SIGNAL] = inbound_on_signal,
-    [FRAME_EVENT] = inbound_on_event,   [FRAME_GROUP] = groups_on_group,
+    [FRAME_SETUP] = role_on_setup,
+    [FRAME_PING] = role_on_ping,
+    [FRAME_DRAIN] = role_on_drain,
+    [FRAME_MAPPED] = peers_on_mapped,
+    [FRAME_CALL] = functions_on_call,
+    [FRAME_REPLY] = on_reply,
+    [FRAME_CANCEL] = inbound_on_cancel,
+    [FRAME_HOLD] = on_hold,
+    [FRAME_RESUME] = on_resume,
+    [FRAME_SEND] = inbound_on_send,
+    [FRAME_SEND_TRACED] = inbound_on_send_traced,
+    [FRAME_SPAWN] = inbound_on_spawn,
+    [FRAME_WATCH] = inbound_on_watch,
+    [FRAME_EXIT] = inbound_on_exit,
+    [FRAME_SIGNAL] = inbound_on_signal,
+    [FRAME_EVENT] = inbound_on_event,
+    [FRAME_GROUP] = groups_on_group,
 };
 
 static int on_frame(void *context, uint8_t type, struct bytes body, struct err *err)

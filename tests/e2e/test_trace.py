@@ -60,6 +60,49 @@ APP = [
         return n end}""", modules=["errors"],
              pool={"type": "static", "size": 1},
              meta={"options": {"retry": {"max_attempts": 3, "initial_delay": 1}}}),
+    {"name": "other", "kind": "process.host", "lifecycle": {"auto_start": True}},
+    function("start", """return {main = function(entry, on, name)
+        return process.spawn(entry, on, name) end}"""),
+    function("asks", """return {main = function(name, text)
+        local answers = process.listen("answer")
+        process.send(name, "question", text)
+        return (answers:receive()) end}"""),
+    function("tells", """return {main = function(name, topic, ...)
+        local ok, err = process.send(name, topic, ...)
+        return {ok = ok, err = err and tostring(err)} end}"""),
+    process("server", """return {main = function(name)
+        process.registry.register(name)
+        local inbox, events = process.inbox(), process.events()
+        while true do
+            local got = channel.select{inbox:case_receive(), events:case_receive()}
+            if got.channel == events then return end
+            local message = got.value
+            if message:topic() == "question" then
+                local text = message:payload():data()
+                local trace = ctx.get("traceparent")
+                local got = funcs.call("app:leaf", text)
+                process.send(message:from(), "answer", {got, trace})
+            elseif message:topic() == "fall" then
+                error("fell over")
+            elseif message:topic() == "spin" then
+                while true do end
+            elseif message:topic() == "both" then
+                coroutine.spawn(function()
+                    time.sleep("30ms")
+                    funcs.call("app:leaf", "late")
+                end)
+            else
+                funcs.call("app:leaf", message:topic())
+            end
+        end end}""", modules=["funcs", "ctx", "time"]),
+    process("relay", """return {main = function(name, to)
+        process.registry.register(name)
+        local inbox, events = process.inbox(), process.events()
+        while true do
+            local got = channel.select{inbox:case_receive(), events:case_receive()}
+            if got.channel == events then return end
+            process.send(to, "work", 1)
+        end end}"""),
     {"name": "around", "kind": "interceptor.lua", "method": "handle",
      "match": {"functions": ["app:leaf"]},
      "source": "return {handle = function(call, next) return next() end}"},
@@ -189,6 +232,106 @@ def test_interceptors_are_spans(boot):
     trace, result = traced(one, "app:leaf", 5)
     assert result == 5
     assert {s["name"] for s in spans_of(one, trace)} == {"app:around", "app:leaf"}
+
+
+def test_what_an_interceptor_calls_is_below_it(boot):
+    one = boot(APP)
+    trace, _ = traced(one, "app:leaf", 5)
+    spans = by_name(spans_of(one, trace))
+    assert spans["leaf"]["parent"] == spans["around"]["span"]
+
+
+# ---- messages
+
+
+@pytest.fixture(scope="module")
+def serving(boot_shared):
+    one = boot_shared([entry for entry in APP if entry["kind"] != "interceptor.lua"])
+    for entry, on, *args in (("server", "host", "server"), ("server", "other", "far"),
+                             ("relay", "host", "near_relay", "server"),
+                             ("relay", "other", "far_relay", "server")):
+        one.supctl("spawn", f"app:{entry}", f"app:{on}",
+                   *map(json.dumps, args))
+        wait_for(lambda: any(row["name"] == args[0] for row in one.supctl("names")),
+                 what=args[0])
+    return one
+
+
+def test_F_53_a_message_is_a_span_and_what_it_causes_is_below_it(serving):
+    trace, result = traced(serving, "app:asks", "server", "hello")
+    spans = by_name(spans_of(serving, trace, ended=4))
+    assert set(spans) == {"asks", "question", "leaf", "answer"}
+    question, answer = spans["question"], spans["answer"]
+    assert result == ["hello", f"00-{trace}-{question['span']}-01"]
+    assert question["kind"] == answer["kind"] == "message"
+    assert question["parent"] == spans["asks"]["span"]
+    assert spans["leaf"]["parent"] == answer["parent"] == question["span"]
+    assert question["queue_ns"] > 0 and question["run_ns"] > 0
+    assert question["duration_ns"] >= spans["leaf"]["duration_ns"]
+    assert question["pid"].startswith("{app:host|")
+    assert answer["pid"] == spans["asks"]["pid"]
+    assert [spans[name]["status"] for name in spans] == ["ok"] * 4
+
+
+@pytest.mark.parametrize("relay", ["near_relay", "far_relay"])
+def test_F_53_messages_between_processes_near_and_far(serving, relay):
+    trace, _ = traced(serving, "app:tells", relay, "go")
+    spans = by_name(spans_of(serving, trace, ended=4))
+    assert set(spans) == {"tells", "go", "work", "leaf"}
+    assert spans["go"]["parent"] == spans["tells"]["span"]
+    assert spans["work"]["parent"] == spans["go"]["span"]
+    assert spans["leaf"]["parent"] == spans["work"]["span"]
+
+
+def test_the_next_message_is_other_work(serving):
+    trace, _ = traced(serving, "app:tells", "server", "first")
+    assert len(spans_of(serving, trace, ended=3)) == 3
+    serving.call("app:tells", "server", "second")
+    other, _ = traced(serving, "app:tells", "server", "third")
+    assert len(spans_of(serving, other, ended=3)) == 3
+    assert len(spans_of(serving, trace)) == 3
+
+
+def test_a_coroutine_works_for_the_message_that_began_it(serving):
+    trace, _ = traced(serving, "app:tells", "server", "both")
+    serving.call("app:tells", "server", "in between")
+    spans = by_name(spans_of(serving, trace, ended=3))
+    assert spans["leaf"]["parent"] == spans["both"]["span"]
+
+
+def test_a_process_that_falls_over_a_message(boot):
+    one = boot(APP)
+    one.supctl("spawn", "app:server", "app:host", '"server"')
+    wait_for(lambda: one.supctl("names"), what="the server")
+    trace, _ = traced(one, "app:tells", "server", "fall")
+    span = by_name(spans_of(one, trace, ended=2))["fall"]
+    assert span["status"] == "error"
+    assert "fell over" in span["error"]
+
+
+def test_a_worker_that_dies_over_a_message(boot):
+    one = boot(APP)
+    one.allow("worker died")
+    one.supctl("spawn", "app:server", "app:host", '"server"')
+    wait_for(lambda: one.supctl("names"), what="the server")
+    trace, _ = traced(one, "app:tells", "server", "spin")
+    wait_for(lambda: by_name(spans_of(one, trace))["spin"].get("pid"), what="its receipt")
+    one.kill_worker("app:host")
+    assert by_name(spans_of(one, trace, ended=2))["spin"]["status"] == "unavailable"
+
+
+def test_a_message_that_nobody_receives_stays_open(serving):
+    pid = serving.supctl("spawn", "app:stays", "app:other")
+    trace, _ = traced(serving, "app:tells", pid, "unheard")
+    span = by_name(spans_of(serving, trace))["unheard"]
+    assert (span["status"], "pid" in span) == ("open", False)
+
+
+def test_a_message_that_cannot_be_sent_has_no_open_span(serving):
+    trace, result = traced(serving, "app:tells", "server", "t" * 70000)
+    assert "topic is too long" in result["err"]
+    spans = spans_of(serving, trace, ended=2)
+    assert sorted(span["status"] for span in spans) == ["error", "ok"]
 
 
 def test_an_app_sees_its_trace(running):

@@ -58,6 +58,17 @@ static void encode(uint8_t type, struct buf *out)
             &(struct frame_send){
                 .to = 1, .from = 2, .from_host = host, .topic = id, .payload = args});
         break;
+    case FRAME_SEND_TRACED:
+        frame_encode_send_traced(
+            out, &(struct frame_send_traced){
+                     .to = 1,
+                     .from = 2,
+                     .from_host = host,
+                     .topic = id,
+                     .trace = bytes_of_text(
+                         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+                     .payload = args});
+        break;
     case FRAME_SPAWN:
         frame_encode_spawn(
             out,
@@ -89,9 +100,10 @@ static void encode(uint8_t type, struct buf *out)
 }
 
 static const uint8_t types[] = {
-    FRAME_SETUP, FRAME_PING,   FRAME_DRAIN, FRAME_MAPPED, FRAME_CALL,
-    FRAME_REPLY, FRAME_CANCEL, FRAME_HOLD,  FRAME_RESUME, FRAME_SEND,
-    FRAME_SPAWN, FRAME_WATCH,  FRAME_EXIT,  FRAME_SIGNAL, FRAME_EVENT,
+    FRAME_SETUP,  FRAME_PING,   FRAME_DRAIN,  FRAME_MAPPED,
+    FRAME_CALL,   FRAME_REPLY,  FRAME_CANCEL, FRAME_HOLD,
+    FRAME_RESUME, FRAME_SEND,   FRAME_SPAWN,  FRAME_WATCH,
+    FRAME_EXIT,   FRAME_SIGNAL, FRAME_EVENT,  FRAME_SEND_TRACED,
 };
 
 /* The worker ends over it, and nothing else happens. */
@@ -225,8 +237,9 @@ START_TEST(inbound_says_that_nobody_is_there)
     encode(FRAME_SIGNAL, &body);
     bench_send(&bench, FRAME_SIGNAL, buf_bytes(&body));
     ck_assert_str_eq(bench_await(&bench, 9), "NotFound: process not found");
-    for (size_t i = 0; i < 3; i++) {
-        static const uint8_t silent[] = {FRAME_SEND, FRAME_EXIT, FRAME_EVENT};
+    for (size_t i = 0; i < 4; i++) {
+        static const uint8_t silent[] = {FRAME_SEND, FRAME_EXIT, FRAME_EVENT,
+                                         FRAME_SEND_TRACED};
 
         buf_clear(&body);
         encode(silent[i], &body);
@@ -457,8 +470,30 @@ START_TEST(inbound_lets_nobody_lie_in_a_reply)
 }
 END_TEST
 
+START_TEST(inbound_refuses_a_traced_message_without_a_trace)
+{
+    static const char *const wrong[] = {
+        "", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more"};
+    struct frame_send_traced frame = {
+        .to = 1, .from = 2, .trace = bytes_of_text(wrong[_i])};
+    struct bench bench;
+    struct buf body;
+
+    bench_begin(&bench, "pool");
+    buf_init(&body, 0);
+    frame_encode_send_traced(&body, &frame);
+    buf_consume(&body, FRAME_HEADER_BYTES);
+    bench_send(&bench, FRAME_SEND_TRACED, buf_bytes(&body));
+    assert_refused(&bench);
+    buf_finish(&body);
+    bench_end(&bench);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
+    tcase_add_loop_test(tc, inbound_refuses_a_traced_message_without_a_trace, 0, 3);
     tcase_add_loop_test(tc, inbound_refuses_each_frame_that_is_cut_short, 0,
                         N_ELEMENTS(types));
     tcase_add_loop_test(tc, inbound_refuses_each_frame_with_another_type_in_it, 0,

@@ -13,6 +13,7 @@
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_funcs.h"
 #include "worker/runtime.h"
+#include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
@@ -88,7 +89,7 @@ static int append_context(lua_State *L, const struct call_plan *plan,
                           struct actor *self, struct buf *out)
 {
     struct context_changes changes = {0};
-    struct bytes inherited = context_bytes(self->context);
+    struct bytes inherited = context_bytes(trace_context(self));
     int top = lua_gettop(L), failed;
 
     if (plan->settings == 0)

@@ -17,6 +17,7 @@
 #include "worker/peers.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
+#include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
@@ -112,48 +113,100 @@ static int send_again(lua_State *L, int status, lua_KContext ctx)
     return send_to(L, pid);
 }
 
+/* nil and err; trace: of the message that isn't sent, or NULL. */
+static int refuse(lua_State *L, const struct actor *self, const uint8_t *trace,
+                  const struct err *err)
+{
+    if (trace != NULL)
+        trace_refuse_message(self->vm->rt, trace, err->text);
+    return errors_return_struct(L, err);
+}
+
+static struct bytes topic_at(lua_State *L)
+{
+    struct bytes topic;
+
+    topic.data = (const uint8_t *)lua_tolstring(L, 2, &topic.n);
+    return topic;
+}
+
+/* The frame but for its payload. */
+static bool begin_frame(struct buf *out, const struct actor *self, uint64_t pid,
+                        struct bytes topic, const uint8_t *trace)
+{
+    struct frame_send plain = {.to = pid,
+                               .from = self->pid,
+                               .from_host = bytes_of_text(self->host),
+                               .topic = topic};
+    struct frame_send_traced traced;
+
+    if (__builtin_expect(trace == NULL, 1))
+        return frame_encode_send(out, &plain);
+    traced = (struct frame_send_traced){.to = pid,
+                                        .from = self->pid,
+                                        .from_host = plain.from_host,
+                                        .topic = topic,
+                                        .trace = {trace, TRACE_TEXT_BYTES}};
+    return frame_encode_send_traced(out, &traced);
+}
+
 static int send_far(lua_State *L, struct actor *self, uint64_t pid)
 {
     struct uplink *uplink = self->vm->rt->uplink;
     struct buf *out = conn_out(uplink_conn(uplink));
-    struct frame_send frame = {
-        .to = pid, .from = self->pid, .from_host = bytes_of_text(self->host)};
+    struct bytes topic = topic_at(L);
+    uint8_t text[TRACE_TEXT_BYTES];
+    /* it is told first: the receiver may be faster than we */
+    bool is_traced = trace_begin_message(self, topic, text);
     size_t at = buf_len(out);
     struct err err;
 
-    frame.topic.data = (const uint8_t *)lua_tolstring(L, 2, &frame.topic.n);
-    if (!frame_encode_send(out, &frame))
-        return errors_return(L, ERR_INVALID, "the topic is too long");
+    if (!begin_frame(out, self, pid, topic, is_traced ? text : NULL)) {
+        err_set(&err, ERR_INVALID, "the topic is too long");
+        return refuse(L, self, is_traced ? text : NULL, &err);
+    }
     if (codec_encode_args(L, 3, lua_gettop(L) - 2, out, &err) == -1) {
         uplink_drop_frame(uplink, at);
-        return errors_return_struct(L, &err);
+        return refuse(L, self, is_traced ? text : NULL, &err);
     }
     uplink_end_frame(uplink, at);
     lua_pushboolean(L, 1);
     return 1;
 }
 
+static inline struct message *create(const struct actor *self, struct bytes topic,
+                                     struct bytes payload, const uint8_t *trace)
+{
+    struct bytes host = bytes_of_text(self->host);
+
+    if (__builtin_expect(trace != NULL, 0))
+        return message_create_traced(self->pid, host, topic, payload, trace);
+    return message_create(MSG_USER, self->pid, host, topic, payload);
+}
+
 static int send_near(lua_State *L, struct actor *self, struct actor *target)
 {
     struct buf *scratch = &self->vm->rt->scratch;
+    struct bytes topic = topic_at(L);
+    uint8_t text[TRACE_TEXT_BYTES];
     struct message *message;
-    struct bytes topic;
+    bool is_traced;
     struct err err;
 
-    topic.data = (const uint8_t *)lua_tolstring(L, 2, &topic.n);
     buf_clear(scratch);
     if (codec_encode_args(L, 3, lua_gettop(L) - 2, scratch, &err) == -1)
         return errors_return_struct(L, &err);
     if (topic.n > STR_MAX_BYTES)
         return errors_return(L, ERR_INVALID, "the topic is too long");
-    message = message_create(MSG_USER, self->pid, bytes_of_text(self->host), topic,
-                             buf_bytes(scratch));
-    if (message == NULL)
-        return errors_return(L, ERR_UNAVAILABLE, "no memory for the message");
+    is_traced = trace_begin_message(self, topic, text);
+    message = create(self, topic, buf_bytes(scratch), is_traced ? text : NULL);
+    if (message == NULL) {
+        err_set(&err, ERR_UNAVAILABLE, "no memory for the message");
+        return refuse(L, self, is_traced ? text : NULL, &err);
+    }
     if (actor_deliver(target, message) == -1) {
-        lua_pushnil(L);
-        errors_push(L, ERR_RATE_LIMITED, RETRY_YES, "mailbox full");
-        return 2;
+        err_set(&err, ERR_RATE_LIMITED, "mailbox full");
+        return refuse(L, self, is_traced ? text : NULL, &err);
     }
     lua_pushboolean(L, 1);
     return 1;

@@ -19,6 +19,7 @@
 #include "worker/relations.h"
 #include "worker/runtime.h"
 #include "worker/spawn.h"
+#include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
@@ -48,11 +49,12 @@ int process_spawn_near(lua_State *L, const struct spawn_plan *plan,
 {
     struct actor *self = actor_current(L);
     struct buf *scratch = &self->vm->rt->scratch;
+    struct context *inherited = trace_context(self);
     struct spawn_request request = {.entry = text_at(L, plan->id),
                                     .parent = self->pid,
                                     .flags = plan->flags,
                                     .inherited =
-                                        plan->context.n == 0 ? self->context : NULL,
+                                        plan->context.n == 0 ? inherited : NULL,
                                     .context = plan->context,
                                     .messages = plan->messages};
 
@@ -224,8 +226,8 @@ int process_spawn_far(lua_State *L, const struct spawn_plan *plan, uint64_t call
                                 .messages = plan->messages};
     size_t at = buf_len(out);
 
-    if (plan->context.n == 0 && self->context != NULL)
-        frame.context = (struct bytes){self->context->data, self->context->n_bytes};
+    if (plan->context.n == 0)
+        frame.context = context_bytes(trace_context(self));
     if (!frame_encode_spawn(out, &frame))
         return err_set(err, ERR_INVALID, "the id, host or name is too long");
     if (codec_encode_args(L, plan->host + 1, plan->n_args, out, err) == -1) {
