@@ -96,7 +96,8 @@ int supctl_fail(const struct supctl *ctl, const struct supctl_error *error);
 int supctl_fail_text(const struct supctl *ctl, enum err_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-int supctl_run_trace(struct supctl *ctl); /* supctl_trace.c */
+int supctl_run_trace(struct supctl *ctl);  /* supctl_trace.c */
+int supctl_run_doctor(struct supctl *ctl); /* supctl_doctor.c */
 
 #define ASK_TIMEOUT_MS 10000 /* for what the supervisor knows itself */
 

@@ -1,0 +1,88 @@
+"""`supctl doctor`: what the machine lacks, and what that costs."""
+
+import json
+import os
+import resource
+import subprocess
+
+import pytest
+
+import troupe
+from troupe import FAILED, OK, function
+
+APP = [function("f", "return {main = function() end}")]
+NOBODY = 65534
+
+
+def doctor(control, *, preexec=None, **env):
+    """Its rows by name, and its exit status."""
+    done = subprocess.run(
+        [troupe.SUPCTL, "--json", "doctor", "--control", control], check=False,
+        capture_output=True, text=True, preexec_fn=preexec, env={**os.environ, **env})
+    assert done.stderr == ""
+    return {row["check"]: row for row in json.loads(done.stdout)}, done.returncode
+
+
+def test_S2_doctor_knows_the_machine_and_how_workers_are_confined(boot):
+    one = boot(APP)
+    rows, code = doctor(one.control)
+    serious = [row for row in rows.values() if row["verdict"] == "serious"]
+    assert code == (FAILED if serious else OK)
+    for row in rows.values():
+        assert set(row) == {"check", "state", "verdict", "costs", "cure"}
+        assert (row["verdict"] == "fine") == (row["costs"] == "") == (row["cure"] == "")
+    assert {"kernel", "seccomp", "landlock", "namespaces", "cgroup v2", "/proc",
+            "open files (hard limit)", "processes", "time zones", "locale", "state",
+            "disk of the state", "supervisor", "confinement of workers",
+            "confined: system calls", "confined: user"} <= set(rows)
+    assert rows["state"]["state"] == one.state
+    is_on = rows["confined: system calls"]["state"].startswith("yes")
+    assert is_on == (not troupe.SANITIZED)
+    assert one.run_supctl("doctor").stdout.startswith("CHECK")
+
+
+def test_S2_doctor_says_when_nobody_is_confined(boot):
+    one = boot(APP, args=["--set", "workers.confine=off"])
+    rows, _ = doctor(one.control)
+    assert rows["confinement of workers"]["state"] == "off"
+    assert rows["confinement of workers"]["verdict"] == "lack"
+    assert rows["confined: landlock"]["verdict"] == "lack"
+    text = one.run_supctl("doctor").stdout
+    assert "  to do: workers.confine: on\n" in text
+
+
+def test_doctor_works_without_a_supervisor(tmp_path):
+    rows, code = doctor(str(tmp_path / "none.sock"))
+    assert code == OK or "serious" in {row["verdict"] for row in rows.values()}
+    assert rows["supervisor"]["state"] == "not reached"
+    assert "confinement of workers" not in rows
+
+
+def test_doctor_ends_with_1_when_something_is_seriously_lacking(tmp_path):
+    def few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+    rows, code = doctor(str(tmp_path / "none.sock"), preexec=few_files)
+    assert code == FAILED
+    row = rows["open files (hard limit)"]
+    assert row["state"] == "100" and row["verdict"] == "serious"
+    assert "ulimit" in row["cure"]
+
+
+def test_doctor_sees_a_locale_that_is_not_there(tmp_path):
+    rows, _ = doctor(str(tmp_path / "none.sock"), LC_ALL="xx_XX.UTF-8")
+    assert rows["locale"]["verdict"] == "lack"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_doctor_sees_a_state_folder_of_somebody_else():
+    def become_nobody():
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+
+    try:
+        rows, code = doctor("/none.sock", preexec=become_nobody, XDG_STATE_HOME="/")
+    except PermissionError:
+        pytest.skip("the build is in a folder that others may not enter")
+    assert code == FAILED and rows["state"]["verdict"] == "serious"
