@@ -726,8 +726,7 @@ static bool restore_history(struct program *program)
     bool enabled = config_get_bool(sup->config, "registry.enable_history");
     struct err err = {0};
 
-    if (program->options.command == COMMAND_CHECK ||
-        program->options.command == COMMAND_PACK)
+    if (starts_nothing(program))
         return true;
     if (!enabled || strcmp(type, "nil") == 0)
         registry_keep_no_history(sup->registry);

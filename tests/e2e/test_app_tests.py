@@ -148,6 +148,14 @@ def test_lint_counts_CLI_04(tmp_path):
     assert done.stdout == last + "\n"
 
 
+def test_lint_leaves_the_history_to_whom_it_belongs_CLI_04(boot):
+    kept = ["--set", "registry.history_type=sqlite",
+            "--set", "registry.history_path=history.db"]
+    one = boot([function("f", "return function() end")], args=kept)
+    done = supervisor("lint", *kept, cwd=one.cwd)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "No issues found\n", "")
+
+
 def test_lint_as_json_CLI_04(tmp_path):
     done = supervisor("lint", "--config", BROKEN, "--json", cwd=tmp_path)
     assert done.returncode == 1
