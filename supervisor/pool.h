@@ -149,7 +149,7 @@ struct pool *pools_next(const struct pools *pools, const struct pool *after);
          (p) = pools_next((pools), (p)))
 
 /* The one slot of an inline function for callers that are no workers; made if need be.
- */
+ * The pool itself, which refuses calls, once it stops. */
 struct pool *pool_hidden(struct pool *pool);
 
 /* Every worker process of the pool is in this list (worker->in_pool). */

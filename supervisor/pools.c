@@ -220,6 +220,8 @@ struct pool *pool_hidden(struct pool *pool)
 
     if (pool->hidden != NULL)
         return pool->hidden;
+    if (pool->state != POOL_RUNNING) /* one that starts now would outlive it */
+        return pool;
     spec.kind = POOL_KIND_LAZY;
     spec.n_slots = 0;
     spec.n_slots_max = 1;

@@ -622,6 +622,25 @@ START_TEST(pool_inline_serves_non_workers_in_a_hidden_slot)
 }
 END_TEST
 
+START_TEST(pool_inline_makes_no_slot_once_it_is_stopped)
+{
+    struct asked asked;
+    struct pool *pool;
+    int n_stopped = 0;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_INLINE, 1, 1, 8);
+    pools_stop(sup.pools, (uint64_t)clock_monotonic_ns() + 10000000000, count_done,
+               &n_stopped);
+    ck_assert_int_eq(n_stopped, 1);
+    floor_ask(&asked, "app:f", "echo", value_int(3), 0);
+    ck_assert_int_eq(asked.n_answers, 1);
+    ck_assert_str_eq(asked.err.text, "pool is closed");
+    ck_assert_ptr_eq(pools_next(sup.pools, pool), NULL);
+    floor_close();
+}
+END_TEST
+
 /* ---- processes ---------------------------------------------------------------------
  */
 
@@ -738,6 +757,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, pool_replacement_takes_over_when_it_works);
     tcase_add_test(tc, pool_unknown_target_is_not_found);
     tcase_add_test(tc, pool_inline_serves_non_workers_in_a_hidden_slot);
+    tcase_add_test(tc, pool_inline_makes_no_slot_once_it_is_stopped);
     tcase_add_test(tc, spawn_hands_down_nothing_else);
     tcase_add_test(tc, worker_restarts_leak_nothing);
     tcase_add_test(tc, worker_many_start_quickly);
