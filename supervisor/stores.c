@@ -172,41 +172,49 @@ static uint8_t *encode(const struct value *value, size_t *n_out)
     return copy;
 }
 
-static int refuse_full(struct err *err)
+/* A key that is there has its place already, and what it held makes room. */
+static bool has_room(const struct store *store, const struct item *old,
+                     const struct value *key, size_t n_bytes)
 {
-    return err_set(err, ERR_UNAVAILABLE, "store is full");
+    size_t n_old = old != NULL ? old->key_bytes + old->value_bytes : 0;
+
+    return (old != NULL || store->items.n < store->max_keys) &&
+           store->n_bytes - n_old + key->as.string.n + n_bytes <= STORE_MAX_BYTES;
 }
 
-/* A key that is there is replaced, whatever it takes: it had its place. */
-static int set(struct store *store, const struct value *key, const struct value *value,
-               uint64_t ttl_ms, struct err *err)
+/* Takes bytes. */
+static void put_item(struct store *store, const struct value *key, uint8_t *bytes,
+                     size_t n_bytes, uint64_t ttl_ms)
 {
-    struct item *old = find_item(store, key), *item;
-    size_t n_bytes = 0;
-    uint8_t *bytes;
+    struct item *item = xcalloc(1, sizeof(*item));
 
-    if (old == NULL && store->items.n >= store->max_keys) {
-        purge(store);
-        if (store->items.n >= store->max_keys)
-            return refuse_full(err);
-    }
-    bytes = encode(value, &n_bytes);
-    if (bytes == NULL ||
-        store->n_bytes + key->as.string.n + n_bytes > STORE_MAX_BYTES) {
-        free(bytes);
-        return refuse_full(err);
-    }
-    if (old != NULL)
-        remove_item(store, old);
-    item = xcalloc(1, sizeof(*item));
     item->ends_at_ms = ttl_ms != 0 ? clock_monotonic_ms() + ttl_ms : 0;
     item->key_bytes = key->as.string.n;
-    item->key = xcalloc(1, item->key_bytes + 1);
-    memcpy(item->key, key->as.string.data, item->key_bytes);
+    item->key = xstrndup(key->as.string.data, key->as.string.n);
     item->value = bytes;
     item->value_bytes = n_bytes;
     store->n_bytes += item->key_bytes + n_bytes;
     map_put(&store->items, item->key, item->key_bytes, item);
+}
+
+static int set(struct store *store, const struct value *key, const struct value *value,
+               uint64_t ttl_ms, struct err *err)
+{
+    struct item *old = find_item(store, key);
+    size_t n_bytes = 0;
+    uint8_t *bytes = encode(value, &n_bytes);
+
+    if (bytes != NULL && !has_room(store, old, key, n_bytes)) {
+        purge(store);
+        old = find_item(store, key);
+    }
+    if (bytes == NULL || !has_room(store, old, key, n_bytes)) {
+        free(bytes);
+        return err_set(err, ERR_UNAVAILABLE, "store is full");
+    }
+    if (old != NULL)
+        remove_item(store, old);
+    put_item(store, key, bytes, n_bytes, ttl_ms);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "supervisor/stores.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <ev.h>
@@ -147,6 +148,48 @@ START_TEST(store_forgets_what_has_ended)
 }
 END_TEST
 
+#define MIB ((size_t)1 << 20)
+
+/* Sets key to a text of that size. */
+static uint8_t set_text(const char *key, size_t n_bytes, int64_t ttl_ms)
+{
+    struct origin origin = {.type = ORIGIN_INTERNAL, .who.internal = {on_done, NULL}};
+    struct value args[] = {value_string("app:s"),
+                           value_string(key),
+                           {.type = VALUE_STRING},
+                           value_int(ttl_ms)};
+    struct buf buf;
+
+    args[2].as.string.data = calloc(1, n_bytes + 1);
+    args[2].as.string.n = n_bytes;
+    buf_init(&buf, 0);
+    ck_assert(payload_encode(&buf, args, N_ELEMENTS(args)));
+    for (size_t i = 0; i < N_ELEMENTS(args); i++)
+        value_finish(&args[i]);
+    system_call(sup.system, &origin, bytes_of_text("@store.set"), 0, 0,
+                buf_bytes(&buf));
+    buf_finish(&buf);
+    return answered;
+}
+
+/* What is replaced or has ended takes no room, by bytes neither. */
+START_TEST(store_counts_only_the_bytes_that_stay)
+{
+    uint64_t until;
+
+    change(CHANGE_UPDATE, "app:s", "store.memory", "{}");
+    ck_assert_uint_eq(set_text("a", 200 * MIB, 0), REPLY_OK);
+    ck_assert_uint_eq(set_text("b", 40 * MIB, 1), REPLY_OK);
+    until = clock_monotonic_ms() + 2;
+    while (clock_monotonic_ms() < until)
+        ;
+    ck_assert_uint_eq(set_text("c", 50 * MIB, 0), REPLY_OK);
+    ck_assert_uint_eq(set_text("c", 51 * MIB, 0), REPLY_OK);
+    ck_assert_uint_eq(set_text("c", 60 * MIB, 0), REPLY_ERROR);
+    ck_assert_uint_eq(set_text("d", 10 * MIB, 0), REPLY_ERROR);
+}
+END_TEST
+
 START_TEST(store_goes_with_its_entry)
 {
     call("@store.set", "[\"app:s\",\"a\",1,0]");
@@ -220,6 +263,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, store_keeps_what_was_set);
     tcase_add_test(tc, store_is_bounded);
     tcase_add_test(tc, store_forgets_what_has_ended);
+    tcase_add_test(tc, store_counts_only_the_bytes_that_stay);
     tcase_add_test(tc, store_goes_with_its_entry);
     tcase_add_loop_test(tc, store_targets_refuse, 0, N_ELEMENTS(refused));
     tcase_add_test(tc, s50_token_store_fields);
