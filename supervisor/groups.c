@@ -11,8 +11,7 @@
 #include "supervisor/slice.h"
 #include "supervisor/worker.h"
 
-#define MEMBERSHIPS_MAX 2000000 /* in all; each costs about 200 bytes here */
-#define COUNT_MAX       100000  /* how often one may join one group */
+#define COUNT_MAX 100000 /* how often one may join one group */
 
 /* ---- the table --------------------------------------------------------------------
  */
@@ -118,10 +117,13 @@ static struct membership *find_membership(const struct groups *groups,
 
 static void free_membership(struct groups *groups, struct membership *membership)
 {
+    struct group *group = membership->group;
+
     map_remove(&groups->memberships, (const char *)membership->key,
                sizeof(membership->key));
     list_remove(&membership->of_member);
     list_remove(&membership->of_group);
+    group->scope->n_joined -= list_empty(&group->memberships);
     free(membership);
 }
 
@@ -133,6 +135,7 @@ static struct membership *add_membership(struct groups *groups, struct member *m
     membership->key[0] = membership->member = member;
     membership->key[1] = membership->group = group;
     list_append(&member->memberships, &membership->of_member);
+    group->scope->n_joined += list_empty(&group->memberships);
     list_append(&group->memberships, &membership->of_group);
     map_put(&groups->memberships, (const char *)membership->key,
             sizeof(membership->key), membership);
@@ -168,9 +171,10 @@ static int check_limits(const struct groups *groups, const struct scope *scope,
                         const struct group *group, const struct group_limits *limits,
                         struct err *err)
 {
-    if (groups->memberships.n >= MEMBERSHIPS_MAX ||
-        (group == NULL && limits->max_groups != 0 &&
-         scope->groups.n >= limits->max_groups))
+    bool is_new = group == NULL || list_empty(&group->memberships);
+
+    if (groups->memberships.n >= GROUPS_MAX_ROWS ||
+        (is_new && limits->max_groups != 0 && scope->n_joined >= limits->max_groups))
         return err_set(err, ERR_RATE_LIMITED, "pg: maximum number of groups reached");
     if (limits->max_members != 0 &&
         (group != NULL ? group->n_members : 0) >= limits->max_members)
@@ -263,7 +267,7 @@ static bool drop_peer(struct groups *groups, struct peer *peer, struct slice *sl
     struct list *node;
 
     while ((node = list_first(&peer->watches)) != NULL) {
-        groups_free_watch(container_of(node, struct watch, of_peer));
+        groups_free_watch(groups, container_of(node, struct watch, of_peer));
         if (slice_is_over(slice))
             return false;
     }

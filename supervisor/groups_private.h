@@ -37,6 +37,7 @@ struct host {
 struct scope {
     char *id;
     struct map groups; /* by name */
+    size_t n_joined;   /* of them, those with members */
     struct list watches;
 };
 
@@ -81,6 +82,7 @@ struct groups {
     struct list leaving; /* members that have ended */
     struct list dead;    /* peers */
     struct list casts;
+    size_t n_watches;
     struct ev_timer work_timer;
     uint64_t round;
 };
@@ -94,6 +96,9 @@ struct group *groups_get(struct scope *scope, struct bytes name); /* makes it */
 void groups_tidy(struct group *group);
 struct peer *groups_peer(struct groups *groups, struct worker *worker);
 struct host *groups_host(struct groups *groups, struct bytes text);
+
+/* Rows of one sort, memberships or watches, in all; each costs about 200 bytes here. */
+#define GROUPS_MAX_ROWS 2000000
 
 struct group_limits {
     size_t max_groups, max_members; /* 0 = none */
@@ -114,12 +119,12 @@ void groups_tell(struct groups *groups, const struct group *group,
                  const struct member *member, int64_t count);
 struct value groups_members(struct groups *groups, const struct group *group);
 struct value groups_all_members(struct groups *groups, const struct scope *scope);
-/* group NULL: all of the scope. */
-void groups_watch(struct groups *groups, struct scope *scope, struct group *group,
-                  struct worker *worker);
+/* group NULL: all of the scope. -1 and err when there are too many. */
+int groups_watch(struct groups *groups, struct scope *scope, struct group *group,
+                 struct worker *worker, struct err *err);
 void groups_unwatch(struct groups *groups, struct scope *scope, struct group *group,
                     struct worker *worker);
-void groups_free_watch(struct watch *watch);
+void groups_free_watch(struct groups *groups, struct watch *watch);
 
 /* ---- groups_cast.c --------------------------------------------------------------- */
 

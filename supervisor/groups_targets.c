@@ -278,13 +278,19 @@ static void handle_watch(struct request *request)
     struct group *group = NULL;
     struct bytes name;
     struct value snapshot;
+    struct err err;
 
     if (!get_place(request, &entry, &name))
         return;
     scope = groups_scope(groups, entry->id);
     if (name.n != 0)
         group = groups_get(scope, name);
-    groups_watch(groups, scope, group, request->origin.who.worker);
+    if (groups_watch(groups, scope, group, request->origin.who.worker, &err) == -1) {
+        if (group != NULL)
+            groups_tidy(group);
+        request_fail(request, &err);
+        return;
+    }
     snapshot = group != NULL ? groups_members(groups, group)
                              : groups_all_members(groups, scope);
     request_reply(request, &snapshot);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/err.h"
 #include "common/mem.h"
 
 #include "proto/conn.h"
@@ -113,14 +114,18 @@ static struct watch *find_watch(const struct list *place, const struct peer *pee
     return NULL;
 }
 
-void groups_watch(struct groups *groups, struct scope *scope, struct group *group,
-                  struct worker *worker)
+int groups_watch(struct groups *groups, struct scope *scope, struct group *group,
+                 struct worker *worker, struct err *err)
 {
     struct peer *peer = groups_peer(groups, worker);
     struct list *place = place_of(scope, group);
     struct watch *watch = find_watch(place, peer);
 
     if (watch == NULL) {
+        if (groups->n_watches == GROUPS_MAX_ROWS)
+            return err_set(err, ERR_RATE_LIMITED,
+                           "pg: maximum number of subscriptions reached");
+        groups->n_watches++;
         watch = xcalloc(1, sizeof(*watch));
         watch->peer = peer;
         watch->group = group;
@@ -128,12 +133,14 @@ void groups_watch(struct groups *groups, struct scope *scope, struct group *grou
         list_append(&peer->watches, &watch->of_peer);
     }
     watch->n_refs++;
+    return 0;
 }
 
-void groups_free_watch(struct watch *watch)
+void groups_free_watch(struct groups *groups, struct watch *watch)
 {
     struct group *group = watch->group;
 
+    groups->n_watches--;
     list_remove(&watch->of_place);
     list_remove(&watch->of_peer);
     free(watch);
@@ -148,7 +155,7 @@ void groups_unwatch(struct groups *groups, struct scope *scope, struct group *gr
         find_watch(place_of(scope, group), groups_peer(groups, worker));
 
     if (watch != NULL && --watch->n_refs == 0)
-        groups_free_watch(watch);
+        groups_free_watch(groups, watch);
 }
 
 /* ---- news

@@ -98,6 +98,22 @@ START_TEST(pg2_limits_refuse_a_list_as_a_whole)
 }
 END_TEST
 
+/* max_groups is 2 there; who only looks at a group makes none. */
+START_TEST(pg2_limits_count_groups_with_members)
+{
+    fake_call(3, 1, "@pg.watch", "[\"app:narrow\", \"x\"]");
+    fake_call(3, 1, "@pg.watch", "[\"app:narrow\", \"y\"]");
+    join(1, 1, "app:narrow", "\"a\", \"b\"");
+    join(1, 1, "app:narrow", "\"x\"");
+    expect(1, "REPLY 1 true\n"
+              "REPLY 1 RateLimited: pg: maximum number of groups reached\n");
+    fake_gone(fake_pid(1, 1));
+    run_slices();
+    join(2, 1, "app:narrow", "\"x\", \"y\"");
+    expect(2, "REPLY 1 true\n");
+}
+END_TEST
+
 START_TEST(pg2_watchers_get_a_snapshot_and_what_comes_after)
 {
     join(1, 1, "app:scope", "\"a\"");
@@ -210,6 +226,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, pg2_joining_is_counted);
     tcase_add_test(tc, pg1_what_is_no_scope);
     tcase_add_test(tc, pg2_limits_refuse_a_list_as_a_whole);
+    tcase_add_test(tc, pg2_limits_count_groups_with_members);
     tcase_add_test(tc, pg2_watchers_get_a_snapshot_and_what_comes_after);
     tcase_add_test(tc, pg2_one_frame_for_who_watches_both_ways);
     tcase_add_test(tc, pg3_members_of_a_dead_worker_leave_its_watches_go);
