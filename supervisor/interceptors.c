@@ -292,10 +292,11 @@ static void check_keys(const struct entry *entry, const struct value *match,
         nearest = nearest_find(key, known, N_ELEMENTS(known));
         snprintf(path, sizeof(path), "match.%s", key);
         snprintf(text, sizeof(text), "match has no field %.60s", key);
-        snprintf(hint, sizeof(hint), "did you mean %s?", nearest);
-        complain(entry, path, text,
-                 nearest != NULL ? hint : "there are functions, meta and option",
-                 problems);
+        if (nearest != NULL)
+            snprintf(hint, sizeof(hint), "did you mean %s?", nearest);
+        else
+            snprintf(hint, sizeof(hint), "there are functions, meta and option");
+        complain(entry, path, text, hint, problems);
     }
 }
 

@@ -231,10 +231,12 @@ static int restore_versions(struct registry_store *store, struct registry *regis
 
     while ((code = sqlite3_step(versions)) == SQLITE_ROW) {
         int64_t id = sqlite3_column_int64(versions, 0);
-        struct restoring *restoring = restoring_begin(
-            registry, (uint64_t)id, (uint64_t)sqlite3_column_int64(versions, 1),
-            sqlite3_column_int64(versions, 2));
+        int64_t parent = sqlite3_column_int64(versions, 1);
+        struct restoring *restoring = NULL;
 
+        if (id > 0 && parent >= 0)
+            restoring = restoring_begin(registry, (uint64_t)id, (uint64_t)parent,
+                                        sqlite3_column_int64(versions, 2));
         if (restoring == NULL)
             return fail(store, SQLITE_CORRUPT, err);
         if (restore_changes(store, restoring, id, changes, err) == -1) {

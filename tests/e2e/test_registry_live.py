@@ -333,6 +333,27 @@ def test_a_history_that_can_not_be_used_is_told(boot, content, code, text):
     one.expect_code(code)
 
 
+@pytest.mark.parametrize("change", [
+    "INSERT INTO versions VALUES(-1, 0, 0)",
+    "UPDATE versions SET parent = 7",
+    "UPDATE changes SET entry = x''",
+    "UPDATE changes SET entry = x'c1'",
+])
+def test_a_history_that_was_tampered_with_is_refused(boot, change):
+    one = boot([data("d", 0), LIVE], args=KEPT)
+    assert apply(one, ("update", data("d", 1))) == 1
+    assert one.stop() == troupe.OK
+    db = sqlite3.connect(os.path.join(one.cwd, "history.db"))
+    db.execute(change)
+    db.commit()
+    db.close()
+    one.spawn()
+    assert one.wait() == troupe.BAD_CONFIG
+    assert "damaged" in one.errors(), one.errors()
+    open(one.err_path, "w").close()
+    one.expect_code(troupe.BAD_CONFIG)
+
+
 def test_a_full_disk_refuses_changes_and_loses_none(boot, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
