@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Troupe against its limits and its peers.
 
-    run.py [--build DIR] [--quick] [--rounds N] [--only GROUP]...
+    run.py [--build DIR] [--against DIR] [--quick] [--rounds N] [--only GROUP]...
 
 Every round runs every program once, one at a time; a ratio is the median of the ratios
 within each round, so a slow minute of the machine is slow for both sides. The limit
@@ -9,6 +9,10 @@ programs (limit_*.c) do the least work that the thing can be made of; the peers 
 Debian packages, skipped where not installed. Writes bench.md and bench.svg into the build
 folder. Exit status 1 if something that is installed could not be measured; a target that
 was missed is a result, not a failure.
+
+With --against the other side of every ratio is the product of another build folder,
+measured by the same scripts in the same round, and the target is to be no slower. What
+that build can't do yet is left out and named.
 """
 
 import argparse
@@ -16,7 +20,9 @@ import os
 import platform
 import statistics
 import sys
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Callable, Optional
 
 import measurements as m
@@ -121,6 +127,41 @@ TARGETS = [
 ]
 
 
+ALIKE = 0.03  # two runs of one build may differ by that much
+
+
+def against_build(targets, build):
+    """Targets that hold the figures of the product, each once, against those of another
+    build."""
+    others = {}
+
+    def of_other(measure):
+        def run(bench):
+            with other_build(bench, build):
+                return measure(bench)
+
+        run.__name__ = f"{measure.__name__}, the other build"
+        return others.setdefault(measure, run)
+
+    def compared(target):
+        sign = target.sign or (">=" if target.unit == "/s" else "<=")
+        return replace(target, sign=sign, against=of_other(target.measure),
+                       against_figure=target.figure,
+                       bound=1 - ALIKE if sign == ">=" else 1 + ALIKE)
+
+    once = {(target.measure, target.figure): target for target in reversed(targets)}
+    return [compared(target) for target in reversed(once.values())]
+
+
+@contextmanager
+def other_build(bench, build):
+    own, bench.build = bench.build, build
+    try:
+        yield
+    finally:
+        bench.build = own
+
+
 def programs_of(targets):
     """Each measurement once, in the order of the table: both sides of a ratio run next
     to each other."""
@@ -177,7 +218,7 @@ def make_row(target, results, problems):
     values = own
     if target.against is not None:
         other = [f[target.against_figure] for f in results[target.against]]
-        values = [a / b for a, b in zip(own, other)]
+        values = [a / max(b, 1e-9) for a, b in zip(own, other)]
         if other:
             row.compared = spread(other, target.unit)
         if values:
@@ -217,6 +258,8 @@ def parse_args():
     groups = sorted({target.group for target in TARGETS})
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build", help="meson's build folder")
+    parser.add_argument("--against", metavar="DIR",
+                        help="compare with the product of another build folder")
     parser.add_argument("--quick", action="store_true", help="short and rough")
     parser.add_argument("--rounds", type=int, help="default 5, quick 2")
     parser.add_argument("--only", action="append", choices=groups, metavar="GROUP",
@@ -229,6 +272,8 @@ def main():
     targets = [t for t in TARGETS if not args.only or t.group in args.only]
     n_rounds = args.rounds or (2 if args.quick else 5)
     load_before = os.getloadavg()[0]
+    if args.against:
+        targets = against_build(targets, Path(args.against).resolve())
     bench = Bench(args.build, args.quick)
     try:
         results, problems = run_rounds(bench, programs_of(targets), n_rounds)
