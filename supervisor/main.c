@@ -73,6 +73,7 @@
 #include "supervisor/state.h"
 #include "supervisor/status.h"
 #include "supervisor/stores.h"
+#include "supervisor/supervisor_manual.h"
 #include "supervisor/system.h"
 #include "supervisor/terminal_run.h"
 #include "supervisor/test_run.h"
@@ -841,6 +842,8 @@ int main(int argc, char **argv)
     struct err err = {0};
     sigset_t blocked;
 
+    if (argc > 1 && strcmp(argv[1], "complete") == 0)
+        return supervisor_manual_complete(argc - 2, argv + 2);
     open_standard_descriptors();
     /* Whoever started us may have blocked others; a HUP waits until it can be a reload.
      */
@@ -852,8 +855,10 @@ int main(int argc, char **argv)
     if (options_parse(&program.options, argc, argv, &err) != 0) {
         fprintf(stderr, "supervisor: %s\n", err.text);
         program.exit_code = EXIT_USAGE;
-    } else if (program.options.command == COMMAND_HELP) {
-        options_print_help(stdout, program.options.help_about);
+    } else if (program.options.command == COMMAND_HELP ||
+               program.options.command == COMMAND_MANUAL ||
+               program.options.command == COMMAND_COMPLETION) {
+        program.exit_code = supervisor_manual_run(&program.options);
     } else if (program.options.command == COMMAND_VERSION) {
         printf("troupe %s\n", TROUPE_VERSION);
     } else if (program.options.command == COMMAND_INIT) {

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,134 +10,9 @@
 #include "common/mem.h"
 #include "common/nearest.h"
 
-enum option_id {
-    OPT_CONFIG,
-    OPT_OVERRIDE,
-    OPT_SET,
-    OPT_STATE,
-    OPT_CONTROL,
-    OPT_LOG_FORMAT,
-    OPT_LOG_LEVEL,
-    OPT_VERBOSE,
-    OPT_SILENT,
-    OPT_EXEC,
-    OPT_HOST,
-    OPT_FORMAT,
-    OPT_OUT,
-    OPT_VERSION,
-    OPT_HELP,
-    OPT_CONSOLE, /* wippy's -c */
-    OPT_BYTECODE,
-    OPT_EXCLUDE,
-    OPT_EXCLUDE_NS,
-    OPT_EMBED,
-    OPT_LIST,
-    OPT_LEVEL,
-    OPT_JSON,
-    OPT_NS,
-    OPT_CODE,
-    OPT_LIMIT,
-    OPT_SUMMARY,
-    OPT_NOTHING, /* taken for the sake of scripts, has no effect here */
-    OPT_NOTHING_WITH_VALUE,
-};
+#include "supervisor/options_table.h"
 
-static const struct option_row {
-    const char *name;
-    char letter; /* 0 = none */
-    enum option_id id;
-    const char *value; /* what it takes, NULL = nothing */
-    const char *help;
-    enum command of; /* the one command that has it; BOOT = all */
-} options_table[] = {
-    {"config", 'c', OPT_CONFIG, "PATH",
-     "registry file, or folder that is searched; repeatable", COMMAND_BOOT},
-    {"override", 'o', OPT_OVERRIDE, "NS:ENTRY:FIELD=VALUE",
-     "change one field of one entry; repeatable", COMMAND_BOOT},
-    {"set", 0, OPT_SET, "SECTION.KEY=VALUE",
-     "change one setting of supervisor.yaml; repeatable", COMMAND_BOOT},
-    {"state", 0, OPT_STATE, "DIR", "where state is kept", COMMAND_BOOT},
-    {"control", 0, OPT_CONTROL, "PATH", "socket that supctl talks to", COMMAND_BOOT},
-    {"log-format", 0, OPT_LOG_FORMAT, "console|json", "form of log lines",
-     COMMAND_BOOT},
-    {"log-level", 0, OPT_LOG_LEVEL, "LEVEL", "debug, info, warn or error",
-     COMMAND_BOOT},
-    {"verbose", 'v', OPT_VERBOSE, NULL, "the same as --log-level debug", COMMAND_BOOT},
-    {"silent", 's', OPT_SILENT, NULL, "write no log", COMMAND_BOOT},
-    {"exec", 'x', OPT_EXEC, "NS:ENTRY", "with run: the process to run", COMMAND_BOOT},
-    {"host", 0, OPT_HOST, "NS:ENTRY", "with run: the terminal host to run it on",
-     COMMAND_BOOT},
-    {"bytecode", 0, OPT_BYTECODE, "PATTERN",
-     "compile these entries ('ns:**', 'ns:name', 'name', '**'); repeatable",
-     COMMAND_PACK},
-    {"exclude", 0, OPT_EXCLUDE, "PATTERN", "leave these entries out; repeatable",
-     COMMAND_PACK},
-    {"exclude-ns", 0, OPT_EXCLUDE_NS, "PATTERN",
-     "leave these namespaces out; repeatable", COMMAND_PACK},
-    {"embed", 0, OPT_EMBED, "PATTERN",
-     "take the files of these fs.directory entries along; repeatable", COMMAND_PACK},
-    {"list", 0, OPT_LIST, NULL, "print every entry that is packed", COMMAND_PACK},
-    {"level", 0, OPT_LEVEL, "LEVEL", "show what is at least that: error, warning, hint",
-     COMMAND_LINT},
-    {"json", 0, OPT_JSON, NULL, "print one JSON document", COMMAND_LINT},
-    {"ns", 0, OPT_NS, "PATTERN", "show only entries of these namespaces; repeatable",
-     COMMAND_LINT},
-    {"code", 0, OPT_CODE, "CODE", "show only what has this code; repeatable",
-     COMMAND_LINT},
-    {"limit", 0, OPT_LIMIT, "N", "show that many at most", COMMAND_LINT},
-    {"summary", 0, OPT_SUMMARY, NULL, "print the counts only", COMMAND_LINT},
-    {"rules", 0, OPT_NOTHING, NULL, "accepted, has no effect: there are no rules",
-     COMMAND_LINT},
-    {"no-color", 0, OPT_NOTHING, NULL, "accepted, has no effect: there is no colour",
-     COMMAND_LINT},
-    {"cache-reset", 0, OPT_NOTHING, NULL, "accepted, has no effect: there is no cache",
-     COMMAND_LINT},
-    {"lock-file", 'l', OPT_NOTHING_WITH_VALUE, "PATH",
-     "accepted, has no effect: wippy.lock of the app's folder counts", COMMAND_LINT},
-    {"format", 0, OPT_FORMAT, "md|json", "Markdown (the default) or JSON",
-     COMMAND_CONTRACTS},
-    {"out", 0, OPT_OUT, "FILE", "write to this file instead of standard output",
-     COMMAND_CONTRACTS},
-    {"version", 0, OPT_VERSION, NULL, "print the version", COMMAND_BOOT},
-    {"help", 'h', OPT_HELP, NULL, "print help; after a command: about it",
-     COMMAND_BOOT},
-};
-
-static const struct command_row {
-    const char *name;
-    const char *usage;
-    const char *help;
-    bool later; /* known, but not in this build */
-    enum command id;
-} commands_table[] = {
-    {"run", "run [FILE.wapp] [NAME | -x NS:ENTRY] [ARGS...]",
-     "boot the app in this folder, or that pack; with NAME or -x, run one process on "
-     "the terminal and exit with its result",
-     false, COMMAND_RUN},
-    {"run list", "run list", "list the commands that the app offers", false,
-     COMMAND_RUN_LIST},
-    {"check", "check [FILE.wapp]", "load and validate everything, start nothing", false,
-     COMMAND_CHECK},
-    {"test", "test [PATTERN...]",
-     "run the app's tests: every entry with meta.type: test, or the one with "
-     "meta.command.name: test",
-     false, COMMAND_TEST},
-    {"lint", "lint", "the same as check, with choices of what is shown", false,
-     COMMAND_LINT},
-    {"contracts", "contracts doc [PATTERN]",
-     "print what the app's contracts promise ('shop:*': those of one namespace)", false,
-     COMMAND_CONTRACTS},
-    {"init", "init", "write wippy.lock", false, COMMAND_INIT},
-    {"serve", "serve DIR", "serve a folder of functions over HTTP", true, COMMAND_BOOT},
-    {"dev", "dev [DIR]",
-     "boot the app in DIR (or here), and reload what is changed in it", false,
-     COMMAND_DEV},
-    {"invoke", "invoke FILE --event JSON", "run one function once", true, COMMAND_BOOT},
-    {"pack", "pack OUT.wapp",
-     "pack the app into one file, which 'run' takes in any folder", false,
-     COMMAND_PACK},
-    {"upgrade", "upgrade", "replace the running program", true, COMMAND_BOOT},
-};
+#define MAX_NAMES 64 /* of commands, of options */
 
 struct parser {
     struct options *out;
@@ -154,14 +30,15 @@ static void texts_add(struct texts *texts, const char *text)
 
 static int unknown_option(const struct parser *parser, const char *text, size_t n)
 {
-    const char *names[N_ELEMENTS(options_table)];
+    const char *names[MAX_NAMES];
     char typed[80];
     const char *nearest;
 
-    for (unsigned i = 0; i < N_ELEMENTS(options_table); i++)
+    assert(n_options <= MAX_NAMES);
+    for (unsigned i = 0; i < n_options; i++)
         names[i] = options_table[i].name;
     snprintf(typed, sizeof(typed), "%.*s", (int)n, text);
-    nearest = nearest_find(typed, names, N_ELEMENTS(names));
+    nearest = nearest_find(typed, names, n_options);
     if (nearest != NULL)
         return err_set(parser->err, ERR_INVALID,
                        "unknown option '--%s', did you mean '--%s'?", typed, nearest);
@@ -173,7 +50,7 @@ static int unknown_option(const struct parser *parser, const char *text, size_t 
 
 static const struct option_row *find_long(const char *text, size_t n)
 {
-    for (unsigned i = 0; i < N_ELEMENTS(options_table); i++) {
+    for (unsigned i = 0; i < n_options; i++) {
         const struct option_row *row = &options_table[i];
 
         if (strlen(row->name) == n && memcmp(row->name, text, n) == 0)
@@ -189,7 +66,7 @@ static const struct option_row *find_letter(const struct parser *parser, char le
 
     if (parser->as_wippy && letter == 'c')
         return &console;
-    for (unsigned i = 0; i < N_ELEMENTS(options_table); i++) {
+    for (unsigned i = 0; i < n_options; i++) {
         if (options_table[i].letter == letter)
             return &options_table[i];
     }
@@ -483,14 +360,15 @@ static int read_letters(struct parser *parser, const char *text, const char *nex
 
 static int read_command(struct parser *parser, const char *text)
 {
-    const char *names[N_ELEMENTS(commands_table)];
+    const char *names[MAX_NAMES];
     const char *nearest;
 
     if (strcmp(text, "help") == 0) {
         parser->out->command = COMMAND_HELP;
         return 1;
     }
-    for (unsigned i = 0; i < N_ELEMENTS(commands_table); i++) {
+    assert(n_commands <= MAX_NAMES);
+    for (unsigned i = 0; i < n_commands; i++) {
         const struct command_row *row = &commands_table[i];
 
         names[i] = row->name;
@@ -503,7 +381,7 @@ static int read_command(struct parser *parser, const char *text)
             parser->out->command = row->id;
         return 1;
     }
-    nearest = nearest_find(text, names, N_ELEMENTS(names));
+    nearest = nearest_find(text, names, n_commands);
     return err_set(parser->err, ERR_INVALID, "unknown command '%.60s'%s%s%s", text,
                    nearest != NULL ? ", did you mean '" : "; see 'supervisor --help'",
                    nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
@@ -523,6 +401,15 @@ static bool names_app(enum command command, const char *text)
                       command == COMMAND_TEST || command == COMMAND_LINT;
 
     return command == COMMAND_DEV || (takes_pack && is_pack(text));
+}
+
+static bool takes_words(const struct parser *parser)
+{
+    enum command id = parser->command->id;
+
+    return id == COMMAND_RUN || id == COMMAND_TEST ||
+           ((id == COMMAND_COMPLETION || id == COMMAND_MANUAL) &&
+            parser->out->args.n == 0);
 }
 
 static int read_word(struct parser *parser, const char *text)
@@ -548,7 +435,7 @@ static int read_word(struct parser *parser, const char *text)
     else if (parser->command->id == COMMAND_RUN && out->exec == NULL &&
              out->name == NULL)
         out->name = text;
-    else if (parser->command->id == COMMAND_RUN || parser->command->id == COMMAND_TEST)
+    else if (takes_words(parser))
         texts_add(&out->args, text);
     else
         return err_set(parser->err, ERR_INVALID, "'%s' takes no argument: '%.60s'",
@@ -566,7 +453,7 @@ static const char *name_of_command(enum command id)
 {
     unsigned i = 0;
 
-    while (i < N_ELEMENTS(commands_table) - 1 && commands_table[i].id != id)
+    while (i < n_commands - 1 && commands_table[i].id != id)
         i++;
     return commands_table[i].name;
 }
@@ -589,6 +476,11 @@ static int settle(struct parser *parser)
     if (out->command == COMMAND_RUN && out->name != NULL &&
         strcmp(out->name, "list") == 0)
         out->command = COMMAND_RUN_LIST;
+    if (out->command != COMMAND_RUN && out->command <= COMMAND_CONTRACTS &&
+        (out->exec != NULL || out->host != NULL))
+        return err_set(parser->err, ERR_INVALID,
+                       "-x and --host belong to 'run': supervisor run -x %s",
+                       out->exec != NULL ? out->exec : "NS:ENTRY");
     if (parser->restricted != NULL && out->command <= COMMAND_INIT &&
         out->command != parser->restricted->of)
         return err_set(parser->err, ERR_INVALID, "--%s belongs to '%s'",
@@ -600,11 +492,6 @@ static int settle(struct parser *parser)
     if (out->command == COMMAND_CONTRACTS && !out->doc.asked)
         return err_set(parser->err, ERR_INVALID,
                        "contracts needs to know what to do: supervisor contracts doc");
-    if (out->command != COMMAND_RUN && out->command <= COMMAND_CONTRACTS &&
-        (out->exec != NULL || out->host != NULL))
-        return err_set(parser->err, ERR_INVALID,
-                       "-x and --host belong to 'run': supervisor run -x %s",
-                       out->exec != NULL ? out->exec : "NS:ENTRY");
     if (parser->command == NULL && out->command == COMMAND_BOOT && out->configs.n == 0)
         return err_set(parser->err, ERR_INVALID,
                        "nothing to do: name a registry with --config, or a command");
@@ -659,55 +546,4 @@ void options_finish(struct options *options)
     free(options->lint.ns.items);
     free(options->lint.codes.items);
     memset(options, 0, sizeof(*options));
-}
-
-/* Those that every command has, or those of one. */
-static void print_options(FILE *out, const char *title, enum command of)
-{
-    bool any = false;
-
-    for (unsigned i = 0; i < N_ELEMENTS(options_table); i++) {
-        const struct option_row *row = &options_table[i];
-        char left[60];
-
-        if (row->of != of)
-            continue;
-        if (!any)
-            fprintf(out, "\n%s:\n", title);
-        any = true;
-        snprintf(left, sizeof(left), "%s--%s%s%s",
-                 row->letter != 0 ? (char[]){'-', row->letter, ',', ' ', 0} : "    ",
-                 row->name, row->value != NULL ? " " : "",
-                 row->value != NULL ? row->value : "");
-        fprintf(out, "  %-38s %s\n", left, row->help);
-    }
-}
-
-void options_print_help(FILE *out, const char *about)
-{
-    bool found = false;
-
-    for (unsigned i = 0; about != NULL && i < N_ELEMENTS(commands_table); i++) {
-        const struct command_row *row = &commands_table[i];
-
-        if (strcmp(row->name, about) != 0)
-            continue;
-        fprintf(out, "usage: supervisor %s\n\n%s%s\n", row->usage, row->help,
-                row->later ? " (not in this build)" : "");
-        if (row->id != COMMAND_BOOT)
-            print_options(out, "Its options", row->id);
-        found = true;
-    }
-    if (!found) {
-        fprintf(out, "usage: supervisor --config PATH [OPTIONS]\n"
-                     "       supervisor COMMAND [OPTIONS] [ARGS...]\n\n"
-                     "Runs apps made of actors, functions and services.\n\n"
-                     "Commands:\n");
-        for (unsigned i = 0; i < N_ELEMENTS(commands_table); i++) {
-            if (!commands_table[i].later)
-                fprintf(out, "  %-38s %s\n", commands_table[i].usage,
-                        commands_table[i].help);
-        }
-    }
-    print_options(out, "Options", COMMAND_BOOT);
 }

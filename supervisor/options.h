@@ -10,7 +10,6 @@
 #define TROUPE_SUPERVISOR_OPTIONS_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "common/log.h"
 
@@ -27,6 +26,8 @@ enum command {
     COMMAND_PACK,
     COMMAND_CONTRACTS,
     COMMAND_INIT, /* only as wippy: writes wippy.lock */
+    COMMAND_COMPLETION,
+    COMMAND_MANUAL,
     COMMAND_HELP,
     COMMAND_VERSION,
 };
@@ -74,8 +75,5 @@ struct options {
  * needs options_finish() in any case. */
 int options_parse(struct options *out, int argc, char **argv, struct err *err);
 void options_finish(struct options *options);
-
-/* Help about one command, or about all for NULL. */
-void options_print_help(FILE *out, const char *about);
 
 #endif

@@ -18,31 +18,29 @@
 
 #include "supervisor/supctl_table.h"
 
-static const struct command_table *const tables[] = {
+const struct command_table *const supctl_tables[] = {
     &supctl_service_commands,  &supctl_actor_commands,   &supctl_follow_commands,
     &supctl_registry_commands, &supctl_observe_commands, &supctl_system_commands,
+    &supctl_manual_commands,
 };
+const unsigned supctl_n_tables = N_ELEMENTS(supctl_tables);
 
 /* What a later build will know. */
 static const char *const later[] = {
-    "groups", "workflow", "queue", "upgrade", "completion",
+    "workflow",
+    "queue",
+    "upgrade",
 };
 
 enum global_flag {
-    GLOBAL_JSON = 1 << 16,
+    GLOBAL_JSON = SUPCTL_GLOBAL,
     GLOBAL_CONTROL,
     GLOBAL_TIMEOUT,
     GLOBAL_HELP,
     GLOBAL_VERSION
 };
 
-static const struct flag_row {
-    const char *name;
-    char letter;
-    unsigned id;       /* enum flag or enum global_flag */
-    const char *value; /* NULL = takes none */
-    const char *help;
-} flags_table[] = {
+const struct flag_row supctl_flags[] = {
     {"json", 0, GLOBAL_JSON, NULL, "print JSON"},
     {"control", 0, GLOBAL_CONTROL, "PATH", "the supervisor's control socket"},
     {"timeout", 0, GLOBAL_TIMEOUT, "DURATION", "give up after that long: 500ms, 2m"},
@@ -53,13 +51,14 @@ static const struct flag_row {
     {"now", 0, FLAG_NOW, NULL, "don't wait for anything that runs"},
     {"follow", 'f', FLAG_FOLLOW, NULL, "go on with what comes"},
     {"service", 0, FLAG_SERVICE, "NS:ENTRY", "only what belongs to it"},
-    {"level", 0, FLAG_LEVEL, "LEVEL", "debug, info, warn or error, and above"},
+    {"level", 0, FLAG_LEVEL, "debug|info|warn|error", "only what is at least that"},
     {"lines", 'n', FLAG_LINES, "N", "how many old lines"},
     {"trace", 0, FLAG_TRACE, NULL, "record where the time goes, for 'supctl trace'"},
     {"context", 0, FLAG_CONTEXT, "K=V", "a value of the call's context; repeatable"},
     {"name", 0, FLAG_NAME, "NAME", "register the new actor under that name"},
     {"reason", 0, FLAG_REASON, "TEXT", "what the actor is told"},
 };
+const unsigned supctl_n_flags = N_ELEMENTS(supctl_flags);
 
 /* ---- for commands -------------------------------------------------------------------
  */
@@ -322,8 +321,8 @@ static const struct flag_row *find_flag(const char *text, size_t *n_name_out)
     size_t n = is_long ? strcspn(text + 2, "=") : 1;
 
     *n_name_out = n;
-    for (unsigned i = 0; i < N_ELEMENTS(flags_table); i++) {
-        const struct flag_row *row = &flags_table[i];
+    for (unsigned i = 0; i < N_ELEMENTS(supctl_flags); i++) {
+        const struct flag_row *row = &supctl_flags[i];
 
         if (is_long ? strlen(row->name) == n && memcmp(row->name, text + 2, n) == 0
                     : row->letter == text[1] && (row->value != NULL || text[2] == '\0'))
@@ -334,10 +333,10 @@ static const struct flag_row *find_flag(const char *text, size_t *n_name_out)
 
 static int unknown_flag(const char *text)
 {
-    const char *names[N_ELEMENTS(flags_table)], *nearest = NULL;
+    const char *names[N_ELEMENTS(supctl_flags)], *nearest = NULL;
 
-    for (unsigned i = 0; i < N_ELEMENTS(flags_table); i++)
-        names[i] = flags_table[i].name;
+    for (unsigned i = 0; i < N_ELEMENTS(supctl_flags); i++)
+        names[i] = supctl_flags[i].name;
     if (text[1] == '-')
         nearest = nearest_find(text + 2, names, N_ELEMENTS(names));
     if (nearest != NULL)
@@ -402,9 +401,9 @@ static int read_arguments(struct supctl *ctl, int argc, char **argv, unsigned *s
 static const struct command *find_command(const char **words, unsigned n_words,
                                           unsigned *n_words_out)
 {
-    for (unsigned t = 0; t < N_ELEMENTS(tables); t++) {
-        for (unsigned i = 0; i < tables[t]->n; i++) {
-            const struct command *row = &tables[t]->rows[i];
+    for (unsigned t = 0; t < supctl_n_tables; t++) {
+        for (unsigned i = 0; i < supctl_tables[t]->n; i++) {
+            const struct command *row = &supctl_tables[t]->rows[i];
             const char *blank = strchr(row->name, ' ');
             size_t n = blank != NULL ? (size_t)(blank - row->name) : strlen(row->name);
 
@@ -430,9 +429,10 @@ static int unknown_command(const char **words, unsigned n_words)
             return usage("'%s' is not in this build", words[0]);
     }
     snprintf(typed, sizeof(typed), "%s", words[0]);
-    for (unsigned t = 0; t < N_ELEMENTS(tables); t++) {
-        for (unsigned i = 0; i < tables[t]->n && n < N_ELEMENTS(names); i++) {
-            const char *name = tables[t]->rows[i].name, *blank = strchr(name, ' ');
+    for (unsigned t = 0; t < supctl_n_tables; t++) {
+        for (unsigned i = 0; i < supctl_tables[t]->n && n < N_ELEMENTS(names); i++) {
+            const char *name = supctl_tables[t]->rows[i].name,
+                       *blank = strchr(name, ' ');
 
             names[n++] = name;
             if (blank != NULL && n_words > 1 &&
@@ -446,52 +446,11 @@ static int unknown_command(const char **words, unsigned n_words)
     return usage("unknown command '%s'", typed);
 }
 
-static void print_flags(unsigned mask)
-{
-    printf("\nOptions:\n");
-    for (unsigned i = 0; i < N_ELEMENTS(flags_table); i++) {
-        const struct flag_row *row = &flags_table[i];
-        char left[48];
-
-        if (row->id < GLOBAL_JSON && (row->id & mask) == 0)
-            continue;
-        snprintf(left, sizeof(left), "%s--%s%s%s",
-                 row->letter != 0 ? (char[]){'-', row->letter, ',', ' ', 0} : "    ",
-                 row->name, row->value != NULL ? " " : "",
-                 row->value != NULL ? row->value : "");
-        printf("  %-28s %s\n", left, row->help);
-    }
-}
-
 static int print_help(const char *about)
 {
-    bool found = false;
-
-    for (unsigned t = 0; about != NULL && t < N_ELEMENTS(tables); t++) {
-        for (unsigned i = 0; i < tables[t]->n; i++) {
-            const struct command *row = &tables[t]->rows[i];
-            size_t n = strcspn(row->name, " ");
-
-            if (strlen(about) != n || strncmp(row->name, about, n) != 0)
-                continue;
-            printf("usage: supctl %s\n  %s\n", row->usage, row->help);
-            print_flags(row->flags);
-            found = true;
-        }
-    }
-    if (found)
+    if (supctl_print_help(about))
         return EXIT_OK;
-    if (about != NULL && strcmp(about, "help") != 0)
-        return usage("no such command: '%s'", about);
-    printf("usage: supctl COMMAND [OPTIONS] [ARGS...]\n\n"
-           "Looks into and steers a running supervisor.\n\nCommands:\n");
-    for (unsigned t = 0; t < N_ELEMENTS(tables); t++) {
-        for (unsigned i = 0; i < tables[t]->n; i++)
-            printf("  %-42s %s\n", tables[t]->rows[i].usage, tables[t]->rows[i].help);
-    }
-    printf("  %-42s %s\n", "help [COMMAND]", "print help");
-    print_flags(0);
-    return EXIT_OK;
+    return usage("no such command: '%s'", about != NULL ? about : "");
 }
 
 static int run(struct supctl *ctl, unsigned seen)
@@ -502,17 +461,16 @@ static int run(struct supctl *ctl, unsigned seen)
         print_help(NULL);
         return EXIT_USAGE;
     }
-    if (strcmp(ctl->args[0], "help") == 0)
-        return print_help(ctl->n_args > 1 ? ctl->args[1] : NULL);
     ctl->command = find_command(ctl->args, ctl->n_args, &n_words);
     if (ctl->command == NULL)
         return unknown_command(ctl->args, ctl->n_args);
     ctl->args += n_words;
     ctl->n_args -= n_words;
     extra = seen & ~ctl->command->flags;
-    for (unsigned i = 0; i < N_ELEMENTS(flags_table); i++) {
-        if (flags_table[i].id < GLOBAL_JSON && (flags_table[i].id & extra) != 0)
-            return usage("'%s' takes no --%s", ctl->command->name, flags_table[i].name);
+    for (unsigned i = 0; i < N_ELEMENTS(supctl_flags); i++) {
+        if (supctl_flags[i].id < GLOBAL_JSON && (supctl_flags[i].id & extra) != 0)
+            return usage("'%s' takes no --%s", ctl->command->name,
+                         supctl_flags[i].name);
     }
     if (ctl->n_args < ctl->command->n_min || ctl->n_args > ctl->command->n_max)
         return usage("usage: supctl %s", ctl->command->usage);
@@ -527,6 +485,8 @@ int main(int argc, char **argv)
     int code;
 
     signal(SIGPIPE, SIG_DFL); /* a reader that has enough ends us without a word */
+    if (argc > 1 && strcmp(argv[1], "complete") == 0)
+        return supctl_complete(argc - 2, argv + 2);
     ctl.is_terminal = isatty(STDOUT_FILENO) == 1;
     ctl.control = getenv("TROUPE_CONTROL");
     code = read_arguments(&ctl, argc, argv, &seen);

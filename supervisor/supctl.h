@@ -61,6 +61,7 @@ struct command {
 struct command_table {
     const struct command *rows;
     unsigned n;
+    const char *title;
 };
 extern const struct command_table supctl_service_commands;  /* supctl_services.c */
 extern const struct command_table supctl_actor_commands;    /* supctl_actors.c */
@@ -68,6 +69,21 @@ extern const struct command_table supctl_system_commands;   /* supctl_system.c *
 extern const struct command_table supctl_registry_commands; /* supctl_registry.c */
 extern const struct command_table supctl_follow_commands;   /* supctl_follow.c */
 extern const struct command_table supctl_observe_commands;  /* supctl_observe.c */
+extern const struct command_table supctl_manual_commands;   /* supctl_manual.c */
+
+/* All of them, and all options; supctl.c reads command lines by these. */
+struct flag_row {
+    const char *name;
+    char letter; /* 0 = none */
+    unsigned id; /* enum flag, or one that every command takes: SUPCTL_GLOBAL up */
+    const char *value; /* NULL = takes none */
+    const char *help;
+};
+#define SUPCTL_GLOBAL (1U << 16)
+extern const struct command_table *const supctl_tables[];
+extern const unsigned supctl_n_tables;
+extern const struct flag_row supctl_flags[];
+extern const unsigned supctl_n_flags;
 
 /* ---- for commands -------------------------------------------------------------------
  */
@@ -98,6 +114,15 @@ int supctl_fail_text(const struct supctl *ctl, enum err_kind kind, const char *f
 
 int supctl_run_trace(struct supctl *ctl);  /* supctl_trace.c */
 int supctl_run_doctor(struct supctl *ctl); /* supctl_doctor.c */
+
+/* ---- supctl_manual.c: help and completion
+ * -------------------------------------------- */
+
+/* Help about one command, or about all for NULL; false: no such command. */
+bool supctl_print_help(const char *about);
+
+/* `supctl complete WORDS...`, which completion scripts call: an exit status. */
+int supctl_complete(int argc, char **argv);
 
 #define ASK_TIMEOUT_MS 10000 /* for what the supervisor knows itself */
 

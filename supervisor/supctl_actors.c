@@ -176,4 +176,5 @@ static const struct command commands[] = {
     {"groups", "groups [SCOPE [GROUP]]", "process groups, or the members of one", 0, 2,
      0, run_groups},
 };
-const struct command_table supctl_actor_commands = {commands, N_ELEMENTS(commands)};
+const struct command_table supctl_actor_commands = {commands, N_ELEMENTS(commands),
+                                                    "Actors"};

@@ -137,4 +137,5 @@ static const struct command commands[] = {
     {"events", "events [SYSTEM [KIND]]", "events of the bus, as they come", 0, 2,
      FLAG_FOLLOW, run_events},
 };
-const struct command_table supctl_follow_commands = {commands, N_ELEMENTS(commands)};
+const struct command_table supctl_follow_commands = {commands, N_ELEMENTS(commands),
+                                                     "Logs and events"};

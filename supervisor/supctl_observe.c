@@ -54,4 +54,5 @@ static const struct command commands[] = {
     {"trace", "trace [ID]", "recorded traces, or where the time of one went", 0, 1,
      FLAG_LINES, supctl_run_trace},
 };
-const struct command_table supctl_observe_commands = {commands, N_ELEMENTS(commands)};
+const struct command_table supctl_observe_commands = {commands, N_ELEMENTS(commands),
+                                                      "Figures"};

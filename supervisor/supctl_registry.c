@@ -340,4 +340,5 @@ static const struct command commands[] = {
     {"reload", "reload", "read the app's files again and run what has changed", 0, 0,
      FLAG_DRY_RUN, run_reload},
 };
-const struct command_table supctl_registry_commands = {commands, N_ELEMENTS(commands)};
+const struct command_table supctl_registry_commands = {commands, N_ELEMENTS(commands),
+                                                       "The registry"};

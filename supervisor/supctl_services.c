@@ -433,4 +433,5 @@ static const struct command commands[] = {
     {"call", "call NS:ENTRY [JSON...]", "call a function, print its result as JSON", 1,
      UINT_MAX, FLAG_CONTEXT | FLAG_TRACE, run_call},
 };
-const struct command_table supctl_service_commands = {commands, N_ELEMENTS(commands)};
+const struct command_table supctl_service_commands = {commands, N_ELEMENTS(commands),
+                                                      "Services and pools"};

@@ -31,4 +31,5 @@ static const struct command commands[] = {
     {"doctor", "doctor", "what this machine lacks, and what that costs", 0, 0, 0,
      supctl_run_doctor},
 };
-const struct command_table supctl_system_commands = {commands, N_ELEMENTS(commands)};
+const struct command_table supctl_system_commands = {commands, N_ELEMENTS(commands),
+                                                     "The supervisor"};

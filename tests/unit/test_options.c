@@ -1,5 +1,6 @@
 #include "supervisor/options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/err.h"

@@ -1,0 +1,97 @@
+#include "supervisor/manual.h"
+
+#include <string.h>
+
+/* %P is the program's name. Each asks it with the words typed so far. */
+
+static const char bash_script[] =
+    "# bash completion of %P; printed by '%P completion bash'\n"
+    "_%P() {\n"
+    "    local line=${COMP_LINE:0:COMP_POINT} word typed kept\n"
+    "    local -a words=() found=()\n"
+    "    read -ra words <<<\"$line\"\n"
+    "    [[ $line != *[[:space:]] ]] || words+=('')\n"
+    "    typed=${words[-1]}\n"
+    "    COMPREPLY=()\n"
+    "    while IFS=$'\\t' read -r word _; do\n"
+    "        case $word in\n"
+    "        :files | :folders)\n"
+    "            compopt -o filenames 2>/dev/null\n"
+    "            [[ $typed != --*=* ]] || typed=${typed#*=}\n"
+    "            if [[ $word = :files ]]; then\n"
+    "                mapfile -t found < <(compgen -f -- \"$typed\")\n"
+    "            else\n"
+    "                mapfile -t found < <(compgen -d -- \"$typed\")\n"
+    "            fi\n"
+    "            COMPREPLY=(\"${found[@]}\")\n"
+    "            ;;\n"
+    "        ?*) COMPREPLY+=(\"$word\") ;;\n"
+    "        esac\n"
+    "    done < <(\"${words[0]}\" complete \"${words[@]:1}\" 2>/dev/null)\n"
+    "    # Bash takes what stands behind a colon or '=' for a word of its own.\n"
+    "    kept=\n"
+    "    [[ $COMP_WORDBREAKS != *:* || $typed != *:* ]] || "
+    "kept=${typed%\"${typed##*:}\"}\n"
+    "    [[ $COMP_WORDBREAKS != *=* || $typed != --*=* ]] || kept=${typed%%=*}=\n"
+    "    [[ -z $kept ]] || COMPREPLY=(\"${COMPREPLY[@]#\"$kept\"}\")\n"
+    "}\n"
+    "complete -F _%P %P\n";
+
+static const char zsh_script[] =
+    "#compdef %P\n"
+    "# zsh completion of %P; printed by '%P completion zsh'\n"
+    "_%P() {\n"
+    "    local line\n"
+    "    local -a lines found\n"
+    "    lines=(\"${(@f)$(\"${words[1]}\" complete \"${(@)words[2,CURRENT]}\" "
+    "2>/dev/null)}\")\n"
+    "    for line in $lines; do\n"
+    "        case $line in\n"
+    "        :files) _files ;;\n"
+    "        :folders) _files -/ ;;\n"
+    "        ?*) found+=(\"${${line%%$'\\t'*}//:/\\\\:}:${line#*$'\\t'}\") ;;\n"
+    "        esac\n"
+    "    done\n"
+    "    (( ! $#found )) || _describe %P found\n"
+    "}\n"
+    "if [[ $funcstack[1] = _%P ]]; then\n"
+    "    _%P \"$@\"\n"
+    "else\n"
+    "    compdef _%P %P\n"
+    "fi\n";
+
+static const char fish_script[] =
+    "# fish completion of %P; printed by '%P completion fish'\n"
+    "function __%P_complete\n"
+    "    set -l words (commandline -opc)\n"
+    "    set -l typed (commandline -ct)\n"
+    "    for line in (command $words[1] complete $words[2..-1] \"$typed\" "
+    "2>/dev/null)\n"
+    "        switch $line\n"
+    "            case :files\n"
+    "                __fish_complete_path \"$typed\"\n"
+    "            case :folders\n"
+    "                __fish_complete_directories \"$typed\"\n"
+    "            case '*'\n"
+    "                echo $line\n"
+    "        end\n"
+    "    end\n"
+    "end\n"
+    "complete -c %P -f -a '(__%P_complete)'\n";
+
+bool manual_print_completion(const char *program, const char *shell, FILE *out)
+{
+    const char *script = strcmp(shell, "bash") == 0   ? bash_script
+                         : strcmp(shell, "zsh") == 0  ? zsh_script
+                         : strcmp(shell, "fish") == 0 ? fish_script
+                                                      : NULL;
+
+    if (script == NULL)
+        return false;
+    for (const char *next; (next = strstr(script, "%P")) != NULL; script = next + 2) {
+        fwrite(script, 1, (size_t)(next - script), out);
+        fputs(program, out);
+    }
+    fputs(script, out);
+    return true;
+}
