@@ -7,7 +7,6 @@ import random
 import re
 import resource
 import signal
-import statistics
 import subprocess
 import time
 
@@ -29,6 +28,7 @@ end}
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 IS_ASAN = "asan" in troupe.BUILD
+SLOWNESS = 4 if troupe.SANITIZED else 1
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
@@ -303,11 +303,8 @@ def test_P1_a_hundred_crash_loops_leave_it_responsive(boot):
                     function("echo", ECHO)])
     running.allow("it will be restarted", "same")
     wait_for(lambda: sum(row["restarts"] for row in running.supctl("services")) > 300)
-    took = statistics.median(ping_ms(running) for _ in range(9))
-    assert took < 50, took
-    started = time.monotonic()
-    running.supctl("status")
-    assert time.monotonic() - started < 2
+    assert troupe.ping_cost_ms(running) < 50 * SLOWNESS
+    assert running.supctl("status")["supervisor"]["state"] == "running"
     assert running.call("app:echo", 1) == 1
 
 
@@ -319,23 +316,139 @@ case $2 in app:bad*) printf . >> {tmp_path}/forks; exit 1 ;; esac
 exec -a troupe-worker "{troupe.WORKER}" "$@"
 """)
     supervisor = troupe.lookalike(tmp_path, worker)
+    started = time.monotonic()
     running = boot([function("echo", ECHO),
                     *[function(f"bad{i}", ECHO, pool={"type": "static", "workers": 1})
                       for i in range(40)]], supervisor=supervisor)
     running.allow("worker died", "worker can't", "same")
     wait_for(lambda: os.path.getsize(tmp_path / "forks") >= 80)  # all, twice
-    assert statistics.median(ping_ms(running) for _ in range(9)) < 250
+    assert troupe.ping_cost_ms(running) < 50 * SLOWNESS
     assert running.call("app:echo", 1) == 1
     row = wait_for(lambda: (r := running.pool("app:bad0")).get("next_try_in_ms") and r)
     assert row["state"] == "failed" and row["n_deaths"] >= 2
-    made = os.path.getsize(tmp_path / "forks")
-    started = time.monotonic()
-    time.sleep(1)
-    rate = (os.path.getsize(tmp_path / "forks") - made) / (time.monotonic() - started)
-    assert rate < 200, rate
+    wait_for(lambda: os.path.getsize(tmp_path / "forks") >= 160)
+    # Forty first starts, a hundred at once, fifty a second after that; however late the
+    # shells came to write it down.
+    most = 40 + 100 + 50 * (time.monotonic() - started)
+    assert os.path.getsize(tmp_path / "forks") <= most
 
 
-# ---- P3, P5: signals
+# ---- P3: pids that come round
+
+BOMB = """
+return {main = function()
+    return string.find(("a"):rep(30), ("a?"):rep(30) .. ("a"):rep(30))
+end}
+"""
+DEAF = """
+local time = require("time")
+return {main = function()
+    while true do time.sleep("1h") end
+end}
+"""
+LAST_PID = "/proc/sys/kernel/ns_last_pid"
+# The shells that do this get pids far from those of workers.
+TAKE_PID = """
+for i in 1 2 3 4 5 6 7 8 9; do
+    echo $(({pid} - 1)) > {last_pid} || exit 2
+    sleep 1000 </dev/null >/dev/null 2>&1 &
+    [ $! = {pid} ] && echo 1000 > {last_pid} && exit 0
+    kill $!
+done
+exit 3
+"""
+
+
+def inner_pid(pid):
+    """Its number in the namespace that it lives in."""
+    with open(f"/proc/{pid}/status") as file:
+        return int(re.search(r"^NSpid:.*\s(\d+)$", file.read(), re.M).group(1))
+
+
+class Namespace:
+    """The pid namespace of a supervisor, where pids are given out as we like."""
+
+    def __init__(self, running):
+        self.init = wait_for(lambda: troupe.children_of(running.pid))[0]
+        self.run(f"echo 1000 > {LAST_PID}")
+
+    def run(self, script):
+        return subprocess.run(["nsenter", "-t", str(self.init), "-p", "-m", "sh", "-c",
+                               script], capture_output=True, text=True, check=False)
+
+    def worker_of(self, entry, but=None):
+        return wait_for(lambda: [pid for pid in troupe.children_of(self.init)
+                                 if troupe.command_line(pid)[2:3] == [entry]
+                                 and pid != but and process_state(pid) != "Z"])[0]
+
+    def kill_and_take_pid(self, pid):
+        """Somebody else has that number now; returns it."""
+        number = inner_pid(pid)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: process_state(pid) is None, what=f"{pid} to be reaped")
+        taken = self.run(TAKE_PID.format(pid=number, last_pid=LAST_PID))
+        if taken.returncode != 0:
+            os.kill(self.init, signal.SIGTERM)
+            pytest.skip(f"pids can't be chosen here: {taken}")
+        return number
+
+    def has_innocent(self, number):
+        return self.run(f"cat /proc/{number}/comm").stdout == "sleep\n"
+
+
+@needs_root
+def test_P3_a_pid_that_was_ours_is_not_ours_any_more(boot):
+    """Workers die while timers for their end run, and strangers get their pids."""
+    running = boot([function("bomb", BOMB, pool={"type": "static", "workers": 1}),
+                    host(host={"workers": 1},
+                         lifecycle={"auto_start": True, "stop_timeout": "300ms"}),
+                    process("deaf", DEAF, modules=["time"])],
+                   start=False, args=["--set", "calls.cancel_grace=300ms",
+                                      "--set", "calls.busy_grace=300ms"],
+                   prefix=["unshare", "--pid", "--fork", "--mount-proc",
+                           "--kill-child=SIGKILL"])
+    running.allow(".*")
+    if subprocess.run([*running.prefix, "true"], check=False).returncode != 0:
+        pytest.skip("no pid namespaces here")
+    running.start()
+    inside = Namespace(running)
+
+    # In the middle of a call, whose deadline and grace then pass.
+    call = running.call_in_background("app:bomb", timeout="200ms")
+    wait_for(lambda: running.pool("app:bomb")["n_busy"] == 1)
+    bomber = inside.worker_of("app:bomb")
+    first = inside.kill_and_take_pid(bomber)
+    assert call.wait(30) == FAILED
+    call.communicate()
+    # In the middle of a stop, whose timeout then passes.
+    running.supctl("spawn", "app:deaf", "app:host")
+    stop = subprocess.Popen([troupe.SUPCTL, "stop", "app:host", "--control",
+                             running.control], stderr=subprocess.DEVNULL)
+    running.wait_service("app:host", "stopping")
+    second = inside.kill_and_take_pid(inside.worker_of("app:host"))
+    assert stop.wait(30) in (OK, FAILED)
+
+    # Later timers of the same kinds have come to their ends: so have those.
+    next_bomber = inside.worker_of("app:bomb", but=bomber)
+    with pytest.raises(SupctlError):
+        running.call("app:bomb", timeout="200ms")
+    wait_for(lambda: process_state(next_bomber) is None)
+    assert running.run_supctl("start", "app:host").returncode == OK
+    running.supctl("spawn", "app:deaf", "app:host")
+    running.run_supctl("stop", "app:host")
+    running.wait_service("app:host", "stopped")
+    for number in first, second:
+        assert inside.has_innocent(number), f"a stranger with pid {number} was killed"
+
+    # The end of a stranger is nobody's news either.
+    assert inside.run(f"kill {first}").returncode == 0
+    wait_for(lambda: not inside.has_innocent(first))
+    assert running.run_supctl("start", "app:host").returncode == OK
+    os.kill(inside.init, signal.SIGTERM)
+    assert running.wait(30) == OK
+
+
+# ---- P5: signals
 
 
 def block_and_ignore():

@@ -435,10 +435,8 @@ def test_P1_a_hundred_services_in_a_crash_loop(boot):
     one.allow(CRASH, "app:s")
     one.spawn()
     wait_for(lambda: tries(one, "app:ok") == ("running", 0))
-    time.sleep(0.5)
-    started = time.monotonic()
-    one.supctl("status")
-    assert time.monotonic() - started < 1
+    wait_for(lambda: sum(row["restarts"] for row in one.supctl("services")) > 300)
+    assert troupe.ping_cost_ms(one) < (200 if troupe.SANITIZED else 50)
     assert one.service("app:ok")["state"] == "running"
 
 
