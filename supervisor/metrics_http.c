@@ -468,7 +468,7 @@ static int listen_at(const char *address, struct err *err)
     struct addrinfo *found;
     int fd, yes = 1, socket_bytes = SOCKET_BYTES;
 
-    if (resolve(address, &found, err) == -1)
+    if (resolve(address, &found, err) != 0)
         return -1;
     fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd != -1) {
