@@ -105,6 +105,7 @@ def running(boot_shared):
 
 
 def test_MT_1_counters_are_summed_over_workers(running):
+    """MP-20"""
     for i in range(12):
         note(running, "counter_inc", "hits", {"path": "/a"})
         note(running, "counter_add", "hits", 2.5, {"path": "/b"})
@@ -120,6 +121,7 @@ def test_MT_1_negative_additions_are_ignored(running):
 
 
 def test_MT_1_gauges_are_set_and_changed(running):
+    """DX-14"""
     note(running, "gauge_set", "level", 7)
     wait_for_sample(running, "level", 7)
     for _ in range(3):

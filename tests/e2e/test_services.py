@@ -8,7 +8,7 @@ import time
 import pytest
 
 import troupe
-from troupe import SupctlError, host, process, service, terminal, wait_for
+from troupe import SupctlError, function, host, process, service, terminal, wait_for
 
 IDLE = "return {main = function() process.events():receive() end}"
 CRASH = r"service failed|process failed|service .* failed|stays down"
@@ -303,6 +303,36 @@ end}""", modules=["logger"])])
     assert record["reason"] == "scheduler shutdown"
     assert record["kind"] == "pid.cancel"
     assert record["from"] == "{|}"
+
+
+def test_PH4_MP21_thousands_say_farewell_when_the_host_stops(boot):
+    n = 5000
+    one = boot([host(), host("other", host={"workers": 1}),
+                process("count", """
+return {main = function(n)
+    local inbox, events, got = process.inbox(), process.events(), 0
+    process.registry.register("count")
+    while got < n do
+        local r = channel.select{inbox:case_receive(), events:case_receive()}
+        if r.channel == inbox then got = got + 1 end
+    end
+    logger:info("farewells", {n = got})
+end}""", modules=["logger"]),
+                process("p", """
+return {main = function()
+    process.events():receive()
+    process.send("count", "farewell")
+end}"""),
+                function("start", """
+return {main = function(n)
+    assert(process.spawn("app:count", "app:other", n))
+    for i = 1, n do assert(process.spawn("app:p", "app:host")) end
+    return n
+end}""")])
+    assert one.call("app:start", n) == n
+    wait_for(lambda: one.run_supctl("--json", "stop", "app:host").returncode == 0)
+    assert one.wait_record('"farewells"')[0]["n"] == n
+    assert one.actors("app:p") == []
 
 
 def test_PH3_spawn_on_a_host_that_does_not_run(boot):

@@ -165,7 +165,7 @@ case("CH-5 what completes at once keeps the processor", function(t)
     t.ok(#order <= 1, "the consumer ran " .. #order .. " times in between")
 end)
 
-case("CH-6 T-12 the first ready case wins, always", function(t)
+case("CH-6 T-12 MP-11 the first ready case wins, always", function(t)
     local a, b = channel.new(200), channel.new(200)
     for i = 1, 100 do
         a:send(i)
@@ -198,7 +198,7 @@ case("CH-6 a send case tells what was sent", function(t)
     t.eq(ch:receive(), "v")
 end)
 
-case("CH-6 accessors called anew keep their identity", function(t)
+case("CH-6 MP-10 accessors called anew keep their identity", function(t)
     local timer = time.timer("5ms")
     local got = channel.select{process.inbox():case_receive(),
         process.events():case_receive(), timer:response():case_receive()}

@@ -145,6 +145,24 @@ does["main ends first"] = function(parent)
     return "main"
 end
 
+-- Ends with a coroutine asleep whose variables would tell parent of their end.
+does["leaves guards"] = function(parent)
+    local function tell()
+        process.send(parent, "a guard ran")
+    end
+    kept = setmetatable({}, {__gc = tell, __close = tell})
+    coroutine.spawn(function()
+        local guard <close> = kept
+        pcall(time.sleep, "10s")
+        tell(guard)
+    end)
+    return "main"
+end
+
+does["clock"] = function()
+    return time.now():unix_nano()
+end
+
 does["own state"] = function()
     counter = (counter or 0) + 1
     local tally = require("tally")

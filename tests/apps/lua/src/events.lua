@@ -78,6 +78,13 @@ case("EV-5 fields and data", function(t)
     t.list(sub:channel():receive().data, {1, 2, 3})
 end)
 
+case("EV-5 DX-18 a table with both parts stays whole", function(t)
+    local sub = events.subscribe("dx18")
+    events.send("dx18", "k", "/p", {1, 2, name = "n", [10] = "ten"})
+    local data = sub:channel():receive().data
+    t.list({data[1], data[2], data.name, data[10]}, {1, 2, "n", "ten"})
+end)
+
 case("EV-6 MP-13 all subscribers see one order", function(t)
     local me = process.pid()
     local pids = {}

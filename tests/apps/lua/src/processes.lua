@@ -37,7 +37,14 @@ local function quiet()
     return got.channel == limit
 end
 
-case("PM-1 globals and libraries belong to one process", function(t)
+-- No message within a while in which one would have come.
+local function quiet_inbox()
+    local limit = time.after("50ms")
+    return channel.select{process.inbox():case_receive(), limit:case_receive()}.channel
+        == limit
+end
+
+case("PM-1 MP-22 globals and libraries belong to one process", function(t)
     local a, b = result_of("own state"), result_of("own state")
     t.list(a.value, {1, 1})
     t.list(b.value, {1, 1})
@@ -170,7 +177,7 @@ case("PM-6 a running function is a process", function(t)
     t.fails("NotFound", "name not registered", process.registry.lookup("fn name"))
 end)
 
-case("PM-6 a function is answered in its own inbox, and can be monitored", function(t)
+case("PM-6 MP-18 a function is answered in its own inbox, and can be monitored", function(t)
     local future = funcs.async("suite:fn_waits", process.pid())
     local pid = next_message("here I am")
     t.eq(process.monitor(pid), true)
@@ -179,7 +186,7 @@ case("PM-6 a function is answered in its own inbox, and can be monitored", funct
     t.eq(exit_of(pid).from, pid)
 end)
 
-case("PM-7 T-18 values cross exactly", function(t)
+case("PM-7 T-18 MP-14 LUA-51 values cross exactly", function(t)
     local pid = spawn("echo")
     local shared = {1}
     local sent = {int = 3, float = 1.0, big = (1 << 53) + 1, bytes = "\0\xff\n",
@@ -201,6 +208,18 @@ case("PM-7 T-18 values cross exactly", function(t)
     t.eq(got[true], "bool key")
     t.eq(got.holes[3], 3)
     t.eq(next(got.empty), nil)
+    process.terminate(pid)
+end)
+
+case("LUA-50 what was sent is a copy, what is received too", function(t)
+    local pid, mine = spawn("echo"), {n = 1, inner = {n = 1}}
+    process.send(pid, "ping", mine)
+    mine.n, mine.inner.n = 2, 2
+    local back = next_message("pong")
+    t.eq(back.n, 1)
+    t.eq(back.inner.n, 1)
+    back.inner.n = 3
+    t.eq(mine.inner.n, 2)
     process.terminate(pid)
 end)
 
@@ -238,7 +257,7 @@ case("PM-7 two arguments that share a table become two tables", function(t)
     t.ok(a ~= b)
 end)
 
-case("PID-1 a pid is text of one form", function(t)
+case("PID-1 DX-22 a pid is text of one form", function(t)
     t.eq(type(process.pid()), "string")
     t.ok(string.find(process.pid(), "^{suite:host|0x%x%x%x%x%x+}$"), process.pid())
     local pid = spawn("idle")
@@ -634,11 +653,14 @@ case("CT-4 PM-2d children outlive their parent", function(t)
     process.terminate(child)
 end)
 
+case("PM-5 MP-23 what main leaves behind runs no more code", function(t)
+    t.eq(result_of("leaves guards", process.pid()).value, "main")
+    t.ok(quiet_inbox(), "a guard ran")
+end)
+
 case("PM-5 CO-4 coroutines end with main", function(t)
     t.eq(result_of("main ends first", process.pid()).value, "main")
-    local limit = time.after("50ms")
-    t.ok(channel.select{process.inbox():case_receive(), limit:case_receive()}.channel
-        == limit)
+    t.ok(quiet_inbox(), "a coroutine went on")
 end)
 
 case("NR-1 a name has one owner", function(t)
@@ -708,6 +730,17 @@ case("MP-4 order holds over name and pid mixed", function(t)
     exit_of(pid)
     for i = 1, 200 do process.send(names[i % 2 + 1], "n", i) end
     for i = 1, 200 do t.eq(next_message("n"), i) end
+end)
+
+case("MP-24 clocks of workers agree", function(t)
+    for _ = 1, 20 do
+        local before = time.now()
+        local there = result_of("clock").value
+        local after = time.now()
+        t.ok(before:unix_nano() <= there and there <= after:unix_nano(),
+            string.format("%d <= %d <= %d", before:unix_nano(), there, after:unix_nano()))
+        t.ok(time.now():sub(time.unix(0, there)):nanoseconds() >= 0)
+    end
 end)
 
 case("PH-2 T-16 MP-2 ten thousand monitored children", function(t)

@@ -108,7 +108,7 @@ case("NR-1 NR-2 scopes of a cluster need one", function(t)
     t.eq(names.unregister("rules.y"), false)
 end)
 
-case("EX-2 an event has these fields and no others", function(t)
+case("EX-2 DX-23 an event has these fields and no others", function(t)
     local pid = assert(process.spawn_monitored("suite:seven", HOST, 7))
     local fields = {}
     for k in pairs(next_event()) do fields[#fields + 1] = k end

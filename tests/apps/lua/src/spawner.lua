@@ -115,7 +115,7 @@ case("SP-6 PM-7 what an owner is sent keeps its shared tables", function(t)
     process.registry.unregister("spawner-owner")
 end)
 
-case("SP-6 racing spawns end with one process", function(t)
+case("SP-6 MP-16 racing spawns end with one process", function(t)
     local named = process.with_options({}):with_name("spawner-race")
     local pids, one = channel.new(10), nil
     for i = 1, 10 do

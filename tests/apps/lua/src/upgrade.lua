@@ -49,7 +49,7 @@ case("UP-1 without an id it is the same entry with fresh globals", function(t)
     end
 end)
 
-case("UP-1 names, context and host stay, watchers see nothing", function(t)
+case("UP-1 MP-17 names, context and host stay, watchers see nothing", function(t)
     local events = process.events()
     local pid = assert(process.with_context({color = "red"})
         :spawn_monitored(OLD, HOST, process.pid(), "named", NEW))
