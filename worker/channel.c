@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "worker/actor.h"
+#include "worker/frozen.h"
 #include "worker/modules/errors.h"
 #include "worker/object.h"
 #include "worker/sched.h"
@@ -576,6 +577,8 @@ static int channel_select(lua_State *L)
 
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
+    if (frozen_push_contents(L, 1))
+        lua_replace(L, 1);
     luaL_argcheck(L, lua_rawlen(L, 1) <= CASES_MAX, 1, "too many cases");
     n = (int)lua_rawlen(L, 1);
     for (int i = 1; i <= n; i++) {

@@ -187,3 +187,16 @@ bool frozen_test(lua_State *L, int idx)
     lua_pop(L, 1);
     return true;
 }
+
+int frozen_get_field(lua_State *L, int idx, const char *name)
+{
+    int type;
+
+    idx = lua_absindex(L, idx);
+    if (!frozen_push_contents(L, idx))
+        lua_pushvalue(L, idx);
+    lua_pushstring(L, name);
+    type = lua_rawget(L, -2);
+    lua_remove(L, -2);
+    return type;
+}

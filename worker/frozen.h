@@ -26,6 +26,10 @@ void frozen_freeze(lua_State *L, int idx);
  * pushes nothing. Needs two stack slots, raises nothing. */
 bool frozen_push_contents(lua_State *L, int idx);
 
+/* Pushes a field of the table at idx, frozen or not, as lua_rawget would; returns its
+ * type. */
+int frozen_get_field(lua_State *L, int idx, const char *name);
+
 bool frozen_test(lua_State *L, int idx);
 
 #endif

@@ -84,13 +84,10 @@ static void set_call_meta(lua_State *L)
 /* Pushes the field of the table that next() was given, or else of the handler's own. */
 static int push_field(lua_State *L, const struct next_plan *plan, const char *name)
 {
-    lua_pushstring(L, name);
-    lua_rawget(L, plan->call);
-    if (!lua_isnil(L, -1))
+    if (frozen_get_field(L, plan->call, name) != LUA_TNIL)
         return lua_type(L, -1);
     lua_pop(L, 1);
-    lua_pushstring(L, name);
-    return lua_rawget(L, plan->original);
+    return frozen_get_field(L, plan->original, name);
 }
 
 static lua_Integer count_args(lua_State *L, int args)

@@ -114,6 +114,8 @@ APP = [
             return "instead"
         elseif what == "twice" then
             return {next().n, next({args = {}}).n}
+        elseif what == "frozen" then
+            return next(table.freeze({args = table.freeze({"cold"})}))
         elseif what == "side by side" then
             local ch = channel.new(2)
             for i = 1, 2 do
@@ -334,6 +336,7 @@ def test_F54_arguments(shared):
     assert shared.call("app:changed", "table")["args"] == [1, 2]
     got = shared.call("app:changed", "copy", 5)
     assert (got["n"], got["args"]) == (2, ["copy"])
+    assert shared.call("app:changed", "frozen")["args"] == ["cold"]
     got = shared.call("app:changed", "shared", 1)["args"]
     assert got == [[1], [[1], [1]]]
 

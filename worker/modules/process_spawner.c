@@ -123,14 +123,11 @@ static void need_network(lua_State *L, int options)
 {
     const char *network;
 
-    if (!frozen_push_contents(L, options))
-        lua_pushvalue(L, options);
-    lua_pushliteral(L, "network");
-    lua_rawget(L, -2);
+    frozen_get_field(L, options, "network");
     network = lua_tostring(L, -1);
     if (network != NULL && !identity_allows(L, "network.select", network))
         luaL_error(L, "not allowed: network %s", network);
-    lua_pop(L, 2);
+    lua_pop(L, 1);
 }
 
 static int with_context(lua_State *L)

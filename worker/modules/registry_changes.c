@@ -8,6 +8,7 @@
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"
+#include "worker/frozen.h"
 #include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_registry.h"
@@ -29,10 +30,8 @@ static bool read_id(lua_State *L)
         return lua_rawlen(L, -1) != 0;
     if (!lua_istable(L, -1))
         return false;
-    lua_pushliteral(L, "ns");
-    lua_rawget(L, -2);
-    lua_pushliteral(L, "name");
-    lua_rawget(L, -3);
+    frozen_get_field(L, -1, "ns");
+    frozen_get_field(L, -2, "name");
     if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING ||
         lua_rawlen(L, -1) == 0)
         return false;
@@ -55,26 +54,19 @@ static void append_text_at(lua_State *L, int idx, struct buf *out)
     plain_append_text(out, text, n);
 }
 
-/* Pushes a field of the entry at idx; no metamethods. */
-static int push_raw(lua_State *L, int idx, const char *key)
-{
-    lua_pushstring(L, key);
-    return lua_rawget(L, idx);
-}
-
 /* Appends the entry at idx as {id, kind, meta, data}; -1 (INVALID): it is none. */
 static int append_entry(lua_State *L, int idx, struct buf *out, struct err *err)
 {
     int base = lua_gettop(L), id = base + 1, kind = base + 2, meta = base + 3,
         data = base + 4;
 
-    push_raw(L, idx, "id");
+    frozen_get_field(L, idx, "id");
     if (!read_id(L))
         return err_set(err, ERR_INVALID, "entry must have valid id field");
-    if (push_raw(L, idx, "kind") != LUA_TSTRING || lua_rawlen(L, kind) == 0)
+    if (frozen_get_field(L, idx, "kind") != LUA_TSTRING || lua_rawlen(L, kind) == 0)
         return err_set(err, ERR_INVALID, "entry must have kind field");
-    push_raw(L, idx, "meta");
-    push_raw(L, idx, "data");
+    frozen_get_field(L, idx, "meta");
+    frozen_get_field(L, idx, "data");
     plain_append_map(out, lua_isnil(L, data) ? 3 : 4);
     append_key(out, "id");
     append_text_at(L, id, out);
@@ -242,15 +234,18 @@ static int changes_tostring(lua_State *L)
 static void index_entries(lua_State *L, int idx, int map, int ids)
 {
     struct buf *out = &actor_current(L)->vm->rt->scratch;
-    lua_Integer n = (lua_Integer)lua_rawlen(L, idx), n_ids = 0;
+    lua_Integer n, n_ids = 0;
     int top = lua_gettop(L);
     struct err err;
 
+    if (frozen_push_contents(L, idx))
+        lua_replace(L, idx);
+    n = (lua_Integer)lua_rawlen(L, idx);
     for (lua_Integer i = 1; i <= n; i++) {
         buf_clear(out);
         lua_rawgeti(L, idx, i);
         if (lua_istable(L, -1) && append_entry(L, top + 1, out, &err) == 0) {
-            push_raw(L, top + 1, "id");
+            frozen_get_field(L, top + 1, "id");
             read_id(L);
             lua_pushvalue(L, -1);
             lua_rawseti(L, ids, ++n_ids);

@@ -189,6 +189,12 @@ case("CH-6 default comes as a key or as the second argument", function(t)
     t.eq(got.default, true)
 end)
 
+case("CH-6 the cases may be a frozen table", function(t)
+    local ch = channel.new(1)
+    ch:send("v")
+    t.eq(channel.select(table.freeze({ch:case_receive()}), true).value, "v")
+end)
+
 case("CH-6 a send case tells what was sent", function(t)
     local ch = channel.new(1)
     local got = channel.select{ch:case_send("v")}

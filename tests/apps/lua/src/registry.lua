@@ -223,4 +223,14 @@ case("REG-31 build_delta tells what leads from one list to the other", function(
     t.eq(#registry.build_delta(from, from), 0)
 end)
 
+case("REG-31 frozen tables are entries, ids and lists like others", function(t)
+    local one = table.freeze(entry("f:one", {data = table.freeze({n = 1})}))
+    local id = table.freeze({ns = "f", name = "two"})
+    local ops = registry.snapshot():changes():create(one):delete(id):ops()
+    t.eq(ops[1].entry.id, "f:one")
+    t.eq(ops[1].entry.data.n, 1)
+    t.eq(ops[2].entry.id, "f:two")
+    t.eq(#registry.build_delta({}, table.freeze({one})), 1)
+end)
+
 return case.entry
