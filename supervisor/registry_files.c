@@ -236,7 +236,7 @@ static bool is_link(int fd)
 /* For kernels (and filters) without openat2: part by part, and no links at all. */
 static int open_by_parts(int dir_fd, const char *name)
 {
-    int fd = dup(dir_fd), saved;
+    int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0), saved;
 
     while (fd != -1) {
         size_t n = strcspn(name, "/");
