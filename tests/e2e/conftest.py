@@ -13,6 +13,8 @@ import troupe  # noqa: E402 (found through the line above)
 
 def pytest_configure(config):
     troupe.become_subreaper()
+    # Shells start what runs in the background deaf to it, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for program in (troupe.SUPERVISOR, troupe.SUPCTL, troupe.WORKER):
         if not os.path.exists(program):
             raise pytest.UsageError(f"{program} is not built (TROUPE_BUILD says where)")

@@ -222,7 +222,7 @@ coroutine.spawn(function() while true do time.sleep("1ms") ticks = ticks + 1 end
 io.write("ready\\n")
 local line = io.readline()
 io.print(line, ticks > 3)""", modules=["io", "time"])])
-    child = subprocess.Popen([troupe.SUPERVISOR, "run", *folder.options(), "-x", "app:main"],
+    child = troupe.Child([troupe.SUPERVISOR, "run", *folder.options(), "-x", "app:main"],
                              cwd=folder.app, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              text=True)
     assert child.stdout.readline() == "ready\n"
@@ -269,7 +269,7 @@ return 6""", modules=["io"])])
 def test_TH3_signals_during_run_x(folder):
     folder.write([terminal(), main("io.print('up') process.events():receive() return 11",
                                    modules=["io"])])
-    child = subprocess.Popen([troupe.SUPERVISOR, "run", *folder.options(), "-x", "app:main"],
+    child = troupe.Child([troupe.SUPERVISOR, "run", *folder.options(), "-x", "app:main"],
                              cwd=folder.app, stdout=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "up\n"
     child.send_signal(signal.SIGINT)

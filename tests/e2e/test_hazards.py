@@ -94,7 +94,7 @@ def test_complaint15_a_stop_during_the_start_ends_in_time(boot, tmp_path):
 def test_P6_start_stop_and_restart_of_what_is_still_starting(boot, tmp_path):
     running, go = boot_late_host(boot, tmp_path)
     running.allow("app:slow", "app:s", "app:above")
-    stop = subprocess.Popen([troupe.SUPCTL, "stop", "app:slow", "--control",
+    stop = troupe.Child([troupe.SUPCTL, "stop", "app:slow", "--control",
                              running.control], stderr=subprocess.DEVNULL)
     assert stop.wait(30) in (OK, FAILED)
     running.wait_service("app:slow", "stopped")
@@ -177,7 +177,7 @@ def test_complaint7_a_reader_that_stops_costs_lines_never_time(boot):
     reader, writer = os.pipe()
     running = boot([function("write", WRITER, modules=["logger"])], start=False)
     with open(running.err_path, "ab") as err:
-        running.child = subprocess.Popen(running.argv(), cwd=running.cwd,
+        running.child = troupe.Child(running.argv(), cwd=running.cwd,
                                          env=running.env, stdin=subprocess.DEVNULL,
                                          stdout=writer, stderr=err)
     os.close(writer)
@@ -422,7 +422,7 @@ def test_P3_a_pid_that_was_ours_is_not_ours_any_more(boot):
     call.communicate()
     # In the middle of a stop, whose timeout then passes.
     running.supctl("spawn", "app:deaf", "app:host")
-    stop = subprocess.Popen([troupe.SUPCTL, "stop", "app:host", "--control",
+    stop = troupe.Child([troupe.SUPCTL, "stop", "app:host", "--control",
                              running.control], stderr=subprocess.DEVNULL)
     running.wait_service("app:host", "stopping")
     second = inside.kill_and_take_pid(inside.worker_of("app:host"))
@@ -538,7 +538,7 @@ def test_P6_a_random_walk_of_verbs_ends_where_it_should(boot):
     for _ in range(120):
         name = "app:" + rng.choice([*names, "host"])
         verb = rng.choice(["start", "stop", "restart", "reset-failed"])
-        children.append(subprocess.Popen(
+        children.append(troupe.Child(
             [troupe.SUPCTL, verb, name, "--control", running.control],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         if len(children) > 8:
@@ -780,7 +780,7 @@ def test_closed_standard_descriptors_are_nobody_elses(boot):
 def test_full_standard_output_is_no_reason_to_end(boot):
     running = boot([function("write", WRITER, modules=["logger"])], start=False)
     with open("/dev/full", "wb") as full, open(running.err_path, "ab") as err:
-        running.child = subprocess.Popen(running.argv(), cwd=running.cwd,
+        running.child = troupe.Child(running.argv(), cwd=running.cwd,
                                          env=running.env, stdout=full, stderr=err)
     open(running.out_path, "ab").close()
     wait_for(running.is_running)

@@ -314,7 +314,7 @@ def test_C3_a_slow_reader_is_told_how_much_it_missed(boot):
     end}
     """
     running = boot([function("chat", chat, modules=["logger"])])
-    child = subprocess.Popen([troupe.SUPCTL, "--json", "logs", "-f", "--control",
+    child = troupe.Child([troupe.SUPCTL, "--json", "logs", "-f", "--control",
                               running.control], stdout=subprocess.PIPE, text=True)
     child.stdout.readline()
     child.send_signal(signal.SIGSTOP)

@@ -189,7 +189,7 @@ def test_a_later_verb_that_contradicts_ends_the_earlier(boot):
     running = boot([host(), process("p", STUBBORN),
                     service("s", "app:p", stop_timeout="1s")])
     running.allow("stop timeout")
-    stop = subprocess.Popen([troupe.SUPCTL, "--json", "stop", "app:s", "--control",
+    stop = troupe.Child([troupe.SUPCTL, "--json", "stop", "app:s", "--control",
                              running.control], stdout=subprocess.DEVNULL,
                             stderr=subprocess.PIPE, text=True)
     running.wait_service("app:s", "stopping")
@@ -203,7 +203,7 @@ def test_no_slow_verb_delays_another(boot):
                     function("f", "return {main = function(n) return n end}"),
                     service("slow_one", "app:slow", stop_timeout="20s"),
                     service("s", "app:p")])
-    restart = subprocess.Popen([troupe.SUPCTL, "restart", "app:slow_one", "--control",
+    restart = troupe.Child([troupe.SUPCTL, "restart", "app:slow_one", "--control",
                                 running.control], stderr=subprocess.DEVNULL)
     running.wait_service("app:slow_one", "stopping")
     assert running.call("app:f", 1) == 1

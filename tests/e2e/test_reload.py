@@ -340,7 +340,7 @@ def test_P6_reload_during_reload_each_gets_an_answer(boot):
     children = []
     for i in range(1, 9):
         rewrite(one, [answering("f", str(i), pool=static())])
-        children.append(subprocess.Popen(
+        children.append(troupe.Child(
             [troupe.SUPCTL, "--json", "reload", "--control", one.control],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     for child in children:
@@ -367,7 +367,7 @@ def test_P6_a_stop_during_a_reload_ends_in_order(boot):
 
     one = boot(app("1"))
     rewrite(one, app("2"))
-    child = subprocess.Popen([troupe.SUPCTL, "--json", "reload", "--control", one.control],
+    child = troupe.Child([troupe.SUPCTL, "--json", "reload", "--control", one.control],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     os.kill(one.pid, signal.SIGTERM)
     assert one.wait() == troupe.OK

@@ -403,7 +403,7 @@ def test_complaint10_a_slow_stop_delays_no_other_command(boot):
                 service("slow", "app:deaf", stop_timeout="3s"),
                 process("p", IDLE), service("other", "app:p")])
     one.allow("stop timeout", CRASH)
-    slow = subprocess.Popen([troupe.SUPCTL, "stop", "app:slow", "--control", one.control],
+    slow = troupe.Child([troupe.SUPCTL, "stop", "app:slow", "--control", one.control],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for(lambda: one.service("app:slow")["state"] == "stopping")
     started = time.monotonic()
@@ -432,7 +432,7 @@ def test_P6_verbs_against_each_other_never_get_stuck(boot):
     children = []
     for i in range(30):
         verb = ["start", "stop", "restart"][i % 3]
-        children.append(subprocess.Popen(
+        children.append(troupe.Child(
             [troupe.SUPCTL, verb, "app:s", "--control", one.control],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
     for child in children:

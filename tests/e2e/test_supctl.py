@@ -109,7 +109,7 @@ def spawn_teller(running, name):
 
 def follow(running, *args):
     """supctl in the background; its lines come through .stdout."""
-    return subprocess.Popen([troupe.SUPCTL, *args, "--control", running.control],
+    return troupe.Child([troupe.SUPCTL, *args, "--control", running.control],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

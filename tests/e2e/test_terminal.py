@@ -94,7 +94,7 @@ def run(tmp_path):
     def start(name, *args, **options):
         options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE,
                    "stderr": subprocess.PIPE, **options}
-        child = subprocess.Popen(
+        child = troupe.Child(
             [troupe.SUPERVISOR, "run", "--state", str(tmp_path / "state"),
              "--control", str(tmp_path / "control"), "-x", "app:" + name, *args],
             cwd=tmp_path, **options)

@@ -39,7 +39,7 @@ class Terminal:
         self.slave = slave  # kept open: so what is written last can still be read
         self.resize(columns, lines)
         self.before = termios.tcgetattr(slave)
-        self.child = subprocess.Popen(
+        self.child = troupe.Child(
             [troupe.SUPCTL, *args, "--control", one.control], stdin=slave, stdout=slave,
             stderr=slave, env={**os.environ, "TERM": term, "LC_ALL": "C.UTF-8"},
             preexec_fn=self.take_terminal)

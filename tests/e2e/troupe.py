@@ -26,6 +26,7 @@ WORKER = os.path.join(BUILD, "worker", "worker")
 SANITIZED = "asan" in os.path.basename(BUILD)
 
 PATIENCE_S = 30.0  # for whatever a slow machine must get done in the end
+CHILD_S = 120.0  # nothing takes that long; what does, hangs
 POLL_S = 0.005
 
 OK, FAILED, USAGE, NOT_RUNNING, NO_SUCH_NAME, REFUSED, UNREACHABLE = 0, 1, 2, 3, 4, 5, 6
@@ -120,6 +121,16 @@ def collect_zombies():
         if pid == 0:
             return pids
         pids.append(pid)
+
+
+class Child(subprocess.Popen):
+    """A process whose end is not waited for without a bound."""
+
+    def wait(self, timeout=CHILD_S):
+        return super().wait(timeout)
+
+    def communicate(self, input=None, timeout=CHILD_S):  # pylint: disable=W0622
+        return super().communicate(input, timeout)
 
 
 class SupctlError(Exception):
@@ -231,7 +242,7 @@ class Troupe:
     def spawn(self):
         """Starts the process, waits for nothing."""
         with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
-            self.child = subprocess.Popen(
+            self.child = Child(
                 self.argv(), cwd=self.cwd, env=self.env, stdout=out, stderr=err,
                 stdin=self.stdin or subprocess.DEVNULL, preexec_fn=self.preexec)
         return self
@@ -367,7 +378,7 @@ class Troupe:
     def call_in_background(self, target, *args, timeout=None):
         """The same as a child process: .communicate(), .returncode."""
         options = ["--timeout", timeout] if timeout else []
-        return subprocess.Popen(
+        return Child(
             [SUPCTL, "--json", "call", *options, target, *map(json.dumps, args),
              "--control", self.control],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
