@@ -1,0 +1,5 @@
+local function main(name: string?): string
+    return "Hello, " .. (name or "world") .. "!"
+end
+
+return {main = main}

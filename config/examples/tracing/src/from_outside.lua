@@ -1,0 +1,5 @@
+local function main(traceparent, what)
+    return funcs.new():with_context({traceparent = traceparent}):call("tracing:order", what)
+end
+
+return {main = main}
