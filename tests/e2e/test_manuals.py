@@ -1,8 +1,11 @@
 """Help, manual pages and shell completion: one source, nothing missing in any."""
 
 import os
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -113,51 +116,6 @@ def test_what_is_not_there_is_refused(program, args, hint):
 # ---- in real shells
 
 
-BASH = """
-set -u
-source "$1"
-COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'
-COMP_LINE=$2 COMP_POINT=${#2}
-compopt() { :; }
-_supctl
-printf '%s\\n' "${COMPREPLY[@]}"
-"""
-
-
-@pytest.fixture(name="bash")
-def make_bash(tmp_path):
-    script = tmp_path / "supctl.bash"
-    script.write_text(told_by(troupe.SUPCTL, "completion", "bash"))
-
-    def complete(line):
-        path = f"{os.path.dirname(troupe.SUPCTL)}:{os.environ['PATH']}"
-        text = told_by("bash", "-c", BASH, "bash", script, f"supctl {line}",
-                       env={**os.environ, "PATH": path}, cwd=tmp_path)
-        return text.split()
-    return complete
-
-
-def test_bash_completes_commands_options_and_files(bash, tmp_path):
-    assert bash("regi") == ["registry"]
-    assert bash("registry ro") == ["rollback"]
-    assert bash("logs --level=w") == ["warn"]  # bash has "--level" and "=" for words
-    assert bash("logs --level ") == ["debug", "info", "warn", "error"]
-    (tmp_path / "change one.yaml").write_text("")
-    assert " ".join(bash("registry apply ch")) == "change one.yaml"
-    assert bash("frobnicate ") == []
-
-
-def test_bash_completes_what_runs(boot, bash):
-    one = boot(config=os.path.join(troupe.ROOT, "config", "demo"))
-    where = f"--control {one.control}"
-    # Bash has "demo" and ":" for words of their own: only what is behind comes back.
-    assert bash(f"{where} call demo:ad") == ["add"]
-    assert "demo:add" in bash(f"{where} call ")
-    assert bash(f"{where} restart demo:fl") == ["flaky.service"]
-    assert "counter" in bash(f"{where} inspect c")
-    assert bash("--control /no/such/socket call ") == []
-
-
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_scripts_are_right_for_their_shells(program, shell, tmp_path):
@@ -169,12 +127,135 @@ def test_scripts_are_right_for_their_shells(program, shell, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish here")
-def test_fish_completes(tmp_path):
-    script = tmp_path / "supctl.fish"
-    script.write_text(told_by(troupe.SUPCTL, "completion", "fish"))
-    path = f"{os.path.dirname(troupe.SUPCTL)}:{os.environ['PATH']}"
-    text = told_by("fish", "--no-config", "-c",
-                   f"source {script}; complete -C 'supctl logs --level '",
-                   env={**os.environ, "PATH": path, "HOME": str(tmp_path)})
-    assert sorted(text.split()) == ["debug", "error", "info", "warn"]
+# How each shell starts without files of the user's own, and what it is to type first.
+SHELLS = {
+    "bash": (["--norc", "--noprofile", "-i"],
+             "PS1= PS2=; source <({program} completion bash)"),
+    "zsh": (["-f", "-i"],
+            "PS1= PS2=; unsetopt prompt_sp prompt_cr; bindkey -e; "
+            "autoload -Uz compinit; compinit -u -D; source <({program} completion zsh)"),
+    "fish": (["--no-config", "-i"],
+             "function fish_prompt; end; {program} completion fish | source"),
+}
+
+
+def end_shell(pid, terminal):
+    os.close(terminal)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+class Shell:
+    """A shell at a terminal, that completes what is typed."""
+
+    def __init__(self, name, folder, env):
+        options, self.first = SHELLS[name]
+        path = f"{os.path.dirname(troupe.SUPCTL)}:/usr/bin:/bin"
+        env = {"PATH": path, "HOME": str(folder), "TERM": "dumb", "LANG": "C.UTF-8",
+               **env}
+        self.seen = b""
+        self.n_asked = 0
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.execvpe(name, [name, *options], env)
+
+    def read_until(self, end):
+        def has_come():
+            while select.select([self.terminal], [], [], 0)[0]:
+                self.seen += os.read(self.terminal, 65536)
+            return end in self.seen
+        troupe.wait_for(has_come, what=f"{end} from the shell, not {self.seen!r}")
+
+    def source(self, program):
+        command = self.first.format(program=program)
+        os.write(self.terminal, f"{command}; echo read''y\n".encode())
+        self.read_until(b"ready")
+
+    def complete(self, typed):
+        """The words that the shell sees after the tab key."""
+        self.n_asked += 1
+        end = f"<end{self.n_asked}>"
+        # Back to the line's start: what was typed becomes the arguments of printf.
+        os.write(self.terminal, f"{typed}\t\x01printf '<%s>' \x05 "
+                                f"'end{self.n_asked}'\n".encode())
+        self.read_until(end.encode())
+        text = self.seen.decode(errors="replace")
+        words = re.search(rf"((?:<[^<>]*>)*){end}", text)[1]
+        return words[1:-1].split("><")
+
+
+@pytest.fixture(name="shell", params=SHELLS)
+def make_shell(request, tmp_path):
+    if shutil.which(request.param) is None:
+        pytest.skip(f"no {request.param} here")
+    shells = []
+
+    def make(program, **env):
+        shells.append(Shell(request.param, tmp_path, env))
+        shells[-1].source(program)
+        return shells[-1]
+    yield make
+    for one in shells:
+        end_shell(one.pid, one.terminal)
+
+
+def test_shells_complete_commands_options_and_files(shell, tmp_path):
+    (tmp_path / "change one.yaml").write_text("")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folded.txt").write_text("")
+    at = shell("supctl", TROUPE_CONTROL=str(tmp_path / "none.sock"))
+    for typed, want in [
+            ("regis", ["registry"]),
+            ("registry ro", ["registry", "rollback"]),
+            ("logs --foll", ["logs", "--follow"]),
+            ("logs --level w", ["logs", "--level", "warn"]),
+            ("logs --level=w", ["logs", "--level=warn"]),
+            ("cancel --reason 'a b' --js", ["cancel", "--reason", "a b", "--json"]),
+            ("completion f", ["completion", "fish"]),
+            ("registry apply chan", ["registry", "apply", "change one.yaml"]),
+            ("--control=chan", ["--control=change one.yaml"]),
+            ("frobnicate s", ["frobnicate", "s"]),
+            ("call de", ["call", "de"])]:  # nobody to ask: nothing, and not a word
+        assert at.complete(f"supctl {typed}") == ["supctl", *want], typed
+    at = shell("supervisor")
+    words = at.complete("supervisor --state fol")
+    assert [word.rstrip("/") for word in words] == ["supervisor", "--state", "folder"]
+    assert at.complete("supervisor contracts doc --format=j")[-1] == "--format=json"
+
+
+def test_shells_complete_what_runs(boot, shell):
+    """A pid has what means something to a shell; an id has a colon."""
+    one = boot([troupe.host(), troupe.host("wide-host"),
+                troupe.function("add", "return {main = function(a, b) return a + b end}"),
+                troupe.process("sleeper", """return {main = function()
+                    process.registry.register("sandman")
+                    process.events():receive() end}"""),
+                troupe.service("sleeper.service", "app:sleeper")])
+    pid = troupe.wait_for(lambda: one.actors("app:sleeper"))[0]["pid"]
+    troupe.wait_for(lambda: one.supctl("names"))
+    at = shell("supctl", TROUPE_CONTROL=one.control)
+    start = pid[:-2].replace("{", "\\{").replace("|", "\\|")
+    for typed, want in [
+            ("call app:a", "app:add"),
+            ("restart app:sl", "app:sleeper.service"),
+            ("registry get app:wi", "app:wide-host"),
+            ("spawn app:sleeper app:wi", "app:wide-host"),
+            ("inspect sandm", "sandman"),
+            (f"kill {start}", pid),
+            (f"kill '{pid[:-2]}", pid)]:
+        assert at.complete(f"supctl {typed}")[-1] == want, typed
+    at = shell("supctl")
+    typed = f"supctl --control {one.control} call app:a"
+    assert at.complete(typed)[-1] == "app:add"
+
+
+def test_completion_waits_for_nobody(boot, tmp_path):
+    """A supervisor that has stopped costs a moment, and nothing is said of it."""
+    one = boot([troupe.host()])
+    os.kill(one.pid, signal.SIGSTOP)
+    try:
+        done = run(troupe.SUPCTL, "complete", "--control", one.control, "call", "")
+    finally:
+        os.kill(one.pid, signal.SIGCONT)
+    assert (done.returncode, done.stdout, done.stderr) == (troupe.OK, "", "")
