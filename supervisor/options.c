@@ -48,8 +48,15 @@ static int unknown_option(const struct parser *parser, const char *text, size_t 
                    typed);
 }
 
-static const struct option_row *find_long(const char *text, size_t n)
+static const struct option_row *find_long(const struct parser *parser, const char *text,
+                                          size_t n)
 {
+    for (unsigned i = 0; parser->as_wippy && i < n_wippy_options; i++) {
+        const struct option_row *row = &wippy_options_table[i];
+
+        if (strlen(row->name) == n && memcmp(row->name, text, n) == 0)
+            return row;
+    }
     for (unsigned i = 0; i < n_options; i++) {
         const struct option_row *row = &options_table[i];
 
@@ -61,11 +68,10 @@ static const struct option_row *find_long(const char *text, size_t n)
 
 static const struct option_row *find_letter(const struct parser *parser, char letter)
 {
-    static const struct option_row console = {"console", 'c', OPT_CONSOLE,
-                                              NULL,      "",  COMMAND_BOOT};
-
-    if (parser->as_wippy && letter == 'c')
-        return &console;
+    for (unsigned i = 0; parser->as_wippy && i < n_wippy_options; i++) {
+        if (wippy_options_table[i].letter == letter)
+            return &wippy_options_table[i];
+    }
     for (unsigned i = 0; i < n_options; i++) {
         if (options_table[i].letter == letter)
             return &options_table[i];
@@ -186,6 +192,33 @@ static int set_setting(const struct parser *parser, const char *value)
     return 0;
 }
 
+/* `512M`, `1G`, plain bytes. There, it is a goal of the one process; here, no worker
+ * gets more. A worker that gets too little to start would help nobody. */
+static int set_memory(const struct parser *parser, const char *value)
+{
+    static const char units[] = "KMGT";
+    char *end, *setting;
+    const char *unit;
+    unsigned shift = 0;
+    unsigned long long n;
+
+    assert(value != NULL);
+    n = strtoull(value, &end, 10);
+    if (*end != '\0' && (unit = strchr(units, toupper((unsigned char)*end))) != NULL) {
+        shift = 10 * (unsigned)(unit - units + 1);
+        end++;
+    }
+    end += *end == 'B';
+    if (!isdigit((unsigned char)value[0]) || *end != '\0' || n == 0 ||
+        n > (UINT64_C(1) << 40) >> shift)
+        return err_set(parser->err, ERR_INVALID,
+                       "-m is a size such as 512M or 1G, not '%.60s'", value);
+    n = ((n << shift) + (UINT64_C(1) << 20) - 1) >> 20;
+    setting = xasprintf("workers.memory_mb=%llu", n > 64 ? n : 64);
+    own(parser->out, setting);
+    return set_setting(parser, setting);
+}
+
 static int set_level(const struct parser *parser, const char *value)
 {
     assert(value != NULL);
@@ -246,6 +279,10 @@ static int take_option(struct parser *parser, const struct option_row *row,
         return set_log_level(parser, "debug");
     case OPT_CONSOLE:
         return set_log_format(parser, "console");
+    case OPT_EVENTS:
+        return set_setting(parser, "logmanager.stream_to_events=true");
+    case OPT_MEMORY:
+        return set_memory(parser, value);
     case OPT_SILENT:
         out->silent = true;
         return 0;
@@ -309,11 +346,9 @@ static int read_long(struct parser *parser, const char *text, const char *next)
 {
     const char *equals = strchr(text, '=');
     size_t n = equals != NULL ? (size_t)(equals - text) : strlen(text);
-    const struct option_row *row = find_long(text, n);
+    const struct option_row *row = find_long(parser, text, n);
     const char *value = "";
 
-    if (row == NULL && parser->as_wippy && strcmp(text, "very-verbose") == 0)
-        row = find_long("verbose", strlen("verbose"));
     if (row == NULL)
         return unknown_option(parser, text, n);
     if (row->value == NULL && equals != NULL)

@@ -56,6 +56,16 @@ const struct option_row options_table[] = {
 };
 const unsigned n_options = N_ELEMENTS(options_table);
 
+const struct option_row wippy_options_table[] = {
+    {"console", 'c', OPT_CONSOLE, NULL, "lines for people", COMMAND_BOOT},
+    {"events", 'e', OPT_EVENTS, NULL, "log records are events too", COMMAND_BOOT},
+    {"memory-limit", 'm', OPT_MEMORY, "SIZE", "no worker process gets more",
+     COMMAND_BOOT},
+    {"profiler", 'p', OPT_NOTHING, NULL, "accepted, has no effect", COMMAND_BOOT},
+    {"very-verbose", 0, OPT_VERBOSE, NULL, "the same as -v", COMMAND_BOOT},
+};
+const unsigned n_wippy_options = N_ELEMENTS(wippy_options_table);
+
 const struct command_row commands_table[] = {
     {"run", "run [FILE.wapp] [NAME | -x NS:ENTRY] [ARGS...]",
      "boot the app in this folder, or that pack; with NAME or -x, run one process on "
@@ -86,6 +96,7 @@ const struct command_row commands_table[] = {
     {"upgrade", "upgrade", "replace the running program", true, COMMAND_BOOT},
     {"help", "help [COMMAND]", "say what there is, or more about one command", false,
      COMMAND_HELP},
+    {"version", "version", "print the version", false, COMMAND_VERSION},
     {"completion", "completion bash|zsh|fish",
      "print the script that completes commands in that shell", false,
      COMMAND_COMPLETION},

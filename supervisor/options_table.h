@@ -27,7 +27,9 @@ enum option_id {
     OPT_OUT,
     OPT_VERSION,
     OPT_HELP,
-    OPT_CONSOLE, /* wippy's -c */
+    OPT_CONSOLE, /* this and the next two: wippy's */
+    OPT_EVENTS,
+    OPT_MEMORY,
     OPT_BYTECODE,
     OPT_EXCLUDE,
     OPT_EXCLUDE_NS,
@@ -62,6 +64,9 @@ struct command_row {
 
 extern const struct option_row options_table[];
 extern const unsigned n_options;
+/* What `wippy` has besides, in front of ours where letters are the same. */
+extern const struct option_row wippy_options_table[];
+extern const unsigned n_wippy_options;
 extern const struct command_row commands_table[];
 extern const unsigned n_commands;
 

@@ -472,3 +472,5 @@ def test_wippy_link_runs_apps(folder, tmp_path):
     folder.write([terminal(), main("io.print('drop-in') return 3", modules=["io"])])
     done = folder.run("run", "-x", "app:main", program=str(link))
     assert (done.returncode, done.stdout) == (3, "drop-in\n"), done
+    done = folder.run("run", "-m", "256M", "-p", "-x", "app:main", program=str(link))
+    assert (done.returncode, done.stdout, done.stderr) == (3, "drop-in\n", ""), done

@@ -111,8 +111,39 @@ START_TEST(options_understand_wippy)
     ck_assert_str_eq(options.exec, "app:hello");
     ck_assert_int_eq(options.log_level, LOG_DEBUG);
     ck_assert(options.has_log_format);
+    ck_assert_int_eq(parse("wippy run --very-verbose -p list"), 0);
+    ck_assert_int_eq(options.command, COMMAND_RUN_LIST);
+    ck_assert_int_eq(parse("wippy version"), 0);
+    ck_assert_int_eq(options.command, COMMAND_VERSION);
     ck_assert_int_eq(parse("wippy lint"), 0);
     ck_assert_int_eq(options.command, COMMAND_LINT);
+}
+END_TEST
+
+/* CLI-01 */
+START_TEST(options_of_wippy_become_settings)
+{
+    static const struct {
+        const char *given, *want;
+    } sizes[] = {{"512M", "512"}, {"1G", "1024"},      {"1GB", "1024"},
+                 {"3k", "64"},    {"67108865", "65"},  {"1T", "1048576"},
+                 {"0", NULL},     {"2T", NULL},        {"-1G", NULL},
+                 {"G", NULL},     {"99999999T", NULL}, {"1Gx", NULL},
+                 {" 1G", NULL},   {"1B", "64"},        {"18446744073709551616", NULL}};
+
+    ck_assert_int_eq(parse("wippy run -e"), 0);
+    ck_assert_str_eq(options.sets.items[0], "logmanager.stream_to_events=true");
+    ck_assert_int_eq(parse("supervisor run -e"), -1);
+    for (unsigned i = 0; i < N_ELEMENTS(sizes); i++) {
+        char line[80], want[60];
+
+        snprintf(line, sizeof(line), "wippy run --memory-limit=%s", sizes[i].given);
+        ck_assert_msg(parse(line) == (sizes[i].want != NULL ? 0 : -1), "%s", line);
+        if (sizes[i].want == NULL)
+            continue;
+        snprintf(want, sizeof(want), "workers.memory_mb=%s", sizes[i].want);
+        ck_assert_str_eq(options.sets.items[0], want);
+    }
 }
 END_TEST
 
@@ -200,6 +231,7 @@ static void fill(TCase *tc)
     tcase_add_loop_test(tc, options_take_overrides_apart, 0, N_ELEMENTS(overrides));
     tcase_add_test(tc, options_take_run_with_a_name);
     tcase_add_test(tc, options_understand_wippy);
+    tcase_add_test(tc, options_of_wippy_become_settings);
     tcase_add_test(tc, options_ask_for_documentation_of_contracts);
     tcase_add_test(tc, options_take_packs);
     tcase_add_test(tc, options_show_help_about_a_command);
