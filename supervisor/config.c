@@ -431,9 +431,9 @@ static bool read_file(const char *path, struct buf *out, const char **why_out)
     return *why_out == NULL;
 }
 
-static void take_file(struct loader *loader, const char *path, bool must_exist)
+static void take_file(struct loader *loader, const char *path, bool is_foreign,
+                      bool must_exist)
 {
-    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
     struct problem_at at = {path, 0, 0, NULL, NULL};
     struct yaml_document *document;
     const char *why;
@@ -442,7 +442,7 @@ static void take_file(struct loader *loader, const char *path, bool must_exist)
     if (!must_exist && access(path, F_OK) == -1)
         return;
     loader->file = path;
-    loader->is_foreign = strncmp(name, ".wippy", 6) == 0;
+    loader->is_foreign = is_foreign;
     if (!read_file(path, &text, &why)) {
         problems_add(loader->problems, SEVERITY_ERROR, ERR_NOT_FOUND, &at, NULL,
                      "settings file: %s", why);
@@ -461,12 +461,56 @@ static void take_file(struct loader *loader, const char *path, bool must_exist)
 /* ---- command line
  * ------------------------------------------------------------------------ */
 
-static bool is_settings_file(const char *path)
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool is_pack(const char *path)
+{
+    size_t n = strlen(path);
+
+    return n > 5 && strcmp(path + n - 5, ".wapp") == 0;
+}
+
+/* For wippy, --config never names a registry (CFG-01). */
+static bool is_settings_file(const struct options *options, const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
 
+    if (options->as_wippy && !is_folder(path) && !is_pack(path))
+        return true;
     return strcmp(name, "supervisor.yaml") == 0 || strcmp(name, ".wippy.yaml") == 0 ||
            strcmp(name, ".wippy.yml") == 0;
+}
+
+static bool is_foreign_file(const struct options *options, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+
+    return strncmp(name, ".wippy", 6) == 0 ||
+           (options->as_wippy && strcmp(name, "supervisor.yaml") != 0);
+}
+
+/* Later files win; as wippy, files that are named stand for the one that is here. */
+static void take_files(struct loader *loader, const struct options *options)
+{
+    bool named = false;
+
+    take_file(loader, "/etc/troupe/supervisor.yaml", false, false);
+    take_file(loader, "supervisor.yaml", false, false);
+    for (unsigned i = 0; i < options->configs.n; i++)
+        named = named || is_settings_file(options, options->configs.items[i]);
+    if (!named || !options->as_wippy)
+        take_file(loader, ".wippy.yaml", true, false);
+    for (unsigned i = 0; i < options->configs.n; i++) {
+        const char *path = options->configs.items[i];
+
+        if (is_settings_file(options, path))
+            take_file(loader, path, is_foreign_file(options, path), true);
+    }
 }
 
 static void take_sets(const struct loader *loader, const struct options *options)
@@ -488,18 +532,11 @@ static void take_sets(const struct loader *loader, const struct options *options
 /* ---- where things are
  * ---------------------------------------------------------------------- */
 
-static bool is_folder(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 /* "run" and its kin take the app that is here; what that means is registry_load's. */
 static void find_registry_paths(struct config *config, const struct options *options)
 {
     for (unsigned i = 0; i < options->configs.n; i++) {
-        if (!is_settings_file(options->configs.items[i]))
+        if (!is_settings_file(options, options->configs.items[i]))
             add_text(&config->registry_paths, &config->n_registry_paths,
                      xstrdup(options->configs.items[i]));
     }
@@ -512,12 +549,11 @@ static void find_registry_paths(struct config *config, const struct options *opt
 static char *find_app_name(const struct config *config)
 {
     char *full = realpath(config->registry_paths[0], NULL), *slash, *name;
-    size_t n = full != NULL ? strlen(full) : 0;
 
     if (full == NULL)
         return paths_app_name(config->root);
-    if (n > 5 && strcmp(full + n - 5, ".wapp") == 0 && !is_folder(full)) {
-        full[n - 5] = '\0';
+    if (is_pack(full) && !is_folder(full)) {
+        full[strlen(full) - strlen(".wapp")] = '\0';
         name = paths_app_name(full);
         free(full);
         return name;
@@ -590,13 +626,7 @@ struct config *config_load(const struct options *options, struct problems *probl
     config->settings = value_map();
     find_places(config, options);
     set_defaults(&loader);
-    take_file(&loader, "/etc/troupe/supervisor.yaml", false);
-    take_file(&loader, "supervisor.yaml", false);
-    take_file(&loader, ".wippy.yaml", false);
-    for (unsigned i = 0; i < options->configs.n; i++) {
-        if (is_settings_file(options->configs.items[i]))
-            take_file(&loader, options->configs.items[i], true);
-    }
+    take_files(&loader, options);
     take_sets(&loader, options);
     settle_log(config, options);
     refuse_strict_types(&loader);

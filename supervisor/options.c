@@ -18,7 +18,6 @@ struct parser {
     struct options *out;
     const struct command_row *command;
     const struct option_row *restricted; /* the first that not every command has */
-    bool as_wippy;
     struct err *err;
 };
 
@@ -51,7 +50,7 @@ static int unknown_option(const struct parser *parser, const char *text, size_t 
 static const struct option_row *find_long(const struct parser *parser, const char *text,
                                           size_t n)
 {
-    for (unsigned i = 0; parser->as_wippy && i < n_wippy_options; i++) {
+    for (unsigned i = 0; parser->out->as_wippy && i < n_wippy_options; i++) {
         const struct option_row *row = &wippy_options_table[i];
 
         if (strlen(row->name) == n && memcmp(row->name, text, n) == 0)
@@ -68,7 +67,7 @@ static const struct option_row *find_long(const struct parser *parser, const cha
 
 static const struct option_row *find_letter(const struct parser *parser, char letter)
 {
-    for (unsigned i = 0; parser->as_wippy && i < n_wippy_options; i++) {
+    for (unsigned i = 0; parser->out->as_wippy && i < n_wippy_options; i++) {
         if (wippy_options_table[i].letter == letter)
             return &wippy_options_table[i];
     }
@@ -537,10 +536,10 @@ int options_parse(struct options *out, int argc, char **argv, struct err *err)
 {
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *program = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "";
-    struct parser parser = {
-        .out = out, .as_wippy = strcmp(program, "wippy") == 0, .err = err};
+    struct parser parser = {.out = out, .err = err};
 
     memset(out, 0, sizeof(*out));
+    out->as_wippy = strcmp(program, "wippy") == 0;
     for (int i = 1; i < argc;) {
         const char *text = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
         int n_used;

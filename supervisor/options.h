@@ -40,6 +40,7 @@ struct texts { /* borrowed from argv */
 struct options {
     enum command command;
     const char *help_about; /* name of a command, or NULL */
+    bool as_wippy;          /* called by that name */
     struct texts configs;   /* --config */
     struct texts overrides; /* -o ns:entry:field=value */
     struct texts sets;      /* --set section.path=value */

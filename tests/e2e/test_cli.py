@@ -472,5 +472,19 @@ def test_wippy_link_runs_apps(folder, tmp_path):
     folder.write([terminal(), main("io.print('drop-in') return 3", modules=["io"])])
     done = folder.run("run", "-x", "app:main", program=str(link))
     assert (done.returncode, done.stdout) == (3, "drop-in\n"), done
+    # CFG-01: --config names settings, the later ones win, the folder's own doesn't count
+    for name, text in (("a.yaml", "metrics: {max_samples: 2001}\nmystery: 1"),
+                       ("b.yaml", "metrics: {max_samples: nine}"),
+                       (".wippy.yaml", "metrics: {max_samples: ten}")):
+        with open(os.path.join(folder.app, name), "w") as file:
+            file.write('version: "1.0"\n' + text)
+    done = folder.run("check", "--config", "a.yaml", "--config", "b.yaml",
+                      program=str(link), boots=False)
+    assert done.returncode == troupe.BAD_CONFIG
+    assert "'nine'" in done.stderr and "'ten'" not in done.stderr
+    assert "a.yaml:3:10: warning: unknown setting 'mystery'" in done.stderr
+    done = folder.run("check", "--config", "none.yaml", program=str(link), boots=False)
+    assert "none.yaml: error: settings file" in done.stderr
+    os.unlink(os.path.join(folder.app, ".wippy.yaml"))
     done = folder.run("run", "-m", "256M", "-p", "-x", "app:main", program=str(link))
     assert (done.returncode, done.stdout, done.stderr) == (3, "drop-in\n", ""), done
