@@ -171,7 +171,7 @@ static int look_up(struct evaluation *ev, const struct node *node,
     if (in->type == VALUE_MAP && key->type == VALUE_STRING) {
         if (evaluation_spend(ev, node, in->as.map.n / 16) == -1)
             return -1;
-        *out = value_get(in, key->as.string.data);
+        *out = value_get_n(in, key->as.string.data, key->as.string.n);
     } else if (in->type == VALUE_LIST && key->type == VALUE_INT) {
         *out = item_at(in, key->as.integer);
         if (*out == NULL)
@@ -354,9 +354,9 @@ static int run_map(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
     for (size_t i = 0; i + 1 < node->n_kids; i += 2) {
         if (expr_run(ev, node->kids[i], &key) == -1)
             goto failed;
-        if (operand_value(&key)->type != VALUE_STRING) {
+        if (!is_key(operand_value(&key))) {
             operand_finish(&key);
-            evaluation_fail(ev, node->kids[i], "a key is a text");
+            evaluation_fail(ev, node->kids[i], "a key is a text without a NUL byte");
             goto failed;
         }
         if (expr_run(ev, node->kids[i + 1], &item) == -1) {

@@ -77,7 +77,7 @@ static int call_get(struct expr_call *call)
     if (in->type == VALUE_MAP && key->type == VALUE_STRING) {
         if (expr_call_spend(call, in->as.map.n / 16) == -1)
             return -1;
-        found = value_get(in, key->as.string.data);
+        found = value_get_n(in, key->as.string.data, key->as.string.n);
     } else if (in->type == VALUE_LIST && key->type == VALUE_INT) {
         at = key->as.integer + (key->as.integer < 0 ? (int64_t)in->as.list.n : 0);
         if (at >= 0 && at < (int64_t)in->as.list.n)
@@ -332,7 +332,7 @@ static int call_from_pairs(struct expr_call *call)
         const struct value *pair = &list->as.list.items[i], *key;
 
         if (pair->type != VALUE_LIST || pair->as.list.n != 2 ||
-            pair->as.list.items[0].type != VALUE_STRING) {
+            !is_key(&pair->as.list.items[0])) {
             failed = expr_call_fail(call, "takes a list of [text, value]");
             break;
         }

@@ -112,8 +112,8 @@ static int is_in(struct evaluation *ev, const struct node *node,
     if (in->type == VALUE_MAP) {
         if (evaluation_spend(ev, node, in->as.map.n / KEYS_PER_STEP) == -1)
             return -1;
-        *out =
-            what->type == VALUE_STRING && value_get(in, what->as.string.data) != NULL;
+        *out = what->type == VALUE_STRING &&
+               value_get_n(in, what->as.string.data, what->as.string.n) != NULL;
         return 0;
     }
     if (in->type != VALUE_LIST)

@@ -76,7 +76,7 @@ static int note_group(struct evaluation *ev, struct round *round,
         evaluation_charge_copy(ev, round->node, item) == -1 ||
         evaluation_charge_copy(ev, round->node, key) == -1)
         return FAILED;
-    if (key->type != VALUE_STRING && key->type != VALUE_BOOL && !is_number(key))
+    if (!is_key(key) && key->type != VALUE_BOOL && !is_number(key))
         return evaluation_fail(ev, round->node, "groupBy takes texts and the like");
     buf_init(&text, EXPR_MAX_ITEMS);
     fits = key->type == VALUE_STRING

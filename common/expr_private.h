@@ -2,6 +2,8 @@
 #ifndef TROUPE_COMMON_EXPR_PRIVATE_H
 #define TROUPE_COMMON_EXPR_PRIVATE_H
 
+#include <string.h>
+
 #include "common/err.h"
 #include "common/expr.h"
 #include "common/number.h"
@@ -153,6 +155,13 @@ struct evaluation {
 static inline bool is_number(const struct value *value)
 {
     return value->type == VALUE_INT || value->type == VALUE_FLOAT;
+}
+
+/* Maps have keys without NUL bytes only. */
+static inline bool is_key(const struct value *value)
+{
+    return value->type == VALUE_STRING &&
+           strlen(value->as.string.data) == value->as.string.n;
 }
 
 static inline double real_of(const struct value *value)

@@ -111,13 +111,14 @@ struct value *value_add_n(struct value *map, const char *key, size_t n,
     return &pair->value;
 }
 
-/* The row of that key, -1 when there is none. */
+/* The row of that key, -1 when there is none. No key holds a NUL byte, but what is
+ * looked for may: so it can be longer than a key that it begins like. */
 static ptrdiff_t find_pair(const struct value *map, const char *key, size_t n)
 {
     for (size_t i = 0; i < map->as.map.n; i++) {
         const char *have = map->as.map.pairs[i].key;
 
-        if (strncmp(have, key, n) == 0 && have[n] == '\0')
+        if (strncmp(have, key, n) == 0 && strnlen(have, n + 1) == n)
             return (ptrdiff_t)i;
     }
     return -1;
@@ -155,7 +156,7 @@ bool value_remove(struct value *map, const char *key)
     return true;
 }
 
-static struct value *get_n(const struct value *map, const char *key, size_t n)
+struct value *value_get_n(const struct value *map, const char *key, size_t n)
 {
     ptrdiff_t i;
 
@@ -167,7 +168,7 @@ static struct value *get_n(const struct value *map, const char *key, size_t n)
 
 struct value *value_get(const struct value *map, const char *key)
 {
-    return get_n(map, key, strlen(key));
+    return value_get_n(map, key, strlen(key));
 }
 
 struct value *value_get_path(const struct value *map, const char *dotted_path)
@@ -177,7 +178,7 @@ struct value *value_get_path(const struct value *map, const char *dotted_path)
     for (const char *part = dotted_path;;) {
         size_t n = strcspn(part, ".");
 
-        at = get_n(at, part, n);
+        at = value_get_n(at, part, n);
         if (at == NULL || part[n] == '\0')
             return at;
         part += n + 1;

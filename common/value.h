@@ -68,6 +68,7 @@ struct value value_map(void);
  * (borrowed until the next change of the container). */
 struct value *value_append(struct value *list, struct value item);
 struct value *value_put(struct value *map, const char *key, struct value item);
+/* The n bytes of key hold no NUL. */
 struct value *value_put_n(struct value *map, const char *key, size_t n,
                           struct value item);
 bool value_remove(struct value *map, const char *key);
@@ -78,6 +79,7 @@ struct value *value_add_n(struct value *map, const char *key, size_t n,
 
 /* All accept NULL and values of another type: NULL or the given fallback. Borrowed. */
 struct value *value_get(const struct value *map, const char *key);
+struct value *value_get_n(const struct value *map, const char *key, size_t n);
 struct value *value_get_path(const struct value *map, const char *dotted_path);
 const char *value_text(const struct value *value); /* strings only, or NULL */
 const char *value_get_text(const struct value *map, const char *key); /* the same */

@@ -43,11 +43,14 @@ void snapshot_unref(struct snapshot *snapshot)
     free(snapshot);
 }
 
+/* id comes from peers too: with a NUL byte in it, it is longer than what it equals. */
 static int compare_id(const struct entry *entry, const void *id, size_t n)
 {
     int order = strncmp(entry->id, id, n);
 
-    return order != 0 ? order : entry->id[n] != '\0';
+    if (order != 0)
+        return order;
+    return strnlen(entry->id, n) < n ? -1 : entry->id[n] != '\0';
 }
 
 const struct entry *snapshot_find(const struct snapshot *snapshot, const void *id,

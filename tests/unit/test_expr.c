@@ -38,6 +38,12 @@ static const struct {
     {"[1, 'a', [true]]", "[1,\"a\",[true]]"},
     {"[1, 2,]", "[1,2]"},
     {"{}", "{}"},
+    {"{a: 1, 'a\\x00bcdefghijklmnopqrstuvwxyz': 2}", "!1:8: a key is a text"},
+    {"{a: 1}['a\\x00bcdefghijklmnopqrstuvwxyz']", "null"},
+    {"'a\\x00bcdefghijklmnopqrstuvwxyz' in {a: 1}", "false"},
+    {"get({a: 1}, 'a\\x00bcdefghijklmnopqrstuvwxyz')", "null"},
+    {"fromPairs([['a\\x00b', 1]])", "!1:1: fromPairs takes a list"},
+    {"groupBy(['a\\x00b'], #)", "!1:1: groupBy takes texts"},
     {"{a: 1, \"b c\": 2, 3: 4, ('x' + 'y'): 5}",
      "{\"a\":1,\"b c\":2,\"3\":4,\"xy\":5}"},
     /* access */

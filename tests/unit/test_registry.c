@@ -231,6 +231,23 @@ static int switch_to(struct registry *registry, uint64_t version)
 }
 
 /* v0 {a=1}, v1 {a=2, b}, back to v0, v2 (child of v0) {a=1, c}, across to v1. */
+/* Ids come from workers: any bytes, of any length. */
+START_TEST(registry_finds_whole_ids_only)
+{
+    static const char longer[64] = "app:a";
+    struct registry *registry = registry_create();
+    struct script script = {.n = 0};
+
+    create_plain(&script, "app:a", "{}");
+    must_apply(registry, &script);
+    ck_assert_ptr_nonnull(registry_find(registry, longer, 5));
+    for (size_t n = 0; n <= sizeof(longer); n++)
+        if (n != 5)
+            ck_assert_ptr_null(registry_find(registry, longer, n));
+    registry_destroy(registry);
+}
+END_TEST
+
 START_TEST(registry_switches_versions) /* REG-22 */
 {
     struct registry *registry = registry_create();
@@ -759,6 +776,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, registry_changes_a_kind_by_delete_and_create);
     tcase_add_test(tc, registry_snapshots_are_frozen);
     tcase_add_test(tc, registry_commit_refuses_what_is_stale);
+    tcase_add_test(tc, registry_finds_whole_ids_only);
     tcase_add_test(tc, registry_switches_versions);
     tcase_add_test(tc, registry_history_is_bounded);
     tcase_add_test(tc, registry_tells_changes_in_order_of_need);

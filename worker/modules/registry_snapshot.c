@@ -208,7 +208,8 @@ static void decode_top(lua_State *L)
 
 static bool in_namespace(const char *id, const char *space, size_t n)
 {
-    return space == NULL || (strncmp(id, space, n) == 0 && id[n] == ':');
+    return space == NULL ||
+           (strncmp(id, space, n) == 0 && strnlen(id, n) == n && id[n] == ':');
 }
 
 /* Pushes the list of entries of a namespace, NULL = all. */
