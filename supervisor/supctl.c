@@ -109,6 +109,9 @@ static int exit_code_of(const struct supctl_error *error)
 int supctl_fail(const struct supctl *ctl, const struct supctl_error *error)
 {
     const char *message = value_get_text(&error->fields, "message");
+    const struct value *details = value_get(&error->fields, "details");
+    /* some messages are promised word for word, and leave out what they are about */
+    const char *target = details != NULL ? value_get_text(details, "target") : NULL;
     struct buf buf;
 
     fflush(stdout);
@@ -121,6 +124,10 @@ int supctl_fail(const struct supctl *ctl, const struct supctl_error *error)
     } else {
         fprintf(stderr, "supctl: %s: ", error->kind);
         supctl_text_print(stderr, message != NULL ? message : "no message");
+        if (target != NULL) {
+            fputs(": ", stderr);
+            supctl_text_print(stderr, target);
+        }
         fputc('\n', stderr);
     }
     return exit_code_of(error);

@@ -310,6 +310,14 @@ def test_call_gives_up_in_time(running):
     wait_for(lambda: running.supctl("status")["supervisor"]["calls_open"] == 0)
 
 
+def test_call_of_nobody_names_the_nearest(running):
+    done = running.run_supctl("call", "app:ecko", "1")
+    assert (done.returncode, done.stdout) == (NO_SUCH_NAME, "")
+    assert done.stderr == ("supctl: NotFound: no handler registered for target: app:ecko\n"
+                           "Did you mean 'app:echo'?\n")
+    assert "mean" not in running.run_supctl("--json", "call", "app:ecko").stderr
+
+
 def test_call_interrupted_is_cancelled(running):
     child = running.call_in_background("app:sleep", "1h")
     wait_for(lambda: running.pool("app:sleep")["n_busy"] == 1)
