@@ -6,6 +6,17 @@
 
 #include "common/mem.h"
 
+#define LARGE 4096 /* rows of a table that isn't moved at once */
+#define MOVE_SLOTS                                                                     \
+    8 /* looked at for each put: 2 would be enough to be done in time                  \
+       */
+
+/* What a map has grown out of: the slots below next_slot are free. */
+struct map_old {
+    struct map table; /* its own old is NULL */
+    size_t next_slot;
+};
+
 static uint64_t seed;
 
 static uint64_t mix(uint64_t x)
@@ -72,8 +83,17 @@ void map_init(struct map *map)
     *map = (struct map){0};
 }
 
+static void free_old(struct map *map)
+{
+    free(map->old->table.rows);
+    free(map->old);
+    map->old = NULL;
+}
+
 void map_finish(struct map *map)
 {
+    if (map->old != NULL)
+        free_old(map);
     free(map->rows);
     *map = (struct map){0};
 }
@@ -97,41 +117,11 @@ static struct map_row *probe(const struct map *map, const char *text, uint64_t n
     return &map->rows[i];
 }
 
-static void grow(struct map *map)
+/* Frees a row of a table, n being kept by whoever asks. */
+static void free_row(const struct map *map, const struct map_row *row)
 {
-    struct map old = *map;
+    size_t mask = map->size - 1, hole = (size_t)(row - map->rows), i;
 
-    map->size = old.size == 0 ? 8 : old.size * 2;
-    map->rows = xcalloc(map->size, sizeof(*map->rows));
-    MAP_FOREACH (row, &old)
-        *probe(map, row->text, row->number, row->hash) = *row;
-    free(old.rows);
-}
-
-static void *put(struct map *map, const char *text, uint64_t number, uint64_t hash,
-                 void *value)
-{
-    struct map_row *row;
-    void *old;
-
-    if (4 * (map->n + 1) > 3 * map->size)
-        grow(map);
-    row = probe(map, text, number, hash);
-    old = row->hash != 0 ? row->value : NULL;
-    if (row->hash == 0)
-        map->n++;
-    *row = (struct map_row){text, number, hash, value};
-    return old;
-}
-
-static void *take(struct map *map, struct map_row *row)
-{
-    size_t mask = map->size - 1, hole, i;
-    void *value = row->value;
-
-    if (row->hash == 0)
-        return NULL;
-    hole = (size_t)(row - map->rows);
     for (i = (hole + 1) & mask; map->rows[i].hash != 0; i = (i + 1) & mask) {
         size_t home = (map->rows[i].hash >> 7) & mask;
 
@@ -141,28 +131,124 @@ static void *take(struct map *map, struct map_row *row)
         }
     }
     map->rows[hole].hash = 0;
+}
+
+/* The rows behind a freed one close up, so a slot is left only when it stays free; they
+ * never get into those before it, which are free. */
+static void move_some(struct map *map)
+{
+    struct map_old *old = map->old;
+
+    for (unsigned n = 0; n < MOVE_SLOTS && old->next_slot < old->table.size; n++) {
+        struct map_row *row = &old->table.rows[old->next_slot];
+
+        if (row->hash == 0) {
+            old->next_slot++;
+            continue;
+        }
+        *probe(map, row->text, row->number, row->hash) = *row;
+        free_row(&old->table, row);
+    }
+    if (old->next_slot == old->table.size)
+        free_old(map);
+}
+
+static void move_all(struct map *map, const struct map *from)
+{
+    MAP_FOREACH (row, from)
+        *probe(map, row->text, row->number, row->hash) = *row;
+    free(from->rows);
+}
+
+static void grow(struct map *map)
+{
+    struct map from = *map;
+
+    while (map->old != NULL)
+        move_some(map);
+    from.old = NULL;
+    map->size = from.size == 0 ? 8 : from.size * 2;
+    map->rows = xcalloc(map->size, sizeof(*map->rows));
+    if (from.size < LARGE) {
+        move_all(map, &from);
+        return;
+    }
+    map->old = xcalloc(1, sizeof(*map->old));
+    map->old->table = from;
+}
+
+/* The row of that key, NULL if there is none; *table_out is the table it is in. */
+static struct map_row *find_row(const struct map *map, const char *text,
+                                uint64_t number, uint64_t hash,
+                                const struct map **table_out)
+{
+    struct map_row *row = probe(map, text, number, hash);
+
+    *table_out = map;
+    if (row->hash == 0 && map->old != NULL) {
+        *table_out = &map->old->table;
+        row = probe(*table_out, text, number, hash);
+    }
+    return row->hash != 0 ? row : NULL;
+}
+
+static void *put(struct map *map, const char *text, uint64_t number, uint64_t hash,
+                 void *value)
+{
+    struct map_row *row;
+    void *before;
+
+    if (4 * (map->n + 1) > 3 * map->size)
+        grow(map);
+    if (map->old != NULL)
+        move_some(map);
+    row = probe(map, text, number, hash);
+    if (row->hash == 0 && map->old != NULL) {
+        struct map_row *other = probe(&map->old->table, text, number, hash);
+
+        row = other->hash != 0 ? other : row;
+    }
+    before = row->hash != 0 ? row->value : NULL;
+    map->n += row->hash == 0;
+    *row = (struct map_row){text, number, hash, value};
+    return before;
+}
+
+static void *take(struct map *map, const char *text, uint64_t number, uint64_t hash)
+{
+    const struct map *table;
+    struct map_row *row = find_row(map, text, number, hash, &table);
+    void *value;
+
+    if (row == NULL)
+        return NULL;
+    value = row->value;
+    free_row(table, row);
     map->n--;
     return value;
 }
 
+static void *find(const struct map *map, const char *text, uint64_t number,
+                  uint64_t hash)
+{
+    const struct map *table;
+    const struct map_row *row = find_row(map, text, number, hash, &table);
+
+    return row != NULL ? row->value : NULL;
+}
+
 void *map_find(const struct map *map, const char *text, size_t n_bytes)
 {
-    const struct map_row *row;
-
     if (map->n == 0)
         return NULL;
-    row = probe(map, text, n_bytes, hash_text(text, n_bytes));
-    return row->hash != 0 ? row->value : NULL;
+    return find(map, text, n_bytes, hash_text(text, n_bytes));
 }
 
 void *map_find_number(const struct map *map, uint64_t number)
 {
-    const struct map_row *row;
-
     if (map->n == 0)
         return NULL;
-    row = probe(map, NULL, number, hash_number(number));
-    return row->hash != 0 ? row->value : NULL;
+    return find(map, NULL, number, hash_number(number));
 }
 
 void *map_put(struct map *map, const char *text, size_t n_bytes, void *value)
@@ -179,12 +265,35 @@ void *map_remove(struct map *map, const char *text, size_t n_bytes)
 {
     if (map->n == 0)
         return NULL;
-    return take(map, probe(map, text, n_bytes, hash_text(text, n_bytes)));
+    return take(map, text, n_bytes, hash_text(text, n_bytes));
 }
 
 void *map_remove_number(struct map *map, uint64_t number)
 {
     if (map->n == 0)
         return NULL;
-    return take(map, probe(map, NULL, number, hash_number(number)));
+    return take(map, NULL, number, hash_number(number));
+}
+
+/* The rows of the old table come behind those of the new one. */
+struct map_row *map_next(const struct map *map, const struct map_row *row)
+{
+    const struct map *old = map->old != NULL ? &map->old->table : NULL;
+    const struct map *table = map;
+    size_t i = 0;
+
+    if (row != NULL) {
+        if (old != NULL && row >= old->rows && row < old->rows + old->size)
+            table = old;
+        i = (size_t)(row - table->rows) + 1;
+    }
+    for (;;) {
+        for (; i < table->size; i++)
+            if (table->rows[i].hash != 0)
+                return &table->rows[i];
+        if (table == old || old == NULL)
+            return NULL;
+        table = old;
+        i = 0;
+    }
 }
