@@ -65,6 +65,18 @@ static inline struct list *list_take_first(struct list *head)
     return node;
 }
 
+/* Moves all nodes of `from` behind those of `to`. */
+static inline void list_append_all(struct list *to, struct list *from)
+{
+    if (list_empty(from))
+        return;
+    from->next->prev = to->prev;
+    from->prev->next = to;
+    to->prev->next = from->next;
+    to->prev = from->prev;
+    list_init(from);
+}
+
 #define LIST_FOREACH(node, head)                                                       \
     for (struct list *node = (head)->next; node != (head); node = node->next)
 

@@ -32,6 +32,11 @@ void *xrealloc(void *ptr, size_t n_bytes)
     return checked(realloc(ptr, n_bytes), n_bytes);
 }
 
+void *xaligned_alloc(size_t alignment, size_t n_bytes)
+{
+    return checked(aligned_alloc(alignment, n_bytes), n_bytes);
+}
+
 void *mem_allocate(void *ptr, long n_bytes)
 {
     if (n_bytes > 0)

@@ -18,6 +18,7 @@
 void *xmalloc(size_t n_bytes);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *ptr, size_t n_bytes);
+void *xaligned_alloc(size_t alignment, size_t n_bytes); /* n_bytes: a multiple */
 char *xstrdup(const char *text);
 char *xstrndup(const char *text, size_t n_bytes); /* exactly n_bytes, then a NUL */
 void *mem_allocate(void *ptr, long n_bytes); /* the same, as libev wants it; 0 frees */

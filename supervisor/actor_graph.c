@@ -1,16 +1,12 @@
 #include "supervisor/actor_graph.h"
 
-#include <stdlib.h>
-
-#include "common/mem.h"
-
 static struct node *get_node(struct actors *actors, uint64_t pid)
 {
     struct node *node = map_find_number(&actors->nodes, pid);
 
     if (node != NULL)
         return node;
-    node = xcalloc(1, sizeof(*node));
+    node = slab_take(&actors->node_slab);
     node->pid = pid;
     list_init(&node->watchers);
     list_init(&node->watching);
@@ -30,7 +26,7 @@ void graph_drop_if_bare(struct actors *actors, struct node *node)
     list_remove(&node->of_worker);
     list_remove(&node->in_gone);
     list_remove(&node->in_leaving);
-    free(node);
+    slab_give_back(&actors->node_slab, node);
 }
 
 struct edge *graph_find_edge(const struct actors *actors, uint64_t watcher,
@@ -47,7 +43,7 @@ static void add_kind(struct actors *actors, uint64_t watcher, uint64_t target,
     struct edge *edge = graph_find_edge(actors, watcher, target);
 
     if (edge == NULL) {
-        edge = xcalloc(1, sizeof(*edge));
+        edge = slab_take(&actors->edge_slab);
         edge->key[0] = watcher;
         edge->key[1] = target;
         edge->watcher = get_node(actors, watcher);
@@ -68,7 +64,7 @@ void graph_free_edge(struct actors *actors, struct edge *edge, const struct node
         graph_drop_if_bare(actors, edge->watcher);
     if (edge->target != keep)
         graph_drop_if_bare(actors, edge->target);
-    free(edge);
+    slab_give_back(&actors->edge_slab, edge);
 }
 
 static void take_kind(struct actors *actors, uint64_t watcher, uint64_t target,

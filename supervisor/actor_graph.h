@@ -14,6 +14,7 @@
 #include "common/id.h"
 #include "common/list.h"
 #include "common/map.h"
+#include "common/slab.h"
 
 #include "supervisor/actors.h"
 
@@ -42,6 +43,7 @@ struct actors {
     struct supervisor *sup;
     struct map nodes; /* by pid */
     struct map edges; /* by key, as 16 bytes of text */
+    struct slab node_slab, edge_slab, pending_slab;
     struct list of_worker[PID_MAX_WORKERS];
     struct list pending; /* WATCHes that wait for target's owner */
     struct list burials; /* dead workers whose edges are being released */

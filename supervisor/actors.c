@@ -169,7 +169,7 @@ static void answer_not_registered(const struct origin *origin, uint64_t target,
 static void free_pending(struct pending *pending)
 {
     list_remove(&pending->in_actors);
-    free(pending);
+    slab_give_back(&pending->actors->pending_slab, pending);
 }
 
 /* The owner of target has answered, or died. Between its answer and now nothing of it
@@ -215,7 +215,7 @@ static void start_watch(struct supervisor *sup, const struct origin *origin,
         origin_fail(origin, &err);
         return;
     }
-    pending = xcalloc(1, sizeof(*pending));
+    pending = slab_take(&actors->pending_slab);
     pending->actors = actors;
     pending->origin = *origin;
     pending->watcher = frame->watcher;
@@ -370,6 +370,9 @@ struct actors *actors_create(struct supervisor *sup)
     actors->sup = sup;
     map_init(&actors->nodes);
     map_init(&actors->edges);
+    slab_init(&actors->node_slab, sizeof(struct node));
+    slab_init(&actors->edge_slab, sizeof(struct edge));
+    slab_init(&actors->pending_slab, sizeof(struct pending));
     for (size_t i = 0; i < PID_MAX_WORKERS; i++)
         list_init(&actors->of_worker[i]);
     list_init(&actors->pending);
@@ -392,5 +395,8 @@ void actors_destroy(struct actors *actors)
     buf_finish(&actors->scratch);
     map_finish(&actors->nodes);
     map_finish(&actors->edges);
+    slab_finish(&actors->node_slab);
+    slab_finish(&actors->edge_slab);
+    slab_finish(&actors->pending_slab);
     free(actors);
 }

@@ -170,7 +170,6 @@ void actors_on_worker_dead(struct supervisor *sup, struct worker *worker,
     struct actors *actors = sup->actors;
     struct burial *burial;
     struct err err = {0};
-    struct list *first;
 
     names_on_worker_dead(sup->names, worker->index);
     groups_on_worker_dead(sup->groups, worker->index);
@@ -182,8 +181,7 @@ void actors_on_worker_dead(struct supervisor *sup, struct worker *worker,
         return;
     burial = xcalloc(1, sizeof(*burial));
     list_init(&burial->nodes);
-    while ((first = list_take_first(&actors->of_worker[worker->index])) != NULL)
-        list_append(&burial->nodes, first);
+    list_append_all(&burial->nodes, &actors->of_worker[worker->index]);
     burial->host = xstrdup(worker_entry(worker));
     buf_init(&burial->error, 0);
     err_set(&err, ERR_UNAVAILABLE, "worker of %s %s", worker_entry(worker), reason);
