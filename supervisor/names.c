@@ -20,16 +20,16 @@ struct owner {
     uint64_t pid;
     struct list names;
     struct list of_worker; /* or in names->leaving */
+    size_t host_bytes;
+    char host[];
 };
 
 struct name {
-    char *text;
-    size_t n_bytes;
     struct owner *owner; /* NULL while a spawn has it reserved */
     struct list of_owner;
     struct list waiters; /* spawns that wait for the reservation's end */
-    char *host;
-    size_t host_bytes;
+    size_t n_bytes;
+    char text[];
 };
 
 struct names {
@@ -47,8 +47,6 @@ static void free_name(struct names *names, struct name *name)
 {
     map_remove(&names->by_text, name->text, name->n_bytes);
     list_remove(&name->of_owner);
-    free(name->host);
-    free(name->text);
     free(name);
 }
 
@@ -103,9 +101,10 @@ static struct name *add_name(struct names *names, struct bytes text, struct err 
         err_set(err, ERR_LIMIT_EXCEEDED, "too many registered names");
         return NULL;
     }
-    name = xcalloc(1, sizeof(*name));
-    name->text = xstrndup((const char *)text.data, text.n);
+    name = xmalloc(sizeof(*name) + text.n);
+    name->owner = NULL;
     name->n_bytes = text.n;
+    memcpy(name->text, text.data, text.n);
     list_init(&name->of_owner);
     list_init(&name->waiters);
     map_put(&names->by_text, name->text, name->n_bytes, name);
@@ -118,8 +117,11 @@ static void set_owner(struct names *names, struct name *name, uint64_t pid,
     struct owner *owner = map_find_number(&names->owners, pid);
 
     if (owner == NULL) {
-        owner = xcalloc(1, sizeof(*owner));
+        owner = xmalloc(sizeof(*owner) + host.n);
         owner->pid = pid;
+        owner->host_bytes = host.n;
+        if (host.n != 0)
+            memcpy(owner->host, host.data, host.n);
         list_init(&owner->names);
         list_init(&owner->of_worker);
         list_append(&names->of_worker[pid_index(pid)], &owner->of_worker);
@@ -127,13 +129,11 @@ static void set_owner(struct names *names, struct name *name, uint64_t pid,
     }
     name->owner = owner;
     list_append(&owner->names, &name->of_owner);
-    name->host = xstrndup((const char *)host.data, host.n);
-    name->host_bytes = host.n;
 }
 
 static struct bytes host_of(const struct name *name)
 {
-    return (struct bytes){(const uint8_t *)name->host, name->host_bytes};
+    return (struct bytes){(const uint8_t *)name->owner->host, name->owner->host_bytes};
 }
 
 static int check_name(struct bytes name, struct err *err)
@@ -208,17 +208,9 @@ void names_on_gone(struct names *names, uint64_t pid)
     work(names);
 }
 
-static void let_worker_leave(struct names *names, uint32_t index)
-{
-    struct list *node;
-
-    while ((node = list_first(&names->of_worker[index])) != NULL)
-        let_leave(names, container_of(node, struct owner, of_worker));
-}
-
 void names_on_worker_dead(struct names *names, uint32_t index)
 {
-    let_worker_leave(names, index);
+    list_append_all(&names->leaving, &names->of_worker[index]);
     work(names);
 }
 
@@ -440,7 +432,7 @@ static void handle_list(struct request *request)
 
         if (name->owner == NULL || !actors_alive(names->sup, name->owner->pid))
             continue;
-        pid_format(text, name->host, name->host_bytes, name->owner->pid);
+        pid_format(text, name->owner->host, name->owner->host_bytes, name->owner->pid);
         item = value_append(&list, value_map());
         value_put(item, "name", value_bytes(name->text, name->n_bytes));
         value_put(item, "pid", value_string(text));
@@ -494,7 +486,7 @@ void names_destroy(struct names *names)
         return;
     ev_timer_stop(names->sup->loop, &names->work_timer);
     for (uint32_t i = 0; i < PID_MAX_WORKERS; i++)
-        let_worker_leave(names, i);
+        list_append_all(&names->leaving, &names->of_worker[i]);
     free_leaving(names, &forever);
     /* What is left are reservations of spawns that nobody waits for any more. */
     while (names->by_text.n != 0) {
