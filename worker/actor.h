@@ -72,6 +72,7 @@ enum doom {
     DOOM_LINK,
     DOOM_CANCELED,
     DOOM_LINGER,
+    DOOM_UNTOLD,  /* no memory for an EXIT, DOWN or CANCEL: it would wait for ever */
     DOOM_UPGRADE, /* it isn't ended, another run takes its place */
 };
 

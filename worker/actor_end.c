@@ -324,6 +324,8 @@ void actor_end_doomed(struct actor *actor)
         [DOOM_TERMINATED] = {ERR_INTERNAL, RETRY_UNKNOWN, "process terminated"},
         [DOOM_LINK] = {ERR_INTERNAL, RETRY_UNKNOWN, "linked process failed"},
         [DOOM_CANCELED] = {ERR_CANCELED, RETRY_NO, "context canceled"},
+        [DOOM_UNTOLD] = {ERR_UNAVAILABLE, RETRY_YES,
+                         "no memory for an event that it waits for"},
         [DOOM_LINGER] = {ERR_TIMEOUT, RETRY_NO, "linger time is over"},
     };
     struct err err;

@@ -208,8 +208,10 @@ static void deliver_exit(struct actor *watcher, const struct frame_exit *frame,
     struct message *message =
         message_create(kind, frame->from, frame->from_host, nothing, frame->result);
 
-    if (message == NULL)
+    if (message == NULL) {
+        actor_doom(watcher, DOOM_UNTOLD);
         return;
+    }
     message->at_ns = clock_wall_ns();
     message->failed = frame->failed != 0;
     actor_deliver(watcher, message);

@@ -110,8 +110,10 @@ static void tell_near(struct actor *watcher, struct actor *dead, uint64_t pid,
     struct message *message = message_create(kind, pid, bytes_of_text(dead->host),
                                              (struct bytes){NULL, 0}, outcome->result);
 
-    if (message == NULL)
+    if (message == NULL) {
+        actor_doom(watcher, DOOM_UNTOLD);
         return;
+    }
     message->at_ns = clock_wall_ns();
     message->failed = outcome->failed;
     actor_deliver(watcher, message);

@@ -213,8 +213,10 @@ void spawn_deliver_cancel(struct actor *actor, uint64_t from, struct bytes from_
     struct message *message =
         message_create(MSG_CANCEL, from, from_host, (struct bytes){NULL, 0}, reason);
 
-    if (message == NULL)
+    if (message == NULL) {
+        actor_doom(actor, DOOM_UNTOLD);
         return;
+    }
     message->at_ns = clock_wall_ns();
     actor_deliver(actor, message);
 }

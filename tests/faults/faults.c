@@ -5,7 +5,8 @@
  * 1 in this process, ACTION is an errno's number (the N-th call fails with it), the
  * number and a plus (so do all calls after it), or "before" or "after" (the process
  * gets SIGKILL there). LOG is a file that gets one byte when it has happened; a run
- * that leaves none had fewer than N calls. Only calls made outside of libc are seen.
+ * that leaves it empty had fewer than N calls. Only calls made outside of libc are
+ * seen.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,12 +26,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define LOG_FD 200 /* out of everybody's way */
 #define EXPORT __attribute__((visibility("default")))
 
 enum action { ACTION_NONE, ACTION_FAIL, ACTION_FAIL_ON, ACTION_BEFORE, ACTION_AFTER };
 
 static struct {
     char call[32], log[256];
+    int log_fd;
     enum action action;
     unsigned long at, count;
     int error;
@@ -40,14 +43,20 @@ static struct {
     uintptr_t from, to;
 } exempt;
 
-/* No libc from here: malloc is one of those that are counted. */
-static void note_that_it_happened(void)
+/* Opened at once: what confines itself later can't any more. */
+static void open_log(void)
 {
     int fd = (int)syscall(SYS_openat, AT_FDCWD, plan.log,
                           O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
-    syscall(SYS_write, fd, "x", 1);
+    plan.log_fd = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, LOG_FD);
     syscall(SYS_close, fd);
+}
+
+/* No libc from here: malloc is one of those that are counted. */
+static void note_that_it_happened(void)
+{
+    syscall(SYS_write, plan.log_fd, "x", 1);
 }
 
 static void die(void)
@@ -88,6 +97,7 @@ static void __attribute__((constructor)) read_plan(void)
         plan.action = ACTION_AFTER;
     else
         plan.action = strchr(action, '+') != NULL ? ACTION_FAIL_ON : ACTION_FAIL;
+    open_log();
     dl_iterate_phdr(find_seccomp, NULL);
 }
 
@@ -148,6 +158,12 @@ WRAP(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags),
      (fd, message, flags), -1)
 WRAP(int, fsync, (int fd), (fd), -1)
 WRAP(int, fdatasync, (int fd), (fd), -1)
+WRAP(int, ftruncate, (int fd, off_t n), (fd, n), -1)
+WRAP(int, unlink, (const char *path), (path), -1)
+WRAP(ssize_t, pread, (int fd, void *data, size_t n, off_t at), (fd, data, n, at), -1)
+WRAP(ssize_t, pwrite, (int fd, const void *data, size_t n, off_t at), (fd, data, n, at),
+     -1)
+WRAP(pid_t, fork, (void), (), -1)
 WRAP(int, rename, (const char *from, const char *to), (from, to), -1)
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol), -1)
 WRAP(int, socketpair, (int domain, int type, int protocol, int fds[2]),
@@ -158,6 +174,20 @@ WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1)
 WRAP(void *, mmap,
      (void *at, size_t n, int protection, int flags, int fd, off_t offset),
      (at, n, protection, flags, fd, offset), MAP_FAILED)
+
+/* A copy of us instead of us: no wrapper can return to its caller twice. */
+EXPORT pid_t vfork(void)
+{
+    bool dies_after;
+    pid_t pid;
+
+    if (strikes("vfork", &dies_after))
+        return -1;
+    pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (dies_after && pid != 0)
+        die();
+    return pid;
+}
 
 /* Disks fill up and fail; the event loop's own counters don't. */
 static bool is_file(int fd)
