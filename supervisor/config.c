@@ -651,6 +651,15 @@ void config_destroy(struct config *config)
     free(config);
 }
 
+const char *config_setting_name(unsigned i)
+{
+    for (unsigned r = 0; r < N_ELEMENTS(settings_table); r++) {
+        if (settings_table[r].fallback != NULL && i-- == 0)
+            return settings_table[r].key;
+    }
+    return NULL;
+}
+
 static const struct value *get(const struct config *config, const char *key,
                                enum value_type type)
 {

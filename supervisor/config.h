@@ -42,6 +42,10 @@ struct config {
 struct config *config_load(const struct options *options, struct problems *problems);
 void config_destroy(struct config *config); /* NULL is fine */
 
+/* The i-th setting's key, sorted; NULL behind the last. Those without effect are none.
+ */
+const char *config_setting_name(unsigned i);
+
 /* key must be a row of the table, of that type. */
 bool config_get_bool(const struct config *config, const char *key);
 int64_t config_get_int(const struct config *config, const char *key);

@@ -84,10 +84,13 @@ bool manual_print_completion(const char *program, const char *shell, FILE *out);
 
 struct manual_offers {
     FILE *out;
-    const char *typed; /* the beginning of the word */
+    const char *typed;  /* the beginning of the word */
+    const char *option; /* what stands glued before it: "--level=" */
+    int option_bytes;
 };
 
-/* Offers a word if it goes on from what was typed; help may be NULL. */
+/* Offers a word if it goes on from what was typed; help may be NULL. One that would
+ * move a terminal's cursor is left out: apps choose names. */
 void manual_offer(const struct manual_offers *offers, const char *word,
                   const char *help);
 

@@ -17,7 +17,12 @@ void manual_offer(const struct manual_offers *offers, const char *word,
 {
     if (strncmp(word, offers->typed, strlen(offers->typed)) != 0)
         return;
-    fprintf(offers->out, "%s\t%s\n", word, help != NULL ? help : "");
+    for (const char *at = word; *at != '\0'; at++) {
+        if (iscntrl((unsigned char)*at))
+            return;
+    }
+    fprintf(offers->out, "%.*s%s\t%s\n", offers->option_bytes, offers->option, word,
+            help != NULL ? help : "");
 }
 
 static const struct manual_flag *find_flag(const struct manual *manual,
@@ -194,6 +199,7 @@ static void offer_commands(const struct completion *completion, const char *grou
 static bool complete_glued(const struct completion *completion, const char *text)
 {
     const char *equals = strchr(text, '=');
+    struct completion behind = *completion;
     char name[80];
     const struct manual_flag *flag;
 
@@ -203,21 +209,10 @@ static bool complete_glued(const struct completion *completion, const char *text
     flag = find_flag(completion->manual, name);
     if (flag == NULL || flag->value == NULL)
         return true;
-    if (!is_choices(flag->value)) {
-        struct completion behind = *completion;
-
-        behind.offers.typed = equals + 1;
-        offer_values(&behind, flag->value, NULL);
-        return true;
-    }
-    for (const char *at = flag->value; *at != '\0';) {
-        size_t n = strcspn(at, "|");
-        char word[160];
-
-        snprintf(word, sizeof(word), "%s=%.*s", name, (int)n, at);
-        manual_offer(&completion->offers, word, NULL);
-        at += n + (at[n] == '|');
-    }
+    behind.offers.typed = equals + 1;
+    behind.offers.option = text;
+    behind.offers.option_bytes = (int)(equals + 1 - text);
+    offer_values(&behind, flag->value, NULL);
     return true;
 }
 
@@ -226,7 +221,7 @@ void manual_complete(const struct manual *manual, const char *const *words,
 {
     const char *last = n_words > 0 ? words[n_words - 1] : "";
     struct typed typed = read_words(manual, words, n_words > 0 ? n_words - 1 : 0);
-    struct completion completion = {manual, {out, last}, ask, context};
+    struct completion completion = {manual, {out, last, "", 0}, ask, context};
     char name[80];
 
     if (typed.flag != NULL)

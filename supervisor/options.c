@@ -451,7 +451,8 @@ static int read_word(struct parser *parser, const char *text)
     struct options *out = parser->out;
 
     if (parser->command == NULL && out->command == COMMAND_HELP) {
-        out->help_about = text;
+        if (out->help_about == NULL) /* 'help run list' is about run */
+            out->help_about = text;
         return 1;
     }
     if (parser->command == NULL)

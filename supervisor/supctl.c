@@ -268,7 +268,7 @@ static int set_lines(struct supctl *ctl, const char *text)
     return EXIT_OK;
 }
 
-static int print_help(const char *about);
+static int print_help(const char *const *words, unsigned n);
 
 /* Returns an exit status, -1 = go on. */
 static int take_flag(struct supctl *ctl, unsigned id, const char *value)
@@ -283,7 +283,7 @@ static int take_flag(struct supctl *ctl, unsigned id, const char *value)
     case GLOBAL_TIMEOUT:
         return set_timeout(ctl, value) == EXIT_OK ? -1 : EXIT_USAGE;
     case GLOBAL_HELP:
-        return print_help(ctl->n_args > 0 ? ctl->args[0] : NULL);
+        return print_help(ctl->args, ctl->n_args);
     case GLOBAL_VERSION:
         printf("supctl %s\n", TROUPE_VERSION);
         return EXIT_OK;
@@ -453,11 +453,11 @@ static int unknown_command(const char **words, unsigned n_words)
     return usage("unknown command '%s'", typed);
 }
 
-static int print_help(const char *about)
+static int print_help(const char *const *words, unsigned n)
 {
-    if (supctl_print_help(about))
+    if (supctl_print_help(words, n))
         return EXIT_OK;
-    return usage("no such command: '%s'", about != NULL ? about : "");
+    return usage("no such command: '%s'", n > 0 ? words[0] : "");
 }
 
 static int run(struct supctl *ctl, unsigned seen)
@@ -465,7 +465,7 @@ static int run(struct supctl *ctl, unsigned seen)
     unsigned n_words = 0, extra;
 
     if (ctl->n_args == 0) {
-        print_help(NULL);
+        print_help(NULL, 0);
         return EXIT_USAGE;
     }
     ctl->command = find_command(ctl->args, ctl->n_args, &n_words);

@@ -118,8 +118,9 @@ int supctl_run_doctor(struct supctl *ctl); /* supctl_doctor.c */
 /* ---- supctl_manual.c: help and completion
  * -------------------------------------------- */
 
-/* Help about one command, or about all for NULL; false: no such command. */
-bool supctl_print_help(const char *about);
+/* Help about the command that the words begin with, about all for none; false: there is
+ * no such command. */
+bool supctl_print_help(const char *const *words, unsigned n);
 
 /* `supctl complete WORDS...`, which completion scripts call: an exit status. */
 int supctl_complete(int argc, char **argv);

@@ -140,11 +140,17 @@ static struct manual fill(void)
     return manual;
 }
 
-bool supctl_print_help(const char *about)
+bool supctl_print_help(const char *const *words, unsigned n)
 {
     const struct manual manual = fill();
+    char both[80];
 
-    return manual_print_help(&manual, about, stdout);
+    if (n == 0)
+        return manual_print_help(&manual, NULL, stdout);
+    if (n > 1)
+        snprintf(both, sizeof(both), "%s %s", words[0], words[1]);
+    return (n > 1 && manual_print_help(&manual, both, stdout)) ||
+           manual_print_help(&manual, words[0], stdout);
 }
 
 /* ---- completion
@@ -246,7 +252,7 @@ int supctl_complete(int argc, char **argv)
 
 static int run_help(struct supctl *ctl)
 {
-    if (supctl_print_help(ctl->n_args > 0 ? ctl->args[0] : NULL))
+    if (supctl_print_help(ctl->args, ctl->n_args))
         return EXIT_OK;
     fprintf(stderr, "supctl: no such command: '%s'\nSee 'supctl help'.\n",
             ctl->args[0]);

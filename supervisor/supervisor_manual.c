@@ -6,6 +6,7 @@
 #include "common/exit.h"
 #include "common/mem.h"
 
+#include "supervisor/config.h"
 #include "supervisor/manual.h"
 #include "supervisor/options_table.h"
 
@@ -55,10 +56,10 @@ static const char description[] =
     "It stays in the foreground. supctl(1) looks into it and steers it.";
 
 static const char examples[] =
-    "    supervisor --config registry.yaml     # boot one file\n"
-    "    supervisor run -x app:hello Ann       # run one process on the terminal\n"
-    "    supervisor check --config myapp       # what is wrong with it?\n"
-    "    supervisor dev myapp                  # reload whenever a file is saved\n"
+    "    supervisor --config registry.yaml  # boot one file\n"
+    "    supervisor run -x app:hello Ann    # run one process on the terminal\n"
+    "    supervisor check --config myapp    # what is wrong with it?\n"
+    "    supervisor dev myapp               # reload whenever a file is saved\n"
     "    supervisor --config myapp -o app:worker:pool.workers=8\n";
 
 static const struct manual_section sections[] = {
@@ -114,7 +115,7 @@ static const struct manual worker_page = {
         "killed and replaced; whoever waited for it gets an error of kind Unavailable.",
     .sections =
         (const struct manual_section[]){
-            {"FILES", "LIBEXECDIR/troupe/worker\tWhere an installation has it. A "
+            {"FILES", "" TROUPE_LIBEXECDIR "/worker\tWhere an installation has it. A "
                       "supervisor that "
                       "was not installed takes the one of its build folder."},
             {"EXIT STATUS", "0\tThe supervisor closed the connection.\n"
@@ -218,11 +219,28 @@ int supervisor_manual_run(const struct options *options)
     return EXIT_OK;
 }
 
+/* Settings by name; whoever uses them knows the value. */
+static void offer_settings(void *context, const char *what,
+                           const struct manual_offers *offers)
+{
+    const char *key;
+
+    (void)context;
+    if (strcmp(what, "SECTION.KEY=VALUE") != 0)
+        return;
+    for (unsigned i = 0; (key = config_setting_name(i)) != NULL; i++) {
+        char word[80];
+
+        snprintf(word, sizeof(word), "%s=", key);
+        manual_offer(offers, word, NULL);
+    }
+}
+
 int supervisor_manual_complete(int argc, char **argv)
 {
     const struct manual manual = fill();
 
-    manual_complete(&manual, (const char *const *)argv, (unsigned)argc, NULL, NULL,
-                    stdout);
+    manual_complete(&manual, (const char *const *)argv, (unsigned)argc, offer_settings,
+                    NULL, stdout);
     return EXIT_OK;
 }

@@ -88,6 +88,37 @@ def test_help_about_every_command_fits_a_terminal(program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+def test_every_command_tells_of_itself_where_it_is_typed(program):
+    for usage in usages(program):
+        command = words_of(usage)
+        text = told_by(PROGRAMS[program], *command.split(), "--help")
+        about = "" if command == "help" else command.split()[0]
+        assert f"usage: {program} {about}" in text
+        assert max(map(len, text.splitlines())) <= 80
+
+
+def test_help_about_two_words_is_about_no_other():
+    for words in (["help", "registry", "get"], ["registry", "get", "--help"]):
+        assert told_by(troupe.SUPCTL, *words).count("usage:") == 1
+    assert told_by(troupe.SUPCTL, "help", "registry").count("usage:") > 5
+    assert "supervisor run list" in told_by(troupe.SUPERVISOR, "help", "run", "list")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_exit_status_is_on_the_page(page):
+    """common/exit.h is the promise; each page has those of its program."""
+    with open(os.path.join(troupe.ROOT, "common", "exit.h"), encoding="utf-8") as file:
+        known = set(re.findall(r"EXIT_\w+ = (\d+)", file.read()))
+    text = told_by(*PAGES[page])
+    part = text[text.index(".SH EXIT STATUS"):]
+    told = set(re.findall(r"^\\fB(\d+)\\fR$", part, re.M))
+    assert told <= known
+    assert told == {"supervisor.1": known - {"3", "4", "5", "6"},
+                    "supctl.1": known - {"69", "70", "78"},
+                    "worker.8": {"0", "2", "70"}}[page]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_every_command_and_option_is_completed(program):
     def offers(*words):
         return {line.split("\t")[0]
@@ -222,6 +253,9 @@ def test_shells_complete_commands_options_and_files(shell, tmp_path):
     words = at.complete("supervisor --state fol")
     assert [word.rstrip("/") for word in words] == ["supervisor", "--state", "folder"]
     assert at.complete("supervisor contracts doc --format=j")[-1] == "--format=json"
+    for glue in (" ", "="):
+        words = at.complete(f"supervisor --set{glue}shutdown.t")
+        assert glue.join(words[1:]) == f"--set{glue}shutdown.timeout="
 
 
 def test_shells_complete_what_runs(boot, shell):
@@ -241,6 +275,7 @@ def test_shells_complete_what_runs(boot, shell):
             ("restart app:sl", "app:sleeper.service"),
             ("registry get app:wi", "app:wide-host"),
             ("spawn app:sleeper app:wi", "app:wide-host"),
+            ("logs --service=app:sleeper.s", "--service=app:sleeper.service"),
             ("inspect sandm", "sandman"),
             (f"kill {start}", pid),
             (f"kill '{pid[:-2]}", pid)]:

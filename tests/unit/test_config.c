@@ -79,6 +79,39 @@ START_TEST(config_has_defaults)
 }
 END_TEST
 
+/* The commented file shows each setting at its default, so it changes none. */
+START_TEST(config_has_the_defaults_of_the_commented_file)
+{
+    const char *source_root = getenv("TROUPE_SOURCE_ROOT");
+    struct value bare, commented;
+    struct buf wanted, got;
+    char path[4096];
+
+    ck_assert_str_eq(load("run"), "");
+    bare = value_copy(&config->settings);
+    config_destroy(config);
+    options_finish(&options);
+    ck_assert_ptr_ne(source_root, NULL);
+    snprintf(path, sizeof(path), "%s/config/supervisor.yaml", source_root);
+    ck_assert_int_eq(symlink(path, "supervisor.yaml"), 0);
+    ck_assert_str_eq(load("run"), "");
+    commented = value_copy(&config->settings);
+    buf_init(&wanted, 0);
+    buf_init(&got, 0);
+    value_write_json(&wanted, &bare, 0);
+    value_write_json(&got, &commented, 0);
+    buf_append(&wanted, "", 1);
+    buf_append(&got, "", 1);
+    ck_assert_str_eq((char *)buf_head(&got), (char *)buf_head(&wanted));
+    for (unsigned i = 0; config_setting_name(i) != NULL; i++)
+        ck_assert_ptr_ne(value_get(&bare, config_setting_name(i)), NULL);
+    buf_finish(&wanted);
+    buf_finish(&got);
+    value_finish(&bare);
+    value_finish(&commented);
+}
+END_TEST
+
 START_TEST(config_lets_later_sources_win)
 {
     write_file("supervisor.yaml", "shutdown: {timeout: 1s}\nlogger: {level: warn}\n");
@@ -164,6 +197,7 @@ static void fill(TCase *tc)
 {
     tcase_add_checked_fixture(tc, start, finish);
     tcase_add_test(tc, config_has_defaults);
+    tcase_add_test(tc, config_has_the_defaults_of_the_commented_file);
     tcase_add_test(tc, config_lets_later_sources_win);
     tcase_add_test(tc, config_takes_min_level_CFG_01);
     tcase_add_test(tc, config_keeps_overrides_and_disable);

@@ -23,6 +23,7 @@ static void set_up(void)
     };
     static const struct manual_flag flags[] = {
         {"level", "low|high", "how much", 0, 'l'},
+        {"like", "NS:ENTRY", "as another", 2, 0},
         {"into", "DIR", "where to", 1, 0},
         {"dry", NULL,
          "nothing is done, which is a text that is long enough to be "
@@ -78,6 +79,8 @@ static void ask(void *context, const char *what, const struct manual_offers *off
     if (expected != NULL && strcmp(what, expected) == 0) {
         manual_offer(offers, "app:one", "first");
         manual_offer(offers, "app:two", NULL);
+        manual_offer(offers, "app:\x1b[2Jthree", NULL); /* leaves the screen alone */
+        manual_offer(offers, "app:\n:files", NULL);
     }
 }
 
@@ -179,6 +182,8 @@ START_TEST(manual_completes_options_and_their_values)
     ck_assert_str_eq(complete("get --into ", NULL), ":folders\n");
     ck_assert_str_eq(complete("get --into=/tm", NULL), ":folders\n");
     ck_assert_str_eq(complete("get --nix=/tm", NULL), "");
+    ck_assert_str_eq(complete("set colour --like=app:t", "NS:ENTRY"),
+                     "--like=app:two\t\n");
 }
 END_TEST
 
