@@ -131,6 +131,11 @@ void trace_begin(uint8_t *text)
     memcpy(text, "00", 2);
     put_hex(text + TRACE_ID_AT, trace_new_span());
     put_hex(text + TRACE_ID_AT + SPAN_CHARS, trace_new_span());
-    put_hex(text + SPAN_AT, trace_new_span());
+    memcpy(text + SPAN_AT, text + TRACE_ID_AT + SPAN_CHARS, SPAN_CHARS);
     memcpy(text + FLAGS_AT, "01", 2);
+}
+
+bool trace_is_beginning(const uint8_t *text)
+{
+    return memcmp(text + SPAN_AT, text + TRACE_ID_AT + SPAN_CHARS, SPAN_CHARS) == 0;
 }

@@ -62,6 +62,19 @@ static const struct setting {
     {"metrics.buffer.size",         SETTING_LATER, NULL,      0, 0, NULL},
     {"metrics.interceptor.enabled", SETTING_BOOL,  "false",   0, 0, NULL},
     {"metrics.max_samples",         SETTING_INT,   "10000",   0, 100000, NULL},
+    {"otel.batch_size",             SETTING_INT,   "512",     1, 10000, NULL},
+    {"otel.delay",                  SETTING_MS,    "5s",      0, 3600000, NULL},
+    {"otel.enabled",                SETTING_BOOL,  "false",   0, 0, NULL},
+    {"otel.endpoint",               SETTING_TEXT,  "http://127.0.0.1:4318", 0, 0, NULL},
+    {"otel.flush_timeout",          SETTING_MS,    "2s",      0, 60000, NULL},
+    {"otel.headers",                SETTING_TEXT,  "",        0, 0, NULL},
+    {"otel.interceptor.enabled",    SETTING_BOOL,  "true",    0, 0, NULL},
+    {"otel.interceptor.order",      SETTING_LATER, NULL,      0, 0, NULL},
+    {"otel.protocol",               SETTING_TEXT,  "http/json", 0, 0, "http/json"},
+    {"otel.queue_size",             SETTING_INT,   "2048",    1, 100000, NULL},
+    {"otel.sample_rate",            SETTING_REAL,  "1",       0, 1, NULL},
+    {"otel.service_name",           SETTING_TEXT,  "",        0, 0, NULL},
+    {"otel.timeout",                SETTING_MS,    "10s",     1, 600000, NULL},
     {"prometheus.address",          SETTING_TEXT,  "127.0.0.1:9090", 0, 0, NULL},
     {"prometheus.enabled",          SETTING_BOOL,  "false",   0, 0, NULL},
     {"prometheus.timeout",          SETTING_MS,    "10s",     1, 3600000, NULL},
@@ -88,8 +101,8 @@ static const struct setting {
 };
 
 /* Whole sections that other programs' files have and this build has no use for. */
-static const char *const foreign_sections[] = {"cluster",  "disable", "otel",
-                                               "profiles", "vars",    "workspace"};
+static const char *const foreign_sections[] = {"cluster", "disable", "profiles", "vars",
+                                               "workspace"};
 
 struct loader {
     struct config *config;

@@ -49,7 +49,8 @@ struct supervisor {
     /* figures for programs, and what apps count; what became of calls, by function */
     struct metrics *metrics;
     struct metrics_http *metrics_http; /* NULL: not served */
-    struct spans *spans; /* of recorded traces */
+    struct spans *spans;               /* of recorded traces */
+    struct otel *otel; /* where they go when they have ended; NULL: nowhere */
     struct function_table *functions;
     /* what stands around calls */
     struct interceptors *interceptors;

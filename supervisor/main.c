@@ -55,6 +55,7 @@
 #include "supervisor/notify.h"
 #include "supervisor/offload.h"
 #include "supervisor/options.h"
+#include "supervisor/otel.h"
 #include "supervisor/pack_make.h"
 #include "supervisor/policies.h"
 #include "supervisor/pool.h"
@@ -114,12 +115,22 @@ static struct program *program_of(struct supervisor *sup)
 /* ---- stop
  * --------------------------------------------------------------------------------- */
 
+static void on_flushed(void *context)
+{
+    struct program *program = context;
+
+    ev_break(program->sup.loop, EVBREAK_ALL);
+}
+
 static void on_pools_stopped(void *context)
 {
     struct program *program = context;
 
     code_stop(program->sup.code);
-    ev_break(program->sup.loop, EVBREAK_ALL);
+    if (program->sup.otel != NULL)
+        otel_flush(program->sup.otel, on_flushed, program);
+    else
+        on_flushed(program);
 }
 
 static void on_services_stopped(void *context)
@@ -423,6 +434,27 @@ static int serve_metrics(struct supervisor *sup, struct err *err)
     return sup->metrics_http != NULL ? 0 : -1;
 }
 
+/* -1: they were to be exported and can't be. */
+static int export_spans(struct supervisor *sup, struct err *err)
+{
+    if (!config_get_bool(sup->config, "otel.enabled"))
+        return 0;
+    sup->otel = otel_create(sup, err);
+    return sup->otel != NULL ? 0 : -1;
+}
+
+/* Of the calls that belong to no trace, how many begin one. */
+static double choose_share(const struct config *config)
+{
+    double share = config_get_real(config, "trace.sample"),
+           exported = config_get_real(config, "otel.sample_rate");
+
+    if (config_get_bool(config, "otel.enabled") &&
+        config_get_bool(config, "otel.interceptor.enabled") && exported > share)
+        return exported;
+    return share;
+}
+
 static void start_serving(struct program *program)
 {
     struct supervisor *sup = &program->sup;
@@ -431,7 +463,8 @@ static void start_serving(struct program *program)
     struct err err = {0};
 
     sup->control = control_create(sup, sup->config->control_path, &err);
-    if (sup->control == NULL || serve_metrics(sup, &err) == -1) {
+    if (sup->control == NULL || serve_metrics(sup, &err) == -1 ||
+        export_spans(sup, &err) == -1) {
         give_up(program, exit_code_for(&err), &err);
         return;
     }
@@ -560,7 +593,7 @@ static void create_modules(struct program *program)
         metrics_create(sup, (size_t)config_get_int(sup->config, "metrics.max_samples"));
     sup->spans =
         spans_create(sup, (size_t)config_get_int(sup->config, "trace.max_spans"),
-                     config_get_real(sup->config, "trace.sample"));
+                     choose_share(sup->config));
     actor_targets_add(sup);
     insight_add_targets(sup);
     jail_add_targets(sup);
@@ -614,6 +647,8 @@ static void destroy_modules(struct program *program)
     program->tests = NULL;
     offload_destroy(sup->offload); /* before those that its jobs answer */
     metrics_http_destroy(sup->metrics_http);
+    otel_destroy(sup->otel);
+    sup->otel = NULL; /* spans may still end */
     control_destroy(sup->control);
     rollouts_destroy(sup->rollouts);
     reloads_destroy(sup->reloads);

@@ -28,6 +28,7 @@
 #include "supervisor/metrics_http.h"
 #include "supervisor/groups.h"
 #include "supervisor/names.h"
+#include "supervisor/otel.h"
 #include "supervisor/pool.h"
 #include "supervisor/registry.h"
 #include "supervisor/service.h"
@@ -197,6 +198,29 @@ static void write_http(const struct metrics_http *http, struct buf *out)
          "Requests that were answered with an error.", (double)figures.n_refused},
         {"troupe_metrics_http_cut_off_total", "counter",
          "Connections that were too slow or too many.", (double)figures.n_cut_off},
+    };
+
+    write_singles(out, rows, N_ELEMENTS(rows));
+}
+
+static void write_otel(const struct otel *otel, struct buf *out)
+{
+    struct otel_figures figures;
+
+    if (otel == NULL)
+        return;
+    otel_get_figures(otel, &figures);
+    const struct single rows[] = {
+        {"troupe_otel_spans_sent_total", "counter", "Spans that a collector has taken.",
+         (double)figures.n_sent},
+        {"troupe_otel_spans_failed_total", "counter",
+         "Spans that could not be brought to it.", (double)figures.n_failed},
+        {"troupe_otel_spans_dropped_total", "counter",
+         "Spans that there was no place for.", (double)figures.n_dropped},
+        {"troupe_otel_spans_waiting", "gauge", "Spans on their way.",
+         (double)figures.n_waiting},
+        {"troupe_otel_spans_waiting_max", "gauge", "How many there may be.",
+         (double)figures.n_waiting_max},
     };
 
     write_singles(out, rows, N_ELEMENTS(rows));
@@ -475,6 +499,7 @@ void metrics_write_own(struct supervisor *sup, struct buf *out)
     write_supervisor(sup, out);
     write_collector(sup, out);
     write_http(sup->metrics_http, out);
+    write_otel(sup->otel, out);
     write_functions(sup, out);
     write_pools(sup, out);
     write_services(sup, out);

@@ -120,7 +120,8 @@ static void handle_end(struct request *request)
     if (span != NULL && failed != NULL && text != NULL && at != NULL && !span->ended &&
         may_end(span, request->origin.who.worker)) {
         span_set_text(span->error, sizeof(span->error), bytes_of(text));
-        span_end(span, failed->as.boolean ? "error" : "ok", at->as.integer);
+        span_end(request->sup->spans, span, failed->as.boolean ? "error" : "ok",
+                 at->as.integer);
     }
     request_reply(request, NULL);
 }

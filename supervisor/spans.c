@@ -12,6 +12,7 @@
 #include "proto/value_codec.h"
 
 #include "supervisor/core.h"
+#include "supervisor/otel.h"
 #include "supervisor/worker.h"
 
 struct span *spans_find(const struct spans *spans, uint64_t handle)
@@ -58,17 +59,19 @@ struct span *spans_add(struct spans *spans, enum span_kind kind, const uint8_t *
     if (span->handle != 0 && map_find_number(&spans->by_id, span->id) == span)
         map_remove_number(&spans->by_id, span->id);
     *span = (struct span){.handle = handle, .id = id, .kind = kind};
-    span->parent = trace_get_span(text);
+    span->parent = trace_is_beginning(text) ? 0 : trace_get_span(text);
     memcpy(span->trace, text + TRACE_ID_AT, TRACE_ID_BYTES);
     map_put_number(&spans->by_id, id, span);
     return span;
 }
 
-void span_end(struct span *span, const char *outcome, int64_t at_ns)
+void span_end(struct spans *spans, struct span *span, const char *outcome,
+              int64_t at_ns)
 {
     span->ended = true;
     span->ended_at_ns = at_ns;
     snprintf(span->outcome, sizeof(span->outcome), "%s", outcome);
+    otel_take(spans->sup->otel, span);
 }
 
 /* ---- calls
@@ -130,7 +133,7 @@ void spans_end_call(struct spans *spans, uint64_t handle, const char *outcome,
     if (error.n != 0 && error_decode(error, &told, &bad) == 0)
         snprintf(span->error, sizeof(span->error), "%s: %.*s", err_kind_name(told.kind),
                  (int)utf8_valid_bytes(told.text, strnlen(told.text, 170)), told.text);
-    span_end(span, outcome, clock_wall_ns());
+    span_end(spans, span, outcome, clock_wall_ns());
 }
 
 void spans_on_worker_dead(struct spans *spans, const struct worker *worker,
@@ -145,7 +148,7 @@ void spans_on_worker_dead(struct spans *spans, const struct worker *worker,
             span->worker != worker->index)
             continue;
         snprintf(span->error, sizeof(span->error), "worker %.180s", reason);
-        span_end(span, "unavailable", clock_wall_ns());
+        span_end(spans, span, "unavailable", clock_wall_ns());
     }
 }
 

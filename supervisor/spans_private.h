@@ -44,7 +44,9 @@ struct span *spans_find_id(const struct spans *spans, uint64_t id);
 struct span *spans_add(struct spans *spans, enum span_kind kind, const uint8_t *text,
                        uint64_t id);
 void span_set_text(char *to, size_t n_to, struct bytes text);
-void span_end(struct span *span, const char *outcome, int64_t at_ns);
+/* Whoever exports it gets it now. */
+void span_end(struct spans *spans, struct span *span, const char *outcome,
+              int64_t at_ns);
 
 /* span_targets.c */
 void span_targets_add(struct supervisor *sup);

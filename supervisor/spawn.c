@@ -180,25 +180,41 @@ static bool is_program(const char *path)
            access(path, X_OK) == 0;
 }
 
-char *spawn_find_worker(struct err *err)
+/* Beside this program, or in one of the folders from there. */
+static char *find_program(const char *name, const char *const *folders,
+                          size_t n_folders, struct err *err)
 {
-    static const char *const beside[] = {"worker", "../worker/worker",
-                                         "../libexec/troupe/worker"};
     char self[PATH_MAX], *path;
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     char *slash;
 
     self[n > 0 ? n : 0] = '\0';
     slash = strrchr(self, '/');
-    for (size_t i = 0; slash != NULL && i < N_ELEMENTS(beside); i++) {
-        path = xasprintf("%.*s/%s", (int)(slash - self), self, beside[i]);
+    for (size_t i = 0; slash != NULL && i < n_folders; i++) {
+        path = xasprintf("%.*s/%s%s", (int)(slash - self), self, folders[i], name);
         if (is_program(path))
             return path;
         free(path);
     }
-    if (is_program(TROUPE_LIBEXECDIR "/worker"))
-        return xstrdup(TROUPE_LIBEXECDIR "/worker");
-    err_set(err, ERR_NOT_FOUND, "no worker program beside %s or in %s", self,
+    path = xasprintf("%s/%s", TROUPE_LIBEXECDIR, name);
+    if (is_program(path))
+        return path;
+    free(path);
+    err_set(err, ERR_NOT_FOUND, "no %s program beside %s or in %s", name, self,
             TROUPE_LIBEXECDIR);
     return NULL;
+}
+
+char *spawn_find_worker(struct err *err)
+{
+    static const char *const folders[] = {"", "../worker/", "../libexec/troupe/"};
+
+    return find_program("worker", folders, N_ELEMENTS(folders), err);
+}
+
+char *spawn_find_exporter(struct err *err)
+{
+    static const char *const folders[] = {"", "../libexec/troupe/"};
+
+    return find_program("exporter", folders, N_ELEMENTS(folders), err);
 }

@@ -39,4 +39,7 @@ int spawn_worker(const struct spawn_spec *spec, pid_t *pid_out, int *pidfd_out,
  * in the install path. Returns an owned path, NULL (NOT_FOUND) if nowhere. */
 char *spawn_find_worker(struct err *err);
 
+/* The same for the exporter of spans (otel.h). */
+char *spawn_find_exporter(struct err *err);
+
 #endif

@@ -413,11 +413,3 @@ def test_the_list_of_traces(running):
     assert (row["trace"], row["name"], row["n_spans"], row["n_failed"], row["status"]) == (
         trace, "app:fails", 1, 1, "error")
     assert running.run_supctl("trace", "-n", "1").stdout.count("\n") == 2
-
-
-def test_otel_settings_are_not_ignored_in_silence(boot, tmp_path):
-    one = boot(APP, start=False, args=["--set", "otel.enabled=true"])
-    one.spawn()
-    assert one.wait() == troupe.BAD_CONFIG
-    assert "otel.enabled" in one.errors()
-    one.child = None

@@ -175,6 +175,9 @@ START_TEST(trace_context_begins_traces)
     trace_begin(b);
     ck_assert(trace_check((struct bytes){a, sizeof(a)}));
     ck_assert(memcmp(a, b, sizeof(a)) != 0);
+    ck_assert(trace_is_beginning(a));
+    trace_set_span(a, trace_new_span());
+    ck_assert(!trace_is_beginning(a));
 }
 END_TEST
 
