@@ -442,8 +442,8 @@ SCHEMA = {
 
 
 def document(tmp_path, *args, text=DOCUMENTED, program=troupe.SUPERVISOR):
-    (tmp_path / "x.yaml").write_text(text)
-    return subprocess.run([program, "contracts", "doc", *args, "--config", "x.yaml"],
+    (tmp_path / "_index.yaml").write_text(text)
+    return subprocess.run([program, "contracts", "doc", *args],
                           cwd=tmp_path, timeout=30, capture_output=True, text=True,
                           check=False)
 
