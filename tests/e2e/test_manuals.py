@@ -1,5 +1,6 @@
 """Help, manual pages and shell completion: one source, nothing missing in any."""
 
+import json
 import os
 import pty
 import re
@@ -32,7 +33,7 @@ def told_by(*command, **more):
 def usages(program):
     """The commands that help lists, as people type them."""
     text = told_by(PROGRAMS[program], "--help")
-    rows = re.findall(r"^  ([a-z].*?)(?:   .*)?$", text.split("\nOptions:")[0], re.M)
+    rows = re.findall(r"^  ([a-z].*?)(?:  .*)?$", text.split("\nOptions:")[0], re.M)
     assert len(rows) > 10
     return rows
 
@@ -102,6 +103,52 @@ def test_help_about_two_words_is_about_no_other():
         assert told_by(troupe.SUPCTL, *words).count("usage:") == 1
     assert told_by(troupe.SUPCTL, "help", "registry").count("usage:") > 5
     assert "supervisor run list" in told_by(troupe.SUPERVISOR, "help", "run", "list")
+
+
+def rows_of(program):
+    """What the tables in the sources say: usages of commands, names of options."""
+    folder = os.path.join(troupe.ROOT, "supervisor")
+    start = "options_table.c" if program == "supervisor" else "supctl"
+    text = ""
+    for name in sorted(os.listdir(folder)):
+        if name.startswith(start) and name.endswith(".c"):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                text += file.read()
+    commands = re.findall(r'^ {4}\{"([a-z][a-z -]*)",\s+"(\1[^"]*)",\s+"([^{}]*)',
+                          text, re.M)
+    flags = re.findall(r"""^ {4}\{"([a-z-]+)", (?:0|'.'), \w+,""", text, re.M)
+    return [usage for _, usage, rest in commands if " true," not in rest], flags
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_row_of_the_tables_is_in_help_page_and_completion(program):
+    commands, flags = rows_of(program)
+    assert len(commands) > 10 and len(flags) > 10
+    assert sorted(commands) == sorted(usages(program))
+    page = told_by(PROGRAMS[program], "manual").replace("\\-", "-")
+    lines = page.replace("\\fB", "").replace("\\fR", "").splitlines()
+    for usage in commands:
+        assert usage in lines
+    offered = "".join(told_by(PROGRAMS[program], "complete", *words_of(usage).split(), "--")
+                      for usage in commands)
+    helped = "".join(told_by(PROGRAMS[program], "help", usage.split()[0])
+                     for usage in commands)
+    for flag in flags:
+        assert f"\n--{flag}\t" in f"\n{offered}", flag
+        assert f" --{flag}" in helped and f"\\fB--{flag}\\fR" in page, flag
+
+
+def test_what_is_installed_is_where_it_is_looked_for():
+    done = told_by("meson", "introspect", "--installed", troupe.BUILD)
+    places = "\n".join(json.loads(done).values())
+    for place in ("man/man1/supervisor.1", "man/man1/supctl.1", "man/man8/worker.8",
+                  "man/man5/supervisor.yaml.5",
+                  "bash-completion/completions/supctl.bash",
+                  "bash-completion/completions/supervisor.bash",
+                  "zsh/site-functions/_supctl", "zsh/site-functions/_supervisor",
+                  "fish/vendor_completions.d/supctl.fish",
+                  "fish/vendor_completions.d/supervisor.fish"):
+        assert f"share/{place}" in places
 
 
 @pytest.mark.parametrize("page", PAGES)
