@@ -114,6 +114,8 @@ def rows_of(program):
         if name.startswith(start) and name.endswith(".c"):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 text += file.read()
+    # What only a link of another name takes.
+    text = re.sub(r"\nconst struct option_row wippy_.*?\n};", "", text, flags=re.S)
     commands = re.findall(r'^ {4}\{"([a-z][a-z -]*)",\s+"(\1[^"]*)",\s+"([^{}]*)',
                           text, re.M)
     flags = re.findall(r"""^ {4}\{"([a-z-]+)", (?:0|'.'), \w+,""", text, re.M)
