@@ -59,6 +59,12 @@ static void print_try(FILE *out, const struct entry *function, const char *optio
             example != NULL ? " " : "", example != NULL ? example : "");
 }
 
+static void print_count(FILE *out, const char *before, size_t n, const char *one,
+                        const char *many)
+{
+    fprintf(out, "%s%zu %s", before, n, n == 1 ? one : many);
+}
+
 void banner_print(FILE *out, const struct supervisor *sup)
 {
     const struct config *config = sup->config;
@@ -69,10 +75,12 @@ void banner_print(FILE *out, const struct supervisor *sup)
 
     if (strcmp(usual, config->control_path) != 0)
         snprintf(options, sizeof(options), " --control %s", config->control_path);
-    fprintf(out,
-            "Troupe %s runs %s: %zu entries, %u functions, %u processes, %u hosts\n",
-            TROUPE_VERSION, config->app, state->n, counts.n_functions,
-            counts.n_processes, counts.n_hosts);
+    fprintf(out, "Troupe %s runs %s", TROUPE_VERSION, config->app);
+    print_count(out, ": ", state->n, "entry", "entries");
+    print_count(out, ", ", counts.n_functions, "function", "functions");
+    print_count(out, ", ", counts.n_processes, "process", "processes");
+    print_count(out, ", ", counts.n_hosts, "host", "hosts");
+    fputc('\n', out);
     print_services(out, sup);
     fprintf(out, "state     %s\ncontrol   %s\n", config->state_dir,
             config->control_path);

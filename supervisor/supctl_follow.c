@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/buf.h"
 #include "common/exit.h"
@@ -14,13 +13,11 @@
 
 static void print_time(int64_t at_ns)
 {
-    time_t seconds = (time_t)(at_ns / 1000000000);
-    char text[32];
-    struct tm tm;
+    struct value at = value_int(at_ns);
+    char *text = supctl_cell_text(&at, COLUMN_TIME);
 
-    gmtime_r(&seconds, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    printf("%s.%03dZ ", text, (int)(at_ns / 1000000 % 1000));
+    printf("%s ", text);
+    free(text);
 }
 
 static void print_fields(const struct value *fields)
@@ -112,11 +109,12 @@ static bool print_event(struct supctl *ctl, const struct value *event)
         supctl_text_print(stdout, kind != NULL ? kind : "-");
         putchar(' ');
         supctl_text_print(stdout, path != NULL ? path : "-");
-        putchar(' ');
-        if (data != NULL)
+        if (data != NULL && data->type != VALUE_NIL) {
+            putchar(' ');
             supctl_print_json(data, false);
-        else
+        } else {
             putchar('\n');
+        }
     }
     fflush(stdout);
     return ferror(stdout) == 0;

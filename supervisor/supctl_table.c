@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/buf.h"
 #include "common/mem.h"
@@ -70,6 +71,21 @@ static void append_us(struct buf *buf, int64_t us)
         append_ms(buf, us / 1000);
 }
 
+static void append_time(struct buf *buf, int64_t at_ns)
+{
+    time_t seconds = (time_t)(at_ns / 1000000000);
+    struct tm tm;
+    char text[32];
+
+    if (at_ns == 0) {
+        buf_append_text(buf, "-"); /* has not happened yet */
+        return;
+    }
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    buf_printf(buf, "%s.%03dZ", text, (int)(at_ns / 1000000 % 1000));
+}
+
 static double number_of(const struct value *value)
 {
     return value->type == VALUE_INT ? (double)value->as.integer : value->as.real;
@@ -94,6 +110,8 @@ static void append_cell(struct buf *buf, const struct value *value,
         append_us(buf, (int64_t)number_of(value));
     else if (is_number && kind == COLUMN_PERCENT)
         buf_printf(buf, "%.0f%%", number_of(value));
+    else if (kind == COLUMN_TIME && value->type == VALUE_INT)
+        append_time(buf, value->as.integer);
     else if (value->type == VALUE_STRING)
         append_safe(buf, value->as.string.data, value->as.string.n);
     else
@@ -202,6 +220,31 @@ void supctl_table_print(FILE *out, const struct value *records,
     free(widths);
 }
 
+static bool has_end(const char *key, const char *end)
+{
+    size_t n_key = strlen(key), n_end = strlen(end);
+
+    return n_key >= n_end && strcmp(key + n_key - n_end, end) == 0;
+}
+
+static enum column_kind kind_of_key(const char *key)
+{
+    static const struct {
+        const char *end;
+        enum column_kind kind;
+    } ends[] = {
+        {"_bytes", COLUMN_BYTES},     {"_ms", COLUMN_MS},
+        {"_us", COLUMN_US},           {"started_at", COLUMN_TIME},
+        {"last_update", COLUMN_TIME}, {"next_try_at", COLUMN_TIME},
+    };
+
+    for (unsigned i = 0; i < N_ELEMENTS(ends); i++) {
+        if (has_end(key, ends[i].end))
+            return ends[i].kind;
+    }
+    return COLUMN_TEXT;
+}
+
 void supctl_record_print(FILE *out, const struct value *record)
 {
     size_t width = 0;
@@ -218,7 +261,7 @@ void supctl_record_print(FILE *out, const struct value *record)
     }
     for (size_t i = 0; i < record->as.map.n; i++) {
         const struct value_pair *pair = &record->as.map.pairs[i];
-        char *text = supctl_cell_text(&pair->value, COLUMN_TEXT);
+        char *text = supctl_cell_text(&pair->value, kind_of_key(pair->key));
 
         fprintf(out, "%-*s  %s\n", (int)width, pair->key, text);
         free(text);

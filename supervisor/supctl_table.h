@@ -20,6 +20,7 @@ enum column_kind {
     COLUMN_MS,    /* a duration in milliseconds: 2h03m */
     COLUMN_US,    /* a duration in microseconds: 1.3ms */
     COLUMN_PERCENT,
+    COLUMN_TIME, /* nanoseconds since 1970: as in the log, in UTC */
 };
 
 struct column {
@@ -32,7 +33,9 @@ void supctl_table_print(FILE *out, const struct value *records,
                         const struct column *columns, unsigned n_columns,
                         const char *none, bool in_colour);
 
-/* One record as "title: value" lines, all its keys; nested ones as JSON. */
+/* One record as "key  value" lines, all its keys; nested ones as JSON. What a key says
+ * of its unit (_bytes, _ms, _us) or that it is a time decides how its value is written.
+ */
 void supctl_record_print(FILE *out, const struct value *record);
 
 /* One cell as people read it. malloc'ed. */

@@ -540,3 +540,11 @@ def test_ps_says_that_it_is_cut(boot):
     # The call itself is an actor, and its worker's figures may be some seconds old.
     assert done.stderr in [f"supctl: the list is cut: {len(rows)} of {total} actors\n"
                            for total in (n, n + 1)]
+
+
+def test_one_record_is_for_people(running):
+    shown = running.run_supctl("status", "app:host").stdout
+    assert re.search(r"^started_at +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", shown, re.M)
+    assert re.search(r"^uptime_ms +[\d.]+(ms|s|m\d\ds)$", shown, re.M)
+    never = running.run_supctl("status", "app:down").stdout
+    assert re.search(r"^started_at +-$", never, re.M), never
