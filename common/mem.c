@@ -8,12 +8,16 @@
 
 #include "common/exit.h"
 
+void mem_give_up(size_t n_bytes)
+{
+    fprintf(stderr, "troupe: out of memory (%zu bytes wanted)\n", n_bytes);
+    _exit(EXIT_BUG);
+}
+
 static void *checked(void *ptr, size_t n_bytes)
 {
-    if (ptr == NULL && n_bytes != 0) {
-        fprintf(stderr, "troupe: out of memory (%zu bytes wanted)\n", n_bytes);
-        _exit(EXIT_BUG);
-    }
+    if (ptr == NULL && n_bytes != 0)
+        mem_give_up(n_bytes);
     return ptr;
 }
 

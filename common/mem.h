@@ -15,6 +15,9 @@
 #define container_of(ptr, type, member)                                                \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
+/* That end: there is no memory for n_bytes that can't be done without. */
+void mem_give_up(size_t n_bytes) __attribute__((noreturn));
+
 void *xmalloc(size_t n_bytes);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *ptr, size_t n_bytes);

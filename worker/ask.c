@@ -49,8 +49,7 @@ int ask_send_encoded(lua_State *L, const char *target, struct bytes payload)
     if (payload.n > FRAME_MAX_BYTES_DEFAULT - FRAME_FIELDS_BYTES)
         return -1;
     frame.call = uplink_expect_for(uplink, task);
-    frame_encode_call(conn_out(uplink_conn(uplink)), &frame);
-    conn_wrote(uplink_conn(uplink));
+    uplink_wrote(uplink, frame_encode_call(conn_out(uplink_conn(uplink)), &frame));
     return 0;
 }
 
@@ -64,8 +63,7 @@ int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,
                                .target = bytes_of_text(target),
                                .args = payload};
 
-    frame_encode_call(conn_out(uplink_conn(uplink)), &frame);
-    conn_wrote(uplink_conn(uplink));
+    uplink_wrote(uplink, frame_encode_call(conn_out(uplink_conn(uplink)), &frame));
     return task_block(L, ctx, k);
 }
 

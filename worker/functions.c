@@ -157,10 +157,8 @@ static void reply_err(struct runtime *rt, uint64_t call, const struct err *err)
 
 static void send_free(struct runtime *rt, uint64_t call)
 {
-    struct conn *conn = uplink_conn(rt->uplink);
-
-    frame_encode_free(conn_out(conn), &(struct frame_free){.call = call});
-    conn_wrote(conn);
+    uplink_wrote(rt->uplink, frame_encode_free(conn_out(uplink_conn(rt->uplink)),
+                                               &(struct frame_free){.call = call}));
 }
 
 /* F-4: nobody waits for it (any more), so an error can only be logged. */

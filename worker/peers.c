@@ -71,15 +71,14 @@ static void withdraw(struct task *task)
 void peers_ask(struct runtime *rt, uint32_t index, struct task *task)
 {
     struct asker *asker = xcalloc(1, sizeof(*asker));
-    struct conn *conn = uplink_conn(rt->uplink);
 
     asker->task = task;
     asker->index = index;
     task->withdraw = withdraw;
     task->withdraw_state = asker;
     list_append(&rt->peers->askers, &asker->node);
-    frame_encode_map(conn_out(conn), &(struct frame_map){.index = index});
-    conn_wrote(conn);
+    uplink_wrote(rt->uplink, frame_encode_map(conn_out(uplink_conn(rt->uplink)),
+                                              &(struct frame_map){.index = index}));
 }
 
 static void wake_askers(struct peers *peers, uint32_t index)

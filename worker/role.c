@@ -88,19 +88,16 @@ static int read_settings(struct settings *settings, const struct value *map,
 
 static void send_ready(struct runtime *rt)
 {
-    struct conn *conn = uplink_conn(rt->uplink);
-
-    frame_encode_ready(conn_out(conn), &(struct frame_ready){0});
-    conn_wrote(conn);
+    uplink_wrote(rt->uplink, frame_encode_ready(conn_out(uplink_conn(rt->uplink)),
+                                                &(struct frame_ready){0}));
 }
 
 static void send_failed(struct runtime *rt, struct bytes error)
 {
-    struct conn *conn = uplink_conn(rt->uplink);
     struct frame_failed frame = {.error = error};
 
-    frame_encode_failed(conn_out(conn), &frame);
-    conn_wrote(conn);
+    uplink_wrote(rt->uplink,
+                 frame_encode_failed(conn_out(uplink_conn(rt->uplink)), &frame));
 }
 
 static void send_failed_for(struct runtime *rt, const struct err *err)
@@ -207,8 +204,8 @@ int role_on_ping(struct runtime *rt, struct bytes body, struct err *err)
     value_encode(&rt->scratch, &figures);
     value_finish(&figures);
     pong = (struct frame_pong){.seq = ping.seq, .figures = buf_bytes(&rt->scratch)};
-    frame_encode_pong(conn_out(uplink_conn(rt->uplink)), &pong);
-    conn_wrote(uplink_conn(rt->uplink));
+    uplink_wrote(rt->uplink,
+                 frame_encode_pong(conn_out(uplink_conn(rt->uplink)), &pong));
     return 0;
 }
 
@@ -313,11 +310,15 @@ int role_on_system_call(struct runtime *rt, const struct frame_call *frame,
 
     (void)err;
     buf_clear(&rt->scratch);
-    if (!failed)
-        payload_encode(&rt->scratch, &result, 1);
-    else if (result.type == VALUE_MAP)
+    if (!failed && !payload_encode(&rt->scratch, &result, 1)) {
+        failed = true;
+        value_finish(&result);
+        buf_clear(&rt->scratch);
+        err_set(&mine, ERR_UNAVAILABLE, "no memory for the answer");
+    }
+    if (failed && result.type == VALUE_MAP)
         error_encode_value(&rt->scratch, &result);
-    else
+    else if (failed)
         error_encode(&rt->scratch, &mine);
     value_finish(&result);
     uplink_reply(rt->uplink, frame->call, failed ? REPLY_ERROR : REPLY_OK,

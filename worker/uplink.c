@@ -133,9 +133,9 @@ void uplink_forget(struct uplink *uplink, uint64_t call, bool cancel)
     }
     pending->done = NULL;
     if (cancel) {
-        frame_encode_cancel(conn_out(uplink->conn),
-                            &(struct frame_cancel){.call = call});
-        conn_wrote(uplink->conn);
+        struct frame_cancel frame = {.call = call};
+
+        uplink_wrote(uplink, frame_encode_cancel(conn_out(uplink->conn), &frame));
     }
 }
 
@@ -165,13 +165,13 @@ void uplink_ask(struct uplink *uplink, const char *target, const struct value *i
 {
     struct buf args;
     struct frame_call frame = {.target = bytes_of_text(target)};
+    bool encoded;
 
     buf_init(&args, 0);
-    payload_encode(&args, items, n_items);
+    encoded = payload_encode(&args, items, n_items);
     frame.call = uplink_expect(uplink, done, context);
     frame.args = buf_bytes(&args);
-    frame_encode_call(conn_out(uplink->conn), &frame);
-    conn_wrote(uplink->conn);
+    uplink_wrote(uplink, encoded && frame_encode_call(conn_out(uplink->conn), &frame));
     buf_finish(&args);
 }
 
@@ -206,25 +206,31 @@ void uplink_drop_frame(struct uplink *uplink, size_t at)
     conn_wrote(uplink->conn);
 }
 
+void uplink_wrote(struct uplink *uplink, bool encoded)
+{
+    if (!encoded)
+        mem_give_up(FRAME_HEADER_BYTES);
+    conn_wrote(uplink->conn);
+}
+
 void uplink_reply(struct uplink *uplink, uint64_t call, uint8_t status,
                   struct bytes result)
 {
     struct frame_reply frame = {.call = call, .status = status, .result = result};
 
-    frame_encode_reply(conn_out(uplink->conn), &frame);
-    conn_wrote(uplink->conn);
+    uplink_wrote(uplink, frame_encode_reply(conn_out(uplink->conn), &frame));
 }
 
 void uplink_send_exit(struct uplink *uplink, const struct frame_exit *frame)
 {
-    frame_encode_exit(conn_out(uplink->conn), frame);
-    conn_wrote(uplink->conn);
+    uplink_wrote(uplink, frame_encode_exit(conn_out(uplink->conn), frame));
 }
 
 void uplink_send_gone(struct uplink *uplink, uint64_t pid)
 {
-    frame_encode_gone(conn_out(uplink->conn), &(struct frame_gone){.pid = pid});
-    conn_wrote(uplink->conn);
+    struct frame_gone frame = {.pid = pid};
+
+    uplink_wrote(uplink, frame_encode_gone(conn_out(uplink->conn), &frame));
 }
 
 /* ---- frames that come in

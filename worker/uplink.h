@@ -45,6 +45,10 @@ void uplink_ask(struct uplink *uplink, const char *target, const struct value *i
  * dropped before, the request is cancelled. For use before task_block(). */
 uint64_t uplink_expect_for(struct uplink *uplink, struct task *task);
 
+/* After a frame that somebody waits for: he would for ever if there was no memory to
+ * encode it, so the worker ends then, which everybody hears of. */
+void uplink_wrote(struct uplink *uplink, bool encoded);
+
 void uplink_reply(struct uplink *uplink, uint64_t call, uint8_t status,
                   struct bytes result);
 void uplink_send_exit(struct uplink *uplink, const struct frame_exit *frame);

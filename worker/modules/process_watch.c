@@ -47,25 +47,23 @@ static int not_registered(lua_State *L, const char *operation)
 static void send_watch(const struct actor *self, uint64_t call, uint64_t pid,
                        enum watch_op op)
 {
-    struct conn *conn = uplink_conn(self->vm->rt->uplink);
+    struct uplink *uplink = self->vm->rt->uplink;
     struct frame_watch frame = {.call = call,
                                 .watcher = self->pid,
                                 .target = pid,
                                 .op = (uint8_t)op,
                                 .watcher_host = bytes_of_text(self->host)};
 
-    frame_encode_watch(conn_out(conn), &frame);
-    conn_wrote(conn);
+    uplink_wrote(uplink, frame_encode_watch(conn_out(uplink_conn(uplink)), &frame));
 }
 
 void process_send_watch(struct runtime *rt, uint64_t watcher, uint64_t target,
                         uint8_t op)
 {
-    struct conn *conn = uplink_conn(rt->uplink);
+    struct uplink *uplink = rt->uplink;
     struct frame_watch frame = {.watcher = watcher, .target = target, .op = op};
 
-    frame_encode_watch(conn_out(conn), &frame);
-    conn_wrote(conn);
+    uplink_wrote(uplink, frame_encode_watch(conn_out(uplink_conn(uplink)), &frame));
 }
 
 /* Who answered knows the target's number; only here is its text known. */
@@ -225,7 +223,8 @@ static int signal_far(lua_State *L, uint64_t pid, enum signal_op op)
     size_t at = buf_len(out);
 
     frame.call = uplink_expect_for(uplink, task_begin_block(L));
-    frame_encode_signal(out, &frame);
+    if (!frame_encode_signal(out, &frame))
+        mem_give_up(FRAME_HEADER_BYTES);
     append_reason(L, out);
     uplink_end_frame(uplink, at);
     return task_block(L, 0, ask_result_k);
