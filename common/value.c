@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/mem.h"
 #include "common/value_walk.h"
 
@@ -188,6 +189,11 @@ struct value *value_get_path(const struct value *map, const char *dotted_path)
 const char *value_text(const struct value *value)
 {
     return value != NULL && value->type == VALUE_STRING ? value->as.string.data : NULL;
+}
+
+struct bytes value_to_bytes(const struct value *text)
+{
+    return (struct bytes){(const uint8_t *)text->as.string.data, text->as.string.n};
 }
 
 const char *value_get_text(const struct value *map, const char *key)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct buf;
+struct bytes;
 struct err;
 
 #define VALUE_MAX_DEPTH 64 /* containers inside each other that any reader accepts */
@@ -81,7 +82,8 @@ struct value *value_add_n(struct value *map, const char *key, size_t n,
 struct value *value_get(const struct value *map, const char *key);
 struct value *value_get_n(const struct value *map, const char *key, size_t n);
 struct value *value_get_path(const struct value *map, const char *dotted_path);
-const char *value_text(const struct value *value); /* strings only, or NULL */
+const char *value_text(const struct value *value);     /* strings only, or NULL */
+struct bytes value_to_bytes(const struct value *text); /* of a string: borrowed */
 const char *value_get_text(const struct value *map, const char *key); /* the same */
 int64_t value_get_int(const struct value *map, const char *key, int64_t fallback);
 bool value_get_bool(const struct value *map, const char *key, bool fallback);

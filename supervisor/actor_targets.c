@@ -40,21 +40,14 @@ static void pass_on(void *context, uint8_t status, struct bytes result)
     request_fail(request, &err);
 }
 
-static const struct value *arg(const struct request *request, size_t i)
-{
-    return i < request->args.as.list.n ? &request->args.as.list.items[i] : NULL;
-}
-
 /* The pid that the first argument means and its worker; NULL = answered. */
 static struct worker *find_actor(struct request *request, uint64_t *pid_out)
 {
-    const struct value *name = arg(request, 0);
+    const struct value *name = request_arg(request, 0);
     struct worker *worker = NULL;
-    struct err err = {0};
 
     if (value_text(name) == NULL) {
-        err_set(&err, ERR_INVALID, "PID or name required");
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "PID or name required");
         return NULL;
     }
     if (pid_parse(name->as.string.data, name->as.string.n, pid_out, NULL, NULL) !=
@@ -66,8 +59,8 @@ static struct worker *find_actor(struct request *request, uint64_t *pid_out)
     if (*pid_out != 0 && actors_alive(request->sup, *pid_out))
         worker = workers_find(request->sup->workers, pid_index(*pid_out));
     if (worker == NULL) {
-        err_set(&err, ERR_NOT_FOUND, "process not found: %.200s", value_text(name));
-        request_fail(request, &err);
+        request_refuse(request, ERR_NOT_FOUND, "process not found: %.200s",
+                       value_text(name));
     }
     return worker;
 }
@@ -101,7 +94,7 @@ static void end_gathering(struct gathering *gathering)
 {
     if (--gathering->n_pending != 0)
         return;
-    if (value_get_bool(arg(gathering->request, 0), "count", false))
+    if (value_get_bool(request_arg(gathering->request, 0), "count", false))
         reply_all(gathering);
     else
         request_reply(gathering->request, &gathering->list);
@@ -169,7 +162,7 @@ static void handle_list(struct request *request)
 
 static void handle_of_host(struct request *request)
 {
-    const char *host = value_text(arg(request, 0));
+    const char *host = request_text(request, 0);
 
     gather(request, host != NULL ? host : "");
 }
@@ -223,7 +216,7 @@ static void send_signal(struct request *request, uint8_t op, const char *reason)
 
 static void handle_cancel(struct request *request)
 {
-    const char *reason = value_text(arg(request, 1));
+    const char *reason = request_text(request, 1);
 
     send_signal(request, SIGNAL_CANCEL,
                 reason != NULL ? reason : "cancelled by the operator");
@@ -239,17 +232,15 @@ static void handle_terminate(struct request *request)
 
 static void handle_send(struct request *request)
 {
-    const struct value done = value_bool(true), *topic = arg(request, 1);
+    const struct value done = value_bool(true), *topic = request_arg(request, 1);
     struct frame_send frame = {.from_host = bytes_of_text(OPERATOR_HOST)};
-    struct err err = {0};
     struct worker *worker;
     struct buf payload;
     bool sent;
 
     if (value_text(topic) == NULL || topic->as.string.n == 0 ||
         topic->as.string.n > STR_MAX_BYTES) {
-        err_set(&err, ERR_INVALID, "topic required");
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "topic required");
         return;
     }
     worker = find_actor(request, &frame.to);
@@ -268,8 +259,8 @@ static void handle_send(struct request *request)
     if (sent) {
         request_reply(request, &done);
     } else {
-        err_set(&err, ERR_UNAVAILABLE, "the actor's worker takes no more for now");
-        request_fail(request, &err);
+        request_refuse(request, ERR_UNAVAILABLE,
+                       "the actor's worker takes no more for now");
     }
 }
 
@@ -295,14 +286,13 @@ static void on_spawned(void *context, uint8_t status, struct bytes result)
         pair = &pair->as.list.items[0];
     host = pair->as.list.n > 1 ? value_text(&pair->as.list.items[1]) : NULL;
     if (host == NULL || pair->as.list.items[0].type != VALUE_INT) {
-        err_set(&err, ERR_INTERNAL, "the host's answer to a spawn is malformed");
-        request_fail(request, &err);
+        request_refuse(request, ERR_INTERNAL,
+                       "the host's answer to a spawn is malformed");
     } else {
         pid_format(text, host, strlen(host),
                    (uint64_t)pair->as.list.items[0].as.integer);
         pid = value_string(text);
-        request_reply(request, &pid);
-        value_finish(&pid);
+        request_reply_taken(request, pid);
     }
     value_finish(&payload);
 }
@@ -311,15 +301,12 @@ static void handle_spawn(struct request *request)
 {
     struct origin origin = {.type = ORIGIN_INTERNAL,
                             .who.internal = {on_spawned, request}};
-    const char *entry = value_text(arg(request, 0)),
-               *host = value_text(arg(request, 1));
-    const char *name = value_text(arg(request, 3));
-    const struct value none = value_list(), *args = arg(request, 2);
-    struct err err = {0};
+    const char *entry = request_text(request, 0), *host = request_text(request, 1);
+    const char *name = request_text(request, 3);
+    const struct value none = value_list(), *args = request_arg(request, 2);
 
     if (entry == NULL || host == NULL) {
-        err_set(&err, ERR_INVALID, "entry and host required");
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "entry and host required");
         return;
     }
     calls_spawn_internal(request->sup, &origin, entry, host, name != NULL ? name : "",

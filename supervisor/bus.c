@@ -175,13 +175,11 @@ static void free_follower(struct follower *follower)
 static void tell_follower(struct follower *follower, const struct value *item)
 {
     struct request *request = follower->request;
-    struct err err = {0};
 
     if (request_item(request, item))
         return;
     free_follower(follower);
-    err_set(&err, ERR_UNAVAILABLE, "the reader of events is too slow");
-    request_fail(request, &err);
+    request_refuse(request, ERR_UNAVAILABLE, "the reader of events is too slow");
 }
 
 static void tell_followers(struct bus *bus, const struct frame_event *event)
@@ -274,14 +272,6 @@ void bus_publish(struct supervisor *sup, const char *system, const char *kind,
 
 /* ---- targets ------------------------------------------------------------------ */
 
-static void fail(struct request *request, enum err_kind kind, const char *text)
-{
-    struct err err = {0};
-
-    err_set(&err, kind, "%s", text);
-    request_fail(request, &err);
-}
-
 /* [system, kind]; kind may be absent, nil or "". false = answered. */
 static bool get_patterns(struct request *request, struct bytes *system_out,
                          struct bytes *kind_out)
@@ -292,7 +282,7 @@ static bool get_patterns(struct request *request, struct bytes *system_out,
     *kind_out = bytes_of_text("");
     if (n == 0 || items[0].type != VALUE_STRING || items[0].as.string.n == 0 ||
         items[0].as.string.n > STR_MAX_BYTES) {
-        fail(request, ERR_INVALID, "system pattern is required");
+        request_refuse(request, ERR_INVALID, "system pattern is required");
         return false;
     }
     *system_out =
@@ -300,7 +290,7 @@ static bool get_patterns(struct request *request, struct bytes *system_out,
     if (n < 2 || items[1].type == VALUE_NIL)
         return true;
     if (items[1].type != VALUE_STRING || items[1].as.string.n > STR_MAX_BYTES) {
-        fail(request, ERR_INVALID, "kind pattern must be a string");
+        request_refuse(request, ERR_INVALID, "kind pattern must be a string");
         return false;
     }
     *kind_out =
@@ -330,7 +320,8 @@ static void handle_subscribe(struct request *request)
     if (!get_patterns(request, &system, &kind))
         return;
     if (request->origin.type != ORIGIN_WORKER) {
-        fail(request, ERR_INVALID, "only workers subscribe; use @events.follow");
+        request_refuse(request, ERR_INVALID,
+                       "only workers subscribe; use @events.follow");
         return;
     }
     subscriber = get_subscriber(request->sup->bus, request->origin.who.worker);
@@ -338,7 +329,7 @@ static void handle_subscribe(struct request *request)
     if (pattern != NULL) {
         pattern->n_refs++;
     } else if (subscriber->n_patterns >= PATTERNS_MAX_PER_WORKER) {
-        fail(request, ERR_LIMIT_EXCEEDED, "too many different subscriptions");
+        request_refuse(request, ERR_LIMIT_EXCEEDED, "too many different subscriptions");
         return;
     } else {
         pattern = xcalloc(1, sizeof(*pattern));

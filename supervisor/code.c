@@ -655,15 +655,12 @@ static const struct snapshot *view_of(const struct request *request)
 static void on_get(struct request *request)
 {
     const struct snapshot *view = view_of(request);
-    const char *id = NULL;
+    const char *id = request_text(request, 0);
     const struct entry *entry = NULL;
     struct code *code = request->sup->code; /* the request may be gone soon */
     void (*ready)(struct waiter *, const struct chunk *) = on_request_chunk;
     struct bytes method;
-    struct err err;
 
-    if (request->args.as.list.n != 0)
-        id = value_text(&request->args.as.list.items[0]);
     if (id != NULL)
         entry = snapshot_find(view, id, strlen(id));
     if (entry == NULL && id != NULL) {
@@ -671,8 +668,8 @@ static void on_get(struct request *request)
         ready = on_method_chunk;
     }
     if (entry == NULL || !has_code(entry)) {
-        err_set(&err, ERR_NOT_FOUND, "no code for entry %s", id != NULL ? id : "?");
-        request_fail(request, &err);
+        request_refuse(request, ERR_NOT_FOUND, "no code for entry %s",
+                       id != NULL ? id : "?");
         return;
     }
     request->on_cancel = never_cancelled;

@@ -13,26 +13,12 @@
 #include "supervisor/registry.h"
 #include "supervisor/system.h"
 
-static const char *text_arg(const struct request *request, size_t i)
-{
-    return i < request->args.as.list.n ? value_text(&request->args.as.list.items[i])
-                                       : NULL;
-}
-
-static void reply_taken(struct request *request, struct value result)
-{
-    request_reply(request, &result);
-    value_finish(&result);
-}
-
 /* "contract binding 'x' not found": before, id (NULL: none was given), behind. */
 static void fail(struct request *request, const char *before, const char *id,
                  const char *behind)
 {
-    struct err err = {0};
-
-    err_set(&err, ERR_NOT_FOUND, "%s'%.255s'%s", before, id == NULL ? "" : id, behind);
-    request_fail(request, &err);
+    request_refuse(request, ERR_NOT_FOUND, "%s'%.255s'%s", before, id == NULL ? "" : id,
+                   behind);
 }
 
 /* {id, methods} */
@@ -47,7 +33,7 @@ static struct value describe_definition(const struct entry *entry)
 
 static void handle_get(struct request *request)
 {
-    const char *id = text_arg(request, 0);
+    const char *id = request_text(request, 0);
     const struct entry *entry =
         id == NULL
             ? NULL
@@ -56,7 +42,7 @@ static void handle_get(struct request *request)
     if (entry == NULL)
         fail(request, "contract definition ", id, " not found");
     else
-        reply_taken(request, describe_definition(entry));
+        request_reply_taken(request, describe_definition(entry));
 }
 
 /* {method: function id}, the ids whole. */
@@ -115,18 +101,18 @@ static struct value describe_binding(const struct snapshot *state,
 static void handle_open(struct request *request)
 {
     const struct snapshot *state = registry_state(request->sup->registry);
-    const char *id = text_arg(request, 0);
+    const char *id = request_text(request, 0);
     const struct entry *binding = id == NULL ? NULL : contract_find_binding(state, id);
 
     if (binding == NULL)
         fail(request, "contract binding ", id, " not found");
     else
-        reply_taken(request, describe_binding(state, binding));
+        request_reply_taken(request, describe_binding(state, binding));
 }
 
 static void handle_default(struct request *request)
 {
-    const char *id = text_arg(request, 0);
+    const char *id = request_text(request, 0);
     const struct entry *binding =
         id == NULL ? NULL
                    : contract_find_default(registry_state(request->sup->registry), id);
@@ -134,7 +120,7 @@ static void handle_default(struct request *request)
     if (binding == NULL)
         fail(request, "no default binding for contract ", id, "");
     else
-        reply_taken(request, value_string(binding->id));
+        request_reply_taken(request, value_string(binding->id));
 }
 
 static void add_id(void *context, const struct entry *binding,
@@ -146,13 +132,13 @@ static void add_id(void *context, const struct entry *binding,
 
 static void handle_implementations(struct request *request)
 {
-    const char *id = text_arg(request, 0);
+    const char *id = request_text(request, 0);
     struct value list = value_list();
 
     if (id != NULL)
         contract_each_binding(registry_state(request->sup->registry), id, add_id,
                               &list);
-    reply_taken(request, list);
+    request_reply_taken(request, list);
 }
 
 static const struct system_target targets[] = {

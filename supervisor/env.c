@@ -379,29 +379,22 @@ struct value env_get_all(struct env *env)
 /* ---- targets
  * --------------------------------------------------------------------------- */
 
-static const char *text_arg(const struct request *request, size_t i)
-{
-    return i < request->args.as.list.n ? value_text(&request->args.as.list.items[i])
-                                       : NULL;
-}
-
 static void handle_get(struct request *request)
 {
-    const char *name = text_arg(request, 0);
+    const char *name = request_text(request, 0);
     struct err err = {0};
     struct value result;
     char *text;
 
-    text = env_get(request->sup->env, name != NULL ? name : "", text_arg(request, 1),
-                   &err);
+    text = env_get(request->sup->env, name != NULL ? name : "",
+                   request_text(request, 1), &err);
     if (text == NULL) {
         request_fail(request, &err);
         return;
     }
     result = value_string(text);
     free(text);
-    request_reply(request, &result);
-    value_finish(&result);
+    request_reply_taken(request, result);
 }
 
 /* A write to a file, which waits for the disk elsewhere. */
@@ -453,7 +446,8 @@ static void submit_write(struct request *request, const char *path, const char *
 
 static void handle_set(struct request *request)
 {
-    const char *name = text_arg(request, 0), *value = text_arg(request, 1), *key = NULL;
+    const char *name = request_text(request, 0), *value = request_text(request, 1),
+               *key = NULL;
     struct env *env = request->sup->env;
     const struct value done = value_bool(true);
     const struct entry *storage = NULL;
@@ -464,7 +458,7 @@ static void handle_set(struct request *request)
         err_set(&err, ERR_INVALID, "value must be text");
     else
         storage = find_writable(env, name != NULL ? name : "", value,
-                                text_arg(request, 2), &key, &err);
+                                request_text(request, 2), &key, &err);
     if (storage != NULL && storage_is_file(storage)) {
         path = storage_file_path(storage, &err);
         if (path != NULL) {
@@ -483,8 +477,7 @@ static void handle_get_all(struct request *request)
 {
     struct value all = env_get_all(request->sup->env);
 
-    request_reply(request, &all);
-    value_finish(&all);
+    request_reply_taken(request, all);
 }
 
 static const struct system_target targets[] = {

@@ -16,63 +16,40 @@
 #define LIMIT_MOST           100000000
 #define BROADCAST_DEFAULT_MS 5000
 
-static const struct value *get_arg(const struct request *request, size_t i,
-                                   enum value_type type)
-{
-    const struct value *args = &request->args;
-
-    if (i >= args->as.list.n || args->as.list.items[i].type != type)
-        return NULL;
-    return &args->as.list.items[i];
-}
-
-static struct bytes text_of(const struct value *value)
-{
-    return (struct bytes){(const uint8_t *)value->as.string.data, value->as.string.n};
-}
-
-static void fail(struct request *request, enum err_kind kind, const char *text)
-{
-    struct err err = {0};
-
-    err_set(&err, kind, "%s", text);
-    request_fail(request, &err);
-}
-
 /* The scope's entry, or NULL: then request is answered. */
 static const struct entry *find_entry(struct request *request)
 {
-    const struct value *id = get_arg(request, 0, VALUE_STRING);
+    const struct value *id = request_arg_as(request, 0, VALUE_STRING);
     const struct entry *entry;
-    struct err err = {0};
 
     if (id == NULL || id->as.string.n == 0) {
-        fail(request, ERR_INVALID, "resource id is required");
+        request_refuse(request, ERR_INVALID, "resource id is required");
         return NULL;
     }
     entry = registry_find(request->sup->registry, id->as.string.data, id->as.string.n);
-    if (entry == NULL)
-        err_set(&err, ERR_INTERNAL, "failed to acquire pg scope: no such entry: %s",
-                id->as.string.data);
-    else if (strcmp(entry->kind, "pg.scope") != 0)
-        err_set(&err, ERR_INVALID, "resource is not a pg scope: %s", entry->kind);
-    else
+    if (entry != NULL && strcmp(entry->kind, "pg.scope") == 0)
         return entry;
-    request_fail(request, &err);
+    if (entry == NULL)
+        request_refuse(request, ERR_INTERNAL,
+                       "failed to acquire pg scope: no such entry: %s",
+                       id->as.string.data);
+    else
+        request_refuse(request, ERR_INVALID, "resource is not a pg scope: %s",
+                       entry->kind);
     return NULL;
 }
 
 /* The name at i, 0 < its length; n = 0: answered. */
 static struct bytes get_name(struct request *request, size_t i)
 {
-    const struct value *name = get_arg(request, i, VALUE_STRING);
+    const struct value *name = request_arg_as(request, i, VALUE_STRING);
 
     if (name == NULL || name->as.string.n == 0)
-        fail(request, ERR_INVALID, "group name is required");
+        request_refuse(request, ERR_INVALID, "group name is required");
     else if (name->as.string.n > NAME_MAX_BYTES)
-        fail(request, ERR_INVALID, "group name is too long");
+        request_refuse(request, ERR_INVALID, "group name is too long");
     else
-        return text_of(name);
+        return value_to_bytes(name);
     return (struct bytes){NULL, 0};
 }
 
@@ -104,7 +81,7 @@ static void handle_open(struct request *request)
 static bool has_names(struct request *request, size_t first)
 {
     if (request->args.as.list.n <= first) {
-        fail(request, ERR_INVALID, "groups table must not be empty");
+        request_refuse(request, ERR_INVALID, "groups table must not be empty");
         return false;
     }
     for (size_t i = first; i < request->args.as.list.n; i++)
@@ -133,29 +110,29 @@ static void join_all(struct request *request, struct scope *scope,
 
     while (i < n &&
            groups_join(groups, scope, request->origin.who.worker, request->caller, host,
-                       text_of(&names[i]), limits, &err) == 0)
+                       value_to_bytes(&names[i]), limits, &err) == 0)
         i++;
     if (i == n) {
         for (i = 2; i < n; i++)
-            tell_about(groups, scope, request->caller, text_of(&names[i]), 1);
+            tell_about(groups, scope, request->caller, value_to_bytes(&names[i]), 1);
         reply_true(request);
         return;
     }
     while (i-- > 2)
-        groups_leave(groups, scope, request->caller, text_of(&names[i]));
+        groups_leave(groups, scope, request->caller, value_to_bytes(&names[i]));
     request_fail(request, &err);
 }
 
 static void handle_join(struct request *request)
 {
     const struct entry *entry = find_entry(request);
-    const struct value *host = get_arg(request, 1, VALUE_STRING);
+    const struct value *host = request_arg_as(request, 1, VALUE_STRING);
     struct group_limits limits;
 
     if (entry == NULL || !has_names(request, 2))
         return;
     if (host == NULL || request->caller == 0 || request->origin.type != ORIGIN_WORKER) {
-        fail(request, ERR_INVALID, "only processes join groups");
+        request_refuse(request, ERR_INVALID, "only processes join groups");
         return;
     }
     limits = (struct group_limits){
@@ -164,7 +141,7 @@ static void handle_join(struct request *request)
         .max_members = (size_t)entry_integer(entry, "max_members_per_group", 0, 0,
                                              LIMIT_MOST, NULL)};
     join_all(request, groups_scope(request->sup->groups, entry->id), &limits,
-             text_of(host));
+             value_to_bytes(host));
 }
 
 /* What watchers hear must be made before the group may go. */
@@ -191,10 +168,10 @@ static void handle_leave(struct request *request)
     if (entry == NULL || !has_names(request, 1))
         return;
     for (size_t i = 1; i < n; i++)
-        n_left +=
-            leave_one(request->sup->groups, entry, request->caller, text_of(&names[i]));
+        n_left += leave_one(request->sup->groups, entry, request->caller,
+                            value_to_bytes(&names[i]));
     if (n_left == 0 && n == 2)
-        fail(request, ERR_NOT_FOUND, "pg: process not joined in group");
+        request_refuse(request, ERR_NOT_FOUND, "pg: process not joined in group");
     else
         reply_true(request);
 }
@@ -212,8 +189,7 @@ static void handle_members(struct request *request)
         return;
     members = groups_members(request->sup->groups,
                              find_group(request->sup->groups, entry, name));
-    request_reply(request, &members);
-    value_finish(&members);
+    request_reply_taken(request, members);
 }
 
 static bool has_living(const struct groups *groups, const struct group *group)
@@ -248,8 +224,7 @@ static void handle_groups(struct request *request)
         }
     if (list.as.list.n > 1)
         qsort(list.as.list.items, list.as.list.n, sizeof(struct value), compare_texts);
-    request_reply(request, &list);
-    value_finish(&list);
+    request_reply_taken(request, list);
 }
 
 /* [scope, group or nil]; false: answered. */
@@ -261,7 +236,7 @@ static bool get_place(struct request *request, const struct entry **entry_out,
     if (*entry_out == NULL)
         return false;
     if (request->origin.type != ORIGIN_WORKER) {
-        fail(request, ERR_INVALID, "only workers watch groups");
+        request_refuse(request, ERR_INVALID, "only workers watch groups");
         return false;
     }
     if (request->args.as.list.n < 2 || request->args.as.list.items[1].type == VALUE_NIL)
@@ -293,21 +268,20 @@ static void handle_watch(struct request *request)
     }
     snapshot = group != NULL ? groups_members(groups, group)
                              : groups_all_members(groups, scope);
-    request_reply(request, &snapshot);
-    value_finish(&snapshot);
+    request_reply_taken(request, snapshot);
 }
 
 static void handle_unwatch(struct request *request)
 {
-    const struct value *id = get_arg(request, 0, VALUE_STRING);
-    const struct value *name = get_arg(request, 1, VALUE_STRING);
+    const struct value *id = request_arg_as(request, 0, VALUE_STRING);
+    const struct value *name = request_arg_as(request, 1, VALUE_STRING);
     struct groups *groups = request->sup->groups;
     struct scope *scope =
         id != NULL && request->origin.type == ORIGIN_WORKER
             ? map_find(&groups->scopes, id->as.string.data, id->as.string.n)
             : NULL;
     struct group *group =
-        scope != NULL && name != NULL ? groups_find(scope, text_of(name)) : NULL;
+        scope != NULL && name != NULL ? groups_find(scope, value_to_bytes(name)) : NULL;
 
     if (scope != NULL && (name == NULL || group != NULL))
         groups_unwatch(groups, scope, group, request->origin.who.worker);
@@ -321,10 +295,10 @@ static void handle_broadcast(struct request *request)
 
     if (entry == NULL || (name = get_name(request, 1)).n == 0)
         return;
-    if (get_arg(request, 2, VALUE_STRING) == NULL ||
-        get_arg(request, 3, VALUE_STRING) == NULL ||
-        get_arg(request, 4, VALUE_STRING) == NULL) {
-        fail(request, ERR_INVALID, "topic is required");
+    if (request_arg_as(request, 2, VALUE_STRING) == NULL ||
+        request_arg_as(request, 3, VALUE_STRING) == NULL ||
+        request_arg_as(request, 4, VALUE_STRING) == NULL) {
+        request_refuse(request, ERR_INVALID, "topic is required");
         return;
     }
     groups_cast(request->sup->groups, find_group(request->sup->groups, entry, name),
@@ -373,8 +347,7 @@ static void list_groups(struct request *request, const struct value *id)
     }
     if (list.as.list.n > 1)
         qsort(list.as.list.items, list.as.list.n, sizeof(struct value), compare_rows);
-    request_reply(request, &list);
-    value_finish(&list);
+    request_reply_taken(request, list);
 }
 
 static void list_members(struct request *request, const struct group *group)
@@ -396,14 +369,13 @@ static void list_members(struct request *request, const struct group *group)
             value_put(row, "pid", value_string(text));
             value_put(row, "joined", value_int(one->count));
         }
-    request_reply(request, &list);
-    value_finish(&list);
+    request_reply_taken(request, list);
 }
 
 static void handle_list(struct request *request)
 {
-    const struct value *id = get_arg(request, 0, VALUE_STRING);
-    const struct value *name = get_arg(request, 1, VALUE_STRING);
+    const struct value *id = request_arg_as(request, 0, VALUE_STRING);
+    const struct value *name = request_arg_as(request, 1, VALUE_STRING);
     const struct entry *entry;
 
     if (id == NULL) {
@@ -414,7 +386,8 @@ static void handle_list(struct request *request)
     if (entry == NULL)
         return;
     if (name != NULL)
-        list_members(request, find_group(request->sup->groups, entry, text_of(name)));
+        list_members(request,
+                     find_group(request->sup->groups, entry, value_to_bytes(name)));
     else
         list_groups(request, id);
 }

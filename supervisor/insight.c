@@ -19,12 +19,6 @@
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 
-static void reply_taken(struct request *request, struct value result)
-{
-    request_reply(request, &result);
-    value_finish(&result);
-}
-
 /* ---- figures
  * ---------------------------------------------------------------------------- */
 
@@ -57,7 +51,7 @@ static void handle_figures(struct request *request)
     value_put(&record, "other_actors", value_int(n_actors));
     value_put(&record, "rss_bytes", value_int(rss_bytes));
     put_host(&record, sup);
-    reply_taken(request, record);
+    request_reply_taken(request, record);
 }
 
 /* ---- hosts
@@ -96,52 +90,39 @@ static void handle_hosts(struct request *request)
         value_append(&list, describe_host(pool));
     if (list.as.list.n > 1)
         qsort(list.as.list.items, list.as.list.n, sizeof(struct value), compare_ids);
-    reply_taken(request, list);
+    request_reply_taken(request, list);
 }
 
 /* ---- locks
  * ------------------------------------------------------------------------------ */
 
-static const struct value *arg(const struct request *request, size_t i,
-                               enum value_type type)
-{
-    const struct value *list = &request->args;
-
-    return i < list->as.list.n && list->as.list.items[i].type == type
-               ? &list->as.list.items[i]
-               : NULL;
-}
-
-static struct bytes bytes_of(const struct value *text)
-{
-    return (struct bytes){(const uint8_t *)text->as.string.data, text->as.string.n};
-}
-
 /* Only the actor that asks can hold a lock. */
 static void handle_acquire(struct request *request)
 {
-    const struct value *name = arg(request, 0, VALUE_STRING);
+    const struct value *name = request_arg_as(request, 0, VALUE_STRING);
     struct err err = {0};
 
     if (name == NULL || request->caller == 0)
-        err_set(&err, ERR_INVALID, "locks.acquire takes a name, from a process");
-    else if (names_register(request->sup->locks, bytes_of(name), request->caller,
-                            (struct bytes){NULL, 0}, &err) == 0) {
-        reply_taken(request, value_bool(true));
-        return;
-    }
-    if (name != NULL && err.kind == ERR_ALREADY_EXISTS)
-        err_set(&err, ERR_ALREADY_EXISTS, "lock held: %.200s", value_text(name));
-    request_fail(request, &err);
+        request_refuse(request, ERR_INVALID,
+                       "locks.acquire takes a name, from a process");
+    else if (names_register(request->sup->locks, value_to_bytes(name), request->caller,
+                            (struct bytes){NULL, 0}, &err) == 0)
+        request_reply_taken(request, value_bool(true));
+    else if (err.kind == ERR_ALREADY_EXISTS)
+        request_refuse(request, ERR_ALREADY_EXISTS, "lock held: %.200s",
+                       value_text(name));
+    else
+        request_fail(request, &err);
 }
 
 static void handle_release(struct request *request)
 {
-    const struct value *name = arg(request, 0, VALUE_STRING);
+    const struct value *name = request_arg_as(request, 0, VALUE_STRING);
 
-    reply_taken(request, value_bool(name != NULL &&
-                                    names_release(request->sup->locks, bytes_of(name),
-                                                  request->caller)));
+    request_reply_taken(request,
+                        value_bool(name != NULL && names_release(request->sup->locks,
+                                                                 value_to_bytes(name),
+                                                                 request->caller)));
 }
 
 static const struct system_target targets[] = {

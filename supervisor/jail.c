@@ -306,8 +306,7 @@ static void answer_confinement(struct request *request)
     const struct jail *jail = workers_jail(request->sup->workers);
     struct value map = jail != NULL ? jail_describe(jail) : value_map();
 
-    request_reply(request, &map);
-    value_finish(&map);
+    request_reply_taken(request, map);
 }
 
 void jail_add_targets(struct supervisor *sup)

@@ -203,8 +203,7 @@ static void handle_tail(struct request *request)
             value_append(&list, value_copy(record));
     }
     free(filter.logger);
-    request_reply(request, &list);
-    value_finish(&list);
+    request_reply_taken(request, list);
 }
 
 static void handle_follow(struct request *request)
@@ -216,9 +215,8 @@ static void handle_follow(struct request *request)
     int64_t n = 10;
 
     if (logs->n_followers >= MAX_FOLLOWERS) {
-        err_set(&err, ERR_RATE_LIMITED, "%d clients follow the log already",
-                MAX_FOLLOWERS);
-        request_fail(request, &err);
+        request_refuse(request, ERR_RATE_LIMITED, "%d clients follow the log already",
+                       MAX_FOLLOWERS);
         return;
     }
     if (read_filter(&request->args, &filter, &n, &err) != 0) {

@@ -108,8 +108,7 @@ static void handle_metrics(struct request *request)
         request_fail(request, &err);
     } else {
         text = value_bytes(buf_head(&out), buf_len(&out));
-        request_reply(request, &text);
-        value_finish(&text);
+        request_reply_taken(request, text);
     }
     buf_finish(&out);
 }

@@ -297,29 +297,6 @@ void names_stop_waiting(struct name_waiter *waiter)
 
 /* ---- targets ------------------------------------------------------------------ */
 
-static const struct value *get_arg(const struct request *request, size_t i,
-                                   enum value_type type)
-{
-    const struct value *args = &request->args;
-
-    if (i >= args->as.list.n || args->as.list.items[i].type != type)
-        return NULL;
-    return &args->as.list.items[i];
-}
-
-static struct bytes bytes_of_value(const struct value *value)
-{
-    return (struct bytes){(const uint8_t *)value->as.string.data, value->as.string.n};
-}
-
-static void fail(struct request *request, enum err_kind kind, const char *text)
-{
-    struct err err = {0};
-
-    err_set(&err, kind, "%s", text);
-    request_fail(request, &err);
-}
-
 int names_register(struct names *names, struct bytes text, uint64_t pid,
                    struct bytes host, struct err *err)
 {
@@ -353,19 +330,20 @@ bool names_release(struct names *names, struct bytes text, uint64_t pid)
 
 static void handle_register(struct request *request)
 {
-    const struct value *name = get_arg(request, 0, VALUE_STRING);
-    const struct value *pid = get_arg(request, 1, VALUE_INT);
-    const struct value *host = get_arg(request, 2, VALUE_STRING);
+    const struct value *name = request_arg_as(request, 0, VALUE_STRING);
+    const struct value *pid = request_arg_as(request, 1, VALUE_INT);
+    const struct value *host = request_arg_as(request, 2, VALUE_STRING);
     const struct value yes = value_bool(true);
     struct err err = {0};
 
     if (name == NULL || pid == NULL || host == NULL ||
         host->as.string.n > ID_MAX_BYTES) {
-        fail(request, ERR_INVALID, "names.register takes a name, a pid and its host");
+        request_refuse(request, ERR_INVALID,
+                       "names.register takes a name, a pid and its host");
         return;
     }
-    if (names_register(request->sup->names, bytes_of_value(name),
-                       (uint64_t)pid->as.integer, bytes_of_value(host), &err) == 0)
+    if (names_register(request->sup->names, value_to_bytes(name),
+                       (uint64_t)pid->as.integer, value_to_bytes(host), &err) == 0)
         request_reply(request, &yes);
     else
         request_fail(request, &err);
@@ -373,16 +351,16 @@ static void handle_register(struct request *request)
 
 static void handle_unregister(struct request *request)
 {
-    const struct value *text = get_arg(request, 0, VALUE_STRING);
+    const struct value *text = request_arg_as(request, 0, VALUE_STRING);
     struct names *names = request->sup->names;
     struct value found = value_bool(false);
     struct name *name;
 
     if (text == NULL) {
-        fail(request, ERR_INVALID, "names.unregister takes a name");
+        request_refuse(request, ERR_INVALID, "names.unregister takes a name");
         return;
     }
-    name = find_name(names, bytes_of_value(text));
+    name = find_name(names, value_to_bytes(text));
     if (name != NULL && name->owner != NULL) {
         forget_name(names, name);
         found = value_bool(true);
@@ -392,25 +370,24 @@ static void handle_unregister(struct request *request)
 
 static void handle_lookup(struct request *request)
 {
-    const struct value *name = get_arg(request, 0, VALUE_STRING);
+    const struct value *name = request_arg_as(request, 0, VALUE_STRING);
     struct value answer;
     struct bytes host;
     uint64_t pid;
 
     if (name == NULL) {
-        fail(request, ERR_INVALID, "names.lookup takes a name");
+        request_refuse(request, ERR_INVALID, "names.lookup takes a name");
         return;
     }
-    pid = names_find(request->sup->names, bytes_of_value(name), &host);
+    pid = names_find(request->sup->names, value_to_bytes(name), &host);
     if (pid == 0) {
-        fail(request, ERR_NOT_FOUND, "name not registered");
+        request_refuse(request, ERR_NOT_FOUND, "name not registered");
         return;
     }
     answer = value_list();
     value_append(&answer, value_int((int64_t)pid));
     value_append(&answer, value_bytes(host.data, host.n));
-    request_reply(request, &answer);
-    value_finish(&answer);
+    request_reply_taken(request, answer);
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -439,8 +416,7 @@ static void handle_list(struct request *request)
     }
     if (list.as.list.n > 1)
         qsort(list.as.list.items, list.as.list.n, sizeof(struct value), compare_rows);
-    request_reply(request, &list);
-    value_finish(&list);
+    request_reply_taken(request, list);
 }
 
 static const struct system_target targets[] = {

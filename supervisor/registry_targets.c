@@ -17,37 +17,22 @@
 #include "supervisor/rollout_answer.h"
 #include "supervisor/system.h"
 
-static const struct value *arg(const struct request *request, size_t i)
-{
-    return i < request->args.as.list.n ? &request->args.as.list.items[i] : NULL;
-}
-
-static void reply_taken(struct request *request, struct value result)
-{
-    request_reply(request, &result);
-    value_finish(&result);
-}
-
 /* ---- reading
  * ------------------------------------------------------------------------------ */
 
 static void handle_get(struct request *request)
 {
-    const char *id = value_text(arg(request, 0));
+    const char *id = request_text(request, 0);
     const struct entry *entry = NULL;
-    struct err err = {0};
 
     if (id != NULL)
         entry = registry_find(request->sup->registry, id, strlen(id));
-    if (entry != NULL) {
-        reply_taken(request, entry_to_value(entry));
-        return;
-    }
-    if (id == NULL)
-        err_set(&err, ERR_INVALID, "entry ID required");
+    if (entry != NULL)
+        request_reply_taken(request, entry_to_value(entry));
+    else if (id == NULL)
+        request_refuse(request, ERR_INVALID, "entry ID required");
     else
-        err_set(&err, ERR_NOT_FOUND, "entry not found: %.255s", id);
-    request_fail(request, &err);
+        request_refuse(request, ERR_NOT_FOUND, "entry not found: %.255s", id);
 }
 
 static struct value entries_to_value(const struct snapshot *state, const char *space)
@@ -67,8 +52,9 @@ static struct value entries_to_value(const struct snapshot *state, const char *s
 
 static void handle_list(struct request *request)
 {
-    reply_taken(request, entries_to_value(registry_state(request->sup->registry),
-                                          value_text(arg(request, 0))));
+    request_reply_taken(request,
+                        entries_to_value(registry_state(request->sup->registry),
+                                         request_text(request, 0)));
 }
 
 static struct value describe_version(const struct version *version)
@@ -86,8 +72,8 @@ static void handle_version(struct request *request)
 {
     struct registry *registry = request->sup->registry;
 
-    reply_taken(request, describe_version(registry_find_version(
-                             registry, registry_version(registry))));
+    request_reply_taken(request, describe_version(registry_find_version(
+                                     registry, registry_version(registry))));
 }
 
 static void handle_versions(struct request *request)
@@ -103,7 +89,7 @@ static void handle_versions(struct request *request)
                   value_bool(version->id == registry_version(registry)));
         value_append(&list, row);
     }
-    reply_taken(request, list);
+    request_reply_taken(request, list);
 }
 
 /* The state at a version, the present one when wanted is none; counted. */
@@ -123,9 +109,10 @@ static void add_found(void *context, const struct entry *entry)
 static void handle_find(struct request *request)
 {
     struct value everything = value_map(), list = value_list();
-    const struct value *filter = arg(request, 0);
+    const struct value *filter = request_arg(request, 0);
     struct err err = {0};
-    struct snapshot *state = state_at(request->sup->registry, arg(request, 1), &err);
+    struct snapshot *state =
+        state_at(request->sup->registry, request_arg(request, 1), &err);
     struct query *query;
 
     if (state == NULL) {
@@ -137,7 +124,7 @@ static void handle_find(struct request *request)
     query_run(query, state, add_found, &list);
     query_destroy(query);
     snapshot_unref(state);
-    reply_taken(request, list);
+    request_reply_taken(request, list);
 }
 
 /* {version, parent, entries} of a version, of the present one without an argument. */
@@ -146,7 +133,7 @@ static void handle_snapshot(struct request *request)
     struct registry *registry = request->sup->registry;
     struct value result;
     struct err err = {0};
-    struct snapshot *state = state_at(registry, arg(request, 0), &err);
+    struct snapshot *state = state_at(registry, request_arg(request, 0), &err);
 
     if (state == NULL) {
         request_fail(request, &err);
@@ -155,7 +142,7 @@ static void handle_snapshot(struct request *request)
     result = describe_version(registry_find_version(registry, state->version));
     value_put(&result, "entries", entries_to_value(state, NULL));
     snapshot_unref(state);
-    reply_taken(request, result);
+    request_reply_taken(request, result);
 }
 
 /* ---- changing
@@ -187,15 +174,14 @@ static void free_apply(void *context)
 static void fail_apply(struct request *request, const struct err *why)
 {
     static const char prefix[] = "failed to apply changes: ";
-    struct err err = {0};
 
     if (why->kind == ERR_CONFLICT && why->retryable == RETRY_YES) {
         request_fail(request, why);
         return;
     }
-    err_set(&err, ERR_INTERNAL, "%s%s",
-            strncmp(why->text, prefix, strlen(prefix)) == 0 ? "" : prefix, why->text);
-    request_fail(request, &err);
+    request_refuse(request, ERR_INTERNAL, "%s%s",
+                   strncmp(why->text, prefix, strlen(prefix)) == 0 ? "" : prefix,
+                   why->text);
 }
 
 static void on_applied(void *context, const struct rollout_report *report)
@@ -212,8 +198,8 @@ static void on_applied(void *context, const struct rollout_report *report)
     else if (report->err != NULL)
         fail_apply(request, report->err);
     else
-        reply_taken(request,
-                    describe_version(registry_find_version(registry, report->version)));
+        request_reply_taken(request, describe_version(registry_find_version(
+                                         registry, report->version)));
 }
 
 /* Its problems are for one who changed files: an app gets one sentence. */
@@ -250,15 +236,14 @@ static void begin(struct apply *apply,
 
 static void handle_apply(struct request *request)
 {
-    const struct value *list = arg(request, 0);
+    const struct value *list = request_arg(request, 0);
     struct apply *apply;
     struct err err = {0};
     size_t n = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
     int rc = 0;
 
     if (n == 0) {
-        err_set(&err, ERR_INVALID, "no changes to apply");
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "no changes to apply");
         return;
     }
     apply = xcalloc(1, sizeof(*apply));
@@ -277,13 +262,11 @@ static void handle_apply(struct request *request)
 
 static void handle_apply_version(struct request *request)
 {
-    const struct value *wanted = arg(request, 0);
+    const struct value *wanted = request_arg(request, 0);
     struct apply *apply;
-    struct err err = {0};
 
     if (wanted == NULL || wanted->type != VALUE_INT || wanted->as.integer < 0) {
-        err_set(&err, ERR_INVALID, "invalid version ID");
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "invalid version ID");
         return;
     }
     apply = xcalloc(1, sizeof(*apply));
@@ -341,20 +324,18 @@ static void fail_script(struct request *request, struct problems *problems)
 /* [text, name, {dry_run}] */
 static void handle_apply_text(struct request *request)
 {
-    const struct value *text = arg(request, 0);
-    const char *name = value_text(arg(request, 1));
+    const struct value *text = request_arg(request, 0);
+    const char *name = request_text(request, 1);
     struct problems problems;
     struct apply *apply;
-    struct err err;
 
     if (text == NULL || text->type != VALUE_STRING) {
-        err_set(&err, ERR_INVALID, "a text of changes is required");
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "a text of changes is required");
         return;
     }
     apply = xcalloc(1, sizeof(*apply));
     apply->request = request;
-    apply->dry_run = value_get_bool(arg(request, 2), "dry_run", false);
+    apply->dry_run = value_get_bool(request_arg(request, 2), "dry_run", false);
     problems_init(&problems);
     if (script_read(&apply->script, name != NULL ? name : "-", text->as.string.data,
                     text->as.string.n, &problems) == 0) {
@@ -369,36 +350,32 @@ static void handle_apply_text(struct request *request)
 /* [n, {dry_run}] */
 static void handle_rollback(struct request *request)
 {
-    const struct value *wanted = arg(request, 0);
+    const struct value *wanted = request_arg(request, 0);
     struct apply *apply;
-    struct err err;
 
     if (wanted == NULL || wanted->type != VALUE_INT || wanted->as.integer < 0) {
-        err_set(&err, ERR_INVALID, "invalid version ID");
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "invalid version ID");
         return;
     }
     apply = xcalloc(1, sizeof(*apply));
     apply->request = request;
     apply->version = (uint64_t)wanted->as.integer;
-    apply->dry_run = value_get_bool(arg(request, 1), "dry_run", false);
+    apply->dry_run = value_get_bool(request_arg(request, 1), "dry_run", false);
     begin_operation(apply, prepare_version);
 }
 
 /* [n]: what a version changed */
 static void handle_changes(struct request *request)
 {
-    const struct value *wanted = arg(request, 0);
+    const struct value *wanted = request_arg(request, 0);
     const struct version *version = NULL;
     struct value list;
-    struct err err;
 
     if (wanted != NULL && wanted->type == VALUE_INT && wanted->as.integer >= 0)
         version =
             registry_find_version(request->sup->registry, (uint64_t)wanted->as.integer);
     if (version == NULL) {
-        err_set(&err, ERR_NOT_FOUND, "version not found");
-        request_fail(request, &err);
+        request_refuse(request, ERR_NOT_FOUND, "version not found");
         return;
     }
     list = value_list();
@@ -414,7 +391,7 @@ static void handle_changes(struct request *request)
             value_put(&row, "after", entry_to_value(change->after));
         value_append(&list, row);
     }
-    reply_taken(request, list);
+    request_reply_taken(request, list);
 }
 
 static const struct system_target targets[] = {

@@ -270,9 +270,7 @@ static void on_tried(void *context, const struct rollout_report *report)
 
 static void handle_reload(struct request *request)
 {
-    const struct value *options =
-        request->args.as.list.n != 0 ? &request->args.as.list.items[0] : NULL;
-    bool dry_run = value_get_bool(options, "dry_run", false);
+    bool dry_run = value_get_bool(request_arg(request, 0), "dry_run", false);
 
     reload_begin(request->sup->reloads, dry_run, dry_run ? on_tried : on_reloaded,
                  request);

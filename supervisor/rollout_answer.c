@@ -27,8 +27,7 @@ void rollout_answer(struct request *request, const struct rollout_report *report
 
     if (report->err == NULL) {
         answer = describe(report, dry_run);
-        request_reply(request, &answer);
-        value_finish(&answer);
+        request_reply_taken(request, answer);
         return;
     }
     answer = value_map();

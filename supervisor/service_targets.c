@@ -32,16 +32,14 @@ static void reply_record(struct request *request, const struct service *service)
 {
     struct value record = service_describe(service);
 
-    request_reply(request, &record);
-    value_finish(&record);
+    request_reply_taken(request, record);
 }
 
 static void handle_list(struct request *request)
 {
     struct value list = services_describe(request->sup);
 
-    request_reply(request, &list);
-    value_finish(&list);
+    request_reply_taken(request, list);
 }
 
 static void handle_get(struct request *request)

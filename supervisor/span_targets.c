@@ -16,27 +16,6 @@
 
 #define LIST_DEFAULT 20
 
-static const struct value *arg(const struct request *request, size_t i,
-                               enum value_type type)
-{
-    const struct value *list = &request->args;
-
-    return i < list->as.list.n && list->as.list.items[i].type == type
-               ? &list->as.list.items[i]
-               : NULL;
-}
-
-static struct bytes bytes_of(const struct value *text)
-{
-    return (struct bytes){(const uint8_t *)text->as.string.data, text->as.string.n};
-}
-
-static void reply_taken(struct request *request, struct value result)
-{
-    request_reply(request, &result);
-    value_finish(&result);
-}
-
 /* ---- what workers add
  * -------------------------------------------------------------------- */
 
@@ -52,16 +31,16 @@ static bool may_run(const struct span *span, const struct worker *worker)
  * has been overwritten. */
 static void handle_ran(struct request *request)
 {
-    const struct value *id = arg(request, 0, VALUE_INT),
-                       *pid = arg(request, 1, VALUE_STRING),
-                       *at = arg(request, 2, VALUE_INT);
+    const struct value *id = request_arg_as(request, 0, VALUE_INT),
+                       *pid = request_arg_as(request, 1, VALUE_STRING),
+                       *at = request_arg_as(request, 2, VALUE_INT);
     const struct worker *worker = request->origin.who.worker;
     struct span *span =
         id != NULL ? spans_find_id(request->sup->spans, (uint64_t)id->as.integer)
                    : NULL;
 
     if (span != NULL && pid != NULL && at != NULL && may_run(span, worker)) {
-        span_set_text(span->pid, sizeof(span->pid), bytes_of(pid));
+        span_set_text(span->pid, sizeof(span->pid), value_to_bytes(pid));
         span->ran_at_ns = at->as.integer;
         if (span->kind == SPAN_MESSAGE) {
             span->worker = worker->index;
@@ -73,27 +52,28 @@ static void handle_ran(struct request *request)
 
 static void handle_begin(struct request *request)
 {
-    const struct value *text = arg(request, 0, VALUE_STRING),
-                       *parent = arg(request, 1, VALUE_INT),
-                       *name = arg(request, 2, VALUE_STRING),
-                       *pid = arg(request, 3, VALUE_STRING),
-                       *at = arg(request, 4, VALUE_INT),
-                       *is_message = arg(request, 5, VALUE_BOOL);
+    const struct value *text = request_arg_as(request, 0, VALUE_STRING),
+                       *parent = request_arg_as(request, 1, VALUE_INT),
+                       *name = request_arg_as(request, 2, VALUE_STRING),
+                       *pid = request_arg_as(request, 3, VALUE_STRING),
+                       *at = request_arg_as(request, 4, VALUE_INT),
+                       *is_message = request_arg_as(request, 5, VALUE_BOOL);
     struct spans *spans = request->sup->spans;
     struct span *span;
 
     if (text != NULL && parent != NULL && name != NULL && pid != NULL && at != NULL &&
-        trace_check(bytes_of(text)) &&
-        spans_find_id(spans, trace_get_span(bytes_of(text).data)) == NULL) {
+        trace_check(value_to_bytes(text)) &&
+        spans_find_id(spans, trace_get_span(value_to_bytes(text).data)) == NULL) {
         span = spans_add(spans, is_message != NULL ? SPAN_MESSAGE : SPAN_PROCESS,
-                         bytes_of(text).data, trace_get_span(bytes_of(text).data));
+                         value_to_bytes(text).data,
+                         trace_get_span(value_to_bytes(text).data));
         span->parent = (uint64_t)parent->as.integer;
         span->started_at_ns = at->as.integer;
-        span_set_text(span->name, sizeof(span->name), bytes_of(name));
+        span_set_text(span->name, sizeof(span->name), value_to_bytes(name));
         if (span->kind == SPAN_PROCESS) {
             span->worker = request->origin.who.worker->index;
             span->sent_at_ns = span->ran_at_ns = at->as.integer;
-            span_set_text(span->pid, sizeof(span->pid), bytes_of(pid));
+            span_set_text(span->pid, sizeof(span->pid), value_to_bytes(pid));
         }
     }
     request_reply(request, NULL);
@@ -109,17 +89,17 @@ static bool may_end(const struct span *span, const struct worker *worker)
 
 static void handle_end(struct request *request)
 {
-    const struct value *id = arg(request, 0, VALUE_INT),
-                       *failed = arg(request, 1, VALUE_BOOL),
-                       *text = arg(request, 2, VALUE_STRING),
-                       *at = arg(request, 3, VALUE_INT);
+    const struct value *id = request_arg_as(request, 0, VALUE_INT),
+                       *failed = request_arg_as(request, 1, VALUE_BOOL),
+                       *text = request_arg_as(request, 2, VALUE_STRING),
+                       *at = request_arg_as(request, 3, VALUE_INT);
     struct span *span =
         id != NULL ? spans_find_id(request->sup->spans, (uint64_t)id->as.integer)
                    : NULL;
 
     if (span != NULL && failed != NULL && text != NULL && at != NULL && !span->ended &&
         may_end(span, request->origin.who.worker)) {
-        span_set_text(span->error, sizeof(span->error), bytes_of(text));
+        span_set_text(span->error, sizeof(span->error), value_to_bytes(text));
         span_end(request->sup->spans, span, failed->as.boolean ? "error" : "ok",
                  at->as.integer);
     }
@@ -241,7 +221,7 @@ static struct value describe_summary(const struct summary *summary)
 /* The newest traces come first. */
 static void handle_list(struct request *request)
 {
-    const struct value *wanted = arg(request, 0, VALUE_INT);
+    const struct value *wanted = request_arg_as(request, 0, VALUE_INT);
     size_t n, n_wanted = wanted != NULL && wanted->as.integer > 0
                              ? (size_t)wanted->as.integer
                              : LIST_DEFAULT;
@@ -266,7 +246,7 @@ static void handle_list(struct request *request)
     map_finish(&traces);
     free(summaries);
     free(found);
-    reply_taken(request, list);
+    request_reply_taken(request, list);
 }
 
 static bool is_one_trace(const struct span **found, size_t n)
@@ -289,14 +269,13 @@ static int compare_starts(const void *a, const void *b)
 
 static void handle_get(struct request *request)
 {
-    const struct value *id = arg(request, 0, VALUE_STRING);
+    const struct value *id = request_arg_as(request, 0, VALUE_STRING);
     const struct span **found;
     struct err err = {0};
     size_t n = 0;
 
     if (id == NULL || id->as.string.n == 0) {
-        err_set(&err, ERR_INVALID, "trace ID required");
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "trace ID required");
         return;
     }
     found = collect(request->sup->spans, id->as.string.data, &n);
@@ -313,7 +292,7 @@ static void handle_get(struct request *request)
         qsort(found, n, sizeof(const struct span *), compare_starts);
         for (size_t i = 0; i < n; i++)
             value_append(&list, describe(found[i]));
-        reply_taken(request, list);
+        request_reply_taken(request, list);
     }
     free(found);
 }

@@ -294,19 +294,13 @@ static struct value describe_supervisor(const struct status *status)
 /* ---- targets
  * --------------------------------------------------------------------------- */
 
-static void reply_taken(struct request *request, struct value result)
-{
-    request_reply(request, &result);
-    value_finish(&result);
-}
-
 static void handle_ping(struct request *request)
 {
     struct value result = value_map();
 
     value_put(&result, "pid", value_int(getpid()));
     value_put(&result, "version", value_string(TROUPE_VERSION));
-    reply_taken(request, result);
+    request_reply_taken(request, result);
 }
 
 static void handle_status(struct request *request)
@@ -318,12 +312,7 @@ static void handle_status(struct request *request)
     value_put(&result, "services", services_describe(request->sup));
     value_put(&result, "pools", describe_pools(status));
     value_put(&result, "workers", describe_workers(request->sup));
-    reply_taken(request, result);
-}
-
-static const struct value *arg(const struct request *request, size_t i)
-{
-    return i < request->args.as.list.n ? &request->args.as.list.items[i] : NULL;
+    request_reply_taken(request, result);
 }
 
 /* With no_wait it is answered now; otherwise the end of the connection is the answer.
@@ -331,10 +320,10 @@ static const struct value *arg(const struct request *request, size_t i)
 static void handle_stop(struct request *request)
 {
     struct supervisor *sup = request->sup;
-    bool now = value_get_bool(arg(request, 0), "now", false);
+    bool now = value_get_bool(request_arg(request, 0), "now", false);
 
-    if (value_get_bool(arg(request, 0), "no_wait", false))
-        reply_taken(request, value_bool(true));
+    if (value_get_bool(request_arg(request, 0), "no_wait", false))
+        request_reply_taken(request, value_bool(true));
     if (sup->stop != NULL)
         sup->stop(sup, 0, now);
 }
@@ -342,29 +331,29 @@ static void handle_stop(struct request *request)
 static void handle_exit(struct request *request)
 {
     struct supervisor *sup = request->sup;
-    const struct value *code = arg(request, 0);
+    const struct value *code = request_arg(request, 0);
 
     if (sup->stop != NULL)
         sup->stop(sup,
                   code != NULL && code->type == VALUE_INT ? (int)code->as.integer : 0,
                   false);
-    reply_taken(request, value_bool(true));
+    request_reply_taken(request, value_bool(true));
 }
 
 static void handle_workers_list(struct request *request)
 {
-    reply_taken(request, describe_workers(request->sup));
+    request_reply_taken(request, describe_workers(request->sup));
 }
 
 static void handle_pools_list(struct request *request)
 {
-    reply_taken(request, describe_pools(request->sup->status));
+    request_reply_taken(request, describe_pools(request->sup->status));
 }
 
 /* The pool that the first argument names; NULL = answered. */
 static struct pool *get_pool(struct request *request)
 {
-    const char *id = value_text(arg(request, 0));
+    const char *id = request_text(request, 0);
     struct pool *pool = NULL;
     struct err err = {0};
 
@@ -391,7 +380,7 @@ static void handle_pools_get(struct request *request)
         value_append(&workers,
                      describe_worker(container_of(node, struct worker, in_pool)));
     value_put(&record, "workers", workers);
-    reply_taken(request, record);
+    request_reply_taken(request, record);
 }
 
 /* A copy of the entry that asks for n slots. */
@@ -420,28 +409,25 @@ static struct entry *entry_with_slots(const struct entry *entry, enum pool_kind 
 static void handle_pools_scale(struct request *request)
 {
     struct supervisor *sup = request->sup;
-    const struct value *n = arg(request, 1);
+    const struct value *n = request_arg(request, 1);
     struct pool *pool = get_pool(request);
     const struct entry *entry;
     struct entry *changed;
     struct pool_spec spec;
     struct buf settings;
-    struct err err = {0};
 
     if (pool == NULL)
         return;
     entry = registry_find(sup->registry, pool_entry(pool), strlen(pool_entry(pool)));
     if (pool_kind(pool) == POOL_KIND_INLINE || pool_kind(pool) >= POOL_KIND_HOST ||
         entry == NULL) {
-        err_set(&err, ERR_INVALID, "%s has no slots of its own to scale",
-                pool_entry(pool));
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "%s has no slots of its own to scale",
+                       pool_entry(pool));
         return;
     }
     if (n == NULL || n->type != VALUE_INT || n->as.integer < 1 ||
         n->as.integer > MAX_SLOTS) {
-        err_set(&err, ERR_INVALID, "a pool has 1 to %d slots", MAX_SLOTS);
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "a pool has 1 to %d slots", MAX_SLOTS);
         return;
     }
     assert(entry != NULL && n != NULL);
@@ -452,7 +438,7 @@ static void handle_pools_scale(struct request *request)
         pool = pools_add(sup->pools, &spec);
     buf_finish(&settings);
     entry_unref(changed);
-    reply_taken(request, describe_pool(sup->status, pool));
+    request_reply_taken(request, describe_pool(sup->status, pool));
 }
 
 static const struct system_target targets[] = {

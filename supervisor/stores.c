@@ -251,8 +251,7 @@ static void handle_get(struct request *request)
         request_fail(request, &err); /* deeper than any value may be */
         return;
     }
-    request_reply(request, &value);
-    value_finish(&value);
+    request_reply_taken(request, value);
 }
 
 static void handle_set(struct request *request)

@@ -1,6 +1,7 @@
 #include "supervisor/system.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,27 @@ static const struct system_target *find_target(const struct system *system,
     return NULL;
 }
 
+/* ---- a request's arguments ----------------------------------------------------------
+ */
+
+const struct value *request_arg(const struct request *request, size_t i)
+{
+    return i < request->args.as.list.n ? &request->args.as.list.items[i] : NULL;
+}
+
+const struct value *request_arg_as(const struct request *request, size_t i,
+                                   enum value_type type)
+{
+    const struct value *arg = request_arg(request, i);
+
+    return arg != NULL && arg->type == type ? arg : NULL;
+}
+
+const char *request_text(const struct request *request, size_t i)
+{
+    return value_text(request_arg(request, i));
+}
+
 /* ---- a request's end ----------------------------------------------------------------
  */
 
@@ -129,6 +151,23 @@ void request_fail(struct request *request, const struct err *err)
 {
     origin_fail(&request->origin, err);
     free_request(request);
+}
+
+void request_reply_taken(struct request *request, struct value result)
+{
+    request_reply(request, &result);
+    value_finish(&result);
+}
+
+void request_refuse(struct request *request, enum err_kind kind, const char *fmt, ...)
+{
+    struct err err;
+    va_list args;
+
+    va_start(args, fmt);
+    err_vset(&err, kind, fmt, args);
+    va_end(args);
+    request_fail(request, &err);
 }
 
 void request_fail_with(struct request *request, const struct err *err,

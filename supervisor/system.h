@@ -13,10 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/err.h"
 #include "common/value.h"
 #include "supervisor/calls.h"
 
-struct err;
 struct supervisor;
 struct system;
 
@@ -33,11 +33,20 @@ struct request {
     void *state; /* the handler's own */
 };
 
+/* The argument i, counted from 0; NULL when there is none, or none of that type. */
+const struct value *request_arg(const struct request *request, size_t i);
+const struct value *request_arg_as(const struct request *request, size_t i,
+                                   enum value_type type);
+const char *request_text(const struct request *request, size_t i); /* of a string */
+
 /* Each takes the request, answers its origin and frees it. */
 void request_reply(struct request *request,
-                   const struct value *result); /* NULL = nil */
+                   const struct value *result);                         /* NULL = nil */
+void request_reply_taken(struct request *request, struct value result); /* takes it */
 void request_reply_raw(struct request *request, struct bytes payload);
 void request_fail(struct request *request, const struct err *err);
+void request_refuse(struct request *request, enum err_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The same with details, a map, which is taken. */
 void request_fail_with(struct request *request, const struct err *err,
                        struct value details);

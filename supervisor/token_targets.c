@@ -77,25 +77,18 @@ static struct value describe(struct supervisor *sup, const struct entry *entry)
 
 static void handle_store(struct request *request)
 {
-    const struct value *id =
-        request->args.as.list.n != 0 ? request->args.as.list.items : NULL;
+    const struct value *id = request_arg_as(request, 0, VALUE_STRING);
     const struct entry *entry = NULL;
-    struct value map;
-    struct err err;
 
-    if (id != NULL && id->type == VALUE_STRING)
+    if (id != NULL)
         entry =
             registry_find(request->sup->registry, id->as.string.data, id->as.string.n);
     if (entry == NULL) {
-        err_set(&err, ERR_NOT_FOUND, "token store not found");
-        request_fail(request, &err);
+        request_refuse(request, ERR_NOT_FOUND, "token store not found");
     } else if (strcmp(entry->kind, "security.token_store") != 0) {
-        err_set(&err, ERR_INVALID, "resource is not a token store");
-        request_fail(request, &err);
+        request_refuse(request, ERR_INVALID, "resource is not a token store");
     } else {
-        map = describe(request->sup, entry);
-        request_reply(request, &map);
-        value_finish(&map);
+        request_reply_taken(request, describe(request->sup, entry));
     }
 }
 

@@ -173,11 +173,6 @@ int groups_on_group(struct runtime *rt, struct bytes body, struct err *err)
  * --------------------------------------------------------------
  */
 
-static struct bytes text_of(const struct value *value)
-{
-    return (struct bytes){(const uint8_t *)value->as.string.data, value->as.string.n};
-}
-
 static bool is_delivery(const struct value *args)
 {
     const struct value *items = args->as.list.items;
@@ -208,9 +203,9 @@ int groups_deliver(struct runtime *rt, const struct value *args, struct value *r
         actor = slots_find(&rt->slots, pid);
         if (actor == NULL)
             continue;
-        message =
-            message_create(MSG_USER, (uint64_t)items[0].as.integer, text_of(&items[1]),
-                           text_of(&items[2]), text_of(&items[3]));
+        message = message_create(MSG_USER, (uint64_t)items[0].as.integer,
+                                 value_to_bytes(&items[1]), value_to_bytes(&items[2]),
+                                 value_to_bytes(&items[3]));
         if (message != NULL)
             actor_deliver(actor, message);
     }
