@@ -25,6 +25,7 @@
 #include "worker/peers.h"
 #include "worker/policies.h"
 #include "worker/program.h"
+#include "worker/relations.h"
 #include "worker/role.h"
 #include "worker/runtime.h"
 #include "worker/terminal.h"
@@ -106,6 +107,7 @@ static void run(struct runtime *rt)
         if (rt->draining)
             role_check_drained(rt);
     }
+    relations_finish(rt);
     metrics_flush(rt->metrics);
     conn_flush(uplink_conn(rt->uplink));
 }
@@ -113,6 +115,7 @@ static void run(struct runtime *rt)
 static void tear_down(struct runtime *rt)
 {
     actors_end_all(rt);
+    relations_finish(rt);
     sched_finish(&rt->sched);
     metrics_destroy(rt->metrics);
     terminal_destroy(rt->terminal);

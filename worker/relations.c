@@ -1,6 +1,8 @@
 #include "worker/relations.h"
 
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/map.h"
@@ -10,6 +12,8 @@
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
+
+#define TOLD_AT_ONCE 1000 /* less than a millisecond's work */
 
 /* pid → bits of enum relation, as the pointer's value */
 struct relations {
@@ -104,77 +108,160 @@ void relations_part(struct runtime *rt, uint64_t watcher, struct actor *target)
         relations_remove_watched(actor, target->pid, RELATION_MONITOR);
 }
 
-static void tell_near(struct actor *watcher, struct actor *dead, uint64_t pid,
-                      enum message_kind kind, const struct outcome *outcome)
+/* ---- ends --------------------------------------------------------------------- */
+
+/* An actor that has ended: what is left to be told. */
+struct ending {
+    struct list in_sched;
+    struct relations *relations;
+    const struct map_row *done; /* of the map that is being walked */
+    bool has_left;              /* what it watched has forgotten it */
+    uint64_t pid;
+    const char *host;
+    struct outcome outcome;
+    uint8_t result[]; /* what outcome points to, when it has to last */
+};
+
+static void tell_near(struct actor *watcher, const struct ending *dead,
+                      enum message_kind kind)
 {
-    struct message *message = message_create(kind, pid, bytes_of_text(dead->host),
-                                             (struct bytes){NULL, 0}, outcome->result);
+    struct message *message =
+        message_create(kind, dead->pid, bytes_of_text(dead->host),
+                       (struct bytes){NULL, 0}, dead->outcome.result);
 
     if (message == NULL) {
         actor_doom(watcher, DOOM_UNTOLD);
         return;
     }
     message->at_ns = clock_wall_ns();
-    message->failed = outcome->failed;
+    message->failed = dead->outcome.failed;
     actor_deliver(watcher, message);
 }
 
-static void tell_far(struct actor *dead, uint64_t pid, uint64_t watcher, uint8_t what,
-                     const struct outcome *outcome)
+static void tell_far(struct runtime *rt, const struct ending *dead, uint64_t watcher,
+                     uintptr_t bits)
 {
     struct frame_exit frame = {.to = watcher,
-                               .from = pid,
-                               .what = what,
+                               .from = dead->pid,
                                .from_host = bytes_of_text(dead->host),
-                               .failed = outcome->failed,
-                               .result = outcome->result};
+                               .failed = dead->outcome.failed,
+                               .result = dead->outcome.result};
 
-    uplink_send_exit(dead->vm->rt->uplink, &frame);
+    if (bits & RELATION_MONITOR)
+        frame.what |= EXIT_EVENT;
+    if ((bits & RELATION_LINK) != 0 && dead->outcome.failed)
+        frame.what |= LINK_DOWN_EVENT;
+    if (frame.what != 0)
+        uplink_send_exit(rt->uplink, &frame);
 }
 
-/* EX-1: a success ends links in silence; a process that has both gets EXIT first. */
-static void tell_watcher(struct actor *dead, uint64_t pid, uint64_t watcher_pid,
-                         uintptr_t bits, const struct outcome *outcome)
+/* EX-1: a success ends links in silence; a process that has both gets EXIT first. Who
+ * has thought better of it meanwhile hears nothing. */
+static void tell_watcher(struct runtime *rt, const struct ending *dead,
+                         uint64_t watcher_pid, uintptr_t bits)
 {
-    struct slots *slots = &dead->vm->rt->slots;
     struct actor *watcher;
-    bool down = (bits & RELATION_LINK) != 0 && outcome->failed;
-    bool exit = (bits & RELATION_MONITOR) != 0;
 
-    if (pid_index(watcher_pid) != slots->index) {
-        if (exit || down)
-            tell_far(dead, pid, watcher_pid,
-                     (uint8_t)((exit ? EXIT_EVENT : 0) | (down ? LINK_DOWN_EVENT : 0)),
-                     outcome);
+    if (pid_index(watcher_pid) != rt->slots.index) {
+        tell_far(rt, dead, watcher_pid, bits);
         return;
     }
-    watcher = slots_find(slots, watcher_pid);
+    watcher = slots_find(&rt->slots, watcher_pid);
     if (watcher == NULL)
         return;
-    take(&relations_of(watcher)->watched, pid, bits);
-    take(&relations_of(watcher)->watchers, pid, RELATION_LINK);
-    if (exit && !actor_take_exit(watcher, pid, outcome->failed, outcome->result))
-        tell_near(watcher, dead, pid, MSG_EXIT, outcome);
-    if (down)
-        tell_near(watcher, dead, pid, MSG_DOWN, outcome);
+    bits &= (uintptr_t)map_find_number(&relations_of(watcher)->watched, dead->pid);
+    take(&relations_of(watcher)->watched, dead->pid, bits);
+    take(&relations_of(watcher)->watchers, dead->pid, RELATION_LINK);
+    if ((bits & RELATION_MONITOR) != 0 &&
+        !actor_take_exit(watcher, dead->pid, dead->outcome.failed,
+                         dead->outcome.result))
+        tell_near(watcher, dead, MSG_EXIT);
+    if ((bits & RELATION_LINK) != 0 && dead->outcome.failed)
+        tell_near(watcher, dead, MSG_DOWN);
+}
+
+static void leave(struct runtime *rt, uint64_t pid, const struct map_row *row)
+{
+    struct actor *target = slots_find(&rt->slots, row->number);
+
+    if (target != NULL)
+        take(&relations_of(target)->watchers, pid, (uintptr_t)row->value);
+}
+
+/* Tells at most `most` of them; false when some are left. Nobody else changes the maps
+ * of the dead. */
+static bool tell_some(struct runtime *rt, struct ending *dead, unsigned most)
+{
+    while (most-- > 0) {
+        const struct map *map =
+            dead->has_left ? &dead->relations->watchers : &dead->relations->watched;
+
+        dead->done = map_next(map, dead->done);
+        if (dead->done == NULL && dead->has_left)
+            return true;
+        if (dead->done == NULL)
+            dead->has_left = true;
+        else if (dead->has_left)
+            tell_watcher(rt, dead, dead->done->number, (uintptr_t)dead->done->value);
+        else
+            leave(rt, dead->pid, dead->done);
+    }
+    return false;
+}
+
+static void free_relations(struct relations *relations)
+{
+    map_finish(&relations->watchers);
+    map_finish(&relations->watched);
+    free(relations);
+}
+
+static void go_on_later(struct runtime *rt, const struct ending *dead)
+{
+    size_t n = dead->outcome.result.n;
+    struct ending *ending = xmalloc(sizeof(*ending) + n);
+
+    *ending = *dead;
+    if (n != 0)
+        memcpy(ending->result, dead->outcome.result.data, n);
+    ending->outcome.result.data = ending->result;
+    list_append(&rt->sched.endings, &ending->in_sched);
 }
 
 void relations_end(struct actor *actor, uint64_t pid, const struct outcome *outcome)
 {
-    struct relations *relations = actor->relations;
+    struct runtime *rt = actor->vm->rt;
+    struct ending dead = {.relations = actor->relations,
+                          .pid = pid,
+                          .host = actor->host,
+                          .outcome = *outcome};
 
-    if (relations == NULL)
+    if (actor->relations == NULL)
         return;
     actor->relations = NULL;
-    MAP_FOREACH (row, &relations->watched) {
-        struct actor *target = slots_find(&actor->vm->rt->slots, row->number);
+    if (tell_some(rt, &dead, TOLD_AT_ONCE))
+        free_relations(dead.relations);
+    else
+        go_on_later(rt, &dead);
+}
 
-        if (target != NULL)
-            take(&relations_of(target)->watchers, pid, (uintptr_t)row->value);
-    }
-    MAP_FOREACH (row, &relations->watchers)
-        tell_watcher(actor, pid, row->number, (uintptr_t)row->value, outcome);
-    map_finish(&relations->watchers);
-    map_finish(&relations->watched);
-    free(relations);
+void relations_go_on(struct runtime *rt, unsigned most)
+{
+    struct list *first = list_first(&rt->sched.endings);
+    struct ending *dead;
+
+    if (first == NULL)
+        return;
+    dead = container_of(first, struct ending, in_sched);
+    if (!tell_some(rt, dead, most))
+        return;
+    list_remove(&dead->in_sched);
+    free_relations(dead->relations);
+    free(dead);
+}
+
+void relations_finish(struct runtime *rt)
+{
+    while (!list_empty(&rt->sched.endings))
+        relations_go_on(rt, UINT_MAX);
 }

@@ -38,7 +38,15 @@ bool relations_join(struct actor *watcher, struct actor *target,
 void relations_part(struct runtime *rt, uint64_t watcher, struct actor *target);
 
 /* actor has ended and its pid is dead: EXIT and LINK_DOWN to all who watch it, and what
- * it watched forgets it. Frees everything. */
+ * it watched forgets it. Frees everything. Where there are very many of them most are
+ * left to relations_go_on(). */
 void relations_end(struct actor *actor, uint64_t pid, const struct outcome *outcome);
+
+/* At most so many pairs of what is left, if anything is. */
+void relations_go_on(struct runtime *rt, unsigned most);
+#define RELATIONS_PER_TURN 1000u
+
+/* All that is left. */
+void relations_finish(struct runtime *rt);
 
 #endif

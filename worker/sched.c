@@ -13,6 +13,7 @@
 #include "proto/frame.h"
 #include "worker/actor.h"
 #include "worker/functions.h"
+#include "worker/relations.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"
 
@@ -102,6 +103,7 @@ void sched_init(struct sched *sched, struct runtime *rt)
     list_init(&sched->ready);
     list_init(&sched->doomed);
     list_init(&sched->graveyard);
+    list_init(&sched->endings);
     sigemptyset(&action.sa_mask);
     sigaction(SIGALRM, &action, NULL);
     if (timer_create(CLOCK_MONOTONIC, &event, &timer) == -1)
@@ -355,6 +357,8 @@ void sched_run(struct sched *sched, int64_t budget_ns)
 
     start_ticking();
     sched_settle(sched);
+    if (!list_empty(&sched->endings))
+        relations_go_on(sched->rt, RELATIONS_PER_TURN);
     for (unsigned n = 1; (node = list_take_first(&sched->ready)) != NULL; n++) {
         run_actor(sched, container_of(node, struct actor, in_ready));
         sched_settle(sched);

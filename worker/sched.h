@@ -82,6 +82,7 @@ struct sched {
     struct list ready;     /* actors with a ready task */
     struct list doomed;    /* actors to end before anything else runs */
     struct list graveyard; /* ended ones, freed when nothing of them is running */
+    struct list endings;   /* those who are to be told of more ends, see relations.c */
     struct task *current;
     uint64_t n_slices; /* grows with each: names the slice under way */
 };
@@ -93,7 +94,7 @@ void sched_finish(struct sched *sched);
 static inline bool sched_has_work(const struct sched *sched)
 {
     return !list_empty(&sched->ready) || !list_empty(&sched->doomed) ||
-           !list_empty(&sched->graveyard);
+           !list_empty(&sched->graveyard) || !list_empty(&sched->endings);
 }
 
 /* Runs ready actors, oldest first, until none is left or budget_ns has passed. */

@@ -194,28 +194,34 @@ static bool has_10001(struct bench *bench, void *context)
     return bench->rt.slots.n_live == 10001;
 }
 
+static void terminate(struct bench *bench, uint64_t pid)
+{
+    struct frame_signal signal = {.op = SIGNAL_TERMINATE, .to = pid};
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    frame_encode_signal(&buf, &signal);
+    buf_consume(&buf, FRAME_HEADER_BYTES);
+    bench_send(bench, FRAME_SIGNAL, buf_bytes(&buf));
+    buf_finish(&buf);
+}
+
 START_TEST(relations_end_a_chain_of_10000_links_without_recursion)
 {
-    struct frame_signal signal = {.op = SIGNAL_TERMINATE};
     struct bench bench;
     struct bench_frame *frame;
-    struct buf buf;
+    uint64_t pid;
 
     bench_begin(&bench, NULL);
     bench_add(&bench, "t:link", "process.lua", "",
               "return {main = function(n) if n > 0 then "
               "process.spawn_linked('t:link', 't:host', n - 1) end "
               "process.inbox():receive() end}");
-    signal.to = bench_spawn(&bench, "t:link", "[10000]");
+    pid = bench_spawn(&bench, "t:link", "[10000]");
     bench_until(&bench, has_10001, NULL);
-    buf_init(&buf, 0);
-    frame_encode_signal(&buf, &signal);
-    buf_consume(&buf, FRAME_HEADER_BYTES);
-    bench_send(&bench, FRAME_SIGNAL, buf_bytes(&buf));
-    buf_finish(&buf);
+    terminate(&bench, pid);
     bench_until(&bench, is_empty, NULL);
-    ck_assert_str_eq(bench_await_exit(&bench, signal.to),
-                     "Internal: process terminated");
+    ck_assert_str_eq(bench_await_exit(&bench, pid), "Internal: process terminated");
     while ((frame = bench_take(&bench, FRAME_EXIT)) != NULL)
         free(frame);
     bench_end(&bench);
@@ -272,8 +278,45 @@ START_TEST(relations_across_workers_go_through_frames)
 }
 END_TEST
 
+#define N_CROWD 5000
+
+static bool has_crowd(struct bench *bench, void *context)
+{
+    (void)context;
+    return bench->rt.slots.n_live == N_CROWD + 1 && !sched_has_work(&bench->rt.sched);
+}
+
+/* They are told over several turns, each of them once. */
+START_TEST(relations_with_a_crowd_end_in_portions)
+{
+    struct bench bench;
+    const struct list *endings = &bench.rt.sched.endings;
+    unsigned n_turns = 0;
+
+    bench_begin(&bench, NULL);
+    bench_add(&bench, "t:watcher", "process.lua", "",
+              "return {main = function(star) process.monitor(star) "
+              "process.events():receive() end}");
+    bench_add(&bench, "t:star", "process.lua", "",
+              "return {main = function(n) for i = 1, n do "
+              "process.spawn('t:watcher', 't:host', process.pid()) end "
+              "process.inbox():receive() end}");
+    bench_spawn(&bench, "t:star", "[5000]");
+    bench_until(&bench, has_crowd, NULL);
+    terminate(&bench, bench.last_pid);
+    while (list_empty(endings))
+        bench_turn(&bench, false);
+    for (; !list_empty(endings); n_turns++)
+        bench_turn(&bench, false);
+    ck_assert_uint_ge(n_turns, N_CROWD / RELATIONS_PER_TURN - 1);
+    bench_until(&bench, is_empty, NULL);
+    bench_end(&bench);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
+    tcase_add_test(tc, relations_with_a_crowd_end_in_portions);
     tcase_add_loop_test(tc, relations_do, 0, N_ELEMENTS(cases));
     tcase_add_test(tc, relations_end_a_chain_of_10000_links_without_recursion);
     tcase_add_test(tc, relations_across_workers_go_through_frames);

@@ -19,6 +19,7 @@
 #include "worker/peers.h"
 #include "worker/policies.h"
 #include "worker/program.h"
+#include "worker/relations.h"
 #include "worker/uplink.h"
 
 #include "tests/unit/unit.h"
@@ -365,6 +366,7 @@ void bench_end(struct bench *bench)
     struct list *node;
 
     actors_end_all(rt);
+    relations_finish(rt);
     sched_finish(&rt->sched);
     events_destroy(rt->subscriptions);
     groups_destroy(rt->group_watches);
