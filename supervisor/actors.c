@@ -16,8 +16,6 @@
 #include "supervisor/service.h"
 #include "supervisor/worker.h"
 
-#define EDGES_MAX 20000000
-
 /* A WATCH that waits for the REPLY of target's owner. */
 struct pending {
     struct actors *actors;
@@ -210,7 +208,7 @@ static void start_watch(struct supervisor *sup, const struct origin *origin,
         answer(origin);
         return;
     }
-    if (actors->edges.n >= EDGES_MAX) {
+    if (actors->edges.n >= ACTORS_MAX_EDGES) {
         err_set(&err, ERR_LIMIT_EXCEEDED, "too many watches across workers");
         origin_fail(origin, &err);
         return;

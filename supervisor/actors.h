@@ -76,6 +76,7 @@ bool actors_alive(const struct supervisor *sup, uint64_t pid);
 bool actors_send_signal(struct supervisor *sup, uint64_t to, uint64_t from,
                         const char *from_host, uint8_t op, const char *reason);
 
+#define ACTORS_MAX_EDGES 20000000
 size_t actors_count_edges(const struct actors *actors);
 
 #endif

@@ -19,7 +19,6 @@
 
 /* Distinct patterns of one worker; each of its actors may have many subscriptions, but
  * they mostly ask for the same few things. */
-#define PATTERNS_MAX_PER_WORKER 100000
 
 struct pattern {
     struct list in_subscriber;
@@ -328,7 +327,7 @@ static void handle_subscribe(struct request *request)
     pattern = find_pattern(subscriber, system, kind);
     if (pattern != NULL) {
         pattern->n_refs++;
-    } else if (subscriber->n_patterns >= PATTERNS_MAX_PER_WORKER) {
+    } else if (subscriber->n_patterns >= BUS_PATTERNS_MAX_PER_WORKER) {
         request_refuse(request, ERR_LIMIT_EXCEEDED, "too many different subscriptions");
         return;
     } else {

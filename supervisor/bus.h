@@ -28,6 +28,7 @@ struct worker;
 struct bus *bus_create(struct supervisor *sup);
 void bus_destroy(struct bus *bus);
 
+#define BUS_PATTERNS_MAX_PER_WORKER 100000
 size_t bus_count_subscriptions(const struct bus *bus);
 uint64_t bus_count_events(const struct bus *bus); /* since ever */
 

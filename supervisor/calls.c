@@ -14,7 +14,6 @@
 #include "supervisor/core.h"
 #include "supervisor/worker.h"
 
-#define CALLS_MAX        (1u << 20)
 #define CALLS_PER_CHUNK  1024u
 #define GRACE_MS_DEFAULT 1000u
 #define BUSY_MS_DEFAULT  150u

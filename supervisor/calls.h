@@ -137,6 +137,11 @@ void calls_destroy(struct calls *calls); /* answers nobody */
  * whose worker spends that time running and doesn't even answer a PING: it sits in code
  * that nothing can interrupt. */
 void calls_set_grace_ms(struct calls *calls, uint32_t grace_ms, uint32_t busy_grace_ms);
+
+/* Open ones at a time, and the bytes of those that may be tried again. */
+#define CALLS_MAX            (1u << 20)
+#define CALLS_KEPT_MAX_BYTES ((size_t)128 * 1024 * 1024)
+size_t calls_kept_bytes(const struct calls *calls);
 uint32_t calls_n_open(const struct calls *calls);
 
 /* A new slot for a request of origin (copied). NULL when the table is full

@@ -9,8 +9,6 @@
 #include "supervisor/core.h"
 #include "supervisor/retry.h"
 
-#define KEPT_MAX_BYTES ((size_t)128 * 1024 * 1024)
-
 struct attempts {
     struct retry_policy *policy;
     uint64_t deadline_at_ns; /* of all of them; 0 = none */
@@ -20,13 +18,19 @@ struct attempts {
 bool call_may_retry(struct calls *calls, struct call *call,
                     const struct retry_policy *policy, struct bytes body)
 {
-    if (body.n > KEPT_MAX_BYTES - calls->kept_bytes || !call_keep_body(call, body))
+    if (body.n > CALLS_KEPT_MAX_BYTES - calls->kept_bytes ||
+        !call_keep_body(call, body))
         return false;
     calls->kept_bytes += body.n;
     call->attempts = xcalloc(1, sizeof(*call->attempts));
     call->attempts->policy = retry_policy_ref(policy);
     call->attempts->deadline_at_ns = call->due_at_ns;
     return true;
+}
+
+size_t calls_kept_bytes(const struct calls *calls)
+{
+    return calls->kept_bytes;
 }
 
 bool call_was_tried(const struct call *call)

@@ -56,7 +56,7 @@ static const struct setting {
     {"logger.level",                SETTING_TEXT,  "info",    0, 0, "debug|info|warn|error"},
     {"logmanager.min_level",        SETTING_INT,   "-1",      -1, 2, NULL},
     {"logmanager.propagate_downstream", SETTING_LATER, NULL,  0, 0, NULL},
-    {"logmanager.stream_to_events", SETTING_LATER, NULL,      0, 0, NULL},
+    {"logmanager.stream_to_events", SETTING_BOOL,  "false",   0, 0, NULL},
     {"lua.type_system.enabled",     SETTING_BOOL,  "false",   0, 0, NULL},
     {"lua.type_system.strict",      SETTING_BOOL,  "false",   0, 0, NULL},
     {"metrics.buffer.size",         SETTING_LATER, NULL,      0, 0, NULL},

@@ -27,7 +27,6 @@
 #include "supervisor/state.h"
 #include "supervisor/system.h"
 
-#define MAX_CLIENTS         64
 #define ACCEPTS_PER_TURN    16
 #define ACCEPT_PAUSE_S      0.1
 #define FIRST_FRAME_S       10.0
@@ -298,7 +297,7 @@ static void admit(struct control *control, int fd)
         refuse_client(
             fd, &peer, ERR_PERMISSION_DENIED,
             "only root and the user who started this supervisor may steer it");
-    else if (control->n_clients >= MAX_CLIENTS && !evict_idle_client(control))
+    else if (control->n_clients >= CONTROL_MAX_CLIENTS && !evict_idle_client(control))
         refuse_client(fd, &peer, ERR_RATE_LIMITED, "too many control clients");
     else
         client_create(control, fd, &peer);

@@ -31,6 +31,7 @@ struct control *control_create(struct supervisor *sup, const char *path,
 void control_destroy(struct control *control);
 
 const char *control_path(const struct control *control);
+#define CONTROL_MAX_CLIENTS 64
 unsigned control_count_clients(const struct control *control);
 
 /* Where frames for this client go. */

@@ -31,6 +31,8 @@ struct supervisor;
 struct groups *groups_create(struct supervisor *sup); /* adds its targets */
 void groups_destroy(struct groups *groups);           /* NULL is fine */
 
+/* Rows of one sort, memberships or watches, in all; each costs about 200 bytes here. */
+#define GROUPS_MAX_ROWS 2000000
 size_t groups_count(const struct groups *groups); /* memberships */
 
 /* Called by actors.c. */

@@ -13,13 +13,14 @@
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 
+#include "supervisor/bus.h"
+#include "supervisor/config.h"
 #include "supervisor/core.h"
 #include "supervisor/system.h"
 
 #define N_KEPT            1000
 #define MESSAGE_MAX_BYTES 4096
 #define FIELDS_MAX_BYTES  8192 /* encoded */
-#define MAX_FOLLOWERS     64
 
 struct filter {
     enum log_level level;
@@ -40,6 +41,8 @@ struct logs {
     unsigned first, n;
     struct list followers;
     unsigned n_followers;
+    uint64_t n_skipped;
+    bool streams; /* onto the bus */
     bool is_busy; /* a record made by handing out a record goes to nobody */
 };
 
@@ -94,6 +97,12 @@ static bool passes(const struct filter *filter, const struct value *record)
 /* ---- followers ----------------------------------------------------------------------
  */
 
+static void miss(struct follower *follower)
+{
+    follower->n_missed++;
+    follower->logs->n_skipped++;
+}
+
 static void offer(struct follower *follower, const struct value *record)
 {
     struct value marker;
@@ -107,13 +116,23 @@ static void offer(struct follower *follower, const struct value *record)
         sent = request_item(follower->request, &marker);
         value_finish(&marker);
         if (!sent) {
-            follower->n_missed++;
+            miss(follower);
             return;
         }
         follower->n_missed = 0;
     }
     if (!request_item(follower->request, record))
-        follower->n_missed++;
+        miss(follower);
+}
+
+/* EV-7: level and logger stand where apps may choose by them. */
+static void stream(struct logs *logs, const struct value *record)
+{
+    const char *level = value_get_text(record, "level"),
+               *logger = value_get_text(record, "logger");
+
+    bus_publish(logs->sup, "logs", level != NULL ? level : "",
+                logger != NULL ? logger : "", record);
 }
 
 static void on_record(void *context, const struct log_record *record)
@@ -133,6 +152,8 @@ static void on_record(void *context, const struct log_record *record)
     *place = record_to_value(record);
     LIST_FOREACH_SAFE (node, &logs->followers)
         offer(container_of(node, struct follower, in_followers), place);
+    if (logs->streams)
+        stream(logs, place);
     logs->is_busy = false;
 }
 
@@ -214,9 +235,9 @@ static void handle_follow(struct request *request)
     struct filter filter;
     int64_t n = 10;
 
-    if (logs->n_followers >= MAX_FOLLOWERS) {
+    if (logs->n_followers >= LOGS_MAX_FOLLOWERS) {
         request_refuse(request, ERR_RATE_LIMITED, "%d clients follow the log already",
-                       MAX_FOLLOWERS);
+                       LOGS_MAX_FOLLOWERS);
         return;
     }
     if (read_filter(&request->args, &filter, &n, &err) != 0) {
@@ -296,6 +317,7 @@ struct logs *logs_create(struct supervisor *sup)
     struct logs *logs = xcalloc(1, sizeof(*logs));
 
     logs->sup = sup;
+    logs->streams = config_get_bool(sup->config, "logmanager.stream_to_events");
     list_init(&logs->followers);
     log_set_tap(on_record, logs);
     system_add_targets(sup->system, targets, N_ELEMENTS(targets));
@@ -312,4 +334,14 @@ void logs_destroy(struct logs *logs)
     for (unsigned i = 0; i < logs->n; i++)
         value_finish(&logs->ring[(logs->first + i) % N_KEPT]);
     free(logs);
+}
+
+unsigned logs_count_followers(const struct logs *logs)
+{
+    return logs->n_followers;
+}
+
+uint64_t logs_count_skipped(const struct logs *logs)
+{
+    return logs->n_skipped;
 }

@@ -656,6 +656,7 @@ static void destroy_modules(struct program *program)
     router_destroy(sup);
     function_table_destroy(sup->functions);
     bus_destroy(sup->bus);
+    sup->bus = NULL; /* who still has something to say asks for it */
     groups_destroy(sup->groups);
     names_destroy(sup->locks);
     names_destroy(sup->names);

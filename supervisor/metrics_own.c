@@ -26,6 +26,7 @@
 #include "supervisor/latency.h"
 #include "supervisor/metric_store.h"
 #include "supervisor/metrics_http.h"
+#include "supervisor/metrics_private.h"
 #include "supervisor/groups.h"
 #include "supervisor/names.h"
 #include "supervisor/otel.h"
@@ -34,11 +35,6 @@
 #include "supervisor/service.h"
 #include "supervisor/status.h"
 #include "supervisor/worker.h"
-
-/* One name after the other; what doesn't fit into a series isn't there. */
-struct labels {
-    const char *names[4], *values[4];
-};
 
 static size_t append_series(struct buf *out, const char *name,
                             const struct labels *labels)
@@ -53,8 +49,8 @@ static size_t append_series(struct buf *out, const char *name,
     return buf_len(out) - before;
 }
 
-static void sample(struct buf *out, const char *name, const struct labels *labels,
-                   double number)
+void metrics_sample(struct buf *out, const char *name, const struct labels *labels,
+                    double number)
 {
     if (append_series(out, name, labels) == 0)
         return;
@@ -99,7 +95,7 @@ static void write_singles(struct buf *out, const struct single *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         metric_write_head(out, rows[i].name, rows[i].kind, rows[i].help);
-        sample(out, rows[i].name, NULL, rows[i].value);
+        metrics_sample(out, rows[i].name, NULL, rows[i].value);
     }
 }
 
@@ -140,7 +136,7 @@ static void write_supervisor(struct supervisor *sup, struct buf *out)
     const struct labels version = {{"version"}, {TROUPE_VERSION}};
 
     metric_write_head(out, "troupe_build_info", "gauge", "Always 1.");
-    sample(out, "troupe_build_info", &version, 1);
+    metrics_sample(out, "troupe_build_info", &version, 1);
     write_singles(out, rows, N_ELEMENTS(rows));
 }
 
@@ -173,7 +169,7 @@ static void write_collector(struct supervisor *sup, struct buf *out)
     for (size_t i = 0; i < N_ELEMENTS(reasons); i++) {
         const struct labels labels = {{"reason"}, {reasons[i].reason}};
 
-        sample(out, dropped, &labels, (double)reasons[i].n);
+        metrics_sample(out, dropped, &labels, (double)reasons[i].n);
     }
     metric_write_head(out, "troupe_loop_seconds", "histogram",
                       "Time that turns of the supervisor's event loop took.");
@@ -293,7 +289,7 @@ static void write_pools(struct supervisor *sup, struct buf *out)
             struct pool_figures figures;
 
             pool_get_figures(pool, &figures);
-            sample(out, pool_rows[i].name, &labels, pool_rows[i].get(&figures));
+            metrics_sample(out, pool_rows[i].name, &labels, pool_rows[i].get(&figures));
         }
     }
 }
@@ -332,7 +328,7 @@ static void write_outcomes(struct buf *out, const char *name,
         const struct labels labels = {{"function", "status"},
                                       {stats->id, function_outcome_name(i)}};
 
-        sample(out, name, &labels, (double)stats->n_ended[i]);
+        metrics_sample(out, name, &labels, (double)stats->n_ended[i]);
     }
 }
 
@@ -341,7 +337,7 @@ static void write_in_flight(struct buf *out, const char *name,
 {
     const struct labels labels = {{"function"}, {stats->id}};
 
-    sample(out, name, &labels, stats->n_in_flight);
+    metrics_sample(out, name, &labels, stats->n_in_flight);
 }
 
 static void write_queue_time(struct buf *out, const char *name,
@@ -362,6 +358,33 @@ static void write_run_time(struct buf *out, const char *name,
         latency_histogram(out, name, &labels, &stats->times->run);
 }
 
+/* Of the last minute or two, for whoever has no buckets to look at. */
+static void write_quantiles(struct buf *out, const char *name,
+                            const struct function_stats *stats)
+{
+    static const struct {
+        const char *text;
+        double q;
+    } shares[] = {{"0.5", 0.5}, {"0.99", 0.99}, {"0.999", 0.999}};
+    double now = ev_time();
+
+    if (stats->times == NULL || latency_quantile_us(&stats->times->run, 0.5, now) < 0)
+        return;
+    for (size_t i = 0; i < 2 * N_ELEMENTS(shares); i++) {
+        bool is_run = i >= N_ELEMENTS(shares);
+        size_t share = i % N_ELEMENTS(shares);
+        const struct labels labels = {
+            {"function", "part", "quantile"},
+            {stats->id, is_run ? "run" : "queue", shares[share].text}};
+
+        metrics_sample(out, name, &labels,
+                       (double)latency_quantile_us(is_run ? &stats->times->run
+                                                          : &stats->times->queue,
+                                                   shares[share].q, now) /
+                           1e6);
+    }
+}
+
 /* F-53: the names and labels that the interceptor of that name gives. */
 static void write_f53_calls(struct buf *out, const char *name,
                             const struct function_stats *stats)
@@ -372,8 +395,8 @@ static void write_f53_calls(struct buf *out, const char *name,
 
     for (unsigned i = FUNCTION_ERROR; i < FUNCTION_N_OUTCOMES; i++)
         n_failed += stats->n_ended[i];
-    sample(out, name, &failed, (double)n_failed);
-    sample(out, name, &ok, (double)stats->n_ended[FUNCTION_OK]);
+    metrics_sample(out, name, &failed, (double)n_failed);
+    metrics_sample(out, name, &ok, (double)stats->n_ended[FUNCTION_OK]);
 }
 
 static void write_f53_duration(struct buf *out, const char *name,
@@ -391,7 +414,7 @@ static void write_f53_in_flight(struct buf *out, const char *name,
 {
     const struct labels labels = {{"function_id"}, {stats->id}};
 
-    sample(out, name, &labels, stats->n_in_flight);
+    metrics_sample(out, name, &labels, stats->n_in_flight);
 }
 
 static const struct {
@@ -405,6 +428,8 @@ static const struct {
      write_in_flight, false},
     {"troupe_function_queue_seconds", "histogram", "Time until a worker got the call.",
      write_queue_time, false},
+    {"troupe_function_quantile_seconds", "gauge",
+     "What most calls of the last minutes stayed below.", write_quantiles, false},
     {"troupe_function_run_seconds", "histogram", "Time from there to the answer.",
      write_run_time, false},
     {"wippy_function_calls", "counter", "Calls that have ended.", write_f53_calls,
@@ -445,7 +470,8 @@ static void write_services(struct supervisor *sup, struct buf *out)
         const struct value *service = &services.as.list.items[i];
         const struct labels labels = {{"service"}, {value_get_text(service, "id")}};
 
-        sample(out, restarts, &labels, (double)value_get_int(service, "restarts", 0));
+        metrics_sample(out, restarts, &labels,
+                       (double)value_get_int(service, "restarts", 0));
     }
     metric_write_head(out, up, "gauge", "1 while it runs.");
     for (size_t i = 0; i < services.as.list.n; i++) {
@@ -453,7 +479,8 @@ static void write_services(struct supervisor *sup, struct buf *out)
         const struct labels labels = {{"service"}, {value_get_text(service, "id")}};
         const char *state = value_get_text(service, "state");
 
-        sample(out, up, &labels, state != NULL && strcmp(state, "running") == 0);
+        metrics_sample(out, up, &labels,
+                       state != NULL && strcmp(state, "running") == 0);
     }
     value_finish(&services);
 }
@@ -485,7 +512,7 @@ static void write_workers(struct supervisor *sup, struct buf *out)
                 {worker_entry(worker), worker_role(worker), index}};
 
             snprintf(index, sizeof(index), "%u", worker->index);
-            sample(
+            metrics_sample(
                 out, worker_rows[i].name, &labels,
                 worker_rows[i].figure != NULL
                     ? (double)value_get_int(worker->figures, worker_rows[i].figure, 0)
@@ -500,6 +527,7 @@ void metrics_write_own(struct supervisor *sup, struct buf *out)
     write_collector(sup, out);
     write_http(sup->metrics_http, out);
     write_otel(sup->otel, out);
+    metrics_write_tables(sup, out);
     write_functions(sup, out);
     write_pools(sup, out);
     write_services(sup, out);

@@ -13,8 +13,6 @@
 #include "supervisor/slice.h"
 #include "supervisor/system.h"
 
-#define NAMES_MAX 1000000 /* in all; each costs a few hundred bytes here */
-
 /* All names of one actor. */
 struct owner {
     uint64_t pid;

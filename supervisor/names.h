@@ -25,6 +25,7 @@
 struct err;
 struct supervisor;
 
+#define NAMES_MAX      1000000 /* in all; each costs a few hundred bytes */
 #define NAME_MAX_BYTES 1024
 
 struct names *names_create(struct supervisor *sup);

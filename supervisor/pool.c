@@ -502,6 +502,7 @@ void pool_get_figures(const struct pool *pool, struct pool_figures *out)
                                  .n_slots = pool_is_host(pool) ? 0 : pool->n_slots,
                                  .n_busy = pool_count_busy(pool),
                                  .n_queued = pool->queue.n,
+                                 .n_queue_max = pool->queue.max,
                                  .n_held = pool->queue.n_held,
                                  .n_calls_done = pool->n_finished,
                                  .n_deaths = pool->n_deaths,

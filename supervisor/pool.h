@@ -135,7 +135,8 @@ const char *pool_entry(const struct pool *pool);
 const struct call_options *pool_options(const struct pool *pool);
 
 struct pool_figures {
-    uint32_t n_processes, n_ready, n_slots, n_busy, n_queued, n_held, n_actors;
+    uint32_t n_processes, n_ready, n_slots, n_busy, n_queued, n_queue_max, n_held,
+        n_actors;
     uint64_t n_calls_done, n_deaths, next_try_at_ns; /* 0 = no restart pending */
 };
 void pool_get_figures(const struct pool *pool, struct pool_figures *out);

@@ -56,6 +56,7 @@ struct span *spans_add(struct spans *spans, enum span_kind kind, const uint8_t *
     if (spans->ring == NULL)
         spans->ring = xcalloc(spans->max_spans, sizeof(*spans->ring));
     span = &spans->ring[handle % spans->max_spans];
+    spans->n_lost += span->handle != 0 && !span->ended;
     if (span->handle != 0 && map_find_number(&spans->by_id, span->id) == span)
         map_remove_number(&spans->by_id, span->id);
     *span = (struct span){.handle = handle, .id = id, .kind = kind};
@@ -150,6 +151,16 @@ void spans_on_worker_dead(struct spans *spans, const struct worker *worker,
         snprintf(span->error, sizeof(span->error), "worker %.180s", reason);
         span_end(spans, span, "unavailable", clock_wall_ns());
     }
+}
+
+void spans_get_figures(const struct spans *spans, struct spans_figures *out)
+{
+    bool is_full = spans->last_handle > spans->max_spans;
+
+    *out = (struct spans_figures){.n = is_full ? spans->max_spans
+                                               : (size_t)spans->last_handle,
+                                  .n_max = spans->max_spans,
+                                  .n_lost = spans->n_lost};
 }
 
 /* ---- life

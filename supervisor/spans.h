@@ -53,6 +53,12 @@ uint64_t spans_get_id(const struct spans *spans, uint64_t handle);
 void spans_end_call(struct spans *spans, uint64_t handle, const char *outcome,
                     struct bytes error);
 
+struct spans_figures {
+    size_t n, n_max;
+    uint64_t n_lost; /* overwritten before they had ended */
+};
+void spans_get_figures(const struct spans *spans, struct spans_figures *out);
+
 /* Spans of its processes end. */
 void spans_on_worker_dead(struct spans *spans, const struct worker *worker,
                           const char *reason);

@@ -31,7 +31,7 @@ struct spans {
     struct span *ring; /* NULL before the first one */
     struct map by_id;
     size_t max_spans;
-    uint64_t last_handle;
+    uint64_t last_handle, n_lost;
     uint64_t threshold; /* of random numbers that begin a trace */
     uint64_t random_state;
 };

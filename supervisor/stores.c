@@ -342,3 +342,24 @@ void stores_destroy(struct stores *stores)
     map_finish(&stores->by_id);
     free(stores);
 }
+
+/* ---- figures
+ * ----------------------------------------------------------------------------- */
+
+size_t stores_count_keys(const struct stores *stores)
+{
+    size_t n = 0;
+
+    MAP_FOREACH (row, &stores->by_id)
+        n += ((const struct store *)row->value)->items.n;
+    return n;
+}
+
+size_t stores_count_keys_max(const struct stores *stores)
+{
+    size_t n = 0;
+
+    MAP_FOREACH (row, &stores->by_id)
+        n += ((const struct store *)row->value)->max_keys;
+    return n;
+}

@@ -14,6 +14,8 @@
 #ifndef TROUPE_SUPERVISOR_STORES_H
 #define TROUPE_SUPERVISOR_STORES_H
 
+#include <stddef.h>
+
 #define STORE_MAX_BYTES ((size_t)256 << 20) /* keys and values of one store */
 
 struct stores;
@@ -22,5 +24,9 @@ struct supervisor;
 /* Follows sup's registry; adds its targets. */
 struct stores *stores_create(struct supervisor *sup);
 void stores_destroy(struct stores *stores); /* NULL is fine; before the registry */
+
+/* Of all stores together: keys, and how many there may be. */
+size_t stores_count_keys(const struct stores *stores);
+size_t stores_count_keys_max(const struct stores *stores);
 
 #endif

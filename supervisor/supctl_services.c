@@ -34,7 +34,10 @@ static const struct column pool_columns[] = {
     {"ACTORS", "n_actors", COLUMN_NUMBER},
     {"CALLS", "n_calls_done", COLUMN_NUMBER},
     {"RATE/S", "rate", COLUMN_NUMBER},
+    {"P50", "p50_us", COLUMN_US},
     {"P99", "p99_us", COLUMN_US},
+    {"P99.9", "p999_us", COLUMN_US},
+    {"Q P99", "queue_p99_us", COLUMN_US},
     {"DEATHS", "n_deaths", COLUMN_NUMBER},
 };
 

@@ -123,9 +123,10 @@ static void draw(struct top *top)
     put_line(1, second);
     put_line(2, top->note);
     put_table(top);
-    snprintf(keys, sizeof(keys),
-             "%s | p pools  w workers  s services | < > sort  r reverse | q quit",
-             top_views[top->view].name);
+    snprintf(
+        keys, sizeof(keys),
+        "%s | p pools  t times  w workers  s services | < > sort  r reverse | q quit",
+        top_views[top->view].name);
     put_line(LINES - 1, keys);
     refresh();
 }
@@ -186,9 +187,10 @@ static void take_key(struct top *top, int key)
         top->code = EXIT_OK;
         break;
     case 'p':
+    case 't':
     case 'w':
     case 's':
-        show_view(top, key == 'p' ? 0 : key == 'w' ? 1 : 2);
+        show_view(top, (size_t)(strchr("ptws", key) - "ptws"));
         break;
     case '\t':
         show_view(top, (top->view + 1) % TOP_N_VIEWS);

@@ -1,7 +1,7 @@
 /*
  * supctl_top -- a live view of the supervisor on the whole screen.
  *
- * Asks for @system.status once a second and shows one of three tables, sorted by any
+ * Asks for @system.status once a second and shows one of four tables, sorted by any
  * column. supctl_top.c owns the terminal and the keys, supctl_top_view.c the tables,
  * which know nothing of either. Signals are blocked but for the moment of waiting, so
  * that every way out goes through the place that gives the terminal back.
@@ -34,7 +34,7 @@ struct top_view {
     size_t n_columns, sort_at; /* by which it is sorted at first */
 };
 extern const struct top_view top_views[];
-#define TOP_N_VIEWS 3
+#define TOP_N_VIEWS 4
 
 /* Largest first for numbers, names from A on; or the other way round. */
 void top_sort(struct value *list, const struct top_column *column, bool reverse);

@@ -19,6 +19,17 @@ static const struct top_column pool_columns[] = {
     {{"DEATHS", "n_deaths", COLUMN_NUMBER}, 6},
 };
 
+static const struct top_column time_columns[] = {
+    {{"POOL", "entry", COLUMN_TEXT}, 0},
+    {{"RATE/S", "rate", COLUMN_NUMBER}, 7},
+    {{"P50", "p50_us", COLUMN_US}, 7},
+    {{"P99", "p99_us", COLUMN_US}, 7},
+    {{"P99.9", "p999_us", COLUMN_US}, 7},
+    {{"Q P50", "queue_p50_us", COLUMN_US}, 7},
+    {{"Q P99", "queue_p99_us", COLUMN_US}, 7},
+    {{"Q P99.9", "queue_p999_us", COLUMN_US}, 7},
+};
+
 static const struct top_column worker_columns[] = {
     {{"POOL", "pool", COLUMN_TEXT}, 0},
     {{"WORKER", "index", COLUMN_NUMBER}, 6},
@@ -41,6 +52,7 @@ static const struct top_column service_columns[] = {
 
 const struct top_view top_views[TOP_N_VIEWS] = {
     {"pools", "pools", pool_columns, N_ELEMENTS(pool_columns), 5},
+    {"times", "pools", time_columns, N_ELEMENTS(time_columns), 3},
     {"workers", "workers", worker_columns, N_ELEMENTS(worker_columns), 8},
     {"services", "services", service_columns, N_ELEMENTS(service_columns), 0},
 };

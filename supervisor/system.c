@@ -18,8 +18,6 @@
 
 #include "supervisor/core.h"
 
-#define MAX_OPEN 100000 /* requests that wait, of all peers together */
-
 struct system {
     struct supervisor *sup;
     const struct system_target **targets; /* sorted by name */
@@ -282,7 +280,7 @@ void system_call(struct system *system, const struct origin *origin,
         origin_fail(origin, &err);
         return;
     }
-    if (system->n_open >= MAX_OPEN) {
+    if (system->n_open >= SYSTEM_MAX_OPEN) {
         err_set(&err, ERR_RATE_LIMITED, "too many requests wait for an answer");
         origin_fail(origin, &err);
         return;
@@ -370,4 +368,9 @@ void system_destroy(struct system *system)
         free_request(&container_of(node, struct open_request, in_open)->request);
     free(system->targets);
     free(system);
+}
+
+unsigned system_count_open(const struct system *system)
+{
+    return (unsigned)system->n_open;
 }

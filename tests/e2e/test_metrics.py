@@ -300,3 +300,24 @@ def test_queue_time_is_kept_apart_from_run_time(boot):
     assert pool["p999_us"] >= pool["p99_us"] >= pool["p50_us"]
     assert pool["queue_p999_us"] >= pool["queue_p50_us"] >= 0
     assert queued >= 0
+    for part, floor in (("run", 0.019), ("queue", 0)):
+        quantiles = [found['troupe_function_quantile_seconds{function="app:slow",'
+                           f'part="{part}",quantile="{q}"}}']
+                     for q in ("0.5", "0.99", "0.999")]
+        assert quantiles == sorted(quantiles) and quantiles[0] >= floor
+
+
+def test_whatever_grows_shows_how_near_it_is_to_its_bound(running):
+    found = samples_of(running)
+    tables = {name.split('"')[1] for name in found if name.startswith("troupe_table_rows{")}
+    assert tables >= {"bus_subscriptions", "calls", "control_clients", "functions",
+                      "group_memberships", "kept_call_bytes", "locks", "log_followers",
+                      "names", "registry_entries", "requests", "spans", "store_keys",
+                      "watches", "workers"}
+    for table in tables:
+        n = found[f'troupe_table_rows{{table="{table}"}}']
+        most = found[f'troupe_table_rows_max{{table="{table}"}}']
+        assert 0 <= n <= most, table
+        assert most > 0 or table == "store_keys", table
+    assert found['troupe_table_rows{table="control_clients"}'] == 1
+    assert found['troupe_pool_queue_max{pool="app:echo"}'] > 0

@@ -134,16 +134,20 @@ def test_top_fits_80_by_24_and_says_which_keys(terminal, running):
     assert re.search(r"workers \d+ in .* actors \d+ .* calls \d+/s", lines[1])
     assert lines[3].split() == ["POOL", "PROCS", "BUSY", "QUEUED", "ACTORS", "RATE/S",
                                 "P50", "P99", "DEATHS"]
-    assert lines[23].startswith("pools | p pools  w workers  s services")
+    assert lines[23].startswith("pools | p pools  t times  w workers  s services")
     assert len(top.screen.display) == 24
     top.press("q")
     assert top.end() == 0
     top.check_restored()
 
 
-def test_top_has_three_views(terminal):
+def test_top_has_four_views(terminal):
     top = terminal()
     top.wait_for("POOL", "q quit")
+    top.press("t")
+    lines = top.wait_for("times |", "P99.9", "app:alpha")
+    assert lines[3].split() == ["POOL", "RATE/S", "P50", "P99", "P99.9", "Q", "P50", "Q",
+                                "P99", "Q", "P99.9"]
     top.press("w")
     top.wait_for("WORKER", "MEMORY", "workers |", "app:host")
     top.press("s")
