@@ -134,6 +134,33 @@ static const char *notes_of(enum command command)
     return NULL;
 }
 
+static void add_options(struct manual *manual, const struct option_row *rows,
+                        unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct manual_flag flag = {.name = rows[i].name,
+                                   .value = rows[i].value,
+                                   .help = rows[i].help,
+                                   .of = rows[i].of == COMMAND_BOOT ? 0
+                                                                    : 1U << rows[i].of,
+                                   .letter = rows[i].letter};
+
+        manual_add_flag(manual, &flag);
+    }
+}
+
+/* What a link of that name understands besides; its letters come first. */
+static void add_wippy_options(struct manual *manual)
+{
+    for (unsigned i = 0; i < manual->n_flags; i++) {
+        for (unsigned w = 0; w < n_wippy_options; w++) {
+            if (manual->flags[i].letter == wippy_options_table[w].letter)
+                manual->flags[i].letter = 0;
+        }
+    }
+    add_options(manual, wippy_options_table, n_wippy_options);
+}
+
 static void add_rows(struct manual *manual)
 {
     for (unsigned i = 0; i < n_commands; i++) {
@@ -148,16 +175,7 @@ static void add_rows(struct manual *manual)
         if (!row->later)
             manual_add_command(manual, &command);
     }
-    for (unsigned i = 0; i < n_options; i++) {
-        const struct option_row *row = &options_table[i];
-        struct manual_flag flag = {.name = row->name,
-                                   .value = row->value,
-                                   .help = row->help,
-                                   .of = row->of == COMMAND_BOOT ? 0 : 1U << row->of,
-                                   .letter = row->letter};
-
-        manual_add_flag(manual, &flag);
-    }
+    add_options(manual, options_table, n_options);
 }
 
 static struct manual fill(void)
@@ -199,9 +217,11 @@ static int print_help(const struct manual *manual, const char *about)
 
 int supervisor_manual_run(const struct options *options)
 {
-    const struct manual manual = fill();
+    struct manual manual = fill();
     const char *word = options->args.n > 0 ? options->args.items[0] : "";
 
+    if (options->as_wippy)
+        add_wippy_options(&manual);
     if (options->command == COMMAND_HELP)
         return print_help(&manual, options->help_about);
     if (options->command == COMMAND_COMPLETION) {

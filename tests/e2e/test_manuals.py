@@ -140,6 +140,22 @@ def test_every_row_of_the_tables_is_in_help_page_and_completion(program):
         assert f" --{flag}" in helped and f"\\fB--{flag}\\fR" in page, flag
 
 
+def test_help_of_a_link_has_what_the_link_understands(tmp_path):
+    link = tmp_path / "wippy"
+    link.symlink_to(troupe.SUPERVISOR)
+    text = told_by(link, "--help")
+    with open(os.path.join(troupe.ROOT, "supervisor", "options_table.c"),
+              encoding="utf-8") as file:
+        table = file.read().split("wippy_options_table[] = {")[1].split("};")[0]
+    rows = re.findall(r"""\{"([a-z-]+)", (?:0|'(.)'),""", table)
+    assert len(rows) > 3
+    for name, letter in rows:
+        left = f"-{letter}, " if letter else "    "
+        assert f"\n  {left}--{name}" in text
+        assert not letter or text.count(f"\n  -{letter}, ") == 1
+        assert f"--{name}" not in told_by(troupe.SUPERVISOR, "--help")
+
+
 def test_what_is_installed_is_where_it_is_looked_for():
     done = told_by("meson", "introspect", "--installed", troupe.BUILD)
     places = "\n".join(json.loads(done).values())
