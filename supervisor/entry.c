@@ -190,14 +190,16 @@ struct problem_at entry_at(const struct entry *entry, const char *path)
 struct problem_at entry_source_at(const struct entry *entry, unsigned line,
                                   unsigned column)
 {
-    struct problem_at at = entry_at(entry, "source");
+    static const char path[] = "source";
+    const struct entry_place *place =
+        find_place(&entry->origin, path, sizeof(path) - 1);
+    struct problem_at at = entry_at(entry, path);
 
     if (entry->origin.source_file != NULL) {
         at.file = entry->origin.source_file;
         at.line = line;
         at.column = column;
-    } else if (at.file != NULL && line > 0) {
-        /* A block of text starts below its key; good enough to find it. */
+    } else if (place != NULL && place->is_block) {
         at.line += line;
         at.column = column;
     }

@@ -22,6 +22,7 @@ struct kind;
 struct entry_place {
     char *path;
     unsigned line, column;
+    bool is_block; /* a text whose lines stand below, one for one */
 };
 
 /* Where an entry comes from. */

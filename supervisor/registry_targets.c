@@ -174,14 +174,20 @@ static void free_apply(void *context)
 static void fail_apply(struct request *request, const struct err *why)
 {
     static const char prefix[] = "failed to apply changes: ";
+    const char *cause = why->text;
+    struct value details;
+    struct err err = {0};
 
     if (why->kind == ERR_CONFLICT && why->retryable == RETRY_YES) {
         request_fail(request, why);
         return;
     }
-    request_refuse(request, ERR_INTERNAL, "%s%s",
-                   strncmp(why->text, prefix, strlen(prefix)) == 0 ? "" : prefix,
-                   why->text);
+    if (strncmp(cause, prefix, strlen(prefix)) == 0)
+        cause += strlen(prefix);
+    err_set(&err, ERR_INTERNAL, "%s%s", prefix, cause);
+    details = value_map();
+    value_put(&details, "cause", value_string(cause));
+    request_fail_with(request, &err, details);
 }
 
 static void on_applied(void *context, const struct rollout_report *report)

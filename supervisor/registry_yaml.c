@@ -135,12 +135,16 @@ struct place_level {
 };
 
 static void add_place(struct entry_origin *origin, const char *path,
-                      const struct yaml_node *at)
+                      const struct yaml_node *at, const struct yaml_node *node)
 {
     struct entry_place *place = &origin->places[origin->n_places++];
 
     *place = (struct entry_place){
-        .path = xstrdup(path), .line = at->line, .column = at->column};
+        .path = xstrdup(path),
+        .line = at->line,
+        .column = at->column,
+        .is_block = node->is_block,
+    };
 }
 
 /* Writes the path of a pair behind that of its container; 0 when it gets too long. */
@@ -178,7 +182,7 @@ static void note_places(struct entry_origin *origin, const struct yaml_node *nod
         n = write_path(path, sizeof(path), level->n_path, pair, level->next - 1);
         if (n == 0)
             continue;
-        add_place(origin, path, pair->key == NULL ? pair->node : pair->key);
+        add_place(origin, path, pair->key == NULL ? pair->node : pair->key, pair->node);
         if (pair->node->n != 0 && depth < max_depth)
             levels[depth++] = (struct place_level){.node = pair->node, .n_path = n};
     }
@@ -196,7 +200,8 @@ static void note_entry_places(struct entry *entry, const struct yaml_node *node)
     entry->origin.places = places;
     if (plain) {
         for (size_t i = 0; i < node->n && i < MAX_PLACES; i++)
-            add_place(&entry->origin, node->pairs[i].key->text, node->pairs[i].key);
+            add_place(&entry->origin, node->pairs[i].key->text, node->pairs[i].key,
+                      node->pairs[i].node);
     } else {
         note_places(&entry->origin, node, depth);
         if (data != NULL)

@@ -306,6 +306,8 @@ static int on_scalar(struct builder *b, const yaml_event_t *event)
     node->type = value.type;
     node->text = copy_text(b->document, text, n);
     node->n_text = n;
+    node->is_block = event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
+                     event->data.scalar.style == YAML_FOLDED_SCALAR_STYLE;
     node->n_all_bytes = n;
     if (value.type == VALUE_BOOL)
         node->as.boolean = value.as.boolean;

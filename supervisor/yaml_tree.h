@@ -42,6 +42,7 @@ struct yaml_node {
     } as;
     const char *text; /* scalars: as written, NUL-terminated; VALUE_STRING: its bytes */
     size_t n_text;
+    bool is_block;           /* `|` or `>`: its lines stand below, one for one */
     struct yaml_pair *pairs; /* VALUE_MAP, VALUE_LIST (key NULL) */
     size_t n;
     size_t n_all, n_all_bytes; /* with everything below, aliases expanded */

@@ -395,7 +395,26 @@ entries:
 """
 
 
+BLOCK = """version: "1.0"
+namespace: app
+entries:
+  - name: f
+    kind: function.lua
+    method: main
+    source: |
+      -- one
+      local = 5
+"""
+
+
 @pytest.mark.parametrize("files,where,what", [
+    ({"src/_index.yaml": BLOCK}, "src/_index.yaml:9:", "<name> expected"),
+    ({"src/_index.yaml": BLOCK.replace("|", "local x\n\n      local = 5").replace(
+        "      -- one\n      local = 5\n", "")}, "src/_index.yaml:7:", "<name> expected"),
+    ({"src/_index.json": '{"version": "1.0", "namespace": "app", "entries": [\n{"name": '
+                         '"f", "kind": "function.lua", "method": "main", "source": '
+                         '"\\n\\n\\nlocal = 5"}]}'},
+     "src/_index.json:2:57: error", "<name> expected"),
     ({"src/_index.yaml": BAD_YAML, "src/f.lua": "return {\nmain = = 5\n}\n"},
      "src/f.lua:2:", "unexpected symbol"),
     ({"src/_index.yaml": BAD_YAML}, "src/_index.yaml:6:", "f.lua"),

@@ -181,7 +181,9 @@ def test_SY_10_processes_of_a_host(running):
     assert row["stats"] == {"threads": 1}
     assert all(row["host"] == "app:host" for row in rows)
     assert ask(running, "hosts.processes", "app:none") == {}
-    assert refusal(running, "hosts.processes") == (None, "Invalid", "host ID required")
+    for args in ((), ("",)):
+        assert refusal(running, "hosts.processes", *args) == \
+            (None, "Invalid", "host ID required")
 
 
 def test_SY_11_state_of_a_service(running):

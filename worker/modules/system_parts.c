@@ -51,9 +51,8 @@ static int hosts_processes(lua_State *L)
 {
     if (system_refuse(L, "system.read", "hosts") != 0)
         return 2;
-    if (lua_isnoneornil(L, 1))
+    if (lua_isnoneornil(L, 1) || luaL_checkstring(L, 1)[0] == '\0')
         return errors_return(L, ERR_INVALID, "host ID required");
-    luaL_checkstring(L, 1);
     return ask_system(L, "@actors.of_host", 1, 1, 0, got_processes);
 }
 

@@ -169,6 +169,7 @@ case("REG-21 REG-34 a failed apply is Internal and changes nothing", function(t)
         "failed to apply changes: invalid operation: entry already exists",
         changes():create(entry("suite:widget")):apply())
     t.eq(err:retryable(), false)
+    t.eq("failed to apply changes: " .. err:details().cause, err:message()) -- REG-20
     t.fails("Internal", "entry does not exist",
         changes():update(entry("suite:nothing")):apply())
     t.fails("Internal", "cannot delete non-existent entry",
