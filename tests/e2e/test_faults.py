@@ -84,7 +84,7 @@ SUPERVISOR = [(call, str(error)) for call, error in ONCE]
 SUPERVISOR += [(call, f"{error}+") for call, error in ONCE
                if error not in (errno.EINTR, errno.EAGAIN)]
 SUPERVISOR += [(call, when) for call in ("write", "send", "sendmsg", "rename", "fsync",
-                                         "accept4", "socketpair", "vfork", "pwrite",
+                                         "accept4", "socketpair", "pwrite",
                                          "fdatasync")
                for when in ("before", "after")]
 WORKER = [("malloc", str(errno.ENOMEM)), ("malloc", f"{errno.ENOMEM}+"),
@@ -229,4 +229,60 @@ def test_F1_F2_supervisor(boot, tmp_path, call, action):
 def test_F1_F2_worker(boot, tmp_path, call, action):
     for n in numbers():
         if not sweep_once(boot, tmp_path, "worker", call, action, n):
+            break
+
+
+# ---- packs: written whole or not at all, and read with care
+
+PACK = [("write", str(errno.ENOSPC)), ("write", f"{errno.ENOSPC}+"), ("fsync", str(errno.EIO)),
+        ("rename", str(errno.EIO)), ("open", str(errno.EMFILE)),
+        ("malloc", str(errno.ENOMEM)), ("write", "before"), ("rename", "before"),
+        ("rename", "after")]
+
+
+def pack(folder, name, **env):
+    return subprocess.run(
+        [troupe.SUPERVISOR, "pack", name, "--bytecode", "**", "--config", "app/src",
+         "--state", ".state", "--control", ".control"], cwd=folder, capture_output=True,
+        text=True, timeout=60, check=False, env={**os.environ, **env})
+
+
+@pytest.mark.parametrize("call,action", PACK)
+def test_F1_F2_a_pack_is_whole_or_not_there(tmp_path, call, action):
+    """And the one that was there before is, until then."""
+    troupe.write_app(tmp_path / "app", APP)
+    assert pack(tmp_path, "whole.wapp").returncode == 0
+    whole = (tmp_path / "whole.wapp").read_bytes()
+    for n in numbers():
+        target, mark = tmp_path / "one.wapp", tmp_path / f"mark-{n}"
+        target.write_bytes(b"the old one")
+        done = pack(tmp_path, "one.wapp", LD_PRELOAD=LIBRARY,
+                    TROUPE_FAULT=f"{call} {n} {action} {mark}")
+        assert done.returncode in (*ENDS, -9), done.stderr
+        found = target.read_bytes()
+        assert found in (whole, b"the old one"), f"{call} {n} {action}"
+        assert done.returncode != 0 or found == whole, f"{call} {n} {action}"
+        if mark.stat().st_size == 0:
+            break
+
+
+@pytest.mark.parametrize("call,action", [
+    ("read", str(errno.EIO)), ("open", str(errno.EMFILE)), ("mmap", str(errno.ENOMEM)),
+    ("pread", str(errno.EIO)), ("malloc", str(errno.ENOMEM))])
+def test_F2_a_pack_that_can_not_be_read_is_refused(boot, tmp_path, call, action):
+    troupe.write_app(tmp_path / "app", APP)
+    assert pack(tmp_path, "whole.wapp").returncode == 0
+    for n in numbers():
+        mark = tmp_path / f"mark-{n}"
+        one = boot(config=str(tmp_path / "whole.wapp"), start=False,
+                   env={"LD_PRELOAD": LIBRARY,
+                        "TROUPE_FAULT": f"{call} {n} {action} {mark}"})
+        one.allow(".*")
+        one.spawn()
+        wait_for(lambda one=one: appears(one), what=f"{call} {n}: a start or an end")
+        if one.is_up():
+            wait_for(lambda one=one: answers(one) or not one.is_up())
+        assert one.stop() in ENDS
+        one.child = None
+        if mark.stat().st_size == 0:
             break

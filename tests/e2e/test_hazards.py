@@ -230,6 +230,29 @@ def test_P2_hundreds_of_restarts_leave_nothing(boot):
             if process_state(pid) == "Z"] == []
 
 
+def test_P2_thousands_of_connections_leave_nothing(boot):
+    running = boot([function("echo", ECHO)])
+
+    def connect():
+        try:
+            return troupe.connect(running.control)
+        except BlockingIOError:
+            return None  # more are waiting than the kernel lets
+
+    def knock(n):
+        for i in range(n):
+            with wait_for(connect) as peer:
+                if i % 3:  # half a frame, then nothing
+                    peer.sendall(b"\xc9\x00\x00\x00\x50\x10")
+
+    knock(500)
+    wait_for(lambda: not running.supctl("status")["supervisor"].get("n_clients", 0) > 1)
+    before = running.supctl("status")["supervisor"]
+    knock(int(os.environ.get("TROUPE_TEST_CONNECTIONS", "5000")))
+    wait_for(lambda: running.supctl("status")["supervisor"]["n_fds"] <= before["n_fds"])
+    assert not troupe.has_grown(running.pid, before["rss_bytes"], 1 << 20)
+
+
 # ---- 9: what a death leaves in the state folder
 
 
