@@ -82,18 +82,19 @@ static const struct kind kinds[] = { /* sorted by name */
 };
 
 static const char *const modules[] = { /* sorted */
-    "base64", "cdc", "channel", "cloudstorage", "compress", "contract", "crypto", "ctx",
-    "env", "errors", "eval_runner", "events", "excel", "exec", "expr", "fs", "funcs",
-    "hash", "html", "http", "http_client", "hub", "io", "json", "loader", "logger",
-    "metrics", "os", "payload", "pg", "process", "queue", "registry", "security", "sql",
-    "store", "stream", "system", "templates", "text", "time", "treesitter", "tty",
-    "uuid", "websocket", "workflow", "yaml",
+    "base64", "cdc", "channel", "cloudstorage", "compress", "contract", "coroutine",
+    "crypto", "ctx", "env", "errors", "eval_runner", "events", "excel", "exec", "expr",
+    "fs", "funcs", "hash", "html", "http", "http_client", "hub", "io", "json", "loader",
+    "logger", "math", "metrics", "os", "payload", "pg", "process", "queue", "registry",
+    "security", "sql", "store", "stream", "string", "system", "table", "templates",
+    "text", "time", "treesitter", "tty", "uuid", "websocket", "workflow", "yaml",
 };
 
 static const char *const built_modules[] = { /* sorted; those that workers have */
-    "base64", "channel", "contract", "ctx", "env", "errors", "events", "expr", "funcs",
-    "hash", "io", "json", "logger", "metrics", "os", "payload", "pg", "process",
-    "registry", "security", "system", "time", "uuid",
+    "base64", "channel", "contract", "coroutine", "ctx", "env", "errors", "events",
+    "expr", "funcs", "hash", "io", "json", "logger", "math", "metrics", "os", "payload",
+    "pg", "process", "registry", "security", "string", "system", "table", "time",
+    "uuid",
 };
 /* clang-format on */
 

@@ -143,6 +143,17 @@ def test_F41_F42_KIND03_which_pool(boot, pool, kind):
     assert one.call("app:f", 1) == 1
 
 
+def test_REQ01_what_is_always_there_may_be_listed(boot):
+    names = ["channel", "coroutine", "errors", "math", "os", "payload", "process", "string",
+             "table"]
+    one = boot([function("f", """return {main = function(names)
+        local same = {}
+        for i, name in ipairs(names) do same[i] = require(name) == _G[name] end
+        return same
+    end}""", modules=names)])
+    assert one.call("app:f", names) == [True] * len(names)
+
+
 def test_REG13_definitions_and_dependencies_load(boot):
     one = boot([{"name": "def", "kind": "ns.definition", "readme": "x"},
                 {"name": "dep", "kind": "ns.dependency", "component": "org/mod",
