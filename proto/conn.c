@@ -297,7 +297,9 @@ static ssize_t receive(struct conn *conn,
         .msg_iov = &run, .msg_iovlen = 1, .msg_control = control.bytes};
     ssize_t n;
 
-    msg.msg_controllen = conn->limits.takes_fds ? sizeof(control.bytes) : 0;
+    if (!conn->limits.takes_fds)
+        return recv(conn->fd, at, n_bytes, 0); /* the cheaper one */
+    msg.msg_controllen = sizeof(control.bytes);
     n = recvmsg(conn->fd, &msg, MSG_CMSG_CLOEXEC);
     if (n >= 0 && msg.msg_controllen != 0)
         keep_fds(conn, &msg);

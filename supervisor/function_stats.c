@@ -53,6 +53,14 @@ struct function_stats *function_stats_get(struct function_table *table, const ch
     return stats;
 }
 
+static struct function_times *make_times(void)
+{
+    struct function_times *times = xcalloc(1, sizeof(*times));
+
+    times->last_bucket = metric_bucket_of(times->last_s);
+    return times;
+}
+
 void function_count_end_slow(struct function_count *count,
                              enum function_outcome outcome, double now)
 {
@@ -65,10 +73,14 @@ void function_count_end_slow(struct function_count *count,
     stats->n_in_flight--;
     stats->n_ended[outcome]++;
     if (times == NULL)
-        times = stats->times = xcalloc(1, sizeof(*times));
+        times = stats->times = make_times();
     latency_note(&times->queue, sent_at - count->given_at, now);
     if (count->sent_at != 0)
         latency_note(&times->run, now - sent_at, now);
-    times->counts[metric_bucket_of(all_s)]++;
+    if (all_s != times->last_s) {
+        times->last_s = all_s;
+        times->last_bucket = metric_bucket_of(all_s);
+    }
+    times->counts[times->last_bucket]++;
     times->sum_s += all_s;
 }

@@ -34,6 +34,8 @@ struct function_times {
     /* F-53: both together, in the buckets that apps' histograms have */
     uint64_t counts[METRIC_N_BUCKETS];
     double sum_s;
+    double last_s; /* went into last_bucket */
+    unsigned last_bucket;
 };
 
 struct function_stats {

@@ -51,7 +51,7 @@ static void turn(struct latency *latency, double at)
     latency->turned_at = at;
 }
 
-void latency_note(struct latency *latency, double seconds, double at)
+void latency_note_another(struct latency *latency, double seconds, double at)
 {
     uint64_t us = 0;
 
@@ -62,7 +62,10 @@ void latency_note(struct latency *latency, double seconds, double at)
     if (seconds > 0)
         latency->sum_s += seconds;
     turn(latency, at);
-    latency->counts[latency->newer][bucket_of(us)]++;
+    latency->last_s = seconds;
+    latency->last_at = at;
+    latency->last_bucket = bucket_of(us);
+    latency->counts[latency->newer][latency->last_bucket]++;
 }
 
 int64_t latency_quantile_us(struct latency *latency, double q, double at)
