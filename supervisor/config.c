@@ -268,6 +268,17 @@ static void set_defaults(const struct loader *loader)
     }
 }
 
+struct config *config_create(void)
+{
+    struct config *config = xcalloc(1, sizeof(*config));
+    const struct loader loader = {.config = config}; /* defaults have no problems */
+
+    config->settings = value_map();
+    set_defaults(&loader);
+    config->shutdown_timeout_ms = config_get_ms(config, "shutdown.timeout");
+    return config;
+}
+
 /* ---- settings files
  * -------------------------------------------------------------------- */
 
@@ -633,12 +644,10 @@ static void refuse_strict_types(const struct loader *loader)
 
 struct config *config_load(const struct options *options, struct problems *problems)
 {
-    struct config *config = xcalloc(1, sizeof(*config));
+    struct config *config = config_create();
     struct loader loader = {.config = config, .problems = problems};
 
-    config->settings = value_map();
     find_places(config, options);
-    set_defaults(&loader);
     take_files(&loader, options);
     take_sets(&loader, options);
     settle_log(config, options);

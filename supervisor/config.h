@@ -38,6 +38,9 @@ struct config {
     uint64_t shutdown_timeout_ms;
 };
 
+/* All settings at their defaults, nothing read. */
+struct config *config_create(void);
+
 /* Never NULL; what is wrong is added to problems. */
 struct config *config_load(const struct options *options, struct problems *problems);
 void config_destroy(struct config *config); /* NULL is fine */

@@ -28,36 +28,26 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-#include "supervisor/actor_targets.h"
-#include "supervisor/actors.h"
 #include "supervisor/banner.h"
 #include "supervisor/bus.h"
 #include "supervisor/calls.h"
 #include "supervisor/code.h"
 #include "supervisor/config.h"
 #include "supervisor/contract_doc.h"
-#include "supervisor/contract_targets.h"
 #include "supervisor/control.h"
 #include "supervisor/core.h"
 #include "supervisor/dev.h"
 #include "supervisor/entry.h"
 #include "supervisor/env.h"
-#include "supervisor/function_stats.h"
-#include "supervisor/groups.h"
-#include "supervisor/insight.h"
-#include "supervisor/jail.h"
 #include "supervisor/interceptors.h"
+#include "supervisor/jail.h"
 #include "supervisor/lint.h"
-#include "supervisor/logs.h"
-#include "supervisor/metrics.h"
 #include "supervisor/metrics_http.h"
-#include "supervisor/names.h"
+#include "supervisor/modules.h"
 #include "supervisor/notify.h"
-#include "supervisor/offload.h"
 #include "supervisor/options.h"
 #include "supervisor/otel.h"
 #include "supervisor/pack_make.h"
-#include "supervisor/policies.h"
 #include "supervisor/pool.h"
 #include "supervisor/pool_setup.h"
 #include "supervisor/process_calls.h"
@@ -65,20 +55,14 @@
 #include "supervisor/registry.h"
 #include "supervisor/registry_load.h"
 #include "supervisor/registry_store.h"
-#include "supervisor/registry_targets.h"
 #include "supervisor/reload.h"
 #include "supervisor/rollout.h"
-#include "supervisor/router.h"
 #include "supervisor/service.h"
-#include "supervisor/spans.h"
 #include "supervisor/state.h"
 #include "supervisor/status.h"
-#include "supervisor/stores.h"
 #include "supervisor/supervisor_manual.h"
-#include "supervisor/system.h"
 #include "supervisor/terminal_run.h"
 #include "supervisor/test_run.h"
-#include "supervisor/token_targets.h"
 #include "supervisor/worker.h"
 
 #define LAST_GRACE_MS 2000 /* beyond shutdown.timeout, for what should have ended */
@@ -443,18 +427,6 @@ static int export_spans(struct supervisor *sup, struct err *err)
     return sup->otel != NULL ? 0 : -1;
 }
 
-/* Of the calls that belong to no trace, how many begin one. */
-static double choose_share(const struct config *config)
-{
-    double share = config_get_real(config, "trace.sample"),
-           exported = config_get_real(config, "otel.sample_rate");
-
-    if (config_get_bool(config, "otel.enabled") &&
-        config_get_bool(config, "otel.interceptor.enabled") && exported > share)
-        return exported;
-    return share;
-}
-
 static void start_serving(struct program *program)
 {
     struct supervisor *sup = &program->sup;
@@ -571,43 +543,6 @@ static bool load_registry(struct program *program)
 /* ---- life
  * ---------------------------------------------------------------------------------- */
 
-static void create_modules(struct program *program)
-{
-    struct supervisor *sup = &program->sup;
-
-    conn_set_init(&sup->conns, sup->loop);
-    sup->system = system_create(sup);
-    sup->offload = offload_create(sup->loop);
-    sup->logs = logs_create(sup);
-    sup->functions = function_table_create();
-    router_create(sup, NULL);
-    sup->actors = actors_create(sup);
-    sup->names = names_create(sup);
-    sup->groups = groups_create(sup);
-    sup->locks = names_create_plain(sup);
-    sup->bus = bus_create(sup);
-    sup->services = services_create(sup);
-    env_add_targets(sup->system);
-    sup->status = status_create(sup);
-    sup->metrics =
-        metrics_create(sup, (size_t)config_get_int(sup->config, "metrics.max_samples"));
-    sup->spans =
-        spans_create(sup, (size_t)config_get_int(sup->config, "trace.max_spans"),
-                     choose_share(sup->config));
-    actor_targets_add(sup);
-    insight_add_targets(sup);
-    jail_add_targets(sup);
-    sup->rollouts = rollouts_create(sup);
-    sup->reloads = reloads_create(sup, &program->load);
-    registry_targets_add(sup);
-    contract_targets_add(sup);
-    sup->policies = policy_spread_create(sup);
-    sup->stores = stores_create(sup);
-    token_targets_add(sup);
-    sup->stop = stop;
-    sup->on_exit = on_control_exit;
-}
-
 static bool apply_settings(struct program *program)
 {
     const struct config *config = program->sup.config;
@@ -634,41 +569,15 @@ static bool apply_settings(struct program *program)
     return false;
 }
 
-/* In the reverse order; workers that are left are killed and reaped by the router. */
 static void destroy_modules(struct program *program)
 {
-    struct supervisor *sup = &program->sup;
-
     terminal_run_destroy(program->terminal);
     program->terminal = NULL;
     dev_destroy(program->dev);
     program->dev = NULL;
     test_run_destroy(program->tests);
     program->tests = NULL;
-    offload_destroy(sup->offload); /* before those that its jobs answer */
-    metrics_http_destroy(sup->metrics_http);
-    otel_destroy(sup->otel);
-    sup->otel = NULL; /* spans may still end */
-    control_destroy(sup->control);
-    rollouts_destroy(sup->rollouts);
-    reloads_destroy(sup->reloads);
-    services_destroy(sup->services);
-    router_destroy(sup);
-    function_table_destroy(sup->functions);
-    bus_destroy(sup->bus);
-    sup->bus = NULL; /* who still has something to say asks for it */
-    groups_destroy(sup->groups);
-    names_destroy(sup->locks);
-    names_destroy(sup->names);
-    actors_destroy(sup->actors);
-    spans_destroy(sup->spans);
-    metrics_destroy(sup->metrics);
-    status_destroy(sup->status);
-    stores_destroy(sup->stores);
-    policy_spread_destroy(sup->policies);
-    logs_destroy(sup->logs);
-    system_destroy(sup->system);
-    conn_set_finish(&sup->conns);
+    modules_destroy(&program->sup);
 }
 
 /* Logs go to stdout (LG-3); beside a terminal process they would be in its way. */
@@ -796,7 +705,9 @@ static void serve(struct program *program)
         program->exit_code = EXIT_BUG;
         return;
     }
-    create_modules(program);
+    modules_create(&program->sup, &program->load, NULL);
+    program->sup.stop = stop;
+    program->sup.on_exit = on_control_exit;
     if (!apply_settings(program)) {
         destroy_modules(program);
         return;

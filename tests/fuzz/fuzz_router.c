@@ -17,31 +17,16 @@
 #include "common/mem.h"
 #include "common/value.h"
 #include "proto/frame.h"
-#include "supervisor/actor_targets.h"
-#include "supervisor/actors.h"
-#include "supervisor/bus.h"
-#include "supervisor/calls.h"
-#include "supervisor/contract_targets.h"
+#include "supervisor/config.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
-#include "supervisor/function_stats.h"
-#include "supervisor/groups.h"
-#include "supervisor/insight.h"
+#include "supervisor/env.h"
 #include "supervisor/interceptors.h"
-#include "supervisor/logs.h"
-#include "supervisor/metrics.h"
-#include "supervisor/names.h"
-#include "supervisor/policies.h"
+#include "supervisor/modules.h"
 #include "supervisor/pool.h"
 #include "supervisor/registry.h"
-#include "supervisor/registry_targets.h"
+#include "supervisor/registry_load.h"
 #include "supervisor/router.h"
-#include "supervisor/service.h"
-#include "supervisor/spans.h"
-#include "supervisor/status.h"
-#include "supervisor/stores.h"
-#include "supervisor/system.h"
-#include "supervisor/token_targets.h"
 #include "supervisor/worker.h"
 
 #define INPUTS_PER_LIFE 2000
@@ -103,37 +88,10 @@ static void add_entries(void)
     interceptors_load(sup.interceptors);
 }
 
-/* Whatever a worker can reach; as main.c has it, without what reads and writes files.
- */
-static void create_modules(void)
-{
-    conn_set_init(&sup.conns, sup.loop);
-    sup.registry = registry_create();
-    sup.system = system_create(&sup);
-    sup.logs = logs_create(&sup);
-    sup.functions = function_table_create();
-    router_create(&sup, quiet_worker());
-    sup.actors = actors_create(&sup);
-    sup.names = names_create(&sup);
-    sup.groups = groups_create(&sup);
-    sup.locks = names_create_plain(&sup);
-    sup.bus = bus_create(&sup);
-    sup.services = services_create(&sup);
-    sup.status = status_create(&sup);
-    sup.metrics = metrics_create(&sup, 1000);
-    sup.spans = spans_create(&sup, 1000, 1.0);
-    actor_targets_add(&sup);
-    insight_add_targets(&sup);
-    registry_targets_add(&sup);
-    contract_targets_add(&sup);
-    sup.policies = policy_spread_create(&sup);
-    sup.stores = stores_create(&sup);
-    token_targets_add(&sup);
-}
-
 static void open_all(void)
 {
     static const struct worker_owner nobody;
+    static const struct load_options nothing_to_load;
     struct worker_spec spec = {.role = "pool",
                                .entry = "app:mute",
                                .n_slots = 2,
@@ -143,7 +101,10 @@ static void open_all(void)
     memset(&sup, 0, sizeof(sup));
     log_set_level(LOG_OFF);
     sup.loop = ev_default_loop(EVFLAG_AUTO);
-    create_modules();
+    sup.config = config_create();
+    sup.registry = registry_create();
+    sup.env = env_create(sup.registry);
+    modules_create(&sup, &nothing_to_load, quiet_worker());
     add_entries();
     add_pool("app:f", POOL_KIND_INLINE, POOL_FOR_CALLS);
     add_pool("app:l", POOL_KIND_LAZY, POOL_FOR_CALLS);
@@ -159,23 +120,10 @@ static void open_all(void)
 
 static void close_all(void)
 {
-    services_destroy(sup.services);
-    router_destroy(&sup);
-    function_table_destroy(sup.functions);
-    bus_destroy(sup.bus);
-    groups_destroy(sup.groups);
-    names_destroy(sup.locks);
-    names_destroy(sup.names);
-    actors_destroy(sup.actors);
-    spans_destroy(sup.spans);
-    metrics_destroy(sup.metrics);
-    status_destroy(sup.status);
-    stores_destroy(sup.stores);
-    policy_spread_destroy(sup.policies);
-    logs_destroy(sup.logs);
-    system_destroy(sup.system);
+    modules_destroy(&sup);
+    env_destroy(sup.env);
     registry_destroy(sup.registry);
-    conn_set_finish(&sup.conns);
+    config_destroy(sup.config);
     ev_loop_destroy(sup.loop);
 }
 
