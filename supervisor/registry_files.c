@@ -67,6 +67,22 @@ static int compare_backwards(const void *left, const void *right)
     return strcmp(*(char *const *)right, *(char *const *)left);
 }
 
+/* REG-02: folders that the environment says hold only tests, "a,b". */
+static bool is_test_folder(const char *name)
+{
+    const char *names = getenv("SKIP_TEST_DIRS");
+    size_t n = strlen(name), n_item;
+
+    for (const char *at = names; at != NULL && *at != '\0';
+         at += n_item + (at[n_item] != '\0')) {
+        at += strspn(at, " ");
+        n_item = strcspn(at, ",");
+        if (strncmp(at, name, n) == 0 && n + strspn(at + n, " ") == n_item)
+            return true;
+    }
+    return false;
+}
+
 /* Folders get a '/' at the end; other things than folders and files are left out. A
  * link counts as what it leads to only if that is a file. */
 static char *describe(int dir_fd, const char *folder, const struct dirent *item,
@@ -81,7 +97,7 @@ static char *describe(int dir_fd, const char *folder, const struct dirent *item,
         fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
         return NULL;
     if (S_ISDIR(st.st_mode))
-        return xasprintf("%s%s/", folder, name);
+        return !all && is_test_folder(name) ? NULL : xasprintf("%s%s/", folder, name);
     if (S_ISLNK(st.st_mode) && all)
         return NULL;
     if (S_ISLNK(st.st_mode) && fstatat(dir_fd, name, &st, 0) == -1)

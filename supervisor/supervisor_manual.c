@@ -82,6 +82,8 @@ static const struct manual_section sections[] = {
      "~/.local/state without it.\n"
      "XDG_RUNTIME_DIR\tWhere control sockets are made, unless run by root; "
      "/tmp/troupe-UID without it.\n"
+     "SKIP_TEST_DIRS\tNames of folders, separated by commas, that are not searched for "
+     "entries.\n"
      "NOTIFY_SOCKET, WATCHDOG_USEC\tSet by systemd(1): readiness, state and a watchdog "
      "are told there."},
     {"FILES",

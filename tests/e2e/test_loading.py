@@ -169,6 +169,16 @@ def test_REG15_unknown_kind_fails_at_once_and_names_the_nearest(tmp_path):
     assert took < 5
 
 
+@pytest.mark.parametrize("skip,found", [("", 4), ("test", 3), ("x, test ,fixtures", 2),
+                                        ("tes,fixturess", 4), (",,fixtures", 3)])
+def test_REG02_folders_of_tests_may_be_left_out(boot, skip, found):
+    one = boot({f"src/{folder}/e.yaml": f"namespace: {folder}\nname: e\n"
+                                        "kind: registry.entry\n"
+                for folder in ("app", "test", "fixtures", "tester")},
+               env={"SKIP_TEST_DIRS": skip})
+    assert len(one.supctl("registry", "list")) == found
+
+
 def test_two_entries_of_one_id_are_refused_with_both_places(tmp_path):
     text = "namespace: a\nentries:\n- {name: x, kind: registry.entry}\n"
     done, _ = check(tmp_path, {"src/1.yaml": text, "src/2.yaml": text})
