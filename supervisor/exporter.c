@@ -277,7 +277,7 @@ int main(void)
     int rc;
 
     sigaction(SIGURG, &action, NULL);
-    buf_init(&x.in, READ_BYTES * 4);
+    buf_init(&x.in, (size_t)READ_BYTES * 4);
     buf_init(&x.spans, BATCH_MOST);
     rc = run(&x, &err);
     if (rc == -1)

@@ -75,7 +75,7 @@ struct poster *poster_create(const char *url, const char *headers,
     poster->is_over = is_over;
     poster->context = context;
     poster->headers = headers_of(headers);
-    buf_init(&poster->answer, ANSWER_MOST_BYTES * 2);
+    buf_init(&poster->answer, (size_t)ANSWER_MOST_BYTES * 2);
     curl_easy_setopt(poster->curl, CURLOPT_URL, url);
     curl_easy_setopt(poster->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(poster->curl, CURLOPT_HTTPHEADER, poster->headers);

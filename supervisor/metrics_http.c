@@ -465,10 +465,10 @@ static void name_address(struct metrics_http *http, int fd)
 
 static int listen_at(const char *address, struct err *err)
 {
-    struct addrinfo *found;
+    struct addrinfo *found = NULL;
     int fd, yes = 1, socket_bytes = SOCKET_BYTES;
 
-    if (resolve(address, &found, err) != 0)
+    if (resolve(address, &found, err) != 0 || found == NULL)
         return -1;
     fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd != -1) {

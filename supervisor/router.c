@@ -330,36 +330,39 @@ static int on_cancel(struct supervisor *sup, struct worker *from, struct bytes b
 /* ---- actors ------------------------------------------------------------------------
  */
 
+/* Passes a message on, if its sender is who it says and somebody has the pid. */
+static inline int pass_message(struct supervisor *sup, struct worker *from,
+                               uint64_t sender, uint64_t receiver, uint8_t type,
+                               struct bytes body, struct err *err)
+{
+    struct worker *to;
+
+    if (!worker_owns_pid(from, sender))
+        return refuse_forged(from, sender, "sender", err);
+    to = workers_find(sup->workers, pid_index(receiver));
+    if (to != NULL)
+        conn_forward(to->conn, type, body);
+    return 0;
+}
+
 static int on_send(struct supervisor *sup, struct worker *from, struct bytes body,
                    struct err *err)
 {
     struct frame_send frame;
-    struct worker *to;
 
     if (frame_decode_send(body, &frame, err) == -1)
         return -1;
-    if (!worker_owns_pid(from, frame.from))
-        return refuse_forged(from, frame.from, "sender", err);
-    to = workers_find(sup->workers, pid_index(frame.to));
-    if (to != NULL)
-        conn_forward(to->conn, FRAME_SEND, body);
-    return 0;
+    return pass_message(sup, from, frame.from, frame.to, FRAME_SEND, body, err);
 }
 
 static int on_send_traced(struct supervisor *sup, struct worker *from,
                           struct bytes body, struct err *err)
 {
     struct frame_send_traced frame;
-    struct worker *to;
 
     if (frame_decode_send_traced(body, &frame, err) == -1)
         return -1;
-    if (!worker_owns_pid(from, frame.from))
-        return refuse_forged(from, frame.from, "sender", err);
-    to = workers_find(sup->workers, pid_index(frame.to));
-    if (to != NULL)
-        conn_forward(to->conn, FRAME_SEND_TRACED, body);
-    return 0;
+    return pass_message(sup, from, frame.from, frame.to, FRAME_SEND_TRACED, body, err);
 }
 
 /* A process begins anew: what it calls is in no call chain. */
