@@ -50,6 +50,7 @@ enum wake {
     WAKE_PLAIN,   /* slept enough, flushed, ... */
 };
 
+/* A million of them are idle: its small members stand where they leave no holes. */
 struct task {
     struct list ready; /* in actor->ready */
     struct actor *actor;
@@ -62,15 +63,15 @@ struct task {
      * waits for a pid, which it must have before one of them takes the EXIT. */
     bool goes_first;
     uint8_t reply_status;
-    int16_t n_values;     /* results on blocked's stack */
-    int16_t case_index;   /* which case of a select */
-    struct waiter waiter; /* of a plain send or receive */
-    struct waiter *cases; /* of a select: on blocked's stack, n_cases of them */
+    bool owns_work;     /* it received that message itself */
+    int16_t n_values;   /* results on blocked's stack */
+    int16_t case_index; /* which case of a select */
     uint16_t n_cases;
+    uint32_t reply_bytes;
+    struct waiter waiter;    /* of a plain send or receive */
+    struct waiter *cases;    /* of a select: on blocked's stack, n_cases of them */
     struct message *message; /* WAKE_MESSAGE; owned */
     uint8_t *reply;          /* WAKE_REPLY: malloc'ed, owned */
-    uint32_t reply_bytes;
-    bool owns_work;       /* it received that message itself */
     struct context *work; /* of the traced message it works for, see trace.h; or NULL */
     /* What else must be withdrawn when the task is dropped while it waits. */
     void (*withdraw)(struct task *task);
