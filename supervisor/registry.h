@@ -9,8 +9,8 @@
  * check() may still refuse it, changed() can't.
  *
  * The state is an immutable, sorted list of counted entries; snapshots share it.
- * History keeps the last REGISTRY_MAX_VERSIONS versions in memory; older ones are
- * merged into their successors, v0 stays.
+ * The first commit makes v0. History keeps the last REGISTRY_MAX_VERSIONS versions in
+ * memory; older ones are merged into their successors, v0 stays.
  */
 #ifndef TROUPE_SUPERVISOR_REGISTRY_H
 #define TROUPE_SUPERVISOR_REGISTRY_H
@@ -128,9 +128,6 @@ int registry_commit(struct registry *registry, struct changeset *changeset,
 /* Where entries' placeholders for environment variables get their values (ENV-06). */
 void registry_set_env(struct registry *registry, const struct env_lookup *lookup);
 
-/* The first commit of a new registry is v0, the baseline. */
-bool registry_is_new(const struct registry *registry);
-
 struct registry_observer {
     /* Before the commit; -1 refuses it. May be NULL. */
     int (*check)(void *context, const struct changeset *changeset, struct err *err);
@@ -167,7 +164,8 @@ struct snapshot *registry_snapshot_at(struct registry *registry, uint64_t versio
 /* No history: only the present version is known, none can be gone back to. */
 void registry_keep_no_history(struct registry *registry);
 
-/* For registry_restore.c. */
+/* For registry_prepare.c, which works changes out, and registry_restore.c. */
 struct history *registry_history(struct registry *registry);
+const struct env_lookup *registry_env(const struct registry *registry);
 
 #endif
