@@ -460,17 +460,7 @@ void control_destroy(struct control *control)
     free(control);
 }
 
-const char *control_path(const struct control *control)
-{
-    return control->path;
-}
-
 unsigned control_count_clients(const struct control *control)
 {
     return control->n_clients;
-}
-
-struct conn *client_conn(const struct client *client)
-{
-    return client->head.conn;
 }

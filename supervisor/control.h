@@ -16,8 +16,6 @@
 
 #include <stdbool.h>
 
-struct client;
-struct conn;
 struct control;
 struct err;
 struct supervisor;
@@ -30,11 +28,7 @@ struct control *control_create(struct supervisor *sup, const char *path,
 /* Closes every client (what is queued for them is written first) and unlinks. */
 void control_destroy(struct control *control);
 
-const char *control_path(const struct control *control);
 #define CONTROL_MAX_CLIENTS 64
 unsigned control_count_clients(const struct control *control);
-
-/* Where frames for this client go. */
-struct conn *client_conn(const struct client *client);
 
 #endif

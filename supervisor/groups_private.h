@@ -97,7 +97,6 @@ void groups_tidy(struct group *group);
 struct peer *groups_peer(struct groups *groups, struct worker *worker);
 struct host *groups_host(struct groups *groups, struct bytes text);
 
-
 struct group_limits {
     size_t max_groups, max_members; /* 0 = none */
 };

@@ -598,11 +598,6 @@ void rollout_begin(struct rollouts *rollouts, const struct rollout_request *requ
     kick(rollouts);
 }
 
-bool rollouts_are_busy(const struct rollouts *rollouts)
-{
-    return rollouts->current != NULL || !list_empty(&rollouts->waiting);
-}
-
 void rollouts_open(struct rollouts *rollouts)
 {
     struct registry_observer observer = {.changed = on_changed, .context = rollouts};

@@ -72,7 +72,4 @@ void rollouts_close(struct rollouts *rollouts);
 /* done comes exactly once (or drop), later: never from inside. */
 void rollout_begin(struct rollouts *rollouts, const struct rollout_request *request);
 
-/* Is a change under way or waiting? */
-bool rollouts_are_busy(const struct rollouts *rollouts);
-
 #endif

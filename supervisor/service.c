@@ -390,11 +390,6 @@ struct supervisor *service_supervisor(const struct service *service)
     return service->services->sup;
 }
 
-const char *service_id(const struct service *service)
-{
-    return service->id;
-}
-
 void *service_backend_state(const struct service *service)
 {
     return service->backend_state;

@@ -72,7 +72,6 @@ void service_on_start_failed(struct service *service, const struct err *err);
 /* It has ended; err = NULL when it ended well. */
 void service_on_ended(struct service *service, const struct err *err);
 struct supervisor *service_supervisor(const struct service *service);
-const char *service_id(const struct service *service);
 void *service_backend_state(const struct service *service);
 void service_set_backend_state(struct service *service, void *state);
 

@@ -364,8 +364,3 @@ void sandbox_push_env(lua_State *L, bool wants_G)
         lua_setfield(L, -2, "_G");
     }
 }
-
-void sandbox_freeze(lua_State *L, int idx)
-{
-    frozen_push_proxy(L, idx);
-}

@@ -41,9 +41,6 @@ void sandbox_push_globals(lua_State *L);
 /* Pushes a new environment; with wants_G its field _G is itself. */
 void sandbox_push_env(lua_State *L, bool wants_G);
 
-/* Pushes a read-only proxy of the module table at idx. */
-void sandbox_freeze(lua_State *L, int idx);
-
 /* Borrowed; lives as long as the state. */
 struct sandbox_limits *sandbox_limits(lua_State *L);
 

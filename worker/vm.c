@@ -104,16 +104,6 @@ static void load_chunks(lua_State *L, struct vm *vm)
     vm->ref_chunks = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-static void make_env_meta(lua_State *L, struct vm *vm)
-{
-    lua_createtable(L, 0, 2);
-    sandbox_push_globals(L);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    vm->ref_env_meta = luaL_ref(L, LUA_REGISTRYINDEX);
-}
-
 static int set_up(lua_State *L)
 {
     struct vm *vm = lua_touserdata(L, 1);
@@ -126,7 +116,6 @@ static int set_up(lua_State *L)
     sandbox_seal(L);
     if (vm->program->has_types)
         types_seal(L);
-    make_env_meta(L, vm);
     load_chunks(L, vm);
     lua_newtable(L);
     vm->ref_actors = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -135,13 +124,7 @@ static int set_up(lua_State *L)
 
 void vm_push_env(struct vm *vm, lua_State *L)
 {
-    lua_newtable(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref_env_meta);
-    lua_setmetatable(L, -2);
-    if (vm->program->uses_G) {
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -2, "_G");
-    }
+    sandbox_push_env(L, vm->program->uses_G);
 }
 
 struct vm *vm_create(struct runtime *rt, struct program *program, struct err *err)

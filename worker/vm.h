@@ -34,7 +34,6 @@ struct vm {
     bool over;           /* the soft ceiling was passed */
     uint32_t n_trusted;  /* > 0: our own code allocates, which must not fail halfway */
     int ref_actors;      /* table: vm_index → actor userdata */
-    int ref_env_meta;    /* the metatable of every _ENV */
     int ref_chunks;      /* table: unit number → chunk function */
     const void *channel_meta, *queue_meta; /* metatables, of channel.c */
     uint32_t n_actors, n_max_actors;
