@@ -27,8 +27,13 @@ def test_the_first_app_doubles(boot):
 
 
 def test_links_lead_somewhere():
-    for name in ("README.md", "docs/protocol.md", "docs/compatibility.md",
-                 "config/examples/README.md"):
+    names = ["README.md", "config/examples/README.md"]
+    names += [f"docs/{name}" for name in os.listdir(os.path.join(troupe.ROOT, "docs"))]
+    names += [f"config/examples/{name}/README.md"
+              for name in os.listdir(os.path.join(troupe.ROOT, "config", "examples"))
+              if name != "README.md"]
+    assert "docs/operating.md" in names
+    for name in names:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", read(name)):
             path = os.path.join(troupe.ROOT, os.path.dirname(name), target)
             assert os.path.exists(path), f"{name}: {target}"
