@@ -160,28 +160,32 @@ static int duration_milliseconds(lua_State *L)
     return 1;
 }
 
-/* Whole units and the rest apart: more exact than one division of a large number. */
-static int push_float_units(lua_State *L, int64_t unit_ns)
+/* Whole units and the rest apart: more exact than one division of a large number. Whole
+ * ones are integers, which print without ".0" (LUA-21). */
+static int push_units(lua_State *L, int64_t unit_ns)
 {
     int64_t ns = need_duration_object(L), whole = ns / unit_ns, rest = ns % unit_ns;
 
-    lua_pushnumber(L, (lua_Number)whole + (lua_Number)rest / (lua_Number)unit_ns);
+    if (rest == 0)
+        lua_pushinteger(L, whole);
+    else
+        lua_pushnumber(L, (lua_Number)whole + (lua_Number)rest / (lua_Number)unit_ns);
     return 1;
 }
 
 static int duration_seconds(lua_State *L)
 {
-    return push_float_units(L, NS_PER_S);
+    return push_units(L, NS_PER_S);
 }
 
 static int duration_minutes(lua_State *L)
 {
-    return push_float_units(L, 60LL * NS_PER_S);
+    return push_units(L, 60LL * NS_PER_S);
 }
 
 static int duration_hours(lua_State *L)
 {
-    return push_float_units(L, 3600LL * NS_PER_S);
+    return push_units(L, 3600LL * NS_PER_S);
 }
 
 static int duration_tostring(lua_State *L)
