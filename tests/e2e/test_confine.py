@@ -16,7 +16,6 @@ APP = [function("hash", """local hash, time = require("hash"), require("time")
 NEEDS_JAIL = pytest.mark.skipif(troupe.SANITIZED,
                                 reason="a build for sanitizers confines nobody")
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-NOBODY = 65534
 NO_CAPABILITIES = "0" * 16
 
 
@@ -76,8 +75,8 @@ def test_S1_workers_of_root_are_somebody_else_in_a_place_of_their_own(boot):
     for pid in one.workers():
         parts = check_confined(one, pid)
         if parts["user"]["in_force"]:
-            assert state_of(pid, "Uid").split() == [str(NOBODY)] * 4
-            assert state_of(pid, "Gid").split() == [str(NOBODY)] * 4
+            assert state_of(pid, "Uid").split() == [str(troupe.NOBODY)] * 4
+            assert state_of(pid, "Gid").split() == [str(troupe.NOBODY)] * 4
             assert state_of(pid, "Groups") == ""
         for part, kind in (("no network", "net"), ("no shared IPC", "ipc"),
                            ("files out of sight", "mnt")):
@@ -93,23 +92,18 @@ def test_S1_workers_of_root_are_somebody_else_in_a_place_of_their_own(boot):
 def test_S1_a_supervisor_of_somebody_else_does_what_it_may(boot):
     folder = tempfile.mkdtemp(dir="/tmp")
 
-    def become_nobody():
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-
     try:
-        os.chown(folder, NOBODY, NOBODY)
+        os.chown(folder, troupe.NOBODY, troupe.NOBODY)
         if not all(os.stat(path).st_mode & 1 for path in _folders_above(troupe.WORKER)):
             pytest.skip("the build is in a folder that others may not enter")
-        one = boot(APP, start=False, cwd=folder, preexec=become_nobody)
+        one = boot(APP, start=False, cwd=folder, preexec=troupe.become_nobody)
         one.state = os.path.join(folder, "state")
         one.control = os.path.join(folder, "control.sock")
         one.start()
         use_late_files(one)
         for pid in one.workers():
             parts = check_confined(one, pid)
-            assert state_of(pid, "Uid").split() == [str(NOBODY)] * 4
+            assert state_of(pid, "Uid").split() == [str(troupe.NOBODY)] * 4
             if parts["user namespace"]["in_force"]:
                 assert namespace_of(pid, "user") != namespace_of("self", "user")
                 assert state_of(pid, "CapBnd") == NO_CAPABILITIES

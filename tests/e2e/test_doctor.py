@@ -11,7 +11,6 @@ import troupe
 from troupe import FAILED, OK, function
 
 APP = [function("f", "return {main = function() end}")]
-NOBODY = 65534
 
 
 def doctor(control, *, preexec=None, **env):
@@ -76,13 +75,8 @@ def test_doctor_sees_a_locale_that_is_not_there(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_doctor_sees_a_state_folder_of_somebody_else():
-    def become_nobody():
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-
     try:
-        rows, code = doctor("/none.sock", preexec=become_nobody, XDG_STATE_HOME="/")
+        rows, code = doctor("/none.sock", preexec=troupe.become_nobody, XDG_STATE_HOME="/")
     except PermissionError:
         pytest.skip("the build is in a folder that others may not enter")
     assert code == FAILED and rows["state"]["verdict"] == "serious"

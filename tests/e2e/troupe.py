@@ -40,6 +40,16 @@ def become_subreaper():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+NOBODY = 65534
+
+
+def become_nobody():
+    """For preexec: what root starts then runs as an ordinary user does."""
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
 def wait_for(condition, timeout=PATIENCE_S, what=None):
     """Polls until condition() is true; returns its value."""
     deadline = time.monotonic() + timeout
