@@ -219,6 +219,12 @@ static int compile_all(struct compiler *c)
     }
 }
 
+bool schema_is_of_format(const char *format)
+{
+    return format != NULL && (strcmp(format, "application/schema+json") == 0 ||
+                              strcmp(format, "json-schema") == 0);
+}
+
 static int read_source(const struct value *definition, struct value *out,
                        struct err *err)
 {

@@ -33,6 +33,9 @@ struct schema;
 #define SCHEMA_MAX_SUBS   20000
 #define SCHEMA_MAX_ERRORS 10 /* that one check tells */
 
+/* Does what contracts call that format (F-70; may be NULL) mean such schemas? */
+bool schema_is_of_format(const char *format);
+
 /* Compiles a schema: a map, a bool, or JSON text of one. Copies what it needs. Errors:
  * INVALID with the JSON pointer of the place in front. */
 struct schema *schema_create(const struct value *definition, struct err *err);

@@ -18,12 +18,6 @@ bool is_contract_binding(const struct entry *entry)
     return strcmp(entry->kind, "contract.binding") == 0;
 }
 
-bool contract_is_checked_format(const char *format)
-{
-    return format != NULL && (strcmp(format, "application/schema+json") == 0 ||
-                              strcmp(format, "json-schema") == 0);
-}
-
 bool contracts_changed(const struct changeset *set)
 {
     for (size_t i = 0; i < set->n; i++) {

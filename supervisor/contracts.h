@@ -64,7 +64,4 @@ void contract_each_binding(const struct snapshot *state, const char *id,
                                          const struct contract_part *part),
                            void *context);
 
-/* Is this the name of a format that schemas are checked in (F-70)? */
-bool contract_is_checked_format(const char *format);
-
 #endif

@@ -128,7 +128,7 @@ static void check_schemas(const struct checker *c, const struct entry *entry,
             complain(c, entry, path, ERR_INVALID,
                      "write format: application/schema+json",
                      "%s schema has a definition but no format specified", direction);
-        else if (definition != NULL && contract_is_checked_format(format))
+        else if (definition != NULL && schema_is_of_format(format))
             check_schema(c, entry, definition, path);
     }
 }

@@ -18,12 +18,6 @@
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 
-bool contract_checks_format(const char *format)
-{
-    return format != NULL && (strcmp(format, "application/schema+json") == 0 ||
-                              strcmp(format, "json-schema") == 0);
-}
-
 /* One value that doesn't fit. */
 struct flaw {
     const struct contract_method *method;

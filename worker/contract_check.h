@@ -16,9 +16,6 @@
 struct call_check;
 struct runtime;
 
-/* Is this the name of a format that is checked? */
-bool contract_checks_format(const char *format);
-
 /* The two functions of a contract_method's call_check. */
 bool contract_check_arguments(const struct call_check *check, struct runtime *rt,
                               struct bytes payload, struct buf *error_out);

@@ -122,7 +122,7 @@ static int compile_schema(const struct value *schemas, size_t i, struct schema *
     const char *format = value_get_text(item, "format");
 
     *out = NULL;
-    if (definition == NULL || !contract_checks_format(format))
+    if (definition == NULL || !schema_is_of_format(format))
         return 0;
     *out = schema_create(definition, err);
     return *out == NULL ? err_wrap(err, "invalid schema") : 0;
