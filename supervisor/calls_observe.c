@@ -19,6 +19,8 @@ static void begin_span(struct calls *calls, struct call *call, const char *name,
         return;
     call->span = spans_begin_call(
         calls->sup->spans, name != NULL ? bytes_of_text(name) : frame.target, trace);
+    if (calls->sup->otel != NULL)
+        spans_note_context(calls->sup->spans, call->span, frame.context);
 }
 
 void call_observe(struct calls *calls, struct call *call, struct function_stats *stats,

@@ -233,7 +233,8 @@ static bool send_span(struct otel *otel, const struct span *span)
                                .name = bytes_of_text(span->name),
                                .pid = bytes_of_text(span->pid),
                                .outcome = bytes_of_text(span->outcome),
-                               .error = bytes_of_text(span->error)};
+                               .error = bytes_of_text(span->error),
+                               .values = {span->values, span->n_values}};
 
     if (!frame_encode_span(conn_out(otel->conn), &frame))
         return false;

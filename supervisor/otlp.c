@@ -1,13 +1,17 @@
 #include "supervisor/otlp.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/err.h"
+#include "common/utf8.h"
 #include "common/value.h"
 
 #include "proto/frame.h"
+#include "proto/value_codec.h"
 
 /* Of the protocol. */
 enum { KIND_INTERNAL = 1, KIND_SERVER = 2, KIND_CONSUMER = 5 };
@@ -24,6 +28,14 @@ static struct value number_text(uint64_t number)
     char text[24];
 
     snprintf(text, sizeof(text), "%" PRIu64, number);
+    return value_string(text);
+}
+
+static struct value int_text(int64_t number)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRId64, number);
     return value_string(text);
 }
 
@@ -60,6 +72,32 @@ static void put_time(struct value *list, const char *key, uint64_t from_ns,
                       number_text(until_ns > from_ns ? until_ns - from_ns : 0));
 }
 
+/* Only what is one value; the rest is for programs. */
+static void put_values(struct value *list, struct bytes bytes)
+{
+    struct value values;
+    struct err err;
+
+    if (bytes.n == 0 || value_decode(bytes.data, bytes.n, NULL, &values, &err) == -1)
+        return;
+    for (size_t i = 0; values.type == VALUE_MAP && i < values.as.map.n; i++) {
+        const struct value_pair *pair = &values.as.map.pairs[i];
+        char key[80];
+
+        snprintf(key, sizeof(key), "ctx.%.*s",
+                 (int)utf8_valid_bytes(pair->key, strnlen(pair->key, 70)), pair->key);
+        if (pair->value.type == VALUE_STRING)
+            put_attribute(list, key, "stringValue", value_copy(&pair->value));
+        else if (pair->value.type == VALUE_INT)
+            put_attribute(list, key, "intValue", int_text(pair->value.as.integer));
+        else if (pair->value.type == VALUE_BOOL)
+            put_attribute(list, key, "boolValue", value_copy(&pair->value));
+        else if (pair->value.type == VALUE_FLOAT && isfinite(pair->value.as.real))
+            put_attribute(list, key, "doubleValue", value_copy(&pair->value));
+    }
+    value_finish(&values);
+}
+
 static struct value attributes_of(const struct frame_span *span)
 {
     static const char *const kinds[] = {"call", "process", "message"};
@@ -74,6 +112,7 @@ static struct value attributes_of(const struct frame_span *span)
         put_attribute(&list, "troupe.worker", "intValue", number_text(span->worker));
     put_time(&list, "troupe.queue_ns", span->started_at_ns, span->sent_at_ns);
     put_time(&list, "troupe.transit_ns", span->sent_at_ns, span->ran_at_ns);
+    put_values(&list, span->values);
     return list;
 }
 

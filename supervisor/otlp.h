@@ -4,7 +4,8 @@
  * A span's own part is made when it comes, a whole request out of many of them when
  * they are sent. F-53: the name is the function's id; who has no parent is a server,
  * the rest is internal, and messages are consumed. Attributes: process.pid (the actor's
- * pid), frame.id (the entry), and ours, which begin with "troupe.".
+ * pid), frame.id (the entry), ctx.<name> (single
+ * values of the context), and ours, which begin with "troupe.".
  */
 #ifndef TROUPE_SUPERVISOR_OTLP_H
 #define TROUPE_SUPERVISOR_OTLP_H

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/utf8.h"
 
+#include "proto/context_map.h"
 #include "proto/value_codec.h"
 
 #include "supervisor/core.h"
@@ -101,6 +102,18 @@ uint64_t spans_begin_call(struct spans *spans, struct bytes name, const uint8_t 
     span_set_text(span->name, sizeof(span->name), name);
     span->started_at_ns = clock_wall_ns();
     return span->handle;
+}
+
+void spans_note_context(struct spans *spans, uint64_t handle, struct bytes context)
+{
+    struct span *span = spans_find(spans, handle);
+    struct bytes values;
+
+    if (span == NULL || !context_map_find(context, "values", &values) ||
+        values.n > sizeof(span->values))
+        return;
+    memcpy(span->values, values.data, values.n);
+    span->n_values = (uint16_t)values.n;
 }
 
 uint64_t spans_note_sent(struct spans *spans, uint64_t handle,

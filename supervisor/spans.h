@@ -41,6 +41,9 @@ bool spans_draw_at_all(const struct spans *spans);
  * text begins. Returns its handle, never 0. */
 uint64_t spans_begin_call(struct spans *spans, struct bytes name, const uint8_t *text);
 
+/* What the call's context says, for whoever exports the span. */
+void spans_note_context(struct spans *spans, uint64_t handle, struct bytes context);
+
 /* Its worker gets it now. Returns the span's id, the parent of what is called from
  * there; 0: the span is gone. */
 uint64_t spans_note_sent(struct spans *spans, uint64_t handle,

@@ -7,8 +7,9 @@
 #include "proto/trace_context.h"
 #include "supervisor/spans.h"
 
-#define SPAN_NAME_BYTES  160
-#define SPAN_ERROR_BYTES 200
+#define SPAN_NAME_BYTES   160
+#define SPAN_ERROR_BYTES  200
+#define SPAN_VALUES_BYTES 256 /* larger ones are left out */
 
 enum span_kind { SPAN_CALL, SPAN_PROCESS, SPAN_MESSAGE };
 const char *span_kind_name(enum span_kind kind);
@@ -22,6 +23,8 @@ struct span {
     uint32_t worker; /* index, 0 = none yet */
     /* wall clock; 0 = not yet. ran: its worker began with it. */
     int64_t started_at_ns, sent_at_ns, ran_at_ns, ended_at_ns;
+    uint16_t n_values; /* bytes of values, as they stand in the context */
+    uint8_t values[SPAN_VALUES_BYTES];
     char outcome[16]; /* "" while it goes on */
     char name[SPAN_NAME_BYTES], pid[PID_TEXT_MAX], error[SPAN_ERROR_BYTES];
 };

@@ -169,6 +169,17 @@ def test_a_trace_from_outside_keeps_its_parent(collect, boot):
     assert (len(collector.spans), span["kind"]) == (1, 1)
 
 
+def test_F_53_values_of_the_context_are_attributes(collect, boot):
+    collector = collect()
+    one = boot(APP, args=collector.args())
+    done = one.run_supctl("call", "app:leaf", "1", "--context", "tenant=shop",
+                          "--context", "n=7")
+    assert done.returncode == troupe.OK, done.stderr
+    found = attributes(collector.wait(1)[0])
+    assert found["ctx.tenant"] == "shop"
+    assert str(found["ctx.n"]) == "7"
+
+
 def test_messages_and_processes(collect, boot):
     collector = collect()
     one = boot(APP, args=collector.args())

@@ -3,6 +3,7 @@
 #include "common/err.h"
 #include "common/value.h"
 #include "proto/frame.h"
+#include "proto/value_codec.h"
 #include "tests/unit/unit.h"
 
 static struct frame_span example(void)
@@ -105,6 +106,35 @@ START_TEST(otlp_writes_who_has_no_parent)
 }
 END_TEST
 
+START_TEST(otlp_writes_single_values_of_the_context_F_53)
+{
+    static const char big[] = "9223372036854775807";
+    struct frame_span span = example();
+    struct value values = value_map(), got;
+    struct buf bytes;
+
+    value_put(&values, "tenant", value_string("a\"b"));
+    value_put(&values, "n", value_int(INT64_MAX));
+    value_put(&values, "list", value_list());
+    value_put(&values, "not a number", value_float(__builtin_nan("")));
+    buf_init(&bytes, 0);
+    ck_assert(value_encode(&bytes, &values));
+    span.values = buf_bytes(&bytes);
+    got = written(&span);
+    ck_assert_str_eq(attribute(&got, "ctx.tenant"), "a\"b");
+    ck_assert_str_eq(attribute(&got, "ctx.n"), big);
+    ck_assert_ptr_null(attribute(&got, "ctx.list"));
+    ck_assert_ptr_null(attribute(&got, "ctx.not a number"));
+    value_finish(&got);
+    span.values.n--; /* malformed: none of them */
+    got = written(&span);
+    ck_assert_ptr_null(attribute(&got, "ctx.tenant"));
+    value_finish(&got);
+    value_finish(&values);
+    buf_finish(&bytes);
+}
+END_TEST
+
 START_TEST(otlp_writes_failures)
 {
     struct frame_span span = example();
@@ -180,6 +210,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, otlp_writes_a_call_F_53);
     tcase_add_test(tc, otlp_writes_who_has_no_parent);
     tcase_add_test(tc, otlp_writes_failures);
+    tcase_add_test(tc, otlp_writes_single_values_of_the_context_F_53);
     tcase_add_test(tc, otlp_writes_requests_within_a_bound);
     tcase_add_test(tc, otlp_counts_what_was_refused);
 }
