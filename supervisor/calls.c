@@ -199,6 +199,23 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
     return call;
 }
 
+struct call *calls_open_within(struct calls *calls, const struct origin *origin,
+                               uint64_t deadline_at_ns, uint64_t timeout_ns,
+                               struct err *err)
+{
+    uint64_t now_ns = (uint64_t)clock_monotonic_ns();
+    bool is_earlier = timeout_ns != 0 &&
+                      (deadline_at_ns == 0 || now_ns + timeout_ns <= deadline_at_ns);
+    struct call *call;
+
+    if (is_earlier)
+        deadline_at_ns = now_ns + timeout_ns;
+    call = calls_open(calls, origin, FRAME_CALL, deadline_at_ns, err);
+    if (call != NULL && is_earlier)
+        call->opened_at_ns = now_ns; /* so that errors name just what was asked for */
+    return call;
+}
+
 void call_renumber(struct call *call)
 {
     call->number += (uint64_t)1 << 32;

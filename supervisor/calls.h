@@ -149,6 +149,12 @@ uint32_t calls_n_open(const struct calls *calls);
 struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_t type,
                         uint64_t deadline_at_ns, struct err *err);
 
+/* The same for a FRAME_CALL that may take timeout_ns from now, 0 = any time, and must
+ * be over at deadline_at_ns in any case. */
+struct call *calls_open_within(struct calls *calls, const struct origin *origin,
+                               uint64_t deadline_at_ns, uint64_t timeout_ns,
+                               struct err *err);
+
 /* Passes the request's frame on to callee with the slot's number in it. When callee
  * can't take it the call is answered (Unavailable) at once. */
 void call_send(struct calls *calls, struct call *call, struct worker *callee,

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/id.h"
 #include "common/log.h"
@@ -180,15 +179,6 @@ static void keep_for_retry(struct supervisor *sup, struct call *call,
                  (const char *)step->target.data, body.n);
 }
 
-static uint64_t earlier(uint64_t deadline_at_ns, uint64_t timeout_ns)
-{
-    uint64_t other_at_ns = (uint64_t)clock_monotonic_ns() + timeout_ns;
-
-    if (timeout_ns == 0 || (deadline_at_ns != 0 && deadline_at_ns < other_at_ns))
-        return deadline_at_ns;
-    return other_at_ns;
-}
-
 static int open_hop(struct supervisor *sup, const struct origin *origin,
                     const struct step *step, const struct call_options *options,
                     struct call **call_out, struct err *err)
@@ -198,8 +188,8 @@ static int open_hop(struct supervisor *sup, const struct origin *origin,
 
     if (hop == NULL)
         return err_set(err, ERR_UNAVAILABLE, "no memory for the context of a call");
-    call = calls_open(sup->calls, origin, FRAME_CALL,
-                      earlier(step->deadline_at_ns, options->timeout_ns), err);
+    call = calls_open_within(sup->calls, origin, step->deadline_at_ns,
+                             options->timeout_ns, err);
     if (call == NULL) {
         hop->parent = 0;
         hops_over(sup, hop);

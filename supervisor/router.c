@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -108,15 +107,6 @@ static int read_options(const struct call_target *target, struct bytes given,
     return 0;
 }
 
-static uint64_t earlier_deadline(uint64_t deadline_at_ns, uint64_t timeout_ns)
-{
-    uint64_t other_at_ns = (uint64_t)clock_monotonic_ns() + timeout_ns;
-
-    if (timeout_ns == 0 || (deadline_at_ns != 0 && deadline_at_ns < other_at_ns))
-        return deadline_at_ns;
-    return other_at_ns;
-}
-
 static void route_with_options(struct supervisor *sup, const struct origin *origin,
                                const struct frame_call *frame,
                                const struct call_target *target, struct bytes body)
@@ -129,9 +119,8 @@ static void route_with_options(struct supervisor *sup, const struct origin *orig
         origin_fail(origin, &err);
         return;
     }
-    call =
-        calls_open(sup->calls, origin, FRAME_CALL,
-                   earlier_deadline(frame->deadline_at_ns, options.timeout_ns), &err);
+    call = calls_open_within(sup->calls, origin, frame->deadline_at_ns,
+                             options.timeout_ns, &err);
     if (call == NULL) {
         origin_fail(origin, &err);
     } else {

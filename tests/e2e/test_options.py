@@ -2,6 +2,7 @@
 functions (F-6, PM-6b)."""
 
 import json
+import re
 
 import pytest
 
@@ -176,8 +177,10 @@ def test_F33_cancel_ends_the_waiting(shared):
 
 def test_F34_a_deadline_ends_the_waiting(shared):
     error = failure(shared, "app:never", timeout="100ms")
-    assert (error.kind, error.message) == ("Timeout",
-                                           "function execution timed out after 100ms")
+    assert error.kind == "Timeout"
+    told = re.fullmatch(r"function execution timed out after (\d+)ms", error.message)
+    # A client sends the moment when its patience ends: what was left of it is known.
+    assert told and int(told[1]) <= 100
 
 
 def test_a_worker_that_dies_is_a_failed_attempt(boot):

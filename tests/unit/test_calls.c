@@ -594,9 +594,46 @@ START_TEST(calls_deadline_ends_the_waiting)
     reply = reply_seen_by_caller();
     ck_assert_int_eq(error_decode(reply.result, &why, &err), 0);
     ck_assert_int_eq(why.kind, ERR_TIMEOUT);
-    ck_assert_str_eq(why.text, "function execution timed out after 20ms");
+    ck_assert_msg(unit_tells_timeout(why.text, 20), "%s", why.text);
     ck_assert_int_eq(n_again, 0);
     retry_policy_unref(policy);
+    end();
+}
+END_TEST
+
+/* However late the machine is: what was asked for is told, not what was left of it. */
+START_TEST(calls_tell_the_timeout_that_was_asked_for)
+{
+    static const struct {
+        uint64_t deadline_ms, timeout_ms, due_ms;
+        const char *text;
+    } rows[] = {
+        {0, 7, 7, "function execution timed out after 7ms"},
+        {3600000, 7, 7, "function execution timed out after 7ms"},
+        {5, 3600000, 5, NULL},
+        {5, 0, 5, NULL},
+    };
+    uint64_t start = (uint64_t)clock_monotonic_ns(), deadline;
+    struct origin origin = origin_of(6);
+    struct frame_reply reply;
+    struct err why, err;
+    struct call *call;
+
+    begin();
+    deadline = rows[_i].deadline_ms ? start + rows[_i].deadline_ms * 1000000 : 0;
+    call = calls_open_within(sup.calls, &origin, deadline,
+                             rows[_i].timeout_ms * 1000000, &err);
+    ck_assert_ptr_nonnull(call);
+    ck_assert_uint_ge(call->due_at_ns, start + rows[_i].due_ms * 1000000);
+    call->state = CALL_AWAY;
+    while (calls_n_open(sup.calls) != 0)
+        ev_run(sup.loop, EVRUN_ONCE);
+    reply = reply_seen_by_caller();
+    ck_assert_int_eq(error_decode(reply.result, &why, &err), 0);
+    if (rows[_i].text != NULL)
+        ck_assert_str_eq(why.text, rows[_i].text);
+    else
+        ck_assert_msg(unit_tells_timeout(why.text, 5), "%s", why.text);
     end();
 }
 END_TEST
@@ -725,6 +762,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, calls_of_a_dead_callee_are_tried_again);
     tcase_add_test(tc, calls_that_wait_for_an_attempt_can_be_cancelled);
     tcase_add_test(tc, calls_deadline_ends_the_waiting);
+    tcase_add_loop_test(tc, calls_tell_the_timeout_that_was_asked_for, 0, 4);
     tcase_add_test(tc, calls_cancelled_while_they_run_are_not_tried_again);
     tcase_add_test(tc, calls_tell_the_callee_the_deadline_that_counts);
     tcase_add_test(tc, calls_given_away_are_answered_or_withdrawn);

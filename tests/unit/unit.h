@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,17 @@ static inline bool unit_is_slowed(void)
     const char *preloaded = getenv("LD_PRELOAD");
 
     return preloaded != NULL && strstr(preloaded, "valgrind") != NULL;
+}
+
+/* A call's deadline, as an error tells of it: less than what was asked for by however
+ * long the call was under way. */
+static inline bool unit_tells_timeout(const char *text, unsigned asked_ms)
+{
+    unsigned ms;
+    int end = 0;
+
+    return sscanf(text, "function execution timed out after %ums%n", &ms, &end) == 1 &&
+           end != 0 && text[end] == '\0' && ms <= asked_ms;
 }
 
 /* Runs the case that fill() fills; the program's exit code. */
