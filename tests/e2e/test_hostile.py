@@ -263,7 +263,7 @@ with open({str(counter)!r}, "a") as file:
 {STARTS[name]}
 """)
     one = boot(app(), supervisor=supervisor, start=False,
-               args=["--set", "workers.ready_timeout=300ms"])
+               args=["--set", "workers.ready_timeout=2s"]) # our own workers' too
     one.allow(".*")
     one.start()
     with pytest.raises(SupctlError) as failure:

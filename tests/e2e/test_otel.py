@@ -236,6 +236,8 @@ def test_nothing_runs_before_the_first_span(collect, boot):
     one = boot(APP, args=collector.args())
     assert exporters(one) == []
     one.call("app:leaf", 1)
+    wait_for(lambda: exporters(one), what="the exporter")
+    collector.wait(1)
     assert len(exporters(one)) == 1
 
 
