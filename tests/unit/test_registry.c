@@ -666,7 +666,8 @@ START_TEST(kinds_are_found)
     ck_assert_ptr_nonnull(kind_find("workflow.lua.bc"));
     ck_assert(module_is_known("base64"));
     ck_assert(module_is_known("yaml"));
-    ck_assert(!module_is_known("string"));
+    ck_assert(module_is_known("string"));
+    ck_assert(!module_is_known("utf8"));
     ck_assert_str_eq(module_nearest("jsn"), "json");
 }
 END_TEST
