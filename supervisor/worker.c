@@ -367,6 +367,8 @@ static int start_process(struct worker *w, const struct worker_spec *spec,
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == -1)
         return err_set(err, ERR_UNAVAILABLE, "socketpair: %s", strerror(errno));
     child.socket_fd = fds[1];
+    /* We stand still until the child's exec; who waits for what is written needn't. */
+    conn_flush_all(&w->sup->conns);
     if (spawn_worker(&child, &w->os_pid, &w->priv->pidfd, err) == -1) {
         close(fds[0]);
         close(fds[1]);
