@@ -798,6 +798,7 @@ int main(int argc, char **argv)
     sigaddset(&blocked, SIGHUP);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* `ulimit -f`: the write fails, that is enough */
     problems_init(&program.problems);
     if (options_parse(&program.options, argc, argv, &err) != 0) {
         fprintf(stderr, "supervisor: %s\n", err.text);

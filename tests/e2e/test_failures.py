@@ -825,3 +825,16 @@ def test_S3_no_secret_reaches_argv_or_the_environment_of_workers(boot):
 def hostile_bin(tmp_path, script):
     from hostile import hostile_bin as make
     return make(tmp_path, script)
+
+
+def test_a_limit_of_file_sizes_costs_log_lines_and_no_more(boot):
+    one = boot([function("says", """return {main = function(n)
+        for i = 1, n do print(("x"):rep(100)) end return n end}""",
+                         pool={"type": "static", "workers": 1})])
+    # Not before: tables that workers share are files as well, and bigger ones.
+    limit = os.path.getsize(one.out_path) + 500
+    resource.prlimit(one.pid, resource.RLIMIT_FSIZE, (limit, limit))
+    assert one.call("app:says", 20) == 20
+    wait_for(lambda: os.path.getsize(one.out_path) == limit, what="the log to be full")
+    assert one.call("app:says", 20) == 20
+    assert one.stop() == troupe.OK
