@@ -183,7 +183,9 @@ static int read_filter(const struct value *args, struct filter *out, int64_t *n_
 
     *out = (struct filter){LOG_DEBUG, NULL};
     if (level != NULL && !log_level_find(level, &out->level))
-        return err_set(err, ERR_INVALID, "no such log level: %.40s", level);
+        return err_set(
+            err, ERR_INVALID,
+            "no such log level: %.40s; it must be debug, info, warn or error", level);
     *n_out = value_get_int(options, "n", *n_out);
     if (*n_out < 0 || *n_out > N_KEPT)
         *n_out = N_KEPT;

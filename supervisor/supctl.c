@@ -479,8 +479,11 @@ static int run(struct supctl *ctl, unsigned seen)
             return usage("'%s' takes no --%s", ctl->command->name,
                          supctl_flags[i].name);
     }
-    if (ctl->n_args < ctl->command->n_min || ctl->n_args > ctl->command->n_max)
-        return usage("usage: supctl %s", ctl->command->usage);
+    if (ctl->n_args < ctl->command->n_min || ctl->n_args > ctl->command->n_max) {
+        fprintf(stderr, "usage: supctl %s\nSee 'supctl help %s'.\n",
+                ctl->command->usage, ctl->command->name);
+        return EXIT_USAGE;
+    }
     return ctl->command->run(ctl);
 }
 

@@ -385,6 +385,12 @@ def test_logs(running):
     assert re.search(r"^[\d-]+T[\d:.]+Z info supervisor started app=", text, re.M)
 
 
+def test_a_log_level_that_is_none_is_told_with_those_there_are(running):
+    done = running.run_supctl("logs", "--level", "loud")
+    assert done.returncode == FAILED
+    assert "it must be debug, info, warn or error" in done.stderr
+
+
 def test_logs_of_one_service(running):
     spawn_teller(running, "talks")
     running.run_supctl("send", "talks", "mine")
@@ -439,6 +445,7 @@ def test_events_follow(running):
     (["status", "--jsno"], "did you mean '--json'"),
     (["start"], "usage: supctl start NS:ENTRY"),
     (["start", "a", "b"], "usage: supctl start NS:ENTRY"),
+    (["registry", "rollback"], "See 'supctl help registry rollback'"),
     (["start", "app:one", "--now"], "takes no --now"),
     (["call", "app:echo", "--timeout"], "--timeout needs a value"),
     (["call", "app:echo", "--timeout", "soon"], "invalid duration"),
