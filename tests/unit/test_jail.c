@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/value.h"
 #include "proto/frame.h"
+#include "supervisor/jail_cell.h"
 #include "supervisor/jail_cgroup.h"
 #include "supervisor/jail_filter.h"
 #include "supervisor/jail_user.h"
@@ -160,6 +161,37 @@ START_TEST(jail_wants_the_limits_that_it_was_given)
 }
 END_TEST
 
+/* ---- namespaces --------------------------------------------------------------------
+ */
+
+static int n_descriptors(void)
+{
+    int n = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) != -1;
+    return n;
+}
+
+START_TEST(jail_cell_has_a_descriptor_or_a_reason_for_each_part)
+{
+    int before = n_descriptors(), n_there = 0;
+    struct cell cell;
+
+    cell_make(&cell);
+    for (int i = 0; i < CELL_N_PARTS; i++) {
+        ck_assert_int_eq(cell.fds[i] != -1, cell.errors[i] == 0);
+        if (cell.fds[i] != -1)
+            ck_assert_int_eq(fcntl(cell.fds[i], F_GETFD), FD_CLOEXEC);
+        n_there += cell.fds[i] != -1;
+    }
+    ck_assert_int_eq(n_descriptors(), before + n_there);
+    cell_close(&cell);
+    cell_close(&cell);
+    ck_assert_int_eq(n_descriptors(), before);
+}
+END_TEST
+
 /* ---- users -------------------------------------------------------------------------
  */
 
@@ -265,6 +297,7 @@ END_TEST
 
 static void fill(TCase *tc)
 {
+    tcase_add_test(tc, jail_cell_has_a_descriptor_or_a_reason_for_each_part);
     tcase_add_test(tc, jail_divides_a_group_that_is_ours);
     tcase_add_test(tc, jail_lifts_limits_that_are_not_set);
     tcase_add_test(tc, jail_leaves_the_groups_of_others_alone);
