@@ -50,9 +50,8 @@ static bool denied(long result)
 /* So does a file that is not even in sight, or on a read-only disk. */
 static bool out_of_reach(long result)
 {
-    return denied(result) ||
-           (result == -1 && (confinement & CONFINE_MOUNTS) != 0 &&
-            (errno == ENOENT || errno == EROFS));
+    return denied(result) || (result == -1 && (confinement & CONFINE_MOUNTS) != 0 &&
+                              (errno == ENOENT || errno == EROFS));
 }
 
 static bool reads_shadow(void)
