@@ -89,10 +89,10 @@ static struct slab_chunk *add_chunk(struct slab *slab)
 
 static struct slab_chunk *chunk_with_room(struct slab *slab)
 {
-    struct list *node = list_first(&slab->chunks);
+    struct slab_chunk *first = container_of(slab->chunks.next, struct slab_chunk, node);
 
-    if (node != NULL && has_room(slab, container_of(node, struct slab_chunk, node)))
-        return container_of(node, struct slab_chunk, node);
+    if (!list_empty(&slab->chunks) && has_room(slab, first))
+        return first;
     return add_chunk(slab);
 }
 
