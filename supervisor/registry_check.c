@@ -285,6 +285,32 @@ static void check_host(const struct entry *entry, struct problems *problems)
                     N_ELEMENTS(host_fields), problems);
 }
 
+static void check_pool_fields(const struct entry *entry, struct problems *problems)
+{
+    static const char *const fields[] = {
+        "type",       "workers",      "size",   "buffer",    "max_size",
+        "warm_start", "idle_timeout", "linger", "processes", "isolation"};
+
+    warn_of_unknown(entry, value_get(entry_fields(entry), "pool"), "pool.", fields,
+                    N_ELEMENTS(fields), problems);
+}
+
+static void check_lifecycle_fields(const struct entry *entry, struct problems *problems)
+{
+    static const char *const fields[] = {
+        "auto_start", "startup",  "start_timeout", "stop_timeout", "stable_threshold",
+        "restart",    "requires", "depends_on",    "security"};
+    static const char *const restart_fields[] = {
+        "initial_delay", "max_delay", "backoff_factor", "jitter", "max_attempts"};
+    const struct value *data = entry_fields(entry);
+
+    warn_of_unknown(entry, value_get(data, "lifecycle"), "lifecycle.", fields,
+                    N_ELEMENTS(fields), problems);
+    warn_of_unknown(entry, value_get_path(data, "lifecycle.restart"),
+                    "lifecycle.restart.", restart_fields, N_ELEMENTS(restart_fields),
+                    problems);
+}
+
 static void check_blocks(const struct entry *entry, const struct snapshot *state,
                          struct problems *problems)
 {
@@ -294,6 +320,7 @@ static void check_blocks(const struct entry *entry, const struct snapshot *state
         struct pool_config pool;
 
         pool_config_read(entry, &pool, problems);
+        check_pool_fields(entry, problems);
     }
     if ((flags & KIND_SERVICE) != 0) {
         struct lifecycle_config lifecycle;
@@ -301,6 +328,7 @@ static void check_blocks(const struct entry *entry, const struct snapshot *state
         lifecycle_config_read(entry, &lifecycle, problems);
         lifecycle_config_finish(&lifecycle);
         lifecycle_security_check(entry, state, problems);
+        check_lifecycle_fields(entry, problems);
     }
     if ((flags & KIND_HOST) != 0) {
         struct host_config host;

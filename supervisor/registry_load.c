@@ -352,13 +352,27 @@ static void load_named_file(struct loader *loader, const char *path)
     free(folder);
 }
 
+/* One without entries is the wrong one, as a rule. */
+static void load_app_folder(struct loader *loader, const char *path)
+{
+    size_t n_entries = loader->entries->n, n_problems = loader->problems->n;
+
+    load_app(loader, path);
+    if (loader->entries->n == n_entries && loader->problems->n == n_problems)
+        complain(
+            loader, SEVERITY_WARNING, path,
+            "a registry is a file with version, namespace and entries, or a folder "
+            "with files _index.yaml",
+            "there are no entries");
+}
+
 static void load_path(struct loader *loader, const char *path)
 {
     if (!is_there(path))
         complain(loader, SEVERITY_ERROR, path,
                  "name a registry file or a folder of them", strerror(errno));
     else if (is_folder(path))
-        load_app(loader, path);
+        load_app_folder(loader, path);
     else if (is_pack(path))
         load_pack(loader, path);
     else

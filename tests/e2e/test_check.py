@@ -106,6 +106,42 @@ entries:
         "take it out"]
 
 
+def test_unknown_fields_of_pools_and_lifecycles_are_warnings(tmp_path):
+    (tmp_path / "x.yaml").write_text("""\
+namespace: a
+entries:
+  - name: f
+    kind: function.lua
+    method: main
+    source: "return function() end"
+    pool: {tpye: static, size: 2}
+  - name: h
+    kind: process.host
+    lifecycle:
+      auto_strat: true
+      restart: {attempts: 3}
+""")
+    result = check("--config", "x.yaml", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stderr.splitlines() == [
+        "x.yaml:7:12: warning: a:f: function.lua has no field pool.tpye, ignoring it; "
+        "did you mean pool.type?",
+        "x.yaml:11:7: warning: a:h: process.host has no field lifecycle.auto_strat, "
+        "ignoring it; did you mean lifecycle.auto_start?",
+        "x.yaml:12:17: warning: a:h: process.host has no field "
+        "lifecycle.restart.attempts, ignoring it; did you mean "
+        "lifecycle.restart.max_attempts?"]
+
+
+def test_nothing_to_run_is_a_warning(tmp_path):
+    (tmp_path / "app").mkdir()
+    result = check("--config", "app", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == (
+        "app: warning: there are no entries; a registry is a file with version, namespace "
+        "and entries, or a folder with files _index.yaml\n")
+
+
 def test_modules_that_are_not_built_are_warnings_REQ_02(tmp_path):
     (tmp_path / "x.yaml").write_text("""\
 namespace: a
