@@ -26,6 +26,12 @@ def pytest_runtest_makereport(item, call):
     setattr(item, f"report_{call.when}", outcome.get_result())
 
 
+def find_orphans():
+    """Children of ours that no test started."""
+    troupe.collect_zombies()
+    return [pid for pid in troupe.children_of(os.getpid()) if pid not in troupe.Child.pids]
+
+
 def finish(supervisors, failed):
     """Checks every supervisor's end, or after a failure just clears up."""
     problems = []
@@ -39,11 +45,14 @@ def finish(supervisors, failed):
     finally:
         for one in supervisors:
             one.kill_remains()
-    troupe.collect_zombies()
-    # Orphans that end are zombies for a moment, until we reap them.
-    orphans = [pid for pid in troupe.children_of(os.getpid())
-               if "/worker" in " ".join(troupe.command_line(pid))
-               or "troupe-worker" in troupe.command_line(pid)]
+    orphans = find_orphans()
+    if orphans and not failed:
+        # Whoever was cut off from a parent that a signal ended has a moment to end, too.
+        try:
+            troupe.wait_for(lambda: not find_orphans(), what="the end of orphans")
+            orphans = []
+        except AssertionError:
+            orphans = find_orphans()
     if orphans and not failed:
         problems.append(f"orphans: {[troupe.command_line(pid) for pid in orphans]}")
     for pid in orphans:

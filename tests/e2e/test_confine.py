@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 import troupe
-from troupe import function, host, process
+from troupe import function, host, process, wait_for
 
 APP = [function("hash", """local hash, time = require("hash"), require("time")
     return {main = function()
@@ -155,7 +155,8 @@ def test_S1_memory_has_a_limit(boot):
         end}""", pool={"type": "static", "workers": 1})],
                args=["--set", "workers.memory_mb=40"])
     one.allow("worker died", "memory")
-    assert all(limit_of(pid, "Max data size") == str(40 << 20) for pid in one.workers())
+    wait_for(lambda: all(limit_of(pid, "Max data size") == str(40 << 20)
+                         for pid in one.workers()))  # once they are set up
     assert one.call("app:eat", 2) == 2
     with pytest.raises(troupe.SupctlError):
         one.call("app:eat", 60)

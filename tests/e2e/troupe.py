@@ -136,6 +136,12 @@ def collect_zombies():
 class Child(subprocess.Popen):
     """A process whose end is not waited for without a bound."""
 
+    pids = set()  # of all that tests started themselves
+
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self.pids.add(self.pid)
+
     def wait(self, timeout=CHILD_S):
         return super().wait(timeout)
 
