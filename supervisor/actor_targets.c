@@ -72,12 +72,13 @@ struct gathering {
     struct request *request;
     struct value list;
     unsigned n_pending;
-    size_t limit;    /* actors of one worker */
-    size_t n_living; /* in all those that were asked */
+    unsigned n_silent; /* workers that didn't answer in time */
+    size_t limit;      /* actors of one worker */
+    size_t n_living;   /* in all those that were asked */
     bool is_cut;
 };
 
-/* Whoever asks for it hears whether those are all: {actors, total, cut}. */
+/* Whoever asks for it hears whether those are all: {actors, total, cut, silent}. */
 static void reply_all(struct gathering *gathering)
 {
     struct value map = value_map();
@@ -85,6 +86,7 @@ static void reply_all(struct gathering *gathering)
     value_put(&map, "actors", gathering->list);
     value_put(&map, "total", value_int((int64_t)gathering->n_living));
     value_put(&map, "cut", value_bool(gathering->is_cut));
+    value_put(&map, "silent", value_int(gathering->n_silent));
     gathering->list = (struct value){0};
     request_reply(gathering->request, &map);
     value_finish(&map);
@@ -121,6 +123,8 @@ static void on_actors(void *context, uint8_t status, struct bytes result)
             found->as.list.items[i] = (struct value){0};
         }
         value_finish(&payload);
+    } else {
+        gathering->n_silent++;
     }
     end_gathering(gathering);
 }

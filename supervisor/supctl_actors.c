@@ -21,13 +21,18 @@ static void print_list(const struct supctl *ctl, const struct value *list,
 }
 
 /* On stderr: what reads our output reads rows. */
-static void say_if_cut(const struct value *answer, size_t n_shown)
+static void say_what_lacks(const struct value *answer, size_t n_shown)
 {
-    if (!value_get_bool(answer, "cut", false))
-        return;
+    long long n_silent = value_get_int(answer, "silent", 0);
+
     fflush(stdout);
-    fprintf(stderr, "supctl: the list is cut: %zu of %lld actors\n", n_shown,
-            (long long)value_get_int(answer, "total", 0));
+    if (value_get_bool(answer, "cut", false))
+        fprintf(stderr, "supctl: the list is cut: %zu of %lld actors\n", n_shown,
+                (long long)value_get_int(answer, "total", 0));
+    if (n_silent > 0)
+        fprintf(stderr,
+                "supctl: %lld worker%s did not answer in time: actors are missing\n",
+                n_silent, n_silent == 1 ? "" : "s");
 }
 
 static int run_ps(struct supctl *ctl)
@@ -47,7 +52,7 @@ static int run_ps(struct supctl *ctl)
     actors = value_get(&answer, "actors");
     if (code == EXIT_OK && actors != NULL && actors->type == VALUE_LIST) {
         print_list(ctl, actors, columns, N_ELEMENTS(columns), "no actors");
-        say_if_cut(&answer, actors->as.list.n);
+        say_what_lacks(&answer, actors->as.list.n);
     }
     value_finish(&answer);
     return code;
