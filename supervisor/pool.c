@@ -285,6 +285,24 @@ static void await_stop(struct pool *pool, void (*done)(void *context), void *con
     list_append(&pool->stop_waiters, &waiter->link);
 }
 
+bool pool_forget(struct pool *pool, const void *context)
+{
+    bool any = pool->started != NULL && pool->started_context == context;
+
+    if (any)
+        pool->started = NULL;
+    LIST_FOREACH_SAFE (node, &pool->stop_waiters) {
+        struct stop_waiter *waiter = container_of(node, struct stop_waiter, link);
+
+        if (waiter->context != context)
+            continue;
+        list_remove(node);
+        free(waiter);
+        any = true;
+    }
+    return any;
+}
+
 static void tell_stopped(struct pool *pool)
 {
     struct list waiters, *node;

@@ -123,6 +123,10 @@ void pool_start(struct pool *pool, void (*done)(void *context, const struct err 
 void pool_stop(struct pool *pool, uint64_t deadline_at_ns, void (*done)(void *context),
                void *context);
 
+/* Whoever is behind context waits for no answer to a start or stop any more. false:
+ * there was none to come. */
+bool pool_forget(struct pool *pool, const void *context);
+
 /* Takes a CALL or SPAWN (body as it came): it is sent, queued, held or failed. */
 void pool_submit(struct pool *pool, struct call *call, struct bytes body);
 

@@ -138,10 +138,13 @@ static void host_kill(struct service *service)
 static void host_forget(struct service *service)
 {
     struct host *host = service_backend_state(service);
+    struct pool *pool = find_pool(service);
 
     if (host == NULL)
         return;
     host->service = NULL;
+    if (pool != NULL && pool_forget(pool, host)) /* else it is one that was replaced */
+        host->starting = host->stopping = false;
     free_if_forgotten(host);
 }
 

@@ -534,7 +534,7 @@ def test_P5_a_storm_of_TERMs_ends_it_once(boot):
     for _ in range(50):
         running.child.send_signal(signal.SIGTERM)
     code = running.wait(20)
-    assert code in (OK, FAILED)
+    assert code in (OK, FAILED), running.output() + running.errors()
     running.expect_code(code)
 
 

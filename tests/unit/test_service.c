@@ -95,10 +95,25 @@ void pool_stop(struct pool *pool, uint64_t deadline_at_ns, void (*done)(void *co
         pool_is_up(&err);
 }
 
+bool pool_forget(struct pool *pool, const void *context)
+{
+    bool any = (pool->started != NULL && pool->started_context == context) ||
+               (pool->stopped != NULL && pool->stopped_context == context);
+
+    pool->started = NULL;
+    pool->stopped = NULL;
+    return any;
+}
+
+/* Somebody may have stopped waiting for it. */
 static void pool_is_down(void)
 {
+    void (*stopped)(void *) = host.stopped;
+
     host.state = POOL_STOPPED;
-    host.stopped(host.stopped_context);
+    host.stopped = NULL;
+    if (stopped != NULL)
+        stopped(host.stopped_context);
 }
 
 void calls_spawn_internal(struct supervisor *of, const struct origin *origin,
