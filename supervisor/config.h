@@ -1,8 +1,8 @@
 /*
  * config -- what the command line and the settings files come to.
  *
- * Settings are dotted keys ("shutdown.timeout"), one row each in config.c's table with
- * type and default; config/supervisor.yaml shows them all. Sources, later ones win:
+ * Settings are dotted keys ("shutdown.timeout"), one row each in settings.c's table;
+ * config/supervisor.yaml shows them all. Sources, later ones win:
  * /etc/troupe/supervisor.yaml, ./supervisor.yaml, ./.wippy.yaml, files named with
  * --config, --set, options of their own (--log-level). A settings file with an unknown
  * key doesn't load; .wippy.yaml, written for another program, may hold keys that we
@@ -44,10 +44,6 @@ struct config *config_create(void);
 /* Never NULL; what is wrong is added to problems. */
 struct config *config_load(const struct options *options, struct problems *problems);
 void config_destroy(struct config *config); /* NULL is fine */
-
-/* The i-th setting's key, sorted; NULL behind the last. Those without effect are none.
- */
-const char *config_setting_name(unsigned i);
 
 /* key must be a row of the table, of that type. */
 bool config_get_bool(const struct config *config, const char *key);

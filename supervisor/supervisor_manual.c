@@ -6,9 +6,9 @@
 #include "common/exit.h"
 #include "common/mem.h"
 
-#include "supervisor/config.h"
 #include "supervisor/manual.h"
 #include "supervisor/options_table.h"
+#include "supervisor/settings.h"
 
 static const struct {
     enum command command;
@@ -245,15 +245,17 @@ int supervisor_manual_run(const struct options *options)
 static void offer_settings(void *context, const char *what,
                            const struct manual_offers *offers)
 {
-    const char *key;
+    const struct setting *row;
 
     (void)context;
     if (strcmp(what, "SECTION.KEY=VALUE") != 0)
         return;
-    for (unsigned i = 0; (key = config_setting_name(i)) != NULL; i++) {
+    for (unsigned i = 0; (row = setting_at(i)) != NULL; i++) {
         char word[80];
 
-        snprintf(word, sizeof(word), "%s=", key);
+        if (!setting_counts(row))
+            continue;
+        snprintf(word, sizeof(word), "%s=", row->key);
         manual_offer(offers, word, NULL);
     }
 }

@@ -72,7 +72,7 @@ def test_the_example_settings_load_and_change_nothing():
 
 def test_the_example_settings_have_every_key():
     """The table of known keys is the source; the file has each in its section."""
-    table = read("supervisor", "config.c")
+    table = read("supervisor", "settings.c")
     table = table[table.index("settings_table[] = {"):table.index("// clang-format on")]
     rows = re.findall(r'\{"([\w.]+)",\s*SETTING_(\w+),', table)
     text = read("config", "supervisor.yaml")
