@@ -21,22 +21,24 @@ static bool is_empty(struct bytes bytes)
     return bytes.n == 3 && memcmp(bytes.data, "\0\x91\x80", 3) == 0;
 }
 
-struct context *context_create(struct bytes bytes)
+int context_create(struct bytes bytes, struct context **context_out)
 {
     struct context *context;
 
+    *context_out = NULL;
     if (bytes.n == 0 || is_empty(bytes))
-        return NULL;
+        return 0;
     context = malloc(sizeof(*context) + bytes.n);
     if (context == NULL)
-        return NULL;
+        return -1;
     context->n_refs = 1;
     context->identity = NULL;
     context->knows_identity = false;
     context->is_traced = trace_find(bytes) != NULL;
     context->n_bytes = (uint32_t)bytes.n;
     memcpy(context->data, bytes.data, bytes.n);
-    return context;
+    *context_out = context;
+    return 0;
 }
 
 struct context *context_ref(struct context *context)

@@ -32,7 +32,10 @@ struct context {
     bool is_traced;            /* proto/trace_context.h finds a trace in it */
     uint8_t data[];
 };
-struct context *context_create(struct bytes bytes); /* NULL for no bytes */
+
+/* *context_out: NULL for bytes that say nothing. -1: there is no memory; who went on
+ * without a context then would act without the identity in it. */
+int context_create(struct bytes bytes, struct context **context_out);
 struct context *context_ref(struct context *context);
 void context_unref(struct context *context);
 

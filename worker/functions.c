@@ -535,7 +535,10 @@ int functions_on_call(struct runtime *rt, struct bytes body, struct err *err)
     call.start = start_create(frame.args);
     if (call.start == NULL)
         return err_set(err, ERR_UNAVAILABLE, "no memory for the arguments of a call");
-    call.context = context_create(frame.context);
+    if (context_create(frame.context, &call.context) == -1) {
+        free(call.start);
+        return err_set(err, ERR_UNAVAILABLE, "no memory for the context of a call");
+    }
     call.call = frame.call;
     call.deadline_at_ns = frame.deadline_at_ns;
     call.function = get_function(rt->functions, frame.target);

@@ -27,26 +27,45 @@ void identity_destroy(struct identity *identity)
 /* ---- decoding, once for each context
  * ---- */
 
-static bool decode(const struct context *context, const char *key, enum value_type type,
-                   struct value *out)
+enum part { ABSENT, READ, BROKEN };
+
+static enum part decode(const struct context *context, const char *key,
+                        enum value_type type, struct value *out)
 {
     struct bytes bytes;
 
-    if (!context_find(context, key, &bytes) ||
-        value_decode(bytes.data, bytes.n, NULL, out, NULL) == -1)
-        return false;
+    if (!context_find(context, key, &bytes))
+        return ABSENT;
+    if (value_decode(bytes.data, bytes.n, NULL, out, NULL) == -1)
+        return BROKEN;
     if (out->type == type)
-        return true;
+        return READ;
     value_finish(out);
-    return false;
+    *out = (struct value){0};
+    return BROKEN;
+}
+
+/* A frame that carries what can't be read may do nothing: taken for one without an
+ * identity it might do everything. */
+static void refuse_all(struct identity *identity)
+{
+    value_finish(&identity->actor);
+    value_finish(&identity->policies);
+    identity->has_actor = identity->has_scope = true;
+    identity->actor = value_map();
+    identity->policies = value_list();
 }
 
 static struct identity *read_identity(const struct context *context)
 {
     struct identity *identity = xcalloc(1, sizeof(*identity));
+    enum part actor = decode(context, "actor", VALUE_MAP, &identity->actor);
+    enum part scope = decode(context, "scope", VALUE_LIST, &identity->policies);
 
-    identity->has_actor = decode(context, "actor", VALUE_MAP, &identity->actor);
-    identity->has_scope = decode(context, "scope", VALUE_LIST, &identity->policies);
+    identity->has_actor = actor == READ;
+    identity->has_scope = scope == READ;
+    if (actor == BROKEN || scope == BROKEN)
+        refuse_all(identity);
     if (identity->has_actor || identity->has_scope)
         return identity;
     identity_destroy(identity);

@@ -177,9 +177,13 @@ void spawn_local(struct runtime *rt, const struct spawn_request *request,
     birth->parent = request->parent;
     birth->flags = request->flags;
     birth->is_known = request->is_known;
-    birth->context = request->inherited != NULL ? context_ref(request->inherited)
-                                                : context_create(request->context);
     birth->start = start_create(request->args);
+    if (request->inherited != NULL) {
+        birth->context = context_ref(request->inherited);
+    } else if (context_create(request->context, &birth->context) == -1) {
+        free(birth->start);
+        birth->start = NULL;
+    }
     birth->messages = copy(request->messages, &birth->messages_bytes);
     birth->done = done;
     birth->done_context = context;

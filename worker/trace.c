@@ -82,8 +82,7 @@ void trace_enter_process(struct actor *actor)
 
     if (trace == NULL)
         return;
-    own = context_create(context_bytes(actor->context));
-    if (own == NULL)
+    if (context_create(context_bytes(actor->context), &own) == -1)
         return;
     trace_set_span(own->data + (trace - actor->context->data), trace_new_span());
     context_unref(actor->context);
@@ -158,7 +157,7 @@ static struct context *context_for(const struct actor *actor, const uint8_t *tex
 
     buf_init(&buf, 0);
     if (trace_put(&buf, context_bytes(actor->context), text))
-        context = context_create(buf_bytes(&buf));
+        context_create(buf_bytes(&buf), &context);
     buf_finish(&buf);
     if (context == NULL || context->is_traced)
         return context;

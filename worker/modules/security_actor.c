@@ -42,6 +42,17 @@ bool security_push_actor(lua_State *L, struct bytes actor)
     return id != NULL;
 }
 
+/* Whoever has this identity later must be able to read it, or may do nothing. */
+static void check_readable(lua_State *L, struct bytes actor)
+{
+    struct value decoded;
+    struct err err;
+
+    if (value_decode(actor.data, actor.n, NULL, &decoded, &err) == -1)
+        luaL_error(L, "the actor's meta: %s", err.text);
+    value_finish(&decoded);
+}
+
 void security_make_actor(lua_State *L)
 {
     struct buf *out = &actor_current(L)->vm->rt->scratch;
@@ -59,6 +70,7 @@ void security_make_actor(lua_State *L)
         plain_append_map(out, 0);
     else if (plain_encode_fields(L, meta, out, &err) == -1)
         luaL_error(L, "the actor's meta: %s", err.text);
+    check_readable(L, buf_bytes(out));
     lua_pop(L, 1);
     lua_pushlstring(L, (const char *)buf_head(out), buf_len(out));
     make(L);

@@ -61,6 +61,13 @@ case("S-41 an actor keeps id and meta", function(t)
     t.eq(next(security.new_actor("bob"):meta()), nil)
 end)
 
+-- The callee of such an actor could not tell who it is, and a scope alone binds nobody.
+case("S-2 an actor whose meta nobody could read is not made", function(t)
+    t.raises("the actor's meta", security.new_actor, "eve", {["role\0"] = "x"})
+    t.raises("the actor's meta", security.new_actor, "eve", {a = {["\0"] = 1}})
+    t.eq(security.new_actor("ann", {a = "\0", ["\xff"] = "\xfe"}):meta().a, "\0")
+end)
+
 case("S-40 wrong arguments raise", function(t)
     t.raises("string expected", security.can, nil, "x")
     t.raises("string expected", security.can, "x", {})
