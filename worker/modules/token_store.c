@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -145,7 +146,8 @@ static bool is_allowed(lua_State *L, const char *action, const char *key,
 /* ---- create
  * ------------------------------------------------------------------------- */
 
-/* A duration that may begin with days ("7d", "1d12h"). */
+/* A duration that may begin with days ("7d", "1d12h"), rounded up: what is shorter than
+ * a millisecond must not become 0, which means the store's own. */
 static bool parse_expiration(const char *text, size_t n, int64_t *ms_out)
 {
     char why[DURATION_ERROR_BYTES];
@@ -160,7 +162,7 @@ static bool parse_expiration(const char *text, size_t n, int64_t *ms_out)
         at++;
     if (at < n && !duration_parse(text + at, n - at, &ns, why))
         return false;
-    *ms_out = days * DAY_MS + ns / 1000000;
+    *ms_out = days * DAY_MS + ns / 1000000 + (ns % 1000000 != 0);
     return n != 0 && ns >= 0;
 }
 
@@ -177,7 +179,7 @@ static bool read_expiration(lua_State *L, int idx, int64_t *ms)
         break;
     case LUA_TNUMBER:
         readable = lua_tonumber(L, -1) >= 0 && lua_tonumber(L, -1) < 1e15;
-        given = readable ? (int64_t)lua_tonumber(L, -1) : 0;
+        given = readable ? (int64_t)ceil(lua_tonumber(L, -1)) : 0;
         break;
     case LUA_TSTRING:
         lua_tolstring(L, -1, &n);

@@ -60,7 +60,7 @@ bool token_split(struct bytes token, struct bytes key, struct bytes *first_out)
     const uint8_t *dot;
 
     *first_out = token;
-    if (token.n == 0)
+    if (token.n == 0 || token.n > TOKEN_TEXT_MAX)
         return false;
     if (key.n == 0)
         return true;

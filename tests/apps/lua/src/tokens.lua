@@ -54,6 +54,8 @@ case("S-54 what is no token", function(t)
     t.fails("Internal", "revoke token: token not found", tokens:revoke("abc.def"))
     local _, none, err = store("plain_tokens"):validate("abc")
     t.fails("Internal", "validate token: token not found", none, err)
+    _, none, err = store("plain_tokens"):validate(("x"):rep(5000))
+    t.fails("Internal", "validate token: invalid token format", none, err)
 end)
 
 case("S-53 expiration", function(t)
@@ -67,10 +69,12 @@ case("S-53 expiration", function(t)
     t.eq(tokens:validate(lives(0)):id(), "ann")
     t.eq(tokens:validate(lives(60000)):id(), "ann")
     t.eq(tokens:validate(lives(60000.5)):id(), "ann")
-    local short = lives("10ms")
+    local short = {lives("10ms"), lives("1us"), lives(0.25)}
     time.sleep("20ms")
-    local _, none, err = tokens:validate(short)
-    t.fails("Internal", "validate token: token not found", none, err)
+    for _, token in ipairs(short) do
+        local _, none, err = tokens:validate(token)
+        t.fails("Internal", "validate token: token not found", none, err)
+    end
     for _, bad in ipairs{"soon", "", "d", "7d!", -1, true} do
         t.fails("Invalid", "invalid expiration format",
             tokens:create(ann(), security.new_scope(), {expiration = bad}))
