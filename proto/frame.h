@@ -23,7 +23,7 @@
 
 struct err;
 
-#define PROTO_VERSION           4
+#define PROTO_VERSION           5
 #define FRAME_HEADER_BYTES      6
 #define FRAME_MAX_BYTES_DEFAULT (64u << 20)
 #define STR_MAX_BYTES           65535

@@ -211,8 +211,12 @@ struct call *calls_open_within(struct calls *calls, const struct origin *origin,
     if (is_earlier)
         deadline_at_ns = now_ns + timeout_ns;
     call = calls_open(calls, origin, FRAME_CALL, deadline_at_ns, err);
-    if (call != NULL && is_earlier)
-        call->opened_at_ns = now_ns; /* so that errors name just what was asked for */
+    /* So that errors name just what was asked for. A worker's call may have been held
+     * before; else whoever would hear of its own later end is past its deadline, too.
+     */
+    if (call != NULL &&
+        (is_earlier || (timeout_ns != 0 && origin->type == ORIGIN_WORKER)))
+        call->opened_at_ns = deadline_at_ns - timeout_ns;
     return call;
 }
 
@@ -387,16 +391,28 @@ void call_send_parked(struct calls *calls, struct call *call, struct worker *cal
     free(last);
 }
 
-void call_hold(struct calls *calls, struct call *call, struct bytes body)
+void call_hold(struct calls *calls, struct call *call, const char *queue,
+               struct bytes body)
 {
     struct conn *conn = origin_conn(&call->origin);
-    uint64_t deadline_at_ns = call->due_at_ns;
     struct buf *out = conn_out(conn);
+    struct frame_hold frame = {.call = call->origin.call,
+                               .deadline_at_ns = call->due_at_ns,
+                               .queue = bytes_of_text(queue),
+                               .body = body};
 
     assert(call->state == CALL_QUEUED && call->type == FRAME_CALL);
     calls_close(calls, call);
-    if (conn_forward(conn, FRAME_HOLD, body) && deadline_at_ns != 0)
-        wire_put_u64(out->data + out->end - body.n + CALL_DEADLINE_AT, deadline_at_ns);
+    if (conn_is_closed(conn))
+        return;
+    if (!frame_encode_hold(out, &frame)) {
+        conn_shutdown(conn); /* it reads too slowly, as in conn_forward() */
+        return;
+    }
+    if (frame.deadline_at_ns != 0)
+        wire_put_u64(out->data + out->end - body.n + CALL_DEADLINE_AT,
+                     frame.deadline_at_ns);
+    conn_wrote(conn);
 }
 
 void calls_forward(struct calls *calls, const struct origin *origin, uint8_t type,
@@ -657,12 +673,32 @@ void calls_worker_stops_answering(struct calls *calls, struct worker *worker,
 /* ---- due times ---------------------------------------------------------------------
  */
 
-static void on_due(struct calls *calls, struct call *call)
+static void time_out(struct calls *calls, struct call *call)
 {
     char text[DURATION_TEXT_BYTES];
     struct err err;
     uint64_t ms;
 
+    ms = call->due_at_ns > call->opened_at_ns
+             ? (call->due_at_ns - call->opened_at_ns + 999999) / 1000000
+             : 0;
+    duration_format(text, (int64_t)ms * 1000000);
+    err_set(&err, ERR_TIMEOUT, "function execution timed out after %s", text);
+    calls_set_due(calls, call, 0);
+    withdraw(calls, call, &err);
+}
+
+bool call_is_too_late(struct calls *calls, struct call *call)
+{
+    assert(call->state == CALL_QUEUED && list_empty(&call->to));
+    if (call->due_at_ns == 0 || (uint64_t)clock_monotonic_ns() < call->due_at_ns)
+        return false;
+    time_out(calls, call);
+    return true;
+}
+
+static void on_due(struct calls *calls, struct call *call)
+{
     if (calls_is_next_attempt_due(call)) {
         calls_try_again(calls, call);
         return;
@@ -671,13 +707,7 @@ static void on_due(struct calls *calls, struct call *call)
         calls_check_grace(calls, call);
         return;
     }
-    ms = call->due_at_ns > call->opened_at_ns
-             ? (call->due_at_ns - call->opened_at_ns + 999999) / 1000000
-             : 0;
-    duration_format(text, (int64_t)ms * 1000000);
-    err_set(&err, ERR_TIMEOUT, "function execution timed out after %s", text);
-    calls_set_due(calls, call, 0);
-    withdraw(calls, call, &err);
+    time_out(calls, call);
 }
 
 static void arm_timer(struct calls *calls)

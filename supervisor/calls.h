@@ -211,9 +211,13 @@ void call_answer(struct calls *calls, struct call *call, uint8_t status,
  * that no callee has. */
 void call_fail(struct calls *calls, struct call *call, const struct err *err);
 
-/* Gives it back to the worker that asked (HOLD); only for a CALL that was just opened.
- */
-void call_hold(struct calls *calls, struct call *call, struct bytes body);
+/* Gives it back to the worker that asked (HOLD), until RESUME names that queue; only
+ * for a CALL that was just opened. */
+void call_hold(struct calls *calls, struct call *call, const char *queue,
+               struct bytes body);
+
+/* Is the deadline of a call that nobody has yet over? Then it has been answered. */
+bool call_is_too_late(struct calls *calls, struct call *call);
 
 /* open + send in one: a request that needs no pool (WATCH, SIGNAL, SPAWN). */
 void calls_forward(struct calls *calls, const struct origin *origin, uint8_t type,

@@ -189,7 +189,7 @@ static void queue_or_hold(struct pool *pool, struct call *call, struct bytes bod
                call->hop == NULL) {
         struct worker *worker = call->origin.who.worker;
 
-        call_hold(calls, call, body);
+        call_hold(calls, call, pool->spec.entry, body);
         pool_queue_held(&pool->queue, worker);
         return;
     } else {
@@ -203,6 +203,8 @@ void pool_submit(struct pool *pool, struct call *call, struct bytes body)
     struct worker *worker;
     struct err err;
 
+    if (call_is_too_late(pool->pools->sup->calls, call))
+        return;
     if (refusal(pool, &err) == -1) {
         call_fail(pool->pools->sup->calls, call, &err);
         return;
@@ -213,6 +215,7 @@ void pool_submit(struct pool *pool, struct call *call, struct bytes body)
     } else {
         bool was_busy = worker->n_busy != 0;
 
+        pool_queue_use_grant(&pool->queue, &call->origin);
         call->pool = pool;
         note_given(pool, worker);
         call_send(pool->pools->sup->calls, call, worker, body);
@@ -502,6 +505,11 @@ const struct snapshot *pool_view(const struct pool *pool)
 struct list *pool_workers(struct pool *pool)
 {
     return &pool->workers;
+}
+
+void pool_unhold(struct pool *pool, struct worker *worker, uint32_t n)
+{
+    pool_queue_unhold(&pool->queue, worker, n);
 }
 
 uint32_t pool_count_busy(const struct pool *pool)

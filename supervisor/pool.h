@@ -130,6 +130,9 @@ bool pool_forget(struct pool *pool, const void *context);
 /* Takes a CALL or SPAWN (body as it came): it is sent, queued, held or failed. */
 void pool_submit(struct pool *pool, struct call *call, struct bytes body);
 
+/* So many of the calls that the worker holds for this pool have stopped waiting. */
+void pool_unhold(struct pool *pool, struct worker *worker, uint32_t n);
+
 enum pool_state pool_state(const struct pool *pool);
 enum pool_kind pool_kind(const struct pool *pool);
 enum pool_use pool_use(const struct pool *pool);

@@ -16,9 +16,9 @@ struct holder {
     uint32_t n_granted; /* by RESUME, not yet used */
 };
 
-void pool_queue_init(struct pool_queue *queue, const char *target, uint32_t max)
+void pool_queue_init(struct pool_queue *queue, const char *name, uint32_t max)
 {
-    *queue = (struct pool_queue){.max = max, .target = target};
+    *queue = (struct pool_queue){.max = max, .name = name};
     list_init(&queue->calls);
     list_init(&queue->holders);
 }
@@ -43,8 +43,13 @@ void pool_queue_forget_worker(struct worker *worker)
 {
     struct list *node;
 
-    while ((node = list_first(&worker->holders)) != NULL)
-        free_holder(container_of(node, struct holder, in_worker));
+    while ((node = list_first(&worker->holders)) != NULL) {
+        struct holder *holder = container_of(node, struct holder, in_worker);
+        struct pool_queue *queue = holder->queue;
+
+        free_holder(holder);
+        pool_queue_resume(queue);
+    }
 }
 
 static struct holder *find_holder(const struct pool_queue *queue,
@@ -64,21 +69,33 @@ static bool has_room(const struct pool_queue *queue)
     return queue->n < queue->max && queue->n_bytes < POOL_QUEUE_MAX_BYTES;
 }
 
-bool pool_queue_admits(struct pool_queue *queue, const struct origin *origin)
+static void free_if_done(struct holder *holder)
+{
+    if (holder->n_held == 0 && holder->n_granted == 0)
+        free_holder(holder);
+}
+
+bool pool_queue_use_grant(struct pool_queue *queue, const struct origin *origin)
 {
     struct holder *holder;
 
-    if (!has_room(queue))
+    if (list_empty(&queue->holders) || origin->type != ORIGIN_WORKER)
         return false;
-    if (origin->type != ORIGIN_WORKER || list_empty(&queue->holders))
-        return true;
     holder = find_holder(queue, origin->who.worker);
     if (holder == NULL || holder->n_granted == 0)
-        return queue->n_held == 0;
+        return false;
     holder->n_granted--;
-    if (holder->n_held == 0 && holder->n_granted == 0)
-        free_holder(holder);
+    free_if_done(holder);
     return true;
+}
+
+bool pool_queue_admits(struct pool_queue *queue, const struct origin *origin)
+{
+    bool granted = pool_queue_use_grant(queue, origin);
+
+    if (!has_room(queue))
+        return false;
+    return granted || queue->n_held == 0 || origin->type != ORIGIN_WORKER;
 }
 
 void pool_queue_added(struct pool_queue *queue, uint32_t body_bytes)
@@ -119,8 +136,7 @@ void pool_queue_held(struct pool_queue *queue, struct worker *worker)
 
 static void grant(struct holder *holder, uint32_t n)
 {
-    struct frame_resume frame = {.n = n,
-                                 .target = bytes_of_text(holder->queue->target)};
+    struct frame_resume frame = {.n = n, .queue = bytes_of_text(holder->queue->name)};
     struct conn *conn = holder->worker->conn;
 
     holder->queue->n_held -= n;
@@ -162,6 +178,23 @@ void pool_queue_resume(struct pool_queue *queue)
         return;
     while (queue->n_held != 0 && n_free != 0)
         n_free = share_out(queue, n_free);
+}
+
+void pool_queue_unhold(struct pool_queue *queue, struct worker *worker, uint32_t n)
+{
+    struct holder *holder = find_holder(queue, worker);
+    uint32_t n_held;
+
+    if (holder == NULL)
+        return;
+    n_held = n < holder->n_held ? n : holder->n_held;
+    holder->n_held -= n_held;
+    queue->n_held -= n_held;
+    /* The rest of them got their RESUME while this was under way. */
+    n -= n_held;
+    holder->n_granted -= n < holder->n_granted ? n : holder->n_granted;
+    free_if_done(holder);
+    pool_queue_resume(queue);
 }
 
 void pool_queue_resume_all(struct pool_queue *queue)

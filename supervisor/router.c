@@ -297,6 +297,20 @@ static int on_free(struct supervisor *sup, struct worker *from, struct bytes bod
     return calls_on_free(sup->calls, from, body, err);
 }
 
+static int on_unhold(struct supervisor *sup, struct worker *from, struct bytes body,
+                     struct err *err)
+{
+    struct frame_unhold frame;
+    struct pool *pool;
+
+    if (frame_decode_unhold(body, &frame, err) == -1)
+        return -1;
+    pool = pools_find(sup->pools, frame.queue.data, frame.queue.n);
+    if (pool != NULL)
+        pool_unhold(pool, from, frame.n);
+    return 0;
+}
+
 static void cancel(struct supervisor *sup, const struct origin *origin)
 {
     if (!calls_cancel(sup->calls, origin) && !router_spawn_cancel(sup, origin))
@@ -460,19 +474,13 @@ static int on_log(struct supervisor *sup, struct worker *from, struct bytes body
 
 static int (*const routes[UINT8_MAX + 1])(struct supervisor *sup, struct worker *from,
                                           struct bytes body, struct err *err) = {
-    [FRAME_CALL] = on_call,
-    [FRAME_REPLY] = on_reply,
-    [FRAME_CANCEL] = on_cancel,
-    [FRAME_FREE] = on_free,
-    [FRAME_SEND_TRACED] = on_send_traced,
-    [FRAME_SEND] = on_send,
-    [FRAME_SPAWN] = on_spawn,
-    [FRAME_WATCH] = on_watch,
-    [FRAME_EXIT] = on_exit_frame,
-    [FRAME_GONE] = on_gone,
-    [FRAME_SIGNAL] = on_signal,
-    [FRAME_EVENT] = on_event,
-    [FRAME_LOG] = on_log,
+    [FRAME_CALL] = on_call,     [FRAME_REPLY] = on_reply,
+    [FRAME_CANCEL] = on_cancel, [FRAME_FREE] = on_free,
+    [FRAME_UNHOLD] = on_unhold, [FRAME_SEND_TRACED] = on_send_traced,
+    [FRAME_SEND] = on_send,     [FRAME_SPAWN] = on_spawn,
+    [FRAME_WATCH] = on_watch,   [FRAME_EXIT] = on_exit_frame,
+    [FRAME_GONE] = on_gone,     [FRAME_SIGNAL] = on_signal,
+    [FRAME_EVENT] = on_event,   [FRAME_LOG] = on_log,
 };
 
 int router_on_worker_frame(struct supervisor *sup, struct worker *from, uint8_t type,

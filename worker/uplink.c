@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "common/err.h"
-#include "common/list.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/conn.h"
@@ -13,6 +12,7 @@
 #include "worker/actor.h"
 #include "worker/functions.h"
 #include "worker/groups.h"
+#include "worker/held.h"
 #include "worker/inbound.h"
 #include "worker/peers.h"
 #include "worker/role.h"
@@ -25,15 +25,7 @@ struct pending {
     uint32_t generation;
     uint32_t next_free;
     bool in_use;
-};
-
-/* A call that the supervisor had no place for yet: the body of its CALL frame. */
-struct held {
-    struct list node;
-    uint64_t call;
-    struct bytes target; /* points into body */
-    size_t n_bytes;
-    uint8_t body[];
+    bool canceled; /* the supervisor has been told */
 };
 
 struct uplink {
@@ -41,7 +33,7 @@ struct uplink {
     struct conn *conn;
     struct pending *pending;
     uint32_t n_pending, first_free; /* index 0 is never used */
-    struct list held;
+    struct held *held;
 };
 
 struct conn *uplink_conn(struct uplink *uplink)
@@ -76,6 +68,7 @@ uint64_t uplink_expect(struct uplink *uplink, uplink_done *done, void *context)
     pending->done = done;
     pending->context = context;
     pending->in_use = true;
+    pending->canceled = false;
     pending->generation++;
     return (uint64_t)pending->generation << 32 | index;
 }
@@ -107,36 +100,22 @@ void uplink_unexpect(struct uplink *uplink, uint64_t call)
         release(uplink, pending);
 }
 
-static struct held *find_held(struct uplink *uplink, uint64_t call)
-{
-    LIST_FOREACH (node, &uplink->held) {
-        struct held *held = container_of(node, struct held, node);
-
-        if (held->call == call)
-            return held;
-    }
-    return NULL;
-}
-
 void uplink_forget(struct uplink *uplink, uint64_t call, bool cancel)
 {
     struct pending *pending = find_pending(uplink, call);
-    struct held *held = find_held(uplink, call);
+    struct frame_cancel frame = {.call = call};
 
     if (pending == NULL)
         return;
-    if (held != NULL) { /* the supervisor doesn't know it any more */
-        list_remove(&held->node);
-        free(held);
+    pending->done = NULL;
+    if (!cancel)
+        return;
+    if (held_drop(uplink->held, call)) { /* the supervisor doesn't know it any more */
         release(uplink, pending);
         return;
     }
-    pending->done = NULL;
-    if (cancel) {
-        struct frame_cancel frame = {.call = call};
-
-        uplink_wrote(uplink, frame_encode_cancel(conn_out(uplink->conn), &frame));
-    }
+    pending->canceled = true;
+    uplink_wrote(uplink, frame_encode_cancel(conn_out(uplink->conn), &frame));
 }
 
 static void wake_with_reply(void *context, uint8_t status, struct bytes result)
@@ -259,55 +238,29 @@ static int on_reply(struct runtime *rt, struct bytes body, struct err *err)
 static int on_hold(struct runtime *rt, struct bytes body, struct err *err)
 {
     struct frame_hold frame;
-    struct held *held;
+    struct pending *pending;
 
     if (frame_decode_hold(body, &frame, err) == -1)
         return -1;
-    if (find_pending(rt->uplink, frame.call) == NULL)
+    pending = find_pending(rt->uplink, frame.call);
+    if (pending == NULL)
         return err_set(err, ERR_INVALID, "HOLD of a call that was never made");
-    held = malloc(sizeof(*held) + body.n);
-    if (held == NULL)
-        return err_set(err, ERR_UNAVAILABLE, "no memory for a held call");
-    memcpy(held->body, body.data, body.n);
-    held->n_bytes = body.n;
-    held->call = frame.call;
-    held->target =
-        (struct bytes){held->body + (frame.target.data - body.data), frame.target.n};
-    list_append(&rt->uplink->held, &held->node);
+    if (held_add(rt->uplink->held, &frame, err) == -1)
+        return -1;
+    if (pending->canceled) { /* it came too late for the supervisor */
+        held_drop(rt->uplink->held, frame.call);
+        release(rt->uplink, pending);
+    }
     return 0;
-}
-
-static void resend(struct uplink *uplink, struct held *held)
-{
-    struct pending *pending = find_pending(uplink, held->call);
-
-    list_remove(&held->node);
-    if (pending != NULL && pending->done == NULL)
-        release(uplink, pending);
-    else
-        conn_forward(uplink->conn, FRAME_CALL,
-                     (struct bytes){held->body, held->n_bytes});
-    free(held);
 }
 
 static int on_resume(struct runtime *rt, struct bytes body, struct err *err)
 {
     struct frame_resume frame;
-    uint32_t n = 0;
 
     if (frame_decode_resume(body, &frame, err) == -1)
         return -1;
-    LIST_FOREACH_SAFE (node, &rt->uplink->held) {
-        struct held *held = container_of(node, struct held, node);
-
-        if (n == frame.n)
-            break;
-        if (held->target.n == frame.target.n &&
-            memcmp(held->target.data, frame.target.data, frame.target.n) == 0) {
-            resend(rt->uplink, held);
-            n++;
-        }
-    }
+    held_resume(rt->uplink->held, frame.queue, frame.n);
     return 0;
 }
 
@@ -365,22 +318,20 @@ struct uplink *uplink_create(struct runtime *rt, int fd)
     struct conn_limits limits = conn_limits_default;
     struct uplink *uplink = xcalloc(1, sizeof(*uplink));
 
-    limits.takes_fds = true;  /* MAPPED brings one */
+    limits.takes_fds = true;                   /* MAPPED brings one */
+    limits.frame_max_bytes += UINT16_MAX + 16; /* HOLD is a CALL and more */
     limits.out_max_bytes = 0; /* bounded by what the app has: each call waits for one */
     uplink->rt = rt;
-    list_init(&uplink->held);
     uplink->conn = conn_create(&rt->conns, fd, &limits, &callbacks, rt);
+    uplink->held = held_create(rt->loop, uplink->conn);
     return uplink;
 }
 
 void uplink_destroy(struct uplink *uplink)
 {
-    struct list *node;
-
     if (uplink == NULL)
         return;
-    while ((node = list_take_first(&uplink->held)) != NULL)
-        free(container_of(node, struct held, node));
+    held_destroy(uplink->held);
     conn_destroy(uplink->conn);
     free(uplink->pending);
     free(uplink);

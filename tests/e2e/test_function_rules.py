@@ -273,3 +273,86 @@ def test_F48_calls_that_a_removed_pool_has_accepted_are_run(boot):
     assert failure(one, "app:f", 9).message == "no handler registered for target"
     assert sorted(json.loads(call.communicate(timeout=60)[0]) for call in calls) == \
         [0, 1, 2, 3]
+
+
+# ---- full queues (F-48)
+
+# One slot, one place in the queue; what comes after that is held by the caller's worker.
+NARROW = {**ONE, "buffer": 1}
+HOLDERS = [
+    function("narrow", """return {main = function(d, n) time.sleep(d) return n end}""",
+             modules=["time"], pool=NARROW),
+    function("counts", """local n = 0
+        return {main = function() n = n + 1 time.sleep("5ms") return n end}""",
+             modules=["time"], pool=NARROW),
+    {"name": "mod", "kind": "module.lua", "modules": ["time"], "pool": NARROW,
+     "source": """return {double = function(n) time.sleep("5ms") return 2 * n end}"""},
+    *[function(name, """local fs = {}
+        return {main = function(what, n)
+            if what == "start" then
+                for i = 1, n do fs[i] = funcs.async("app:narrow", "50ms", i) end
+            elseif what == "forget" then
+                for i = 1, n do funcs.async("app:counts") end
+            elseif what == "methods" then
+                local sum = 0
+                for i = 1, n do fs[i] = funcs.async("app:mod.double", i) end
+                for i = 1, n do sum = sum + fs[i]:response():receive():data() end
+                return sum
+            elseif what == "late" then
+                fs[1], fs[2] = funcs.async("app:narrow", "1h"), funcs.async("app:narrow", 1)
+                time.sleep("1ms")
+                local _, err = funcs.new():with_options({timeout = "50ms"})
+                    :call("app:narrow", "1ms")
+                fs[1]:cancel()
+                return err:kind() .. " " .. err:message()
+            elseif what == "cancel all" then
+                for i = 1, n do fs[i] = funcs.async("app:narrow", "20ms", i) end
+                time.sleep("5ms")
+                for i = 3, n do fs[i]:cancel() end
+                return fs[1]:response():receive():data() + fs[2]:response():receive():data()
+            elseif what == "sum" then
+                local sum = 0
+                for i = 1, n do fs[i] = funcs.async("app:narrow", "1ms", i) end
+                for i = 1, n do sum = sum + fs[i]:response():receive():data() end
+                return sum
+            end
+        end}""", modules=["funcs", "time"], pool=ONE) for name in ("one", "other")],
+]
+
+
+@pytest.fixture(scope="module")
+def holders(boot_shared):
+    return boot_shared(HOLDERS)
+
+
+def test_F48_a_deadline_ends_the_waiting_for_a_place(holders):
+    assert holders.call("app:one", "late", timeout="20s") == \
+        "Timeout function execution timed out after 50ms"
+
+
+def test_F33_F48_unawaited_calls_outlive_their_caller_in_front_of_a_full_queue(holders):
+    holders.call("app:one", "forget", 20)
+    wait_for(lambda: holders.pool("app:counts")["n_calls_done"] == 20)
+    assert holders.call("app:counts") == 21
+
+
+def test_F48_methods_of_a_module_wait_for_a_place(holders):
+    assert holders.call("app:one", "methods", 20, timeout="20s") == 420
+
+
+def test_F48_what_was_cancelled_while_it_waited_blocks_nobody(holders):
+    assert holders.call("app:one", "cancel all", 50) == 3
+    assert holders.pool("app:narrow")["n_held"] == 0
+    assert holders.call("app:other", "sum", 5, timeout="20s") == 15
+
+
+def test_F48_a_caller_that_dies_while_it_waits_blocks_nobody(boot):
+    one = boot(HOLDERS)
+    one.allow("worker")
+    one.call("app:one", "start", 20)
+    wait_for(lambda: one.pool("app:narrow")["n_held"] >= 10)
+    call = one.call_in_background("app:other", "sum", 5)
+    wait_for(lambda: one.pool("app:narrow")["n_held"] >= 15)
+    one.kill_worker("app:one")
+    assert call.communicate(timeout=30)[0].strip() == "15"
+    wait_for(lambda: one.pool("app:narrow")["n_held"] == 0)

@@ -188,7 +188,7 @@ static void do_unknown_frame(uint64_t call, const struct value *arg)
 
 static void do_supervisors_frame(uint64_t call, const struct value *arg)
 {
-    struct frame_resume frame = {.n = 1, .target = bytes_of_text("app:f")};
+    struct frame_resume frame = {.n = 1, .queue = bytes_of_text("app:f")};
 
     (void)call, (void)arg;
     frame_encode_resume(&out, &frame);

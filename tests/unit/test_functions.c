@@ -695,9 +695,25 @@ END_TEST
 
 /* ---- held calls ---- */
 
+/* So many held calls have stopped waiting. */
+static void assert_unheld(struct bench *bench, unsigned n)
+{
+    struct bench_frame *kept;
+    struct frame_unhold frame;
+    unsigned n_unheld = 0;
+
+    while ((kept = bench_take(bench, FRAME_UNHOLD)) != NULL) {
+        ck_assert_int_eq(frame_decode_unhold(kept->body, &frame, NULL), 0);
+        ck_assert(bytes_equal_text(frame.queue, "t:f"));
+        n_unheld += frame.n;
+        free(kept);
+    }
+    ck_assert_uint_eq(n_unheld, n);
+}
+
 START_TEST(functions_are_called_again_when_the_queue_has_room)
 {
-    struct frame_resume resume = {.n = 1, .target = bytes_of_text("t:f")};
+    struct frame_resume resume = {.n = 1, .queue = bytes_of_text("t:f")};
     struct bench bench;
     struct buf buf;
     uint64_t pid;
@@ -711,6 +727,7 @@ START_TEST(functions_are_called_again_when_the_queue_has_room)
     pid = bench_spawn(&bench, "t:caller", NULL);
     bench_settle(&bench);
     bench.holds_calls = false;
+    assert_unheld(&bench, 1);
     buf_init(&buf, 0);
     for (int i = 0; i < 3; i++) {
         buf_clear(&buf);
@@ -721,6 +738,29 @@ START_TEST(functions_are_called_again_when_the_queue_has_room)
     }
     buf_finish(&buf);
     ck_assert_str_eq(bench_await_exit(&bench, pid), "3");
+    bench_end(&bench);
+}
+END_TEST
+
+/* F-33: a future that is cancelled while its call is held leaves at once. */
+START_TEST(functions_let_go_of_held_calls_that_are_cancelled)
+{
+    struct bench bench;
+    uint64_t pid;
+
+    bench_begin(&bench, NULL);
+    add(&bench, "t:f", "return function(v) return v end");
+    bench_add(&bench, "t:caller", "process.lua", MODULES,
+              "return {main = function() local f = {} "
+              "for i = 1, 3 do f[i] = funcs.async('t:f', i) end "
+              "time.sleep('1ms') f[2]:cancel() time.sleep('1ms') end}");
+    bench.holds_calls = true;
+    pid = bench_spawn(&bench, "t:caller", NULL);
+    bench_settle(&bench);
+    assert_unheld(&bench, 0);
+    bench_await_exit(&bench, pid);
+    bench_settle(&bench);
+    assert_unheld(&bench, 3); /* a process takes along what it has called */
     bench_end(&bench);
 }
 END_TEST
@@ -779,6 +819,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, functions_hand_on_their_deadline);
     tcase_add_loop_test(tc, functions_give_futures, 0, N_ELEMENTS(futures));
     tcase_add_test(tc, functions_called_in_a_loop_keep_the_caller_small);
+    tcase_add_test(tc, functions_let_go_of_held_calls_that_are_cancelled);
     tcase_add_test(tc, functions_refuse_what_no_frame_holds);
     tcase_add_test(tc, functions_are_called_again_when_the_queue_has_room);
 }

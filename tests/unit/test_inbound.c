@@ -47,10 +47,10 @@ static void encode(uint8_t type, struct buf *out)
         break;
     case FRAME_HOLD:
         frame_encode_hold(out,
-                          &(struct frame_hold){.call = 9, .target = id, .args = args});
+                          &(struct frame_hold){.call = 9, .queue = id, .body = args});
         break;
     case FRAME_RESUME:
-        frame_encode_resume(out, &(struct frame_resume){.n = 1, .target = id});
+        frame_encode_resume(out, &(struct frame_resume){.n = 1, .queue = id});
         break;
     case FRAME_SEND:
         frame_encode_send(

@@ -201,6 +201,19 @@ static void on_request(struct bench *bench, uint8_t type, struct bytes body)
     reply(bench, call, 0, bench->answers_with);
 }
 
+/* The queue is named like the target. */
+static void send_hold(struct bench *bench, const struct frame_call *call,
+                      struct bytes body)
+{
+    struct frame_hold hold = {.call = call->call,
+                              .deadline_at_ns = call->deadline_at_ns,
+                              .queue = call->target,
+                              .body = body};
+
+    ck_assert(frame_encode_hold(conn_out(bench->conn), &hold));
+    conn_wrote(bench->conn);
+}
+
 static void on_call(struct bench *bench, struct bytes body)
 {
     struct frame_call frame;
@@ -218,7 +231,7 @@ static void on_call(struct bench *bench, struct bytes body)
         return;
     if (bench->holds_calls) {
         map_remove_number(&bench->open, frame.call);
-        bench_send(bench, FRAME_HOLD, body);
+        send_hold(bench, &frame, body);
     } else if (!is_known(bench, frame.target))
         reply_error(bench, frame.call, ERR_NOT_FOUND,
                     "no handler registered for target");
