@@ -35,7 +35,8 @@ static size_t count_edits(const char *a, size_t n_a, const char *b, size_t n_b)
     return last[n_b];
 }
 
-const char *nearest_find(const char *text, const char *const *names, size_t n_names)
+static const char *find_within(const char *text, const char *const *names,
+                               size_t n_names, size_t (*most_edits)(size_t n_bytes))
 {
     size_t n_text = strlen(text), best = (size_t)-1;
     const char *found = NULL;
@@ -49,10 +50,33 @@ const char *nearest_find(const char *text, const char *const *names, size_t n_na
         if (n == 0 || n > NAME_MAX_BYTES)
             continue;
         edits = count_edits(text, n_text, names[i], n);
-        if (edits < best && edits <= (n + 2) / 3) {
+        if (edits < best && edits <= most_edits(n)) {
             best = edits;
             found = names[i];
         }
     }
     return found;
+}
+
+static size_t a_third(size_t n_bytes)
+{
+    return (n_bytes + 2) / 3;
+}
+
+static size_t a_slip(size_t n_bytes)
+{
+    return n_bytes < 8 ? 1 : 2;
+}
+
+const char *nearest_find(const char *text, const char *const *names, size_t n_names)
+{
+    return find_within(text, names, n_names, a_third);
+}
+
+const char *nearest_find_slip(const char *text, const char *const *names,
+                              size_t n_names)
+{
+    const char *found = find_within(text, names, n_names, a_slip);
+
+    return found != NULL && found[0] == text[0] ? found : NULL;
 }

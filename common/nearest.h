@@ -8,4 +8,9 @@
  * become; NULL when none is close. names may hold NULLs, which are skipped. */
 const char *nearest_find(const char *text, const char *const *names, size_t n_names);
 
+/* The same where text may well be right: one slip of the finger away, two in names of
+ * eight letters and more, and never in the first letter. */
+const char *nearest_find_slip(const char *text, const char *const *names,
+                              size_t n_names);
+
 #endif

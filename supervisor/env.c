@@ -6,7 +6,6 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/value.h"
@@ -126,7 +125,7 @@ static const char *public_name(const struct entry *variable)
     return name != NULL && name[0] != '\0' ? name : NULL;
 }
 
-static bool is_name(const char *name)
+bool env_is_name(const char *name)
 {
     for (; *name != '\0'; name++) {
         if (!isalnum((unsigned char)*name) && *name != '_')
@@ -135,22 +134,18 @@ static bool is_name(const char *name)
     return true;
 }
 
-/* NULL, or why this variable can't be registered. */
-static const char *why_not(const struct view *view, const struct entry *variable)
+static bool can_be_registered(const struct view *view, const struct entry *variable)
 {
     const char *name = public_name(variable);
     const char *storage = value_get_text(&variable->data, "storage");
     const char *colon = storage != NULL ? strchr(storage, ':') : NULL;
 
-    if (name != NULL && !is_name(name))
-        return "variable name may hold letters, digits and '_' only";
-    if (colon == NULL || colon == storage || colon[1] == '\0')
-        return "invalid storage ID format, must have both namespace and name";
-    if (find_storage(view, storage) == NULL)
-        return "environment storage backend not found";
-    if (name != NULL && map_find(&view->by_name, name, strlen(name)) != NULL)
-        return "variable name already exists";
-    return NULL;
+    if (name != NULL && !env_is_name(name))
+        return false;
+    if (colon == NULL || colon == storage || colon[1] == '\0' ||
+        find_storage(view, storage) == NULL)
+        return false;
+    return name == NULL || map_find(&view->by_name, name, strlen(name)) == NULL;
 }
 
 static bool is_variable(const struct entry *entry)
@@ -163,19 +158,8 @@ static bool is_env_entry(const struct entry *entry)
     return entry != NULL && strncmp(entry->kind, "env.", 4) == 0;
 }
 
-/* Did this change make (or remake) that entry? NULL: everything is new. */
-static bool is_new(const struct changeset *changeset, const struct entry *entry)
-{
-    for (size_t i = 0; changeset != NULL && i < changeset->n; i++) {
-        if (changeset->changes[i].after == entry)
-            return true;
-    }
-    return changeset == NULL;
-}
-
-/* telling: logs those variables of changeset (NULL: all) that can't be registered. */
-static void view_build(struct view *view, struct snapshot *state,
-                       const struct changeset *changeset, bool telling)
+/* What can't be registered is left out; whoever checked the change has said so. */
+static void view_build(struct view *view, struct snapshot *state)
 {
     map_finish(&view->by_name);
     map_finish(&view->by_id);
@@ -183,17 +167,11 @@ static void view_build(struct view *view, struct snapshot *state,
     view->state = snapshot_ref(state);
     for (size_t i = 0; i < state->n; i++) {
         struct entry *entry = state->entries[i];
-        const char *why, *name;
+        const char *name;
 
-        if (!is_variable(entry))
+        if (!is_variable(entry) || !can_be_registered(view, entry))
             continue;
-        why = why_not(view, entry);
         name = public_name(entry);
-        if (why != NULL && telling && is_new(changeset, entry))
-            log_error("environment variable ignored", "entry=%s variable=%s why=%s",
-                      entry->id, name != NULL ? name : "", why);
-        if (why != NULL)
-            continue;
         map_put(&view->by_id, entry->id, strlen(entry->id), entry);
         if (name != NULL)
             map_put(&view->by_name, name, strlen(name), entry);
@@ -208,11 +186,11 @@ static void view_finish(struct view *view)
     view->state = NULL;
 }
 
-static void rebuild(struct env *env, const struct changeset *changeset)
+static void rebuild(struct env *env)
 {
     struct snapshot *state = registry_snapshot(env->registry);
 
-    view_build(&env->now, state, changeset, true);
+    view_build(&env->now, state);
     snapshot_unref(state);
 }
 
@@ -231,7 +209,7 @@ static void on_changed(void *context, const struct changeset *changeset)
             storage_forget(&env->memories, change->before->id);
     }
     if (concerns_us)
-        rebuild(env, changeset);
+        rebuild(env);
     view_finish(&env->draft); /* what was being checked is history now */
 }
 
@@ -318,7 +296,7 @@ static char *get_draft(void *context, const struct snapshot *state, const char *
     struct env *env = context;
 
     if (env->draft.state != state)
-        view_build(&env->draft, (struct snapshot *)state, NULL, false);
+        view_build(&env->draft, (struct snapshot *)state);
     return get(env, &env->draft, name, space, type_out, err);
 }
 
@@ -505,7 +483,7 @@ struct env *env_create(struct registry *registry)
     map_init(&env->memories);
     registry_add_observer(registry, &observer);
     registry_set_env(registry, &lookup);
-    rebuild(env, NULL);
+    rebuild(env);
     return env;
 }
 

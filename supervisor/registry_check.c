@@ -17,6 +17,7 @@
 #include "supervisor/policy_check.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_config.h"
+#include "supervisor/registry_fields.h"
 #include "supervisor/registry_imports.h"
 #include "supervisor/registry_kinds.h"
 #include "supervisor/token_targets.h"
@@ -41,8 +42,8 @@ struct rule {
 
 /* clang-format off */
 static const struct rule rules[] = {
-    {"process.service", "process", RULE_REFERENCE, "process is required", "process.", NULL},
-    {"process.service", "host", RULE_REFERENCE, "host is required", NULL, NULL},
+    {"process.service", "process", RULE_REFERENCE, "process is required", "process.lua", NULL},
+    {"process.service", "host", RULE_REFERENCE, "host is required", "process.host", NULL},
     {"http.service", "addr", RULE_TEXT, "address is required", NULL, NULL},
     {"http.router", "meta.server", RULE_REFERENCE, "server metadata is required",
      "http.service", "server not found"},
@@ -90,6 +91,20 @@ const char *nearest_entry(const struct snapshot *state, const char *kind_prefix,
     return nearest_find(id, ids, n);
 }
 
+/* Whatever can be spawned is as good as a process.lua, whatever runs processes as good
+ * as a process.host. */
+static bool target_fits(const struct rule *rule, const struct entry *target)
+{
+    const struct kind *wanted =
+        rule->target_kind == NULL ? NULL : kind_find(rule->target_kind);
+    unsigned role = wanted == NULL ? 0 : wanted->flags & (KIND_PROCESS | KIND_HOST);
+
+    if (role != 0)
+        return target->type != NULL && (target->type->flags & role) != 0;
+    return rule->target_kind == NULL ||
+           strncmp(target->kind, rule->target_kind, strlen(rule->target_kind)) == 0;
+}
+
 static void check_target(const struct entry *entry, const struct rule *rule,
                          const char *id, const struct snapshot *state,
                          struct problems *problems)
@@ -99,9 +114,7 @@ static void check_target(const struct entry *entry, const struct rule *rule,
     const char *nearest;
     char hint[400];
 
-    if (target != NULL &&
-        (rule->target_kind == NULL ||
-         strncmp(target->kind, rule->target_kind, strlen(rule->target_kind)) == 0))
+    if (target != NULL && target_fits(rule, target))
         return;
     if (target != NULL) {
         snprintf(hint, sizeof(hint), "name an entry of kind %s%s", rule->target_kind,
@@ -211,105 +224,54 @@ static void check_exec(const struct entry *entry, struct problems *problems)
 /* ---- Lua kinds ---------------------------------------------------------------------
  */
 
+/* A text that a Lua entry must have. */
+static void check_text(const struct entry *entry, const char *path, const char *missing,
+                       const char *hint, struct problems *problems)
+{
+    const struct value *value = value_get(entry_fields(entry), path);
+    struct problem_at at = entry_at(entry, path);
+
+    if (value == NULL || value->type == VALUE_NIL ||
+        (value->type == VALUE_STRING && value->as.string.n == 0))
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, hint, "%s", missing);
+    else if (value->type != VALUE_STRING)
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, hint,
+                     "%s must be a text", path);
+}
+
+/* `source: main.lua` is Lua of its own, if a strange one. */
 static void check_source(const struct entry *entry, struct problems *problems)
 {
-    const struct value *source = value_get(entry_fields(entry), "source");
+    const char *source = value_get_text(entry_fields(entry), "source");
+    size_t n = source == NULL ? 0 : strlen(source);
     struct problem_at at = entry_at(entry, "source");
+    char hint[300];
 
-    if (source == NULL || source->type != VALUE_STRING || source->as.string.n == 0)
-        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
-                     "give source: file://name.lua or the Lua text itself",
-                     "source is required");
+    check_text(entry, "source", "source is required",
+               "give source: file://name.lua or the Lua text itself", problems);
+    if (n < 5 || n > 200 || strcmp(source + n - 4, ".lua") != 0 ||
+        strncmp(source, "file://", 7) == 0 || strcspn(source, " \t\r\n") < n)
+        return;
+    snprintf(hint, sizeof(hint), "write source: file://%s", source);
+    problems_add(problems, SEVERITY_WARNING, ERR_INVALID, &at, hint,
+                 "source is the name of a file, and taken as Lua");
 }
 
 static void check_lua(struct entry *entry, const struct snapshot *state,
                       struct problems *problems)
 {
-    const char *method = value_get_text(entry_fields(entry), "method");
-    struct problem_at at = entry_at(entry, "method");
-
     if ((entry->type->flags & KIND_BYTECODE) != 0)
         bytecode_check(entry, state, problems);
     else
         check_source(entry, problems);
-    if ((entry->type->flags & KIND_METHOD) != 0 &&
-        (method == NULL || method[0] == '\0'))
-        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
-                     "name the function of the source that is to run",
-                     "method is required");
+    if ((entry->type->flags & KIND_METHOD) != 0)
+        check_text(entry, "method", "method is required",
+                   "name the function of the source that is to run", problems);
     entry_read_bindings(entry, problems);
 }
 
 /* ---- one entry ---------------------------------------------------------------------
  */
-
-/* PH-1: a field that nobody reads is a typo as a rule. prefix: of block, "" or "host."
- */
-static void warn_of_unknown(const struct entry *entry, const struct value *block,
-                            const char *prefix, const char *const *known, size_t n,
-                            struct problems *problems)
-{
-    size_t n_fields = block != NULL && block->type == VALUE_MAP ? block->as.map.n : 0;
-
-    for (size_t i = 0; i < n_fields; i++) {
-        const char *key = block->as.map.pairs[i].key, *nearest;
-        char path[200], hint[120];
-        struct problem_at at;
-        bool is_known = false;
-
-        for (size_t k = 0; k < n && !is_known; k++)
-            is_known = strcmp(known[k], key) == 0;
-        if (is_known)
-            continue;
-        snprintf(path, sizeof(path), "%s%s", prefix, key);
-        nearest = nearest_find(key, known, n);
-        snprintf(hint, sizeof(hint), "did you mean %s%s?", prefix,
-                 nearest == NULL ? "" : nearest);
-        at = entry_at(entry, path);
-        problems_add(problems, SEVERITY_WARNING, ERR_INVALID, &at,
-                     nearest == NULL ? "take it out" : hint,
-                     "%s has no field %s, ignoring it", entry->kind, path);
-    }
-}
-
-static void check_host(const struct entry *entry, struct problems *problems)
-{
-    static const char *const fields[] = {"host", "lifecycle"};
-    static const char *const host_fields[] = {"workers",          "queue_size",
-                                              "local_queue_size", "vm_actors",
-                                              "vm_max_bytes",     "mailbox_max_bytes"};
-    const struct value *data = entry_fields(entry);
-
-    warn_of_unknown(entry, data, "", fields, N_ELEMENTS(fields), problems);
-    warn_of_unknown(entry, value_get(data, "host"), "host.", host_fields,
-                    N_ELEMENTS(host_fields), problems);
-}
-
-static void check_pool_fields(const struct entry *entry, struct problems *problems)
-{
-    static const char *const fields[] = {
-        "type",       "workers",      "size",   "buffer",    "max_size",
-        "warm_start", "idle_timeout", "linger", "processes", "isolation"};
-
-    warn_of_unknown(entry, value_get(entry_fields(entry), "pool"), "pool.", fields,
-                    N_ELEMENTS(fields), problems);
-}
-
-static void check_lifecycle_fields(const struct entry *entry, struct problems *problems)
-{
-    static const char *const fields[] = {
-        "auto_start", "startup",  "start_timeout", "stop_timeout", "stable_threshold",
-        "restart",    "requires", "depends_on",    "security"};
-    static const char *const restart_fields[] = {
-        "initial_delay", "max_delay", "backoff_factor", "jitter", "max_attempts"};
-    const struct value *data = entry_fields(entry);
-
-    warn_of_unknown(entry, value_get(data, "lifecycle"), "lifecycle.", fields,
-                    N_ELEMENTS(fields), problems);
-    warn_of_unknown(entry, value_get_path(data, "lifecycle.restart"),
-                    "lifecycle.restart.", restart_fields, N_ELEMENTS(restart_fields),
-                    problems);
-}
 
 static void check_blocks(const struct entry *entry, const struct snapshot *state,
                          struct problems *problems)
@@ -320,7 +282,6 @@ static void check_blocks(const struct entry *entry, const struct snapshot *state
         struct pool_config pool;
 
         pool_config_read(entry, &pool, problems);
-        check_pool_fields(entry, problems);
     }
     if ((flags & KIND_SERVICE) != 0) {
         struct lifecycle_config lifecycle;
@@ -328,7 +289,6 @@ static void check_blocks(const struct entry *entry, const struct snapshot *state
         lifecycle_config_read(entry, &lifecycle, problems);
         lifecycle_config_finish(&lifecycle);
         lifecycle_security_check(entry, state, problems);
-        check_lifecycle_fields(entry, problems);
     }
     if ((flags & KIND_HOST) != 0) {
         struct host_config host;
@@ -375,14 +335,19 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
                      "configuration data is required");
         return;
     }
+    if (entry->data.type < VALUE_LIST) {
+        at = entry_at(entry, "data");
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                     "write its fields below data, or leave data out",
+                     "data must be a map of fields");
+        return;
+    }
     if ((entry->type->flags & KIND_LUA) != 0)
         check_lua(entry, state, problems);
     if ((entry->type->flags & KIND_INTERCEPTOR) != 0)
         interceptor_check(entry, problems);
     else if (strcmp(entry->kind, "process.service") == 0)
         check_service(entry, problems);
-    else if (strcmp(entry->kind, "process.host") == 0)
-        check_host(entry, problems);
     else if (strcmp(entry->kind, "http.endpoint") == 0)
         check_endpoint(entry, problems);
     else if (strcmp(entry->kind, "function.exec") == 0)
@@ -394,6 +359,7 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
         token_store_check(entry, problems);
     check_rules(entry, state, problems);
     check_blocks(entry, state, problems);
+    entry_check_fields(entry, state, problems);
 }
 
 static bool is_env_storage(const struct entry *entry)
@@ -414,11 +380,22 @@ static void check_entries(const struct changeset *set, bool storages,
     }
 }
 
+static bool concerns_variables(const struct changeset *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->changes[i].after != NULL &&
+            strcmp(set->changes[i].after->kind, "env.variable") == 0)
+            return true;
+    return false;
+}
+
 void registry_check(struct changeset *set, const struct env_lookup *lookup,
                     struct problems *problems)
 {
     check_entries(set, true, lookup, problems); /* ENV-06: all else may need them */
     check_entries(set, false, lookup, problems);
+    if (concerns_variables(set))
+        registry_check_variable_names(set->result, problems);
     imports_check(set, problems);
     contracts_check(set, problems);
 }

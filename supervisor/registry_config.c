@@ -102,6 +102,24 @@ static bool entry_bool(const struct entry *entry, const char *path, bool fallbac
     return fallback;
 }
 
+/* A text that is one of two: is it the second? The first is the default. */
+static bool entry_is_second(const struct entry *entry, const char *path,
+                            const char *first, const char *second,
+                            struct problems *problems)
+{
+    const struct value *value = value_get_path(entry_fields(entry), path);
+    const char *text = value_text(value);
+
+    if (value == NULL || value->type == VALUE_NIL ||
+        (text != NULL && strcmp(text, first) == 0))
+        return false;
+    if (text != NULL && strcmp(text, second) == 0)
+        return true;
+    complain(problems, entry, path, "unknown %s: %s; it must be %s or %s", path,
+             text == NULL ? "(not a text)" : text, first, second);
+    return false;
+}
+
 static double entry_real(const struct entry *entry, const char *path, double fallback,
                          double least, double most, struct problems *problems)
 {
@@ -207,8 +225,6 @@ void pool_config_read(const struct entry *entry, struct pool_config *out,
         .size = entry_integer(entry, "pool.size", 0, 0, MAX_SLOTS, problems),
         .max_size = entry_integer(entry, "pool.max_size", 0, 0, MAX_SLOTS, problems),
     };
-    const char *isolation =
-        value_text(value_get_path(entry_fields(entry), "pool.isolation"));
     bool typed;
 
     *out = (struct pool_config){.type = POOL_LAZY};
@@ -225,10 +241,8 @@ void pool_config_read(const struct entry *entry, struct pool_config *out,
     out->linger_ms = entry_duration_ms(entry, "pool.linger", 30000, false, problems);
     out->n_processes =
         (uint32_t)entry_integer(entry, "pool.processes", 0, 0, 1000, problems);
-    out->process_per_slot = isolation != NULL && strcmp(isolation, "process") == 0;
-    if (isolation != NULL && !out->process_per_slot && strcmp(isolation, "none") != 0)
-        complain(problems, entry, "pool.isolation",
-                 "unknown pool.isolation: %s; it must be process or none", isolation);
+    out->process_per_slot =
+        entry_is_second(entry, "pool.isolation", "none", "process", problems);
 }
 
 /* ---- lifecycle ---------------------------------------------------------------------
@@ -272,13 +286,11 @@ static void read_requirements(const struct entry *entry, const char *path,
 void lifecycle_config_read(const struct entry *entry, struct lifecycle_config *out,
                            struct problems *problems)
 {
-    const char *startup =
-        value_text(value_get_path(entry_fields(entry), "lifecycle.startup"));
-
     *out = (struct lifecycle_config){0};
     out->present = entry_block(entry, "lifecycle", problems) != NULL;
     out->auto_start = entry_bool(entry, "lifecycle.auto_start", false, problems);
-    out->optional = startup != NULL && strcmp(startup, "optional") == 0;
+    out->optional =
+        entry_is_second(entry, "lifecycle.startup", "required", "optional", problems);
     out->start_timeout_ms =
         entry_duration_ms(entry, "lifecycle.start_timeout", 10000, true, problems);
     out->stop_timeout_ms =

@@ -299,16 +299,35 @@ static void follow(struct search *search, const struct entry *root)
     map_finish(&search->reached);
 }
 
+/* Only what has code can be imported. */
+static void report_no_code(struct search *search, const struct entry *entry,
+                           const struct entry_binding *binding,
+                           const struct entry *target)
+{
+    struct problem_at at = import_at(entry, binding->name);
+    char hint[400];
+
+    snprintf(hint, sizeof(hint), "it is a %s; name a library.lua", target->kind);
+    problems_add(search->problems, SEVERITY_ERROR, ERR_NOT_FOUND, &at, hint,
+                 "node with ID %s not found", binding->target);
+}
+
 static void check_targets(struct search *search, const struct entry *entry,
                           bool changed)
 {
     for (size_t i = entry->n_modules; i < entry->n_bindings; i++) {
         const struct entry_binding *binding = &entry->bindings[i];
+        const struct entry *target;
 
-        if (binding->target[0] == ':' ||
-            snapshot_find(search->set->result, binding->target,
-                          strlen(binding->target)))
+        if (binding->target[0] == ':')
             continue;
+        target = snapshot_find(search->set->result, binding->target,
+                               strlen(binding->target));
+        if (target != NULL) {
+            if (target->type != NULL && (target->type->flags & KIND_LUA) == 0)
+                report_no_code(search, entry, binding, target);
+            continue;
+        }
         if (changed)
             report_missing(search, entry, binding);
         else if (is_changed(search, binding->target))

@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/map.h"
 #include "common/mem.h"
+#include "common/nearest.h"
 
 #include "supervisor/pack.h"
 #include "supervisor/registry.h"
@@ -190,8 +191,12 @@ static void load_replacements(struct lock *lock)
         const char *to = value_get_text(&list->as.list.items[i], "to");
         char *path, *src;
 
-        if (to == NULL)
+        if (to == NULL) {
+            complain(lock->loader, SEVERITY_WARNING, lock->path,
+                     "write {from: org/module, to: folder}",
+                     "a replacement says no folder, ignoring it");
             continue;
+        }
         path = lock_path(lock, to);
         src = xasprintf("%s/src", path);
         load_folder_if_there(lock->loader, is_folder(src) ? src : path);
@@ -253,6 +258,57 @@ static void load_modules(struct lock *lock)
     free(modules);
 }
 
+static bool is_a(const struct value *value, enum value_type type)
+{
+    return value == NULL || value->type == VALUE_NIL || value->type == type;
+}
+
+static bool check_field(const struct lock *lock, const char *field,
+                        enum value_type type, const char *what)
+{
+    char text[100];
+
+    if (is_a(value_get_path(&lock->data, field), type))
+        return true;
+    snprintf(text, sizeof(text), "invalid lock file: %s must be %s", field, what);
+    complain(lock->loader, SEVERITY_ERROR, lock->path, NULL, text);
+    return false;
+}
+
+static void warn_of_slips(const struct lock *lock, const struct value *map,
+                          const char *const *names, size_t n)
+{
+    for (size_t i = 0; map != NULL && map->type == VALUE_MAP && i < map->as.map.n;
+         i++) {
+        const char *key = map->as.map.pairs[i].key;
+        const char *nearest = nearest_find_slip(key, names, n);
+        char text[120], hint[60];
+
+        if (nearest == NULL || value_get(map, nearest) != NULL)
+            continue;
+        snprintf(text, sizeof(text), "a lock file has no field %.60s, ignoring it",
+                 key);
+        snprintf(hint, sizeof(hint), "did you mean %s?", nearest);
+        complain(lock->loader, SEVERITY_WARNING, lock->path, hint, text);
+    }
+}
+
+static bool check_lock(const struct lock *lock)
+{
+    static const char *const fields[] = {"directories", "modules", "replacements"};
+    static const char *const folders[] = {"modules", "src"};
+
+    warn_of_slips(lock, &lock->data, fields, N_ELEMENTS(fields));
+    warn_of_slips(lock, value_get(&lock->data, "directories"), folders,
+                  N_ELEMENTS(folders));
+    return check_field(lock, "directories", VALUE_MAP, "a map of src and modules") &&
+           check_field(lock, "directories.src", VALUE_STRING, "the path of a folder") &&
+           check_field(lock, "directories.modules", VALUE_STRING,
+                       "the path of a folder") &&
+           check_field(lock, "modules", VALUE_LIST, "a list of modules") &&
+           check_field(lock, "replacements", VALUE_LIST, "a list of {from, to}");
+}
+
 static void load_locked(struct lock *lock)
 {
     const char *folder = value_text(value_get_path(&lock->data, "directories.src"));
@@ -285,7 +341,7 @@ static void load_lock(struct loader *loader, const char *app, const char *path)
         if (lock.data.type != VALUE_MAP && lock.data.type != VALUE_NIL)
             complain(loader, SEVERITY_ERROR, path, "it is a map with directories",
                      "invalid lock file");
-        else
+        else if (check_lock(&lock))
             load_locked(&lock);
         value_finish(&lock.data);
     }

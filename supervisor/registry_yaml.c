@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/mem.h"
+#include "common/nearest.h"
 
 #include "supervisor/entry.h"
 #include "supervisor/registry_files.h"
@@ -49,15 +50,27 @@ void entry_list_finish(struct entry_list *list)
     *list = (struct entry_list){0};
 }
 
-static bool complain(const struct reader *reader, const struct yaml_node *node,
-                     const char *hint, const char *text)
+static void tell(const struct reader *reader, enum severity severity,
+                 const struct yaml_node *node, const char *hint, const char *text)
 {
     struct problem_at at = {.file = reader->path,
                             .line = node == NULL ? 1 : node->line,
                             .column = node == NULL ? 1 : node->column};
 
-    problems_add(reader->problems, SEVERITY_ERROR, ERR_INVALID, &at, hint, "%s", text);
+    problems_add(reader->problems, severity, ERR_INVALID, &at, hint, "%s", text);
+}
+
+static bool complain(const struct reader *reader, const struct yaml_node *node,
+                     const char *hint, const char *text)
+{
+    tell(reader, SEVERITY_ERROR, node, hint, text);
     return false;
+}
+
+static void warn(const struct reader *reader, const struct yaml_node *node,
+                 const char *hint, const char *text)
+{
+    tell(reader, SEVERITY_WARNING, node, hint, text);
 }
 
 /* ---- file:// -----------------------------------------------------------------------
@@ -108,6 +121,11 @@ static struct value read_text(void *context, const struct yaml_node *node)
 
     if (strncmp(node->text, FILE_SCHEME, strlen(FILE_SCHEME)) != 0)
         return value;
+    if (reader->file->root_fd == -1) {
+        complain(reader, node, "put the text itself here, behind |",
+                 "file:// can't be read: these entries come without a folder");
+        return value;
+    }
     name = resolve_file(reader, node);
     if (name == NULL)
         return value; /* nobody shall miss a source on top of it */
@@ -250,6 +268,12 @@ static struct value read_data(struct reader *reader, const struct yaml_node *nod
     return map;
 }
 
+static void warn_of_meta(const struct reader *reader, const struct yaml_node *node)
+{
+    if (node->type != VALUE_NIL)
+        warn(reader, node, "write meta: {key: value}", "meta is no map, ignoring it");
+}
+
 /* The entry's own meta over the file's. */
 static struct value read_meta(struct reader *reader, const struct yaml_node *node)
 {
@@ -258,6 +282,8 @@ static struct value read_meta(struct reader *reader, const struct yaml_node *nod
 
     if (own != NULL && own->node->type == VALUE_MAP)
         meta = yaml_to_value_with(own->node, read_text, reader);
+    else if (own != NULL)
+        warn_of_meta(reader, own->node);
     for (size_t i = 0; reader->meta != NULL && i < reader->meta->n; i++) {
         const struct yaml_pair *pair = &reader->meta->pairs[i];
 
@@ -268,12 +294,22 @@ static struct value read_meta(struct reader *reader, const struct yaml_node *nod
     return meta;
 }
 
+/* The key of root that was probably meant to be name, NULL if none. */
+static const struct yaml_node *find_slip(const struct yaml_node *root, const char *name)
+{
+    for (size_t i = 0; root->type == VALUE_MAP && i < root->n; i++)
+        if (nearest_find_slip(root->pairs[i].key->text, &name, 1) != NULL)
+            return root->pairs[i].key;
+    return NULL;
+}
+
 /* A required text of an entry; NULL after a complaint. N counts from 0 (REG-04). */
 static const char *read_name(struct reader *reader, const struct yaml_node *node,
                              const char *key, size_t index)
 {
     const struct yaml_pair *pair = yaml_find(node, key);
-    char text[120];
+    const struct yaml_node *slip;
+    char text[120], hint[60];
 
     if (pair != NULL && pair->node->type == VALUE_STRING && pair->node->n_text != 0 &&
         strlen(pair->node->text) == pair->node->n_text)
@@ -281,8 +317,15 @@ static const char *read_name(struct reader *reader, const struct yaml_node *node
     snprintf(text, sizeof(text),
              "entry[%zu].%s: %s is required and must be a non-empty string", index, key,
              key);
-    complain(reader, pair == NULL ? node : pair->node,
-             pair == NULL ? NULL : "put it into quotes if it looks like a number",
+    slip = pair == NULL ? find_slip(node, key) : NULL;
+    snprintf(hint, sizeof(hint), "did you mean %s?", key);
+    complain(reader,
+             pair != NULL   ? pair->node
+             : slip != NULL ? slip
+                            : node,
+             pair != NULL   ? "put it into quotes if it looks like a number"
+             : slip != NULL ? hint
+                            : NULL,
              text);
     return NULL;
 }
@@ -317,17 +360,42 @@ static void read_entry(struct reader *reader, const struct yaml_node *node,
     entry_list_add(reader->entries, entry);
 }
 
+static bool complain_of_no_entries(const struct reader *reader,
+                                   const struct yaml_node *root)
+{
+    const struct yaml_node *slip = find_slip(root, "entries");
+
+    return complain(
+        reader, slip == NULL ? root : slip,
+        slip == NULL ? "write entries: and a list of them" : "did you mean entries?",
+        "either entries array or single entry (name/kind) must be provided");
+}
+
+/* What stands beside a list of entries and isn't read. */
+static void warn_of_rest(const struct reader *reader, const struct yaml_node *root)
+{
+    const struct yaml_pair *name = yaml_find(root, "name");
+    const struct yaml_pair *kind = yaml_find(root, "kind");
+    const struct yaml_node *slip = find_slip(root, "meta");
+
+    if (name != NULL && kind != NULL)
+        warn(reader, name->key, "make it one of the entries",
+             "a file with entries is no entry itself, ignoring name and kind");
+    if (slip != NULL && yaml_find(root, "meta") == NULL)
+        warn(reader, slip, "did you mean meta?", "a file has no such field");
+}
+
 static bool read_entries(struct reader *reader, const struct yaml_node *root)
 {
     const struct yaml_pair *list = yaml_find(root, "entries");
 
     if (list == NULL && yaml_find(root, "name") == NULL &&
         yaml_find(root, "kind") == NULL)
-        return complain(reader, root, "write entries: and a list of them",
-                        "either entries array or single entry (name/kind) must be "
-                        "provided");
+        return complain_of_no_entries(reader, root);
     if (list == NULL)
         read_entry(reader, root, 0, true);
+    else
+        warn_of_rest(reader, root);
     if (list == NULL || list->node->type == VALUE_NIL)
         return true;
     if (list->node->type != VALUE_LIST)
@@ -347,11 +415,37 @@ static bool is_blank(const struct yaml_node *node)
                                        strspn(node->text, " \t\r\n") == node->n_text);
 }
 
+/* A list of maps with name and kind: no other program's file looks like that. */
+static bool holds_entries(const struct yaml_node *root)
+{
+    const struct yaml_pair *list = yaml_find(root, "entries");
+    const struct yaml_node *first;
+
+    if (list == NULL || list->node->type != VALUE_LIST || list->node->n == 0)
+        return false;
+    first = list->node->pairs[0].node;
+    return yaml_find(first, "name") != NULL && yaml_find(first, "kind") != NULL;
+}
+
+static void warn_of_no_namespace(const struct reader *reader,
+                                 const struct yaml_node *root)
+{
+    const struct yaml_node *slip = find_slip(root, "namespace");
+
+    if (holds_entries(root))
+        warn(reader, slip == NULL ? root : slip,
+             slip == NULL ? "write namespace: app at the top"
+                          : "did you mean namespace?",
+             "entries without a namespace, ignoring the file");
+}
+
 static bool read_root(struct reader *reader, const struct yaml_node *root)
 {
     const struct yaml_pair *namespace = yaml_find(root, "namespace");
     const struct yaml_pair *meta = yaml_find(root, "meta");
 
+    if (!reader->file->is_named && (namespace == NULL || is_blank(namespace->node)))
+        warn_of_no_namespace(reader, root);
     if (namespace == NULL || is_blank(namespace->node))
         return !reader->file->is_named ||
                complain(reader, namespace == NULL ? root : namespace->node,
@@ -367,6 +461,8 @@ static bool read_root(struct reader *reader, const struct yaml_node *root)
     reader->namespace = namespace->node->text;
     if (meta != NULL && meta->node->type == VALUE_MAP)
         reader->meta = meta->node;
+    else if (meta != NULL)
+        warn_of_meta(reader, meta->node);
     return read_entries(reader, root);
 }
 
