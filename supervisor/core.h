@@ -55,8 +55,8 @@ struct supervisor {
     /* what stands around calls */
     struct interceptors *interceptors;
 
-    /* Upwards to main.c. stop: an orderly end (now: at once) with that exit status; the
-     * first one counts, unless it was 0. on_exit: an EXIT for a control pid (worker
+    /* Upwards to program.h. stop: an orderly end (now: at once) with that exit status;
+     * the first one counts, unless it was 0. on_exit: an EXIT for a control pid (worker
      * index 0) that no service has. Both may be NULL. */
     void (*stop)(struct supervisor *sup, int exit_code, bool now);
     void (*on_exit)(struct supervisor *sup, const struct frame_exit *frame);

@@ -2,7 +2,7 @@
  * modules -- makes what a struct supervisor consists of, and takes it apart again.
  *
  * The order is that of core.h: each may use those made before it. Nothing is started,
- * listened at or read here; main.c does that, step by step.
+ * listened at or read here; program.h does that, step by step.
  */
 #ifndef TROUPE_SUPERVISOR_MODULES_H
 #define TROUPE_SUPERVISOR_MODULES_H

@@ -20,11 +20,9 @@ struct supervisor;
 struct worker;
 
 /*
- * Makes workers, calls, pools and code of sup and wires their hooks: what main.c needs
- * to call for this part of the floor. sup's loop and conns must be there, system too
- * (the
- * @targets are added to it); worker_path is
- * taken, NULL = look for it.
+ * Makes workers, calls, pools and code of sup and wires their hooks. sup's loop and
+ * conns must be there, system too (the @targets are added to it); worker_path is taken,
+ * NULL = look for it.
  */
 void router_create(struct supervisor *sup, char *worker_path);
 void router_destroy(struct supervisor *sup); /* kills what workers are left */

@@ -25,8 +25,9 @@
 #include "tests/unit/unit.h"
 
 /*
- * Services as main.c runs them: a real registry, a real loop, the real back ends; what
- * stands behind those (pools, spawns, signals) only writes down what it is asked.
+ * Services as the supervisor runs them: a real registry, a real loop, the real back
+ * ends; what stands behind those (pools, spawns, signals) only writes down what it is
+ * asked.
  */
 struct pool {
     enum pool_state state;
