@@ -1,6 +1,6 @@
 /*
  * schema_private -- what compiling (schema.c, schema_keywords.c) and checking
- * (schema_check.c) share.
+ * (schema_machine.h) share.
  */
 #ifndef TROUPE_COMMON_SCHEMA_PRIVATE_H
 #define TROUPE_COMMON_SCHEMA_PRIVATE_H
