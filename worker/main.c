@@ -4,6 +4,7 @@
  * Started by the supervisor only: descriptor 3 is the socket to it, 4 the liveness
  * table of this worker's actors. Everything else comes with SETUP.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +134,12 @@ static void tear_down(struct runtime *rt)
     buf_finish(&rt->scratch);
 }
 
+/* Until the kernel closes it: who closes it is killed at once, checked or not. */
+static int keep_socket_open(void)
+{
+    return fcntl(SOCKET_FD, F_DUPFD_CLOEXEC, 0) == -1 ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct runtime rt;
@@ -145,7 +152,8 @@ int main(int argc, char **argv)
     say_hello(&rt);
     run(&rt);
     terminal_restore(rt.terminal);
-    if (getenv("TROUPE_TEAR_DOWN") != NULL) /* leak checkers; the kernel is faster */
+    if (getenv("TROUPE_TEAR_DOWN") != NULL && /* leak checkers; the kernel is faster */
+        keep_socket_open() == 0)
         tear_down(&rt);
     return rt.exit_status;
 }

@@ -8,11 +8,13 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import troupe  # noqa: E402 (found through the line above)
+import memcheck  # noqa: E402 (found through the line above)
+import troupe  # noqa: E402
 
 
 def pytest_configure(config):
     troupe.become_subreaper()
+    memcheck.set_up()
     # Shells start what runs in the background deaf to it, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for program in (troupe.SUPERVISOR, troupe.SUPCTL, troupe.WORKER):
@@ -59,6 +61,25 @@ def finish(supervisors, failed):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     assert not problems, "\n".join(problems)
+
+
+def check_memory():
+    findings = memcheck.new_findings()
+    assert not findings, "\n\n".join(findings)
+
+
+@pytest.fixture(autouse=True)
+def memory_of_a_test():
+    """What valgrind tells of fails the test in which it came up."""
+    yield
+    check_memory()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def memory_of_a_file():
+    """Or the last one of a file, where it came from what they share."""
+    yield
+    check_memory()
 
 
 @pytest.fixture

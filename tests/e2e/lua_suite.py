@@ -44,7 +44,8 @@ class Results:
         if suite not in self.by_suite:
             wanted = titles(suite)
             self.by_suite[suite] = self.running.call(
-                "suite:run", suite, wanted, timeout=f"{len(wanted) * CASE_LIMIT_S}s")
+                "suite:run", suite, wanted, troupe.stretched(f"{CASE_LIMIT_S}s"),
+                timeout=f"{len(wanted) * CASE_LIMIT_S}s")
         outcome = self.by_suite[suite].get(title, "never reported")
         assert outcome is True, outcome
 

@@ -27,8 +27,8 @@ end}
 """
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
-IS_ASAN = "asan" in troupe.BUILD
-SLOWNESS = 4 if troupe.SANITIZED else 1
+IS_ASAN = troupe.SANITIZED
+SLOWNESS = max(4 if troupe.SANITIZED else 1, troupe.SLOW_BY)
 IN_PID_NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"]
 
 # Root that may make namespaces, at that: in a container or a chroot it may not.

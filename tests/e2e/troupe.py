@@ -23,7 +23,10 @@ SUPERVISOR = os.path.join(BUILD, "supervisor", "supervisor")
 SUPCTL = os.path.join(BUILD, "supervisor", "supctl")
 WORKER = os.path.join(BUILD, "worker", "worker")
 
-SANITIZED = "asan" in os.path.basename(BUILD)
+# Where valgrind tells of the programs under test, which then are stand-ins (memcheck.py).
+MEMCHECK_LOGS = os.environ.get("TROUPE_VALGRIND_LOGS")
+# The one factor by which everything here has more patience than it says.
+SLOW_BY = 8 if MEMCHECK_LOGS else 1
 
 PATIENCE_S = 30.0  # for whatever a slow machine must get done in the end
 CHILD_S = 120.0  # nothing takes that long; what does, hangs
@@ -52,7 +55,7 @@ def become_nobody():
 
 def wait_for(condition, timeout=PATIENCE_S, what=None):
     """Polls until condition() is true; returns its value."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * SLOW_BY
     while True:
         value = condition()
         if value:
@@ -86,9 +89,11 @@ def is_alive(pid):
 def command_line(pid):
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return [arg.decode() for arg in file.read().split(b"\0")[:-1]]
+            words = [arg.decode() for arg in file.read().split(b"\0")[:-1]]
     except (FileNotFoundError, ProcessLookupError):
         return []
+    is_stand_in = MEMCHECK_LOGS and "valgrind" in "".join(words[:1])
+    return words[1:] if is_stand_in else words
 
 
 def n_descriptors(pid):
@@ -107,6 +112,8 @@ def memory_bytes(pid, field="VmRSS"):
 
 
 def _is_sanitized():
+    if MEMCHECK_LOGS:
+        return True
     with open(SUPERVISOR, "rb") as file:
         return b"__asan_init" in file.read()
 
@@ -143,10 +150,10 @@ class Child(subprocess.Popen):
         self.pids.add(self.pid)
 
     def wait(self, timeout=CHILD_S):
-        return super().wait(timeout)
+        return super().wait(None if timeout is None else timeout * SLOW_BY)
 
     def communicate(self, input=None, timeout=CHILD_S):  # pylint: disable=W0622
-        return super().communicate(input, timeout)
+        return super().communicate(input, None if timeout is None else timeout * SLOW_BY)
 
 
 class SupctlError(Exception):
@@ -376,8 +383,8 @@ class Troupe:
         """Runs supctl as typed; returns the completed process."""
         return subprocess.run(
             [SUPCTL, *map(str, args), "--control", self.control],
-            capture_output=True, text=True, timeout=timeout, stdin=stdin, errors="replace",
-            check=False)
+            capture_output=True, text=True, timeout=timeout * SLOW_BY, stdin=stdin,
+            errors="replace", check=False)
 
     def supctl(self, *args, timeout=60):
         """Runs supctl --json; returns what it printed, or raises SupctlError."""
@@ -388,12 +395,12 @@ class Troupe:
 
     def call(self, target, *args, timeout=None):
         """Calls a function with values; returns its result or raises SupctlError."""
-        options = ["--timeout", timeout] if timeout else []
+        options = ["--timeout", stretched(timeout)] if timeout else []
         return self.supctl("call", *options, target, *map(json.dumps, args))
 
     def call_in_background(self, target, *args, timeout=None):
         """The same as a child process: .communicate(), .returncode."""
-        options = ["--timeout", timeout] if timeout else []
+        options = ["--timeout", stretched(timeout)] if timeout else []
         return Child(
             [SUPCTL, "--json", "call", *options, target, *map(json.dumps, args),
              "--control", self.control],
@@ -443,6 +450,12 @@ class Troupe:
         return pid
 
 
+def stretched(timeout):
+    """A call's timeout with the patience of all others; those below 1 s are to pass."""
+    seconds = re.fullmatch(r"(\d+)s", timeout)
+    return f"{int(seconds.group(1)) * SLOW_BY}s" if seconds else timeout
+
+
 def cpu_ms(pid):
     """The processor time that a process has used, whatever else the machine did."""
     return time.clock_gettime_ns((~pid << 3) | 2) / 1e6
@@ -471,16 +484,22 @@ def lookalike(folder, worker):
     """A folder with our supervisor and another worker program beside it."""
     folder = os.path.join(str(folder), "bin")
     os.makedirs(folder)
-    shutil.copy(SUPERVISOR, os.path.join(folder, "supervisor"))
+    supervisor = os.path.join(folder, "supervisor")
+    shutil.copy(SUPERVISOR, supervisor)
+    if MEMCHECK_LOGS:  # that was a stand-in; the worker belongs beside the real one
+        folder = os.path.join(folder, "real")
+        os.makedirs(folder)
+        shutil.copy(os.path.join(os.path.dirname(SUPERVISOR), "real", "supervisor"),
+                    folder)
     target = os.path.join(folder, "worker")
     shutil.copy(worker, target)
     os.chmod(target, 0o755)
-    return os.path.join(folder, "supervisor")
+    return supervisor
 
 
 def connect(path):
     """A raw connection to a control socket."""
     peer = socket.socket(socket.AF_UNIX)
-    peer.settimeout(PATIENCE_S)
+    peer.settimeout(PATIENCE_S * SLOW_BY)
     peer.connect(path)
     return peer

@@ -1,0 +1,64 @@
+"""What valgrind tells of the programs under test (./dev valgrind --e2e).
+
+Each process has a file of its own in a folder of this run. A finding is whatever stands
+there that is not known to be harmless: a new kind of message is rather looked at once
+too often. Descriptors count when a process comes to its own end with them.
+"""
+
+import os
+import re
+import tempfile
+
+import troupe
+
+# How paragraphs begin that every process may have.
+HARMLESS = re.compile(
+    r"Memcheck, a memory error detector|HEAP SUMMARY|LEAK SUMMARY|FILE DESCRIPTORS|"
+    r"For lists of detected|All heap blocks were freed|"
+    # Our processes are ended by signals of these kinds, and tests send them.
+    r"Process terminating with default action of signal (1|2|9|10|12|13|15) ")
+# Descriptors that are there until the kernel takes them back, by whoever opened them.
+UNTIL_THE_END = {
+    "<inherited from parent>": "somebody else's",
+    "ev_default_loop": "libev keeps its loop for as long as the process lives",
+    "keep_socket_open": "the end of a worker's socket is the end of the worker",
+    "state_open": "the lock of the state folder: others may take it when we are gone",
+}
+
+seen = {}  # file: how much of it was looked at
+
+
+def set_up():
+    """Before any program starts: each process of pytest has a folder of its own."""
+    if troupe.MEMCHECK_LOGS:
+        folder = tempfile.mkdtemp(prefix="run-", dir=troupe.MEMCHECK_LOGS)
+        os.environ["TROUPE_VALGRIND_LOGS"] = troupe.MEMCHECK_LOGS = folder
+
+
+def is_harmless(paragraph):
+    if paragraph.startswith("Open "):
+        return any(who in paragraph for who in UNTIL_THE_END)
+    return HARMLESS.match(paragraph) is not None
+
+
+def findings_of(text):
+    """The paragraphs of a process's file that tell of something wrong."""
+    lines = [line.partition("== ")[2] for line in text.splitlines()
+             if line.startswith("==")]  # others begin with --: what valgrind can't do
+    text = "\n".join(lines).replace("\nOpen ", "\n\nOpen ")
+    paragraphs = re.split(r"\n{2,}", text.strip())
+    return [p for p in paragraphs if p.strip() and not is_harmless(p.strip())]
+
+
+def new_findings():
+    """What processes have told since the last time."""
+    found = []
+    if not troupe.MEMCHECK_LOGS:
+        return found
+    for name in sorted(os.listdir(troupe.MEMCHECK_LOGS)):
+        path = os.path.join(troupe.MEMCHECK_LOGS, name)
+        with open(path, errors="replace") as file:
+            all_of_it = findings_of(file.read())
+        found += [f"{name}: {text}" for text in all_of_it[seen.get(name, 0):]]
+        seen[name] = len(all_of_it)
+    return found
