@@ -14,6 +14,8 @@ import socket
 import subprocess
 import time
 
+import descriptors
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 APPS = os.path.join(ROOT, "tests", "apps")
 # What the leak check of a sanitized process prints when a SIGKILL ends it half-way.
@@ -246,6 +248,7 @@ class Troupe:
         self.stdin = stdin
         self.preexec = preexec
         self.child = None
+        self.files_at_boot = None  # what it had open when it ran; None: nobody looked
         self.allowed = []
         self.expected_code = OK
         self.config = config
@@ -264,6 +267,7 @@ class Troupe:
 
     def spawn(self):
         """Starts the process, waits for nothing."""
+        self.files_at_boot = None
         with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
             self.child = Child(
                 self.argv(), cwd=self.cwd, env=self.env, stdout=out, stderr=err,
@@ -274,6 +278,8 @@ class Troupe:
         """Starts it and waits until it says that it runs."""
         self.spawn()
         wait_for(self.is_running, what="the supervisor to run")
+        if descriptors.can_be_judged(self.pid):
+            self.files_at_boot = descriptors.files_of(self.pid)
         return self
 
     def is_running(self):
@@ -315,6 +321,8 @@ class Troupe:
         """Stops what runs and looks for what it left behind."""
         if self.child is None:
             return
+        if self.is_up():
+            descriptors.check(self.pid, self.control, self.files_at_boot)
         workers = self.workers() if self.is_up() else []
         try:
             code = self.stop()
