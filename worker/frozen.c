@@ -1,5 +1,7 @@
 #include "worker/frozen.h"
 
+#include <string.h>
+
 #include <lauxlib.h>
 
 /* The field of a frozen table's metatable that holds the contents: a light userdata,
@@ -67,7 +69,16 @@ void frozen_push_proxy(lua_State *L, int idx)
     lua_setmetatable(L, -2);
 }
 
-/* Pushes a table with everything that was in the table at idx, which is empty then. */
+/* Is the key at idx one that Lua looks for in metatables, where it looks raw? */
+static bool is_event(lua_State *L, int idx)
+{
+    const char *key = lua_type(L, idx) == LUA_TSTRING ? lua_tostring(L, idx) : "";
+
+    return strncmp(key, "__", 2) == 0 && strcmp(key, "__gc") != 0;
+}
+
+/* Pushes a table with everything that was in the table at idx, which is empty then but
+ * for events: it may be the metatable of others, now or later, and stays one. */
 static void move_contents(lua_State *L, int idx)
 {
     lua_createtable(L, (int)(lua_rawlen(L, idx) & 0xffffff), 0);
@@ -80,6 +91,8 @@ static void move_contents(lua_State *L, int idx)
     lua_pushnil(L);
     while (lua_next(L, idx) != 0) {
         lua_pop(L, 1);
+        if (is_event(L, -1))
+            continue;
         lua_pushvalue(L, -1);
         lua_pushnil(L);
         lua_rawset(L, idx); /* clearing a field is allowed while lua_next walks */

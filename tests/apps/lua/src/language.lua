@@ -84,6 +84,27 @@ case("LUA-23 LUA-24 tables, metatables, frozen libraries", function(t)
     t.eq(table.isfrozen(table.freeze({})), true)
 end)
 
+case("LUA-24 LUA-43 a frozen table is a metatable as before", function(t)
+    local class = {__tostring = function(self) return "object " .. self.name end}
+    class.__index = class
+    function class.shout(self) return self.name:upper() end
+    local before = setmetatable({name = "a"}, class)
+    t.eq(table.freeze(class), class)
+    local after = setmetatable({name = "b"}, class)
+    t.eq(before:shout() .. after:shout(), "AB")
+    t.eq(tostring(before) .. tostring(after), "object aobject b")
+    t.eq(getmetatable(after), class)
+    local names = {}
+    for name in pairs(class) do names[#names + 1] = name end
+    table.sort(names)
+    t.eq(table.concat(names, " "), "__index __tostring shout")
+    t.raises("Immutable", function() class.shout = nil end)
+    t.raises("Immutable", function() class.other = 1 end)
+    t.raises("Immutable", rawset, class, "__index", {})
+    local lasting = table.freeze{__index = {x = 1}, __gc = function() error("never") end}
+    t.eq(setmetatable({}, lasting).x, 1)
+end)
+
 case("LUA-30 what is there and what is not", function(t)
     for _, name in ipairs{"assert", "error", "getmetatable", "ipairs", "next", "pairs",
         "pcall", "print", "rawequal", "rawget", "rawset", "require", "select",
