@@ -16,6 +16,9 @@
 #include "worker/sandbox.h"
 #include "worker/types.h"
 
+/* Calls inside each other that nobody means: they are what fills the memory then. */
+#define STACK_MANY_LEVELS 20000
+
 /* One allocation above this is refused outright: it would pass both ceilings at once.
  */
 static bool is_refused(const struct vm *vm, size_t old_bytes, size_t new_bytes)
@@ -52,12 +55,15 @@ static void *allocate(void *context, void *ptr, size_t osize, size_t nsize)
 void vm_check_ceiling(lua_State *L)
 {
     struct vm *vm = vm_of(L);
+    lua_Debug ar;
 
     lua_gc(L, LUA_GCCOLLECT);
     vm->over = vm->used_bytes > vm->soft_bytes;
     if (!vm->over)
         return;
     vm->over = false; /* the next allocation sets it again */
+    if (lua_getstack(L, STACK_MANY_LEVELS, &ar))
+        luaL_error(L, "stack overflow");
     luaL_error(L, "not enough memory: %s uses more than its %d KiB", vm->program->id,
                (int)(vm->soft_bytes / 1024));
 }

@@ -37,6 +37,13 @@ case("LUA-02 positions are of the entry, lines are kept by erasure", function(t)
     t.eq(err.code, 1)
 end)
 
+case("LUA-02 a recursion without an end is told as one", function(t)
+    local function deeper() return 1 + deeper() end
+    local done, err = pcall(deeper)
+    t.eq(done, false)
+    t.ok(string.find(err, "^suite:language:%d+: stack overflow$"), err)
+end)
+
 case("TYPE-01 TYPE-20 annotations are erased", function(t)
     local a: number, b: string = typed({x = 2, y = 3}, 3)
     t.eq(a, 6)
