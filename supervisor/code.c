@@ -1,31 +1,22 @@
-#include "supervisor/code.h"
+#include "supervisor/code_private.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <ev.h>
-
 #include "common/clock.h"
-#include "common/err.h"
-#include "common/list.h"
 #include "common/log.h"
-#include "common/map.h"
 #include "common/mem.h"
-#include "common/value.h"
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "supervisor/bytecode.h"
 #include "supervisor/calls.h"
 #include "supervisor/config.h"
 #include "supervisor/core.h"
-#include "supervisor/module_method.h"
-#include "supervisor/pool.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_kinds.h"
-#include "supervisor/system.h"
 #include "supervisor/worker.h"
 
 #define WINDOW        256 /* sources under way at a time */
@@ -34,51 +25,9 @@
 #define DRAIN_MS      5000u
 #define COMPILER_NAME "@compile"
 
-/* What the compiler says of a source that workers need. */
-static const char *const compiled_keys[] = {"bytecode", "uses_G", "types"};
-
-enum chunk_state { CHUNK_WAITS, CHUNK_SENT, CHUNK_COMPILED, CHUNK_FAILED };
-
-/* One entry's code. */
-struct chunk {
-    struct code *code;
-    struct entry *entry; /* counted; the key */
-    struct list pending; /* in code->pending while it waits */
-    struct list waiters;
-    enum chunk_state state;
-    unsigned n_tries;
-    bool forgotten; /* freed when its answer has come and been told */
-    bool settling;
-    struct buf payload;   /* compiled: the answer to @code.get */
-    struct err err;       /* failed */
-    struct value details; /* of err */
-};
-
-struct waiter {
-    struct list link;
-    void (*ready)(struct waiter *waiter, const struct chunk *chunk); /* takes waiter */
-    void (*drop)(void *context); /* its chunk goes unready; NULL = nothing to do */
-    void *context;
-};
-
-struct code {
-    struct supervisor *sup;
-    struct map chunks; /* by the entry's address */
-    struct list pending;
-    unsigned n_sent, n_careful; /* careful: second tries waiting or sent */
-    struct worker *worker;      /* starting or ready; NULL = none */
-    struct bytes settings;
-    struct buf settings_buf;
-    uint64_t n_calls, n_versions;
-    bool types; /* apps may use types as values */
-    ev_timer idle;
-};
-
-static void send_pending(struct code *code);
 static void take_file(struct chunk *chunk);
 
-/* ---- chunks ------------------------------------------------------------------------
- */
+/* ---- chunks ---------------------------------------------------------------------- */
 
 static const struct value *source_of(const struct entry *entry)
 {
@@ -90,7 +39,7 @@ static const struct value *source_of(const struct entry *entry)
     return source != NULL && source->type == VALUE_STRING ? source : NULL;
 }
 
-static bool has_code(const struct entry *entry)
+bool code_has_code(const struct entry *entry)
 {
     return source_of(entry) != NULL || entry->code_in != NULL;
 }
@@ -153,8 +102,19 @@ static void fail_chunk(struct chunk *chunk, const struct err *err)
     settle(chunk);
 }
 
-/* ready() comes now or later. */
-static void want(struct code *code, const struct entry *entry, struct waiter *waiter)
+struct waiter *code_make_waiter(void (*ready)(struct waiter *, const struct chunk *),
+                                void (*drop)(void *), void *context)
+{
+    struct waiter *waiter = xcalloc(1, sizeof(*waiter));
+
+    list_init(&waiter->link);
+    waiter->ready = ready;
+    waiter->drop = drop;
+    waiter->context = context;
+    return waiter;
+}
+
+void code_want(struct code *code, const struct entry *entry, struct waiter *waiter)
 {
     struct chunk *chunk = find_chunk(code, entry);
 
@@ -185,6 +145,31 @@ void code_forget(struct code *code, const struct entry *entry)
         free_chunk(chunk);
 }
 
+/* Is it the entry that has that id in state? */
+static bool is_in(const struct snapshot *state, const struct entry *entry)
+{
+    return snapshot_find(state, entry->id, strlen(entry->id)) == entry;
+}
+
+void code_forget_outside(struct code *code, const struct snapshot *view)
+{
+    const struct snapshot *state = registry_state(code->sup->registry);
+
+    for (size_t i = 0; i < view->n; i++)
+        if (!is_in(state, view->entries[i]))
+            code_forget(code, view->entries[i]);
+}
+
+int code_read(const struct code *code, const struct entry *entry,
+              struct value *compiled_out, struct err *err)
+{
+    const struct chunk *chunk = find_chunk(code, entry);
+
+    if (chunk == NULL || chunk->state != CHUNK_COMPILED)
+        return err_set(err, ERR_NOT_FOUND, "no code for entry %s", entry->id);
+    return code_read_payload(chunk, compiled_out, err);
+}
+
 void code_add_problem(struct problems *problems, const struct entry *entry,
                       const struct err *err, const struct value *details)
 {
@@ -204,74 +189,7 @@ void code_add_problem(struct problems *problems, const struct entry *entry,
                  (int)strcspn(message, "\n"), message);
 }
 
-/* Is it the entry that has that id in state? */
-static bool is_in(const struct snapshot *state, const struct entry *entry)
-{
-    return snapshot_find(state, entry->id, strlen(entry->id)) == entry;
-}
-
-void code_forget_outside(struct code *code, const struct snapshot *view)
-{
-    const struct snapshot *state = registry_state(code->sup->registry);
-
-    for (size_t i = 0; i < view->n; i++)
-        if (!is_in(state, view->entries[i]))
-            code_forget(code, view->entries[i]);
-}
-
-/* ---- the answer for workers --------------------------------------------------------
- */
-
-static struct value names_of_modules(const struct entry *entry)
-{
-    struct value list = value_list();
-
-    for (size_t i = 0; i < entry->n_modules; i++)
-        value_append(&list, value_string(entry->bindings[i].name));
-    return list;
-}
-
-static struct value imports_of(const struct entry *entry)
-{
-    struct value map = value_map();
-
-    for (size_t i = entry->n_modules; i < entry->n_bindings; i++)
-        value_put(&map, entry->bindings[i].name,
-                  value_string(entry->bindings[i].target));
-    return map;
-}
-
-static int build_payload(struct chunk *chunk, const struct value *compiled,
-                         struct err *err)
-{
-    const struct value *bytecode = value_get(compiled, "bytecode");
-    const struct entry *entry = chunk->entry;
-    struct value map;
-    bool fits;
-
-    if (bytecode == NULL || bytecode->type != VALUE_STRING)
-        return err_set(err, ERR_INTERNAL, "the compiler gave no bytecode for %s",
-                       entry->id);
-    map = value_map();
-    value_put(&map, "id", value_string(entry->id));
-    value_put(&map, "kind", value_string(entry->kind));
-    value_put(&map, "method", value_string(value_get_text(&entry->data, "method")));
-    for (size_t i = 0; i < N_ELEMENTS(compiled_keys); i++) {
-        const struct value *field = value_get(compiled, compiled_keys[i]);
-
-        if (field != NULL)
-            value_put(&map, compiled_keys[i], value_copy(field));
-    }
-    value_put(&map, "modules", names_of_modules(entry));
-    value_put(&map, "imports", imports_of(entry));
-    value_put(&map, "version", value_int((int64_t)++chunk->code->n_versions));
-    value_put(&map, "meta", value_copy(&entry->meta));
-    fits = payload_encode(&chunk->payload, &map, 1);
-    value_finish(&map);
-    if (!fits)
-        return err_set(err, ERR_UNAVAILABLE, "no memory for the code of %s", entry->id);
-    return 0;
-}
+/* ---- answers of the compiler ----------------------------------------------------- */
 
 /* Its code was compiled before, and has been checked. */
 static void take_file(struct chunk *chunk)
@@ -279,15 +197,12 @@ static void take_file(struct chunk *chunk)
     struct value compiled = {0};
 
     if (bytecode_read(chunk->entry, &compiled, &chunk->err) == -1 ||
-        build_payload(chunk, &compiled, &chunk->err) == -1)
+        code_build_payload(chunk, &compiled, &chunk->err) == -1)
         chunk->state = CHUNK_FAILED;
     else
         chunk->state = CHUNK_COMPILED;
     value_finish(&compiled);
 }
-
-/* ---- answers of the compiler -------------------------------------------------------
- */
 
 static void take_bytecode(struct chunk *chunk, struct bytes result)
 {
@@ -297,7 +212,7 @@ static void take_bytecode(struct chunk *chunk, struct bytes result)
     if (payload_decode(result, &list, &err) == -1 ||
         (list.as.list.n != 1 &&
          err_set(&err, ERR_INTERNAL, "the compiler answered with no value") == -1) ||
-        build_payload(chunk, &list.as.list.items[0], &err) == -1) {
+        code_build_payload(chunk, &list.as.list.items[0], &err) == -1) {
         value_finish(&list);
         fail_chunk(chunk, &err);
         return;
@@ -346,11 +261,10 @@ static void on_answer(void *context, uint8_t status, struct bytes result)
         else
             take_error(chunk, result, &why);
     }
-    send_pending(code);
+    code_send_pending(code);
 }
 
-/* ---- the compile worker ------------------------------------------------------------
- */
+/* ---- the compile worker ---------------------------------------------------------- */
 
 static void fail_all_pending(struct code *code, const struct err *err)
 {
@@ -368,7 +282,7 @@ static void fail_all_pending(struct code *code, const struct err *err)
 static void on_ready(void *context, struct worker *worker)
 {
     (void)worker;
-    send_pending(context);
+    code_send_pending(context);
 }
 
 static void on_dead(void *context, struct worker *worker, const char *reason)
@@ -387,7 +301,7 @@ static void on_dead(void *context, struct worker *worker, const char *reason)
         fail_all_pending(code, &err);
         return;
     }
-    send_pending(code);
+    code_send_pending(code);
 }
 
 static const struct worker_owner owner = {.on_ready = on_ready, .on_dead = on_dead};
@@ -457,7 +371,7 @@ static bool may_send(const struct code *code)
            !conn_is_congested(code->worker->conn);
 }
 
-static void send_pending(struct code *code)
+void code_send_pending(struct code *code)
 {
     if (code->worker == NULL && !list_empty(&code->pending))
         start_worker(code);
@@ -471,27 +385,6 @@ static void send_pending(struct code *code)
         ev_timer_set(&code->idle, IDLE_END_S, 0.);
         ev_timer_start(code->sup->loop, &code->idle);
     }
-}
-
-int code_read(const struct code *code, const struct entry *entry,
-              struct value *compiled_out, struct err *err)
-{
-    const struct chunk *chunk = find_chunk(code, entry);
-    struct value list = {0};
-
-    if (chunk == NULL || chunk->state != CHUNK_COMPILED)
-        return err_set(err, ERR_NOT_FOUND, "no code for entry %s", entry->id);
-    if (payload_decode(buf_bytes(&chunk->payload), &list, err) == -1)
-        return -1;
-    *compiled_out = value_map();
-    for (size_t i = 0; i < N_ELEMENTS(compiled_keys); i++) {
-        const struct value *field = value_get(&list.as.list.items[0], compiled_keys[i]);
-
-        if (field != NULL)
-            value_put(compiled_out, compiled_keys[i], value_copy(field));
-    }
-    value_finish(&list);
-    return 0;
 }
 
 void code_stop(struct code *code)
@@ -511,176 +404,7 @@ static void on_idle(struct ev_loop *loop, ev_timer *timer, int revents)
     code_stop(container_of(timer, struct code, idle));
 }
 
-/* ---- batches -----------------------------------------------------------------------
- */
-
-struct batch {
-    code_problem *problem;
-    code_done *done;
-    void *context;
-    size_t n_left, n_compiled, n_failed;
-};
-
-static void finish_one(struct batch *batch)
-{
-    if (--batch->n_left != 0)
-        return;
-    batch->done(batch->context, batch->n_compiled, batch->n_failed);
-    free(batch);
-}
-
-static void on_batch_chunk(struct waiter *waiter, const struct chunk *chunk)
-{
-    struct batch *batch = waiter->context;
-
-    free(waiter);
-    if (chunk->state == CHUNK_COMPILED) {
-        batch->n_compiled++;
-    } else {
-        batch->n_failed++;
-        batch->problem(batch->context, chunk->entry, &chunk->err,
-                       chunk->details.type == VALUE_MAP ? &chunk->details : NULL);
-    }
-    finish_one(batch);
-}
-
-/* The supervisor ends while it compiles: nobody is told. */
-static void drop_batch(void *context)
-{
-    struct batch *batch = context;
-
-    if (--batch->n_left == 0)
-        free(batch);
-}
-
-static struct waiter *make_waiter(void (*ready)(struct waiter *, const struct chunk *),
-                                  void (*drop)(void *), void *context)
-{
-    struct waiter *waiter = xcalloc(1, sizeof(*waiter));
-
-    list_init(&waiter->link);
-    waiter->ready = ready;
-    waiter->drop = drop;
-    waiter->context = context;
-    return waiter;
-}
-
-void code_compile(struct code *code, struct entry *const *entries, size_t n,
-                  code_problem *problem, code_done *done, void *context)
-{
-    struct batch *batch = xcalloc(1, sizeof(*batch));
-
-    *batch = (struct batch){
-        .problem = problem, .done = done, .context = context, .n_left = 1};
-    for (size_t i = 0; i < n; i++) {
-        if (!has_code(entries[i]))
-            continue;
-        batch->n_left++; /* NOLINT(clang-analyzer-unix.Malloc): counted, 1 is ours */
-        want(code, entries[i], make_waiter(on_batch_chunk, drop_batch, batch));
-    }
-    finish_one(batch); /* NOLINT(clang-analyzer-unix.Malloc) */
-    send_pending(code);
-}
-
-void code_compile_all(struct code *code, code_problem *problem, code_done *done,
-                      void *context)
-{
-    const struct snapshot *state = registry_state(code->sup->registry);
-
-    code_compile(code, state->entries, state->n, problem, done, context);
-}
-
-/* ---- @code.get ---------------------------------------------------------------------
- */
-
-static void on_request_chunk(struct waiter *waiter, const struct chunk *chunk)
-{
-    struct request *request = waiter->context;
-
-    free(waiter);
-    if (chunk->state == CHUNK_COMPILED)
-        request_reply_raw(request, buf_bytes(&chunk->payload));
-    else
-        request_fail(request, &chunk->err);
-}
-
-/* The module's code under the method's name. */
-static void reply_with_method(struct request *request, const struct chunk *chunk)
-{
-    const struct value *id = &request->args.as.list.items[0];
-    const char *method = strrchr(value_text(id), '.') + 1;
-    struct value list = {0};
-    struct err err;
-
-    if (payload_decode(buf_bytes(&chunk->payload), &list, &err) == -1) {
-        request_fail(request, &err);
-        return;
-    }
-    value_put(&list.as.list.items[0], "id", value_copy(id));
-    value_put(&list.as.list.items[0], "method", value_string(method));
-    request_reply(request, &list.as.list.items[0]);
-    value_finish(&list);
-}
-
-static void on_method_chunk(struct waiter *waiter, const struct chunk *chunk)
-{
-    struct request *request = waiter->context;
-
-    free(waiter);
-    if (chunk->state == CHUNK_COMPILED)
-        reply_with_method(request, chunk);
-    else
-        request_fail(request, &chunk->err);
-}
-
-static bool never_cancelled(struct request *request)
-{
-    (void)request;
-    return false;
-}
-
-/* A process that isn't ready yet asks for its pool's own code: of the change that it is
- * started for, or of the state that its pool belongs to. */
-static const struct snapshot *view_of(const struct request *request)
-{
-    const struct worker *worker = request->origin.who.worker;
-    const struct snapshot *view = NULL;
-
-    if (request->origin.type == ORIGIN_WORKER && worker->pool != NULL &&
-        worker->ready_at_ns == 0)
-        view = pool_view(worker->pool);
-    return view != NULL ? view : registry_state(request->sup->registry);
-}
-
-static void on_get(struct request *request)
-{
-    const struct snapshot *view = view_of(request);
-    const char *id = request_text(request, 0);
-    const struct entry *entry = NULL;
-    struct code *code = request->sup->code; /* the request may be gone soon */
-    void (*ready)(struct waiter *, const struct chunk *) = on_request_chunk;
-    struct bytes method;
-
-    if (id != NULL)
-        entry = snapshot_find(view, id, strlen(id));
-    if (entry == NULL && id != NULL) {
-        entry = module_method_find(request->sup->registry, bytes_of_text(id), &method);
-        ready = on_method_chunk;
-    }
-    if (entry == NULL || !has_code(entry)) {
-        request_refuse(request, ERR_NOT_FOUND, "no code for entry %s",
-                       id != NULL ? id : "?");
-        return;
-    }
-    request->on_cancel = never_cancelled;
-    want(code, entry, make_waiter(ready, NULL, request));
-    send_pending(code);
-}
-
-static const struct system_target targets[] = {{"code.get", on_get, ALLOW_WORKER}};
-
-/* ---- life --------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct code *code_create(struct supervisor *sup)
 {
@@ -700,7 +424,7 @@ struct code *code_create(struct supervisor *sup)
     value_encode(&code->settings_buf, &settings);
     value_finish(&settings);
     code->settings = buf_bytes(&code->settings_buf);
-    system_add_targets(sup->system, targets, N_ELEMENTS(targets));
+    code_add_targets(sup->system);
     return code;
 }
 
