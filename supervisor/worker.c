@@ -24,6 +24,7 @@
 #include "supervisor/worker_private.h"
 
 #define LAST_WORDS_MS    1000 /* FAILED to exit */
+#define HOST_GRACE_MS    1000 /* a host's own end of its actors, after the deadline */
 #define MAX_POLLS_AT_END 1024
 
 static const struct worker_times default_times = {
@@ -119,16 +120,25 @@ static void act_await_end(struct worker *w)
     arm(w, LAST_WORDS_MS);
 }
 
+/* What is left of a host at the deadline, it terminates by itself (PH-4). */
+static uint64_t grace_ms(const struct worker *w)
+{
+    return strcmp(w->priv->role, "host") == 0 || strcmp(w->priv->role, "terminal") == 0
+               ? HOST_GRACE_MS
+               : 0;
+}
+
 static void act_drain(struct worker *w)
 {
     struct frame_drain frame = {.deadline_at_ns = w->priv->drain_until_ns};
     uint64_t now = worker_now_ns();
+    uint64_t left_ms =
+        w->priv->drain_until_ns > now ? (w->priv->drain_until_ns - now) / 1000000 : 0;
 
     w->drained = true;
     if (frame_encode_drain(conn_out(w->conn), &frame))
         conn_wrote(w->conn);
-    arm(w,
-        w->priv->drain_until_ns > now ? (w->priv->drain_until_ns - now) / 1000000 : 0);
+    arm(w, left_ms + grace_ms(w));
 }
 
 static void act_drain_early(struct worker *w)

@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -226,25 +227,52 @@ static void cancel_all(struct runtime *rt)
     }
 }
 
+static bool is_host(const struct runtime *rt)
+{
+    return rt->settings.role == ROLE_HOST || rt->settings.role == ROLE_TERMINAL;
+}
+
+static void on_deadline(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop, (void)revents;
+    actors_end_all(container_of(timer, struct runtime, drain_timer));
+}
+
+/* PH-4: their watchers hear of them as of any that was terminated, which they would not
+ * if the supervisor had to kill us. */
+static void end_all_at(struct runtime *rt, uint64_t deadline_at_ns)
+{
+    uint64_t now_ns = (uint64_t)clock_monotonic_ns();
+    uint64_t left_ns = deadline_at_ns > now_ns ? deadline_at_ns - now_ns : 0;
+
+    ev_timer_stop(rt->loop, &rt->drain_timer);
+    ev_now_update(rt->loop);
+    ev_timer_init(&rt->drain_timer, on_deadline, (double)left_ns / 1e9, 0.);
+    ev_timer_start(rt->loop, &rt->drain_timer);
+}
+
+/* A second one only sets another deadline. */
 int role_on_drain(struct runtime *rt, struct bytes body, struct err *err)
 {
     struct frame_drain frame;
+    bool is_first = !rt->draining;
 
     if (frame_decode_drain(body, &frame, err) == -1)
         return -1;
     rt->draining = true;
     functions_drain(rt->functions);
-    if (rt->settings.role == ROLE_HOST || rt->settings.role == ROLE_TERMINAL)
+    if (!is_host(rt))
+        return 0;
+    if (is_first)
         cancel_all(rt);
+    end_all_at(rt, frame.deadline_at_ns);
     return 0;
 }
 
 void role_check_drained(struct runtime *rt)
 {
-    bool hosts = rt->settings.role == ROLE_HOST || rt->settings.role == ROLE_TERMINAL;
-
     if (rt->draining && !sched_has_work(&rt->sched) &&
-        (hosts ? rt->slots.n_live == 0 : functions_n_busy(rt->functions) == 0))
+        (is_host(rt) ? rt->slots.n_live == 0 : functions_n_busy(rt->functions) == 0))
         rt->stop = true;
 }
 

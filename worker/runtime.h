@@ -56,6 +56,7 @@ struct runtime {
     struct settings settings;
     uint32_t n_probing; /* instances that READY waits for */
     bool set_up, draining, stop;
+    ev_timer drain_timer; /* of a host: who is left then is terminated */
     int exit_status;
     uint64_t n_mailbox_drops; /* messages that a full mailbox didn't take */
     struct buf scratch;       /* for one encoding at a time, never across a yield */

@@ -305,6 +305,49 @@ end}""", modules=["logger"])])
     assert record["from"] == "{|}"
 
 
+def test_PH4_who_is_left_at_the_deadline_ends_as_by_terminate(boot):
+    """Of one host that stops; those who watch live on another one."""
+    one = boot([host(lifecycle={"auto_start": True, "stop_timeout": "300ms"}),
+                host("other"), process("stays", """
+return {main = function(cancels)
+    if cancels then
+        local event = process.events():receive()
+        process.send(cancels, "cancelled", event.reason)
+    end
+    process.inbox():receive()
+end}"""), process("spins", "return {main = function() while true do end end}"),
+                process("watch", """
+return {main = function()
+    local me, names = process.pid(), {}
+    names[process.spawn_monitored("app:stays", "app:host", me)] = "cancelled"
+    names[process.spawn_monitored("app:stays", "app:host")] = "deaf"
+    names[process.spawn_monitored("app:spins", "app:host")] = "spinning"
+    logger:info("watching")
+    for _ = 1, 3 do
+        local event = process.events():receive()
+        local why = event.result.error
+        logger:info("exit", {who = names[event.from], why = tostring(why),
+            kind = why:kind(), retryable = tostring(why:retryable())})
+    end
+    while true do
+        local got = channel.select{process.inbox():case_receive(), default = true}
+        if got.default then break end
+        logger:info("told", {what = got.value:payload():data()})
+    end
+    logger:info("over")
+end}""", modules=["logger"])])
+    one.supctl("spawn", "app:watch", "app:other")
+    one.wait_record("watching")
+    one.supctl("stop", "app:host")
+    one.wait_record("over")
+    ends = {r["who"]: (r["why"], r["kind"], r["retryable"])
+            for r in one.app_records() if r["msg"] == "exit"}
+    terminated = ("process terminated", "Internal", "nil")
+    assert ends == dict.fromkeys(["cancelled", "deaf", "spinning"], terminated)
+    assert [r["what"] for r in one.app_records() if r["msg"] == "told"] == [
+        "scheduler shutdown"]
+
+
 def test_PH4_MP21_thousands_say_farewell_when_the_host_stops(boot):
     n = 5000
     one = boot([host(), host("other", host={"workers": 1}),
