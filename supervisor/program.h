@@ -48,7 +48,8 @@ struct program {
     int exit_code;
     bool stopping;
     bool gave_up; /* perhaps before the loop runs: ev_break says nothing to it then */
-    uint64_t stop_at_ns; /* when the stop must be over */
+    uint64_t stop_at_ns;      /* when the stop must be over */
+    uint64_t signalled_at_ns; /* the last signal to stop, 0 = none */
     struct ev_signal signals[PROGRAM_N_SIGNALS];
     struct ev_timer tick;     /* once a second */
     struct ev_timer watchdog; /* systemd's */

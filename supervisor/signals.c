@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/exit.h"
 #include "common/log.h"
@@ -14,6 +15,8 @@
 #include "supervisor/config.h"
 #include "supervisor/reload.h"
 #include "supervisor/status.h"
+
+#define SIGNAL_ECHO_MS 100 /* between two signals that are two */
 
 int program_open_log(const struct program *program)
 {
@@ -42,21 +45,41 @@ static void reopen_log(struct program *program)
     log_info("log file reopened", NULL);
 }
 
+/* timeout(1) and others that start us signal both us and our process group: what comes
+ * so soon after the first is the first. */
+static bool is_an_echo(struct program *program)
+{
+    uint64_t now_ns = (uint64_t)clock_monotonic_ns();
+
+    if (program->signalled_at_ns != 0 &&
+        now_ns - program->signalled_at_ns < SIGNAL_ECHO_MS * 1000000ull)
+        return true;
+    program->signalled_at_ns = now_ns;
+    return false;
+}
+
+static void on_stop_signal(struct program *program, int number)
+{
+    if (is_an_echo(program))
+        return;
+    if (!program->stopping) {
+        program_stop(&program->sup, EXIT_OK, false);
+        return;
+    }
+    log_warn("second signal, ending at once", "signal=%d", number);
+    program->exit_code = EXIT_FAILED;
+    ev_break(program->sup.loop, EVBREAK_ALL);
+}
+
 static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int revents)
 {
     struct program *program = watcher->data;
 
-    (void)revents;
+    (void)loop, (void)revents;
     switch (watcher->signum) {
     case SIGINT:
     case SIGTERM:
-        if (!program->stopping) {
-            program_stop(&program->sup, EXIT_OK, false);
-            return;
-        }
-        log_warn("second signal, ending at once", "signal=%d", watcher->signum);
-        program->exit_code = EXIT_FAILED;
-        ev_break(loop, EVBREAK_ALL);
+        on_stop_signal(program, watcher->signum);
         return;
     case SIGHUP:
         if (!program->stopping)

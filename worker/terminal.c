@@ -347,6 +347,7 @@ struct terminal *terminal_create(struct ev_loop *loop, const int fds[3])
                    i == 0 ? EV_READ : EV_WRITE);
     }
     signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN); /* timeout(1) sends it to the whole process group */
     signal(SIGTTOU, SIG_IGN); /* putting the mode back must not stop us */
     return terminal;
 }

@@ -8,7 +8,7 @@
  * started us, and O_NONBLOCK would be its problem too.
  *
  * The tty's mode is put back when the actor that changed it ends, and when the worker
- * does. SIGINT is the supervisor's to act on (TH-3), so it is ignored here.
+ * does. SIGINT and SIGTERM are the supervisor's to act on (TH-3): both are ignored here.
  */
 #ifndef TROUPE_WORKER_TERMINAL_H
 #define TROUPE_WORKER_TERMINAL_H

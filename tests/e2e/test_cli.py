@@ -274,7 +274,34 @@ def test_TH3_signals_during_run_x(folder):
     assert child.stdout.readline() == "up\n"
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=30)
-    assert child.returncode in (0, 11)
+    assert child.returncode == 11
+
+
+def test_TH3_a_signal_to_the_whole_group_is_one_polite_request(folder):
+    """What timeout(1) does: the supervisor is told twice, whoever is in its group once."""
+    folder.write([terminal(), main(
+        "io.print('up') local e = process.events():receive() io.print(e.kind) return 11",
+        modules=["io"])])
+    child = troupe.Child([troupe.SUPERVISOR, "run", *folder.options(), "-x", "app:main"],
+                         cwd=folder.app, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, start_new_session=True)
+    assert child.stdout.readline() == "up\n"
+    child.send_signal(signal.SIGTERM)
+    os.killpg(child.pid, signal.SIGTERM)
+    assert child.communicate(timeout=30) == ("pid.cancel\n", "")
+    assert child.returncode == 11
+
+
+def test_PH4_TH3_who_ignores_the_signal_is_terminated_in_the_end(folder):
+    folder.write([terminal(lifecycle={"auto_start": True, "stop_timeout": "300ms"}),
+                  main("io.print('up') process.inbox():receive()", modules=["io"])])
+    child = troupe.Child([troupe.SUPERVISOR, "run", *folder.options(), "-x", "app:main"],
+                         cwd=folder.app, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True)
+    assert child.stdout.readline() == "up\n"
+    child.send_signal(signal.SIGTERM)
+    assert child.communicate(timeout=30) == ("", "process terminated\n")
+    assert child.returncode == troupe.FAILED
 
 
 # ---- run without -x
