@@ -81,7 +81,7 @@ static void index_remove(struct calls *calls, struct call *call)
     *at = call->next_in_bucket;
 }
 
-static struct call *index_find(const struct calls *calls, const struct origin *origin)
+struct call *calls_find_asked(const struct calls *calls, const struct origin *origin)
 {
     uint32_t slot = *bucket_of(calls, origin);
 
@@ -229,8 +229,7 @@ void call_renumber(struct call *call)
 
 static const struct bytes no_error = {NULL, 0};
 
-/* The origin has its answer, or is gone: it has no part in this call any more. */
-static void forget_origin(struct calls *calls, struct call *call)
+void calls_forget_origin(struct calls *calls, struct call *call)
 {
     struct hop *hop = call->hop;
 
@@ -248,7 +247,7 @@ static void forget_origin(struct calls *calls, struct call *call)
 
 void calls_close(struct calls *calls, struct call *call)
 {
-    forget_origin(calls, call);
+    calls_forget_origin(calls, call);
     calls_set_due(calls, call, 0);
     call_observe_drop(calls, call);
     list_remove(&call->to);
@@ -283,8 +282,7 @@ static void end_with(struct calls *calls, struct call *call, struct bytes error)
     origin_reply(&origin, REPLY_ERROR, error);
 }
 
-static void end_with_error(struct calls *calls, struct call *call,
-                           const struct err *err)
+void calls_end_with_error(struct calls *calls, struct call *call, const struct err *err)
 {
     struct buf buf;
 
@@ -427,83 +425,6 @@ void calls_forward(struct calls *calls, const struct origin *origin, uint8_t typ
         call_send(calls, call, callee, body);
 }
 
-static void send_cancel(const struct call *call)
-{
-    struct frame_cancel frame = {.call = call->number};
-
-    if (frame_encode_cancel(conn_out(call->callee->conn), &frame))
-        conn_wrote(call->callee->conn);
-}
-
-/* Nobody wants the result any more. Only calls know CANCEL: an actor that is being
- * started, watched or signalled is so or not, whoever asked. */
-static void tell_callee(struct calls *calls, struct call *call)
-{
-    call->state = CALL_CANCELLED;
-    calls_set_due(calls, call, 0);
-    if (call->type != FRAME_CALL)
-        return;
-    send_cancel(call);
-    if (call->pool != NULL)
-        calls_begin_grace(calls, call);
-}
-
-/* No worker has it: whoever has is told that err is the answer now. */
-static void end_early(struct calls *calls, struct call *call, const struct err *err)
-{
-    void (*on_withdrawn)(void *) = call->state == CALL_AWAY ? call->on_withdrawn : NULL;
-    struct pool *pool = call->pool;
-    uint32_t body_bytes = call->body_bytes;
-    void *note = call->note;
-
-    end_with_error(calls, call, err);
-    if (pool != NULL)
-        calls->hooks.on_left_queue(pool, body_bytes);
-    if (on_withdrawn != NULL)
-        on_withdrawn(note);
-}
-
-/* The origin gets err now, whatever the callee does. */
-static void withdraw(struct calls *calls, struct call *call, const struct err *err)
-{
-    struct origin origin = call->origin;
-
-    call_observe_end(calls, call,
-                     err->kind == ERR_TIMEOUT ? FUNCTION_TIMEOUT : FUNCTION_CANCELED,
-                     no_error);
-    if (call->state != CALL_SENT) {
-        end_early(calls, call, err);
-        return;
-    }
-    forget_origin(calls, call);
-    tell_callee(calls, call);
-    origin_fail(&origin, err);
-}
-
-bool calls_cancel(struct calls *calls, const struct origin *origin)
-{
-    struct call *call = index_find(calls, origin);
-    struct err err;
-
-    if (call == NULL)
-        return false;
-    err_set(&err, ERR_CANCELED, "context canceled");
-    withdraw(calls, call, &err);
-    return true;
-}
-
-void calls_give_up(struct calls *calls, const struct origin *origin)
-{
-    struct call *call = index_find(calls, origin);
-
-    if (call == NULL)
-        return;
-    if (call->state == CALL_SENT)
-        send_cancel(call);
-    else
-        calls_cancel(calls, origin);
-}
-
 /* ---- from the callee ---------------------------------------------------------------
  */
 
@@ -591,7 +512,7 @@ int calls_on_reply(struct calls *calls, struct worker *from, struct bytes body,
     report_outcome(calls, call, status, frame.result);
     origin = call->origin;
     if (lingers) {
-        forget_origin(calls, call);
+        calls_forget_origin(calls, call);
         calls_set_due(calls, call, 0);
         call->state = CALL_LINGERING;
     } else {
@@ -629,35 +550,6 @@ int calls_on_free(struct calls *calls, struct worker *from, struct bytes body,
 /* ---- deaths ------------------------------------------------------------------------
  */
 
-static void stop_asking(struct calls *calls, struct list *calls_from)
-{
-    struct list *node;
-
-    while ((node = list_first(calls_from)) != NULL) {
-        struct call *call = container_of(node, struct call, from);
-        struct err err;
-
-        call_observe_end(calls, call, FUNCTION_CANCELED, no_error);
-        forget_origin(calls, call);
-        if (call->state == CALL_SENT) {
-            tell_callee(calls, call);
-            continue;
-        }
-        err_set(&err, ERR_CANCELED, "the caller is gone");
-        end_early(calls, call, &err);
-    }
-}
-
-void calls_client_gone(struct calls *calls, struct client *client)
-{
-    stop_asking(calls, &((struct client_head *)(void *)client)->calls_from);
-}
-
-void calls_worker_stops_asking(struct calls *calls, struct worker *worker)
-{
-    stop_asking(calls, &worker->calls_from);
-}
-
 void calls_worker_stops_answering(struct calls *calls, struct worker *worker,
                                   const char *how)
 {
@@ -685,7 +577,7 @@ static void time_out(struct calls *calls, struct call *call)
     duration_format(text, (int64_t)ms * 1000000);
     err_set(&err, ERR_TIMEOUT, "function execution timed out after %s", text);
     calls_set_due(calls, call, 0);
-    withdraw(calls, call, &err);
+    calls_withdraw(calls, call, &err);
 }
 
 bool call_is_too_late(struct calls *calls, struct call *call)

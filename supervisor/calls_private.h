@@ -59,6 +59,19 @@ void calls_check_grace(struct calls *calls, struct call *call);
 /* Copies body into the call; false when there is no memory. */
 bool call_keep_body(struct call *call, struct bytes body);
 
+/* The request of that origin, NULL if there is none. */
+struct call *calls_find_asked(const struct calls *calls, const struct origin *origin);
+
+/* The origin has its answer, or is gone: it has no part in this call any more. */
+void calls_forget_origin(struct calls *calls, struct call *call);
+
+/* Nobody else has this call: err is its outcome, and it ends here. */
+void calls_end_with_error(struct calls *calls, struct call *call,
+                          const struct err *err);
+
+/* calls_cancel.c: the origin gets err now, whatever the callee does. */
+void calls_withdraw(struct calls *calls, struct call *call, const struct err *err);
+
 /* calls_nested.c: forgets that the call waits for others; true when it did. */
 bool call_stop_waiting(struct call *call);
 
