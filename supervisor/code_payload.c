@@ -4,6 +4,8 @@
 #include "proto/value_codec.h"
 
 #include "supervisor/entry.h"
+#include "supervisor/registry_config.h"
+#include "supervisor/registry_kinds.h"
 
 /* What the compiler says of a source that workers need. */
 static const char *const compiled_keys[] = {"bytecode", "uses_G", "types"};
@@ -32,6 +34,7 @@ int code_build_payload(struct chunk *chunk, const struct value *compiled,
 {
     const struct value *bytecode = value_get(compiled, "bytecode");
     const struct entry *entry = chunk->entry;
+    struct pool_config pool;
     struct value map;
     bool fits;
 
@@ -52,6 +55,10 @@ int code_build_payload(struct chunk *chunk, const struct value *compiled,
     value_put(&map, "imports", imports_of(entry));
     value_put(&map, "version", value_int((int64_t)++chunk->code->n_versions));
     value_put(&map, "meta", value_copy(&entry->meta));
+    if (entry->type != NULL && (entry->type->flags & KIND_POOL) != 0) {
+        pool_config_read(entry, &pool, NULL);
+        value_put(&map, "linger_ms", value_int(pool.linger_ms));
+    }
     fits = payload_encode(&chunk->payload, &map, 1);
     value_finish(&map);
     if (!fits)

@@ -174,7 +174,6 @@ static void spec_of_function(const struct config *app, const struct entry *entry
     value_put(
         &map, "slots",
         value_int((spec->n_slots_max + spec->n_processes - 1) / spec->n_processes));
-    value_put(&map, "linger_ms", value_int(config.linger_ms));
     value_put(&map, "warm",
               value_int(config.warm_start ? first_slots_of_process(spec) : 0));
     if (spec->use == POOL_FOR_INTERCEPTION && config.type == POOL_INLINE)

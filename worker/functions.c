@@ -318,13 +318,15 @@ bool functions_lingers(struct actor *actor, const struct outcome *outcome)
 {
     struct instance *instance = actor->instance;
     struct runtime *rt = actor->vm->rt;
+    /* Its own, whosoever process an inline function runs in. */
+    uint64_t linger_ms = actor->vm->program->unit->linger_ms;
 
     if (instance == NULL || outcome->failed || actor->belongings == NULL ||
-        rt->settings.linger_ms == 0 || rt->draining || !has_live_task(actor))
+        linger_ms == 0 || rt->draining || !has_live_task(actor))
         return false;
     uplink_reply(rt->uplink, instance->call, REPLY_OK | REPLY_LINGERS, outcome->result);
     instance->lingers = true;
-    ev_timer_set(&instance->linger, (double)rt->settings.linger_ms / 1000., 0.);
+    ev_timer_set(&instance->linger, (double)linger_ms / 1000., 0.);
     ev_timer_start(rt->loop, &instance->linger);
     return true;
 }

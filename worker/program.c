@@ -12,7 +12,8 @@
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
-#define KEEP_MAX_BYTES ((size_t)4 << 20) /* of an empty VM */
+#define KEEP_MAX_BYTES    ((size_t)4 << 20) /* of an empty VM */
+#define LINGER_MS_DEFAULT 30000
 #define MAX_BINDINGS                                                                   \
     1000 /* of one program: every library that it reaches, by alias                    \
           */
@@ -298,6 +299,7 @@ static struct unit *make_unit(const struct value *map, struct err *err)
     unit->method = take_text(map, "method");
     unit->version = value_get_int(map, "version", 0);
     unit->uses_G = value_get_bool(map, "uses_G", true);
+    unit->linger_ms = (uint64_t)value_get_int(map, "linger_ms", LINGER_MS_DEFAULT);
     unit->bytecode_bytes = code->as.string.n;
     unit->bytecode = xmalloc(code->as.string.n + 1);
     memcpy(unit->bytecode, code->as.string.data, code->as.string.n);

@@ -30,6 +30,7 @@ struct unit {
     uint8_t *bytecode;
     size_t bytecode_bytes;
     bool uses_G;
+    uint64_t linger_ms;   /* F-4: what its calls leave behind may take */
     struct value modules; /* list of text */
     struct value imports; /* map alias → id */
     struct value meta;

@@ -28,7 +28,6 @@
 #define VM_ACTORS_DEFAULT         500
 #define VM_MAX_BYTES_DEFAULT      (64ll * 1024 * 1024)
 #define MAILBOX_MAX_BYTES_DEFAULT (64ll * 1024 * 1024)
-#define LINGER_MS_DEFAULT         30000
 
 /* ---- set-up -------------------------------------------------------------------------
  */
@@ -75,7 +74,6 @@ static int read_settings(struct settings *settings, const struct value *map,
         (uint64_t)value_get_int(map, "vm_max_bytes", VM_MAX_BYTES_DEFAULT);
     settings->mailbox_max_bytes =
         (uint64_t)value_get_int(map, "mailbox_max_bytes", MAILBOX_MAX_BYTES_DEFAULT);
-    settings->linger_ms = (uint64_t)value_get_int(map, "linger_ms", LINGER_MS_DEFAULT);
     settings->log_level = (int)value_get_int(map, "log_level", LOG_DEBUG);
     settings->n_warm = (uint32_t)value_get_int(map, "warm", 0);
     settings->probe = value_get_bool(map, "probe", false);

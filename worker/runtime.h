@@ -27,7 +27,6 @@ struct settings {
     uint32_t vm_actors;    /* actors sharing one lua_State */
     uint64_t vm_max_bytes; /* soft ceiling of one lua_State */
     uint64_t mailbox_max_bytes;
-    uint64_t linger_ms;
     int log_level;    /* what is below it isn't sent */
     uint32_t n_warm;  /* instances of the pool's function to load at the start */
     bool probe;       /* READY only when they (at least one) have been loaded */

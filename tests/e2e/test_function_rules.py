@@ -111,6 +111,29 @@ def test_F4_the_end_of_the_linger_time(boot):
     wait_for(lambda: one.pool("app:f")["n_busy"] == 0)
 
 
+@pytest.mark.parametrize("linger,ran", [("0s", False), ("1ms", False), ("10s", True)])
+def test_F4_F41_an_inline_function_has_its_own_linger_time(boot, linger, ran):
+    """Whatever that of its caller is, in whose process it runs."""
+    caller = """return {main = function()
+        funcs.call("app:inline") time.sleep("60ms") print("over") end}"""
+    with_modules = {"modules": ["funcs", "time"]}
+    one = boot([host(), function("inline", """return {main = function()
+        coroutine.spawn(function() time.sleep("20ms") print("ran on") end) end}""",
+                                 modules=["time"],
+                                 pool={"type": "inline", "linger": linger}),
+                function("short", caller, pool={"linger": "0s"}, **with_modules),
+                function("long", caller, **with_modules),
+                process("actor", caller, meta={"default_host": "app:host"},
+                        **with_modules)])
+    for name in ("short", "long", "actor"):
+        one.call(f"app:{name}")
+    one.wait_record('"over"', 3)
+    if ran:
+        one.wait_record('"ran on"', 3)
+    else:
+        assert "ran on" not in messages(one)
+
+
 def test_F4_shutdown_ends_them(boot):
     one = boot([function("f", """return {main = function()
         coroutine.spawn(function() time.sleep("1h") end) end}""", modules=["time"])])

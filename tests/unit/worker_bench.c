@@ -348,6 +348,7 @@ void bench_begin(struct bench *bench, const char *role)
     memset(bench, 0, sizeof(*bench));
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     bench->units = value_map();
+    bench->linger_ms = -1;
     bench->names = value_map();
     list_init(&bench->frames);
     bench->guard_s = unit_is_slowed() ? 30 * GUARD_S : GUARD_S;
@@ -437,6 +438,8 @@ void bench_add(struct bench *bench, const char *id, const char *kind,
         value_put(&unit, "method", value_string("main"));
         value_put(&unit, "modules", list_of_words(modules));
         value_put(&unit, "imports", value_map());
+        if (bench->linger_ms >= 0)
+            value_put(&unit, "linger_ms", value_int(bench->linger_ms));
     }
     value_put(&bench->units, id, unit);
     value_finish(&args);

@@ -39,6 +39,7 @@ struct bench {
     uint64_t n_calls, n_calls_kept;
     uint64_t last_pid; /* of bench_spawn() */
     int guard_s;       /* how long bench_until() waits */
+    int64_t linger_ms; /* of what is added from now on; -1 = as they come */
     bool closed;
     bool holds_calls;    /* the next calls of the worker come back as HOLD */
     bool swallows_calls; /* they get no answer at all */
