@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/map.h"
@@ -12,6 +13,8 @@
 #include "supervisor/registry_check.h"
 #include "supervisor/registry_history.h"
 #include "supervisor/registry_order.h"
+
+#define CYCLE_NAMES_MAX 5 /* of a cycle, in a sentence */
 
 /* ---- the state after a change -----------------------------------------------------
  */
@@ -263,13 +266,34 @@ static struct change *find_change(struct map *by_id, const struct entry *entry)
     return map_find(by_id, entry->id, strlen(entry->id));
 }
 
+/* The entries, sorted by id, can't all come after what they need. */
+static void warn_of_cycle(struct problems *problems, struct entry *const *entries,
+                          size_t n)
+{
+    struct problem_at at = entry_at(entries[0], "");
+    struct buf names;
+
+    buf_init(&names, 0);
+    for (size_t i = 0; i < n && i < CYCLE_NAMES_MAX; i++) {
+        buf_append_text(&names, i == 0 ? "" : ", ");
+        buf_append_text(&names, entries[i]->id);
+    }
+    problems_add(problems, SEVERITY_WARNING, ERR_INVALID, &at, NULL,
+                 "%zu entries need each other in a cycle, or one that does, and are "
+                 "taken by id: %.*s%s",
+                 n, (int)buf_bytes(&names).n, (const char *)buf_bytes(&names).data,
+                 n > CYCLE_NAMES_MAX ? ", ..." : "");
+    buf_finish(&names);
+}
+
 /* Moves the changes of one direction into ordered, by need. */
 static size_t order_part(const struct changeset *set, const struct snapshot *state,
-                         bool deletions, struct change *ordered, size_t *n_cyclic)
+                         bool deletions, struct change *ordered,
+                         struct problems *problems)
 {
     struct entry **entries = xcalloc(set->n + 1, sizeof(void *));
     struct map by_id;
-    size_t n = 0;
+    size_t n = 0, n_cyclic;
 
     map_init(&by_id);
     for (size_t i = 0; i < set->n; i++) {
@@ -281,7 +305,9 @@ static size_t order_part(const struct changeset *set, const struct snapshot *sta
         map_put(&by_id, entries[n]->id, strlen(entries[n]->id), change);
         n++;
     }
-    *n_cyclic += entries_sort_by_need(entries, n, state);
+    n_cyclic = entries_sort_by_need(entries, n, state);
+    if (n_cyclic != 0)
+        warn_of_cycle(problems, entries + n - n_cyclic, n_cyclic);
     for (size_t i = 0; i < n; i++)
         ordered[deletions ? n - 1 - i : i] = *find_change(&by_id, entries[i]);
     map_finish(&by_id);
@@ -293,16 +319,12 @@ static void order_changes(struct changeset *set, const struct snapshot *state,
                           struct problems *problems)
 {
     struct change *ordered = xcalloc(set->n + 1, sizeof(*ordered));
-    size_t n_cyclic = 0, n;
+    size_t n;
 
-    n = order_part(set, state, true, ordered, &n_cyclic);
-    order_part(set, set->result, false, ordered + n, &n_cyclic);
+    n = order_part(set, state, true, ordered, problems);
+    order_part(set, set->result, false, ordered + n, problems);
     free(set->changes);
     set->changes = ordered;
-    if (n_cyclic != 0)
-        problems_add(
-            problems, SEVERITY_WARNING, ERR_INVALID, &(struct problem_at){0}, NULL,
-            "%zu entries depend on each other in a cycle, taking them by id", n_cyclic);
 }
 
 /* The ids of all entries with a NotFound problem, as REG-15 lists them. */

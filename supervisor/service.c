@@ -98,6 +98,9 @@ static void log_change(const struct service *service, enum service_state state)
                 "service=%s reason=%s retry=%u restart_in_ms=%llu", service->id,
                 details, service->machine.n_failures,
                 (unsigned long long)(service->machine.next_try_at_ms - env_now_ms()));
+        else if (service->blocked != NULL && service->impossible == NULL)
+            log_warn("service has to wait, it starts when what it needs does",
+                     "service=%s reason=%s", service->id, details);
         else
             log_error("service failed, it stays down", "service=%s reason=%s",
                       service->id, details);

@@ -255,6 +255,30 @@ def test_SV8_a_cycle_fails_and_others_run(boot):
     assert states["app:b.service"] != "running"
 
 
+def test_SV8_who_waits_for_a_failed_dependency_is_not_said_to_stay_down(boot):
+    one = boot([host(), NAMED,
+                process("p", "return {main = function() end, nothing = 1}", method="no"),
+                service("bad", "app:p"), named("good", requires=["app:bad"])], start=False)
+    one.allow("app:bad", "app:good")
+    one.start()
+    row = one.wait_service("app:good.service", "failed")
+    assert row["details"] == "not started: it needs app:bad, which is exited"
+    record, = [r for r in one.records() if r.get("service") == "app:good.service"
+               and r["level"] in ("warn", "error")]
+    assert record["level"] == "warn" and "has to wait" in record["msg"], record
+
+
+def test_SV8_a_cycle_is_named_by_check(tmp_path):
+    troupe.write_app(tmp_path, [
+        host(), NAMED, named("a", requires=["app:b.service"]),
+        named("b", requires=["app:a.service"]), named("c", requires=["app:b.service"])])
+    done = subprocess.run([troupe.SUPERVISOR, "check", "--config", tmp_path / "src"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert ("3 entries need each other in a cycle, or one that does, and are taken by "
+            "id: app:a.service, app:b.service, app:c.service") in done.stdout + done.stderr
+    assert "_index.json:" in done.stdout + done.stderr
+
+
 def test_SV8_a_dependency_that_fails_later_leaves_dependents_alone(boot):
     one = boot([host(), NAMED, process("p", "return {main = function() "
                                        "process.inbox():receive() error('later') end}"),
