@@ -34,32 +34,12 @@ static uint32_t call_slot(const struct call *call)
 /* ---- the table of origins' numbers -------------------------------------------------
  */
 
-static const void *origin_party(const struct origin *origin)
-{
-    switch (origin->type) {
-    case ORIGIN_WORKER:
-        return origin->who.worker;
-    case ORIGIN_CLIENT:
-        return origin->who.client;
-    case ORIGIN_INTERNAL:
-        return origin->who.internal.context;
-    default:
-        return NULL;
-    }
-}
-
 static uint32_t *bucket_of(const struct calls *calls, const struct origin *origin)
 {
     uint64_t hash = origin->call ^ (uintptr_t)origin_party(origin) >> 4;
 
     hash *= 0x9e3779b97f4a7c15u;
     return &calls->buckets[(uint32_t)(hash >> 40) & calls->bucket_mask];
-}
-
-static bool same_origin(const struct origin *a, const struct origin *b)
-{
-    return a->type == b->type && a->call == b->call &&
-           origin_party(a) == origin_party(b);
 }
 
 static void index_add(struct calls *calls, struct call *call)
@@ -88,7 +68,7 @@ struct call *calls_find_asked(const struct calls *calls, const struct origin *or
     while (slot != NONE) {
         struct call *call = call_at(calls, slot);
 
-        if (same_origin(&call->origin, origin))
+        if (origin_is_same(&call->origin, origin))
             return call;
         slot = call->next_in_bucket;
     }

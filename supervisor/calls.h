@@ -58,6 +58,29 @@ struct origin {
     } who;
 };
 
+/* Who that is, whatever it asks; NULL: nobody. */
+static inline const void *origin_party(const struct origin *origin)
+{
+    switch (origin->type) {
+    case ORIGIN_WORKER:
+        return origin->who.worker;
+    case ORIGIN_CLIENT:
+        return origin->who.client;
+    case ORIGIN_INTERNAL:
+        return origin->who.internal.context;
+    case ORIGIN_NONE:
+        break;
+    }
+    return NULL;
+}
+
+/* The same number from the same party? */
+static inline bool origin_is_same(const struct origin *a, const struct origin *b)
+{
+    return a->type == b->type && a->call == b->call &&
+           origin_party(a) == origin_party(b);
+}
+
 /* What struct client (control.c) starts with, so that answers find their way to it. */
 struct client_head {
     struct conn *conn;

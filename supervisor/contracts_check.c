@@ -35,13 +35,11 @@ static void complain(const struct checker *c, const struct entry *entry,
                      const char *fmt, ...)
 {
     struct problem_at at = entry_at(entry, path);
-    char text[480];
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    problems_vadd(c->problems, SEVERITY_ERROR, kind, &at, hint, fmt, args);
     va_end(args);
-    problems_add(c->problems, SEVERITY_ERROR, kind, &at, hint, "%s", text);
 }
 
 /* Lua has one empty table for lists and maps. */

@@ -45,11 +45,11 @@ static char *copy_text(const char *text)
     return copy;
 }
 
-void problems_add(struct problems *problems, enum severity severity, enum err_kind kind,
-                  const struct problem_at *at, const char *hint, const char *fmt, ...)
+void problems_vadd(struct problems *problems, enum severity severity,
+                   enum err_kind kind, const struct problem_at *at, const char *hint,
+                   const char *fmt, va_list args)
 {
     char text[600];
-    va_list args;
     struct problem *row;
 
     if (severity == SEVERITY_ERROR)
@@ -58,10 +58,8 @@ void problems_add(struct problems *problems, enum severity severity, enum err_ki
         problems->n_warnings++;
     if (problems->n == PROBLEMS_MAX)
         return;
-    va_start(args, fmt);
     if (vsnprintf(text, sizeof(text), fmt, args) >= (int)sizeof(text))
         memcpy(text + sizeof(text) - 4, "...", 4);
-    va_end(args);
     if (problems->n == problems->size) {
         problems->size = problems->size == 0 ? 16 : problems->size * 2;
         problems->rows = xrealloc(problems->rows, problems->size * sizeof(*row));
@@ -78,6 +76,16 @@ void problems_add(struct problems *problems, enum severity severity, enum err_ki
                             .code = at->code,
                             .sequence = problems->n};
     problems->n++;
+}
+
+void problems_add(struct problems *problems, enum severity severity, enum err_kind kind,
+                  const struct problem_at *at, const char *hint, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    problems_vadd(problems, severity, kind, at, hint, fmt, args);
+    va_end(args);
 }
 
 static int compare_files(const char *a, const char *b)

@@ -7,6 +7,7 @@
 #ifndef TROUPE_SUPERVISOR_PROBLEMS_H
 #define TROUPE_SUPERVISOR_PROBLEMS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -54,6 +55,9 @@ struct problem_at {
 void problems_add(struct problems *problems, enum severity severity, enum err_kind kind,
                   const struct problem_at *at, const char *hint, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
+void problems_vadd(struct problems *problems, enum severity severity,
+                   enum err_kind kind, const struct problem_at *at, const char *hint,
+                   const char *fmt, va_list args) __attribute__((format(printf, 6, 0)));
 
 /* Sorts by file, line and column; those without a file come first, in their order. */
 void problems_sort(struct problems *problems);

@@ -19,16 +19,14 @@ __attribute__((format(printf, 4, 5))) static void complain(struct problems *prob
                                                            const char *fmt, ...)
 {
     struct problem_at at;
-    char text[300];
     va_list args;
 
     if (problems == NULL)
         return;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
     at = entry_at(entry, path);
-    problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL, "%s", text);
+    va_start(args, fmt);
+    problems_vadd(problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL, fmt, args);
+    va_end(args);
 }
 
 int64_t entry_duration_ms(const struct entry *entry, const char *path, int64_t fallback,

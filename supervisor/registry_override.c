@@ -139,15 +139,13 @@ __attribute__((format(printf, 3, 4))) static void complain(struct problems *prob
                                                            const char *fmt, ...)
 {
     struct problem_at at = {.file = NULL};
-    char text[400];
     va_list args;
 
     if (problems == NULL)
         return;
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    problems_vadd(problems, SEVERITY_ERROR, ERR_INVALID, &at, hint, fmt, args);
     va_end(args);
-    problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, hint, "%s", text);
 }
 
 static void set_kind(struct entry *entry, const struct value *value,

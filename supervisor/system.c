@@ -297,31 +297,14 @@ void system_call(struct system *system, const struct origin *origin,
     row->handle(&open->request); /* last: it may have been answered and freed */
 }
 
-static const void *peer_of(const struct origin *origin)
-{
-    switch (origin->type) {
-    case ORIGIN_WORKER:
-        return origin->who.worker;
-    case ORIGIN_CLIENT:
-        return origin->who.client;
-    case ORIGIN_INTERNAL:
-        return origin->who.internal.context;
-    case ORIGIN_NONE:
-        break;
-    }
-    return NULL;
-}
-
 void system_cancel(struct system *system, const struct origin *origin)
 {
     struct err err = {0};
 
     LIST_FOREACH_SAFE (node, &system->open) {
         struct open_request *open = container_of(node, struct open_request, in_open);
-        const struct origin *other = &open->request.origin;
 
-        if (other->type != origin->type || other->call != origin->call ||
-            peer_of(other) != peer_of(origin))
+        if (!origin_is_same(&open->request.origin, origin))
             continue;
         err_set(&err, ERR_CANCELED, "@%s was cancelled", open->request.target);
         end_early(&open->request, &err);
@@ -334,7 +317,7 @@ void system_origin_gone(struct system *system, const void *worker_or_client)
     LIST_FOREACH_SAFE (node, &system->open) {
         struct open_request *open = container_of(node, struct open_request, in_open);
 
-        if (peer_of(&open->request.origin) == worker_or_client)
+        if (origin_party(&open->request.origin) == worker_or_client)
             end_early(&open->request, NULL);
     }
 }
@@ -345,7 +328,7 @@ bool system_has_open(const struct system *system, const void *worker_or_client)
         const struct open_request *open =
             container_of(node, struct open_request, in_open);
 
-        if (peer_of(&open->request.origin) == worker_or_client)
+        if (origin_party(&open->request.origin) == worker_or_client)
             return true;
     }
     return false;

@@ -115,13 +115,11 @@ __attribute__((format(printf, 5, 6))) static int fail_at(struct builder *b,
                                                          const char *fmt, ...)
 {
     struct problem_at at = {.file = b->file, .line = line, .column = column};
-    char text[400];
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    problems_vadd(b->problems, SEVERITY_ERROR, ERR_INVALID, &at, hint, fmt, args);
     va_end(args);
-    problems_add(b->problems, SEVERITY_ERROR, ERR_INVALID, &at, hint, "%s", text);
     b->failed = true;
     return -1;
 }
