@@ -412,6 +412,71 @@ static void check_env(const struct entry *entry, const struct snapshot *state,
         check_variable(entry, problems);
 }
 
+/* ---- policies: what they don't read they don't test, so that they allow, or deny,
+ * more than they seem to
+ * ---------------------------------------------------------------------- */
+
+static void warn_unread(const struct entry *entry, const char *path, const char *hint,
+                        struct problems *problems)
+{
+    struct problem_at at = entry_at(entry, path);
+
+    problems_add(problems, SEVERITY_WARNING, ERR_INVALID, &at, hint,
+                 "%s has no field %s, ignoring it", entry->kind, path);
+}
+
+static void check_groups(const struct entry *entry, struct problems *problems)
+{
+    const struct value *groups = value_get(entry_fields(entry), "groups");
+    struct problem_at at = entry_at(entry, "groups");
+    bool ok = groups == NULL || groups->type == VALUE_NIL || groups->type == VALUE_LIST;
+
+    for (size_t i = 0; ok && groups != NULL && i < groups->as.list.n; i++)
+        ok = groups->as.list.items[i].type == VALUE_STRING;
+    if (!ok)
+        problems_add(problems, SEVERITY_WARNING, ERR_INVALID, &at,
+                     "write groups: [...]",
+                     "groups must be a list of names, ignoring what is none");
+}
+
+static void check_conditions(const struct entry *entry, struct problems *problems)
+{
+    const struct value *list = value_get_path(entry_fields(entry), "policy.conditions");
+    size_t n = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        char prefix[60];
+
+        snprintf(prefix, sizeof(prefix), "policy.conditions[%zu].", i);
+        warn_of_unknown(entry, &list->as.list.items[i], prefix,
+                        NAMES("field", "operator", "value", "value_from"), problems);
+    }
+}
+
+static void check_policy(const struct entry *entry, struct problems *problems)
+{
+    static const char *const inside[] = {"actions", "resources", "effect", "conditions",
+                                         "expression"};
+    const struct value *data = entry_fields(entry), *policy = value_get(data, "policy");
+    bool by_expression = strcmp(entry->kind, "security.policy.expr") == 0;
+
+    warn_of_unknown(entry, policy, "policy.",
+                    NAMES("actions", "resources", "effect", "conditions", "expression"),
+                    problems);
+    if (by_expression && value_get(policy, "conditions") != NULL)
+        warn_unread(entry, "policy.conditions", "say it in the expression", problems);
+    if (!by_expression && value_get(policy, "expression") != NULL)
+        warn_unread(entry, "policy.expression", "write kind: security.policy.expr",
+                    problems);
+    for (size_t i = 0; i < N_ELEMENTS(inside); i++)
+        if (value_get(data, inside[i]) != NULL)
+            warn_unread(entry, inside[i], "write it below policy", problems);
+    warn_of_slips(entry, data, "", NAMES("policy", "groups"), problems);
+    check_groups(entry, problems);
+    if (!by_expression)
+        check_conditions(entry, problems);
+}
+
 void entry_check_fields(const struct entry *entry, const struct snapshot *state,
                         struct problems *problems)
 {
@@ -430,6 +495,9 @@ void entry_check_fields(const struct entry *entry, const struct snapshot *state,
                       problems);
     else if (strcmp(entry->kind, "process.service") == 0)
         check_service(entry, problems);
+    else if (strcmp(entry->kind, "security.policy") == 0 ||
+             strcmp(entry->kind, "security.policy.expr") == 0)
+        check_policy(entry, problems);
     else if (strncmp(entry->kind, "env.", 4) == 0)
         check_env(entry, state, problems);
 }

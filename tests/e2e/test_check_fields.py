@@ -30,6 +30,41 @@ def check_entry(folder, entry):
     return check(folder, "--config", "x.yaml")
 
 
+P = 'actions: "*", resources: "*", effect: allow'
+EQ = "field: actor.id, operator: eq, value: x"
+
+
+@pytest.mark.parametrize("entry, text", [
+    ("kind: security.policy, policy: {" + P + ", expression: 'true'}",
+     "policy.expression, ignoring it; write kind: security.policy.expr"),
+    ("kind: security.policy.expr, policy: {" + P + ", expression: 'true', conditions: "
+     "[{" + EQ + "}]}", "policy.conditions, ignoring it; say it in the expression"),
+    ("kind: security.policy, policy: {" + P + "}, conditions: [{" + EQ + "}]",
+     "conditions, ignoring it; write it below policy"),
+    ("kind: security.policy, policy: {" + P + ", condition: [{" + EQ + "}]}",
+     "policy.condition, ignoring it; did you mean policy.conditions?"),
+    ("kind: security.policy, policy: {" + P + ", conditions: [{" + EQ + ", not: true}]}",
+     "policy.conditions[0].not, ignoring it; take it out"),
+    ("kind: security.policy, group: [g], policy: {" + P + "}",
+     "group, ignoring it; did you mean groups?"),
+])
+def test_S10_S20_what_a_policy_does_not_read_is_a_warning(tmp_path, entry, text):
+    result = check_entry(tmp_path, entry)
+    assert result.returncode == 0
+    kind = entry.partition(",")[0].removeprefix("kind: ")
+    assert [line.partition(": warning: ")[2] for line in result.stderr.splitlines()] == [
+        f"a:x: {kind} has no field {text}"]
+
+
+@pytest.mark.parametrize("groups, fine", [("[g]", True), ("~", True), ("g", False),
+                                          ("[g, 5]", False)])
+def test_S30_groups_are_a_list_of_names(tmp_path, groups, fine):
+    result = check_entry(tmp_path, "kind: security.policy, groups: " + groups +
+                         ", policy: {" + P + "}")
+    assert result.returncode == 0
+    assert result.stderr == "" if fine else "groups must be a list" in result.stderr
+
+
 @pytest.mark.parametrize("entry, text", [
     (F + ", module: [json]",
      "a:x: function.lua has no field module, ignoring it; did you mean modules?"),
