@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "worker/codec.h"
+#include "worker/frozen.h"
 #include "worker/interceptor.h"
 #include "worker/modules/errors.h"
 #include "worker/program.h"
@@ -249,8 +250,7 @@ static void find_method(lua_State *L, struct start *start, const struct unit *un
     if (start->only_loads && unit->method[0] == '\0')
         return; /* a module: its methods are called by their own names */
     if (lua_istable(L, -1)) {
-        lua_pushstring(L, unit->method);
-        lua_rawget(L, -2);
+        frozen_get_field(L, -1, unit->method);
         lua_remove(L, -2);
     }
     if (!lua_isfunction(L, -1)) {

@@ -321,11 +321,12 @@ void types_bind(lua_State *L, int env, const struct unit *unit)
 
 void types_export(lua_State *L, const struct unit *unit)
 {
-    int table = lua_gettop(L);
+    int top = lua_gettop(L), table = top;
 
-    if (!has_types(unit) || !lua_istable(L, table) || frozen_test(L, table))
+    if (!has_types(unit) || !lua_istable(L, table))
         return;
     luaL_checkstack(L, 8, NULL);
+    table += frozen_push_contents(L, table);
     push_types(L, unit);
     lua_pushnil(L);
     while (lua_next(L, -2) != 0) {
@@ -337,7 +338,7 @@ void types_export(lua_State *L, const struct unit *unit)
         }
         lua_pop(L, 2);
     }
-    lua_pop(L, 1);
+    lua_settop(L, top);
 }
 
 /* The shared globals are on top. */

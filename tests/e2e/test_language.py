@@ -95,3 +95,14 @@ return {main = function(n) for i = 1, n do logger:info("n", {i = i}) end end}"""
     one.wait_record('"i": 3000')
     numbers = [r["i"] for r in one.app_records() if r["msg"] == "n"]
     assert numbers == list(range(1, 3001))
+
+
+def test_LUA32_a_frozen_table_has_methods_too(boot):
+    frozen = 'return table.freeze({main = function(x) return x end})'
+    running = boot([host(), function("f", frozen), process("p", frozen),
+                    {"name": "m", "kind": "module.lua", "source": frozen},
+                    function("run", """return {main = function()
+                        return {funcs.call("app:f", 1), process.exec("app:p", "app:host", 2),
+                                (funcs.call("app:m.main", 3))}
+                    end}""", modules=["funcs"])])
+    assert running.call("app:run") == [1, 2, 3]

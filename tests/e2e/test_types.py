@@ -181,12 +181,15 @@ def test_types_are_globals_unless_there_is_one_TYPE_21(boot):
     assert one.call("app:f") == ["table", 5, "record", "type"]
 
 
-def test_a_library_hands_on_its_types_TYPE_21(boot):
+@pytest.mark.parametrize("freeze", ["", "table.freeze"])
+def test_a_library_hands_on_its_types_TYPE_21(boot, freeze):
     lib = """
         type Id = string @min_len(3)
         type Own = number
         type Hidden = string
-        return {Hidden = "mine", check = function(v) return Own:is(v) end}"""
+        return """ + freeze + """({Hidden = "mine", check = function(v)
+            return Own:is(v)
+        end})"""
     assert run(boot, """
         type Own = {id: lib.Id}
         local _, err = Own:is({id = "x"})
