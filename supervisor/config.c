@@ -157,9 +157,11 @@ static void take_files(struct config_loader *loader, const struct options *optio
     }
 }
 
-static void take_sets(const struct config_loader *loader, const struct options *options)
+static void take_sets(struct config_loader *loader, const struct options *options)
 {
     static const struct problem_at at = {"--set", 0, 0, NULL, NULL};
+
+    loader->is_foreign = options->as_wippy; /* it has settings that we have not */
 
     for (unsigned i = 0; i < options->sets.n; i++) {
         const char *text = options->sets.items[i], *equals = strchr(text, '=');
@@ -289,6 +291,7 @@ void config_destroy(struct config *config)
     free(config->state_dir);
     free(config->control_path);
     value_finish(&config->settings);
+    free(config->overrides_file);
     value_finish(&config->overrides);
     value_finish(&config->disable);
     free(config);

@@ -29,6 +29,7 @@ struct config {
     char **registry_paths; /* files and folders to load */
     unsigned n_registry_paths;
     struct value overrides; /* of files: {"ns:entry:path": value}, or nil */
+    char *overrides_file;   /* the one that has them, or NULL */
     struct value disable;   /* {namespaces, entries, meta}, or nil */
     struct value settings;  /* flat: every key of the table, typed */
 

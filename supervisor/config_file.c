@@ -2,16 +2,19 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/nearest.h"
 #include "common/value.h"
 
 #include "supervisor/config.h"
 #include "supervisor/problems.h"
+#include "supervisor/settings.h"
 #include "supervisor/yaml_tree.h"
 
 #define FILE_MAX_BYTES ((size_t)1024 * 1024)
@@ -46,6 +49,74 @@ static void take_map(const struct config_loader *loader, const char *key,
     }
     value_finish(out);
     *out = yaml_to_value(node);
+}
+
+/* "ns:entry:field" */
+static bool is_override_key(const char *key)
+{
+    const char *first = strchr(key, ':');
+    const char *second = first != NULL ? strchr(first + 1, ':') : NULL;
+
+    return first != NULL && first != key && second != NULL && second != first + 1 &&
+           second[1] != '\0';
+}
+
+static void take_overrides(const struct config_loader *loader,
+                           const struct yaml_node *node)
+{
+    struct config *config = loader->config;
+
+    take_map(loader, "override", node, &config->overrides);
+    free(config->overrides_file);
+    config->overrides_file = xstrdup(loader->file);
+    for (size_t i = 0; node->type == VALUE_MAP && i < node->n; i++) {
+        const struct yaml_node *key = node->pairs[i].key;
+
+        if (!is_override_key(key->text))
+            problems_add(
+                loader->problems, SEVERITY_ERROR, ERR_INVALID,
+                &(struct problem_at){loader->file, key->line, key->column, NULL, NULL},
+                "write \"namespace:entry:field\": value",
+                "override '%s' names no field", key->text);
+    }
+}
+
+/* One text, or a list of them. */
+static bool are_patterns(const struct yaml_node *node)
+{
+    bool ok = node->type == VALUE_STRING || node->type == VALUE_LIST ||
+              node->type == VALUE_NIL;
+
+    for (size_t i = 0; ok && node->type == VALUE_LIST && i < node->n; i++)
+        ok = node->pairs[i].node->type == VALUE_STRING;
+    return ok;
+}
+
+static void take_disable(const struct config_loader *loader,
+                         const struct yaml_node *node)
+{
+    static const char *const fields[] = {"namespaces", "entries", "meta"};
+
+    take_map(loader, "disable", node, &loader->config->disable);
+    for (size_t i = 0; node->type == VALUE_MAP && i < node->n; i++) {
+        const struct yaml_node *key = node->pairs[i].key, *value = node->pairs[i].node;
+        struct problem_at at = {loader->file, key->line, key->column, NULL, NULL};
+        bool is_meta = strcmp(key->text, "meta") == 0;
+        const char *nearest = nearest_find(key->text, fields, N_ELEMENTS(fields));
+
+        if (nearest == NULL || strcmp(nearest, key->text) != 0)
+            problems_add(loader->problems,
+                         loader->is_foreign ? SEVERITY_WARNING : SEVERITY_ERROR,
+                         ERR_INVALID, &at, "it has namespaces, entries and meta",
+                         "disable has no field %s", key->text);
+        else if (is_meta && value->type != VALUE_MAP && value->type != VALUE_NIL)
+            problems_add(loader->problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                         "write meta: {field: value}", "disable.meta must be a map");
+        else if (!is_meta && !are_patterns(value))
+            problems_add(loader->problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                         "write for example [app.test, \"app.**\"]",
+                         "disable.%s must be a list of patterns", key->text);
+    }
 }
 
 static bool is_foreign_section(const char *key)
@@ -93,6 +164,34 @@ static void take_section(const struct config_loader *loader, const char *name,
     }
 }
 
+static bool is_section(const char *key)
+{
+    const struct setting *row;
+    size_t n = strlen(key);
+
+    for (unsigned i = 0; (row = setting_at(i)) != NULL; i++) {
+        if (strncmp(row->key, key, n) == 0 && row->key[n] == '.')
+            return true;
+    }
+    return false;
+}
+
+/* What a key of the file itself has in the place of a section. All of a section's lines
+ * may be commented out. */
+static void take_no_section(const struct config_loader *loader, const char *key,
+                            const struct yaml_node *node)
+{
+    struct problem_at at = {loader->file, node->line, node->column, NULL, NULL};
+
+    if (!is_section(key))
+        take_scalar(loader, key, node);
+    else if (node->type != VALUE_NIL)
+        problems_add(loader->problems,
+                     loader->is_foreign ? SEVERITY_WARNING : SEVERITY_ERROR,
+                     ERR_INVALID, &at, "write its settings below it, one a line",
+                     "%s must be a map", key);
+}
+
 static void check_version(const struct config_loader *loader,
                           const struct yaml_node *root)
 {
@@ -130,9 +229,9 @@ static void take_root(const struct config_loader *loader, const struct yaml_node
         if (strcmp(key, "version") == 0)
             continue;
         if (strcmp(key, "override") == 0)
-            take_map(loader, key, node, &loader->config->overrides);
+            take_overrides(loader, node);
         else if (strcmp(key, "disable") == 0)
-            take_map(loader, key, node, &loader->config->disable);
+            take_disable(loader, node);
         else if (loader->is_foreign && is_foreign_section(key))
             problems_add(loader->problems, SEVERITY_WARNING, ERR_INVALID,
                          &(struct problem_at){loader->file, node->line, node->column,
@@ -141,7 +240,7 @@ static void take_root(const struct config_loader *loader, const struct yaml_node
         else if (node->type == VALUE_MAP)
             take_section(loader, key, node);
         else
-            take_scalar(loader, key, node);
+            take_no_section(loader, key, node);
     }
 }
 

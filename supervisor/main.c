@@ -16,6 +16,7 @@
 #include "common/err.h"
 #include "common/exit.h"
 #include "common/log.h"
+#include "common/value.h"
 
 #include "supervisor/calls.h"
 #include "supervisor/config.h"
@@ -50,6 +51,7 @@ static bool load_registry(struct program *program)
         .overrides = program->options.overrides.items,
         .n_overrides = program->options.overrides.n,
         .override_map = config->overrides.type == VALUE_MAP ? &config->overrides : NULL,
+        .override_file = config->overrides_file,
         .disable = &program->disable};
     changeset = registry_load(program->sup.registry, &program->load, &program->broken,
                               &program->problems, &err);
@@ -291,16 +293,43 @@ static void run(struct program *program)
     notify_finish(&program->notify);
 }
 
-static int write_lock_file(void)
+/* The path as YAML: JSON's quotes where it holds anything unusual. */
+static void append_path(struct buf *out, const char *key, const char *path)
 {
-    static const char text[] = "directories:\n  modules: .wippy\n  src: ./src\n";
-    FILE *file = fopen("wippy.lock", "wxe");
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789._/-";
+    struct value value = value_string(path);
 
-    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0) {
-        fprintf(stderr, "supervisor: cannot write wippy.lock: %s\n", strerror(errno));
-        return EXIT_FAILED;
-    }
-    return EXIT_OK;
+    buf_append_text(out, key);
+    if (path[strspn(path, plain)] == '\0' && path[0] != '-')
+        buf_append_text(out, path);
+    else
+        value_write_json(out, &value, 0);
+    buf_append_text(out, "\n");
+    value_finish(&value);
+}
+
+static int write_lock_file(const struct init_options *init)
+{
+    const char *path = init->lock_file != NULL ? init->lock_file : "wippy.lock";
+    FILE *file = fopen(path, "wxe");
+    struct buf text;
+    bool ok;
+
+    buf_init(&text, 0);
+    buf_append_text(&text, "directories:\n");
+    append_path(&text, "  modules: ", init->modules != NULL ? init->modules : ".wippy");
+    append_path(&text, "  src: ", init->src != NULL ? init->src : "./src");
+    ok = file != NULL &&
+         fwrite(buf_head(&text), 1, buf_len(&text), file) == buf_len(&text);
+    if (file != NULL)
+        ok = fclose(file) == 0 && ok;
+    buf_finish(&text);
+    if (ok)
+        printf("wrote %s\n", path);
+    else
+        fprintf(stderr, "supervisor: cannot write %s: %s\n", path, strerror(errno));
+    return ok ? EXIT_OK : EXIT_FAILED;
 }
 
 /* A descriptor that we open must never turn out to be somebody's standard output. */
@@ -342,7 +371,7 @@ int main(int argc, char **argv)
     } else if (program.options.command == COMMAND_VERSION) {
         printf("troupe %s\n", TROUPE_VERSION);
     } else if (program.options.command == COMMAND_INIT) {
-        program.exit_code = write_lock_file();
+        program.exit_code = write_lock_file(&program.options.init);
     } else {
         run(&program);
     }

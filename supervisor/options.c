@@ -249,6 +249,12 @@ static int set_format(const struct parser *parser, const char *value)
     return 0;
 }
 
+static bool names_place(enum option_id id)
+{
+    return id == OPT_CONFIG || id == OPT_STATE || id == OPT_CONTROL || id == OPT_OUT ||
+           id == OPT_SRC_DIR || id == OPT_MODULES_DIR || id == OPT_LOCK_FILE;
+}
+
 static int take_option(struct parser *parser, const struct option_row *row,
                        const char *value)
 {
@@ -256,6 +262,9 @@ static int take_option(struct parser *parser, const struct option_row *row,
 
     if (row->of != COMMAND_BOOT && parser->restricted == NULL)
         parser->restricted = row;
+    if (value != NULL && value[0] == '\0' && names_place(row->id))
+        return err_set(parser->err, ERR_INVALID, "--%s needs a path, not ''",
+                       row->name);
     switch (row->id) {
     case OPT_CONFIG:
         texts_add(&out->configs, value);
@@ -327,6 +336,15 @@ static int take_option(struct parser *parser, const struct option_row *row,
     case OPT_OUT:
         out->doc.out = value;
         return 0;
+    case OPT_SRC_DIR:
+        out->init.src = value;
+        return 0;
+    case OPT_MODULES_DIR:
+        out->init.modules = value;
+        return 0;
+    case OPT_LOCK_FILE:
+        out->init.lock_file = value;
+        return 0;
     case OPT_NOTHING:
     case OPT_NOTHING_WITH_VALUE:
         return 0;
@@ -392,6 +410,19 @@ static int read_letters(struct parser *parser, const char *text, const char *nex
     return 1;
 }
 
+/* What `wippy` knows besides (CLI-01). */
+static bool is_of_hub(const char *text)
+{
+    static const char *const names[] = {"add",      "auth",   "install", "publish",
+                                        "registry", "search", "update"};
+
+    for (unsigned i = 0; i < N_ELEMENTS(names); i++) {
+        if (strcmp(names[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int read_command(struct parser *parser, const char *text)
 {
     const char *names[MAX_NAMES];
@@ -415,6 +446,12 @@ static int read_command(struct parser *parser, const char *text)
             parser->out->command = row->id;
         return 1;
     }
+    if (is_of_hub(text))
+        return err_set(
+            parser->err, ERR_INVALID,
+            "'%s' is not here: there is no package hub; wippy.lock names the "
+            "folders of modules, and supctl registry shows what runs",
+            text);
     nearest = nearest_find(text, names, n_commands);
     return err_set(parser->err, ERR_INVALID, "unknown command '%.60s'%s%s%s", text,
                    nearest != NULL ? ", did you mean '" : "; see 'supervisor --help'",
@@ -493,6 +530,16 @@ static const char *name_of_command(enum command id)
     return commands_table[i].name;
 }
 
+/* An option may stand in a row for each of several commands. */
+static bool has_option(enum command command, const struct option_row *row)
+{
+    for (unsigned i = 0; i < n_options; i++) {
+        if (options_table[i].id == row->id && options_table[i].of == command)
+            return true;
+    }
+    return row->of == command;
+}
+
 /* What can only be told when everything has been read. */
 static int settle(struct parser *parser)
 {
@@ -516,8 +563,17 @@ static int settle(struct parser *parser)
         return err_set(parser->err, ERR_INVALID,
                        "-x and --host belong to 'run': supervisor run -x %s",
                        out->exec != NULL ? out->exec : "NS:ENTRY");
+    if (out->command == COMMAND_RUN && out->host != NULL && out->exec == NULL &&
+        out->name == NULL)
+        return err_set(parser->err, ERR_INVALID,
+                       "--host says where one process runs: name that too, supervisor "
+                       "run -x NS:ENTRY --host %s",
+                       out->host);
+    if (out->command == COMMAND_RUN_LIST && out->args.n != 0)
+        return err_set(parser->err, ERR_INVALID,
+                       "'run list' takes no argument: '%.60s'", out->args.items[0]);
     if (parser->restricted != NULL && out->command <= COMMAND_INIT &&
-        out->command != parser->restricted->of)
+        !has_option(out->command, parser->restricted))
         return err_set(parser->err, ERR_INVALID, "--%s belongs to '%s'",
                        parser->restricted->name,
                        name_of_command(parser->restricted->of));

@@ -25,7 +25,7 @@ enum command {
     COMMAND_LINT,
     COMMAND_PACK,
     COMMAND_CONTRACTS,
-    COMMAND_INIT, /* only as wippy: writes wippy.lock */
+    COMMAND_INIT, /* writes wippy.lock */
     COMMAND_COMPLETION,
     COMMAND_MANUAL,
     COMMAND_HELP,
@@ -61,6 +61,9 @@ struct options {
         const char *limit; /* a number; NULL: all */
         bool json, summary;
     } lint;
+    struct init_options { /* NULL: as is usual */
+        const char *src, *modules, *lock_file;
+    } init;
     struct doc_options {     /* contracts doc */
         const char *pattern; /* of ids; NULL: all */
         const char *out;     /* NULL: standard output */

@@ -41,7 +41,10 @@ enum option_id {
     OPT_CODE,
     OPT_LIMIT,
     OPT_SUMMARY,
-    OPT_NOTHING, /* taken for the sake of scripts, has no effect here */
+    OPT_SRC_DIR,
+    OPT_MODULES_DIR,
+    OPT_LOCK_FILE, /* of init; lint takes it for the sake of scripts */
+    OPT_NOTHING,   /* taken for the sake of scripts, has no effect here */
     OPT_NOTHING_WITH_VALUE,
 };
 

@@ -228,6 +228,11 @@ static int keep_bytecode(struct maker *maker, const struct entry *entry,
     return 0;
 }
 
+static bool is_folder(const struct entry *entry)
+{
+    return strcmp(entry->kind, "fs.directory") == 0;
+}
+
 static int take_entry(struct maker *maker, const struct entry *entry, struct err *err)
 {
     const struct pack_options *options = &maker->options->pack;
@@ -236,10 +241,29 @@ static int take_entry(struct maker *maker, const struct entry *entry, struct err
         return keep_bytecode(maker, entry, err);
     if (is_compilable(entry) && matches(&options->bytecode, entry))
         return compile_entry(maker, entry, err);
-    if (strcmp(entry->kind, "fs.directory") == 0 && matches(&options->embed, entry))
+    if (is_folder(entry) && matches(&options->embed, entry))
         return embed_folder(maker, entry, err);
     entry_list_add(&maker->entries, entry_ref(entry));
     return 0;
+}
+
+/* A pattern that nothing fits is a slip, as a rule. */
+static void warn_of_misses(const struct maker *maker, const char *option,
+                           const struct texts *patterns,
+                           bool (*is_meant)(const struct entry *entry))
+{
+    const struct snapshot *state = registry_state(maker->sup->registry);
+
+    for (unsigned i = 0; i < patterns->n; i++) {
+        struct texts one = {&patterns->items[i], 1};
+        bool found = false;
+
+        for (size_t k = 0; k < state->n && !found; k++)
+            found = is_meant(state->entries[k]) && matches(&one, state->entries[k]);
+        if (!found)
+            fprintf(stderr, "supervisor: warning: --%s %s fits no entry\n", option,
+                    patterns->items[i]);
+    }
 }
 
 static int take_entries(struct maker *maker, struct err *err)
@@ -290,6 +314,8 @@ int pack_make(const struct supervisor *sup, const struct options *options, FILE 
     struct buf pack;
     int rc;
 
+    warn_of_misses(&maker, "bytecode", &options->pack.bytecode, is_compilable);
+    warn_of_misses(&maker, "embed", &options->pack.embed, is_folder);
     buf_init(&pack, 0);
     rc = take_entries(&maker, err);
     if (rc == 0)

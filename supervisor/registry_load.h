@@ -26,6 +26,7 @@ struct load_options {
     const char *const *overrides; /* -o ns:entry:field=value, in their order */
     size_t n_overrides;
     const struct value *override_map; /* config: "ns:entry:field" → value; NULL: none */
+    const char *override_file;        /* where those stand; NULL: nobody knows */
     const struct value *disable; /* config: namespaces, entries, meta; NULL: none */
     size_t max_file_bytes, max_source_bytes; /* 0: 16 MiB */
 };

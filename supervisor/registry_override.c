@@ -134,28 +134,34 @@ static struct value type_override(const char *text, size_t n)
     return value_bytes(text, n);
 }
 
-__attribute__((format(printf, 3, 4))) static void complain(struct problems *problems,
-                                                           const char *hint,
-                                                           const char *fmt, ...)
+/* Who hears what is wrong with overrides; problems NULL: it has been told. */
+struct listener {
+    struct problems *problems;
+    const char *from; /* "-o", or the file that has them */
+};
+
+__attribute__((format(printf, 3, 4))) static void complain(
+    const struct listener *listener, const char *hint, const char *fmt, ...)
 {
-    struct problem_at at = {.file = NULL};
+    struct problem_at at = {.file = listener->from};
     va_list args;
 
-    if (problems == NULL)
+    if (listener->problems == NULL)
         return;
     va_start(args, fmt);
-    problems_vadd(problems, SEVERITY_ERROR, ERR_INVALID, &at, hint, fmt, args);
+    problems_vadd(listener->problems, SEVERITY_ERROR, ERR_INVALID, &at, hint, fmt,
+                  args);
     va_end(args);
 }
 
 static void set_kind(struct entry *entry, const struct value *value,
-                     struct problems *problems)
+                     const struct listener *listener)
 {
     const char *text = value_text(value);
     size_t n;
 
     if (text == NULL || text[strspn(text, " \t")] == '\0') {
-        complain(problems, NULL, "override of %s: kind must be a non-empty string",
+        complain(listener, NULL, "override of %s: kind must be a non-empty string",
                  entry->id);
         return;
     }
@@ -170,7 +176,7 @@ static void set_kind(struct entry *entry, const struct value *value,
 
 /* key is "ns:entry:path". Takes value. */
 static void override_one(struct entry_list *entries, const char *key,
-                         struct value value, struct problems *problems)
+                         struct value value, const struct listener *listener)
 {
     const char *colon = strchr(key, ':'), *path;
     struct value *tree;
@@ -179,21 +185,21 @@ static void override_one(struct entry_list *entries, const char *key,
     path = colon == NULL ? NULL : strchr(colon + 1, ':');
     entry = path == NULL ? NULL : find_entry(entries, key, (size_t)(path - key));
     if (path == NULL) {
-        complain(problems, "write namespace:entry:field=value",
+        complain(listener, "write namespace:entry:field=value",
                  "override '%s' names no field", key);
     } else if (entry == NULL) {
-        complain(problems, "correct the id or leave the override out",
+        complain(listener, "correct the id or leave the override out",
                  "override errors: [no entry found for %.*s]", (int)(path - key), key);
     } else if (strcmp(path + 1, "kind") == 0) {
-        set_kind(entry, &value, problems);
+        set_kind(entry, &value, listener);
     } else if (strcmp(path + 1, "meta") == 0 || strcmp(path + 1, "data") == 0) {
-        complain(problems, "name one of its fields",
+        complain(listener, "name one of its fields",
                  "override of %s: %s can't be replaced", entry->id, path + 1);
     } else {
         path++;
         tree = choose_tree(entry, &path);
         if (!set_path(tree, path, value))
-            complain(problems, "divide the parts of a path by single dots",
+            complain(listener, "divide the parts of a path by single dots",
                      "override of %s: bad path '%s'", entry->id, path);
         return;
     }
@@ -201,61 +207,35 @@ static void override_one(struct entry_list *entries, const char *key,
 }
 
 /* "ns:entry:path=value" */
-static void override_text(struct entry_list *entries, const char *text, size_t n,
-                          struct problems *problems)
+static void override_text(struct entry_list *entries, const char *text,
+                          const struct listener *listener)
 {
-    const char *equals = memchr(text, '=', n);
+    const char *equals = strchr(text, '=');
     char *key;
 
     if (equals == NULL) {
-        complain(problems, "write namespace:entry:field=value",
-                 "override '%.*s' has no =", (int)n, text);
+        complain(listener, "write namespace:entry:field=value",
+                 "override '%s' has no =", text);
         return;
     }
     key = xstrndup(text, (size_t)(equals - text));
-    override_one(entries, key,
-                 type_override(equals + 1, n - (size_t)(equals + 1 - text)), problems);
+    override_one(entries, key, type_override(equals + 1, strlen(equals + 1)), listener);
     free(key);
-}
-
-/* One -o may hold several, as the fields of a CSV line. */
-static void override_line(struct entry_list *entries, const char *line,
-                          struct problems *problems)
-{
-    char *field = xmalloc(strlen(line) + 1);
-
-    for (const char *at = line;; at++) {
-        bool quoted = *at == '"';
-        size_t n = 0;
-
-        for (at += quoted; *at != '\0' && (quoted || *at != ','); at++) {
-            if (quoted && *at == '"' && at[1] == '"')
-                at++;
-            else if (quoted && *at == '"')
-                quoted = false;
-            if (quoted || *at != '"')
-                field[n++] = *at;
-        }
-        field[n] = '\0';
-        if (n != 0)
-            override_text(entries, field, n, problems);
-        if (*at == '\0')
-            break;
-    }
-    free(field);
 }
 
 void registry_override(const struct load_options *options, struct entry_list *entries,
                        struct problems *problems)
 {
     const struct value *map = options->override_map;
+    struct listener of_file = {problems, options->override_file};
+    struct listener at = {problems, "-o"};
 
     if (map != NULL && map->type == VALUE_MAP)
         for (size_t i = 0; i < map->as.map.n; i++)
             override_one(entries, map->as.map.pairs[i].key,
-                         value_copy(&map->as.map.pairs[i].value), problems);
+                         value_copy(&map->as.map.pairs[i].value), &of_file);
     for (size_t i = 0; i < options->n_overrides; i++)
-        override_line(entries, options->overrides[i], problems);
+        override_text(entries, options->overrides[i], &at);
 }
 
 /* ---- disable -----------------------------------------------------------------------

@@ -229,6 +229,8 @@ int supervisor_manual_run(const struct options *options)
     if (options->command == COMMAND_COMPLETION) {
         if (manual_print_completion("supervisor", word, stdout))
             return EXIT_OK;
+        if (options->args.n == 0)
+            return complain("completion needs a shell: %s", "bash, zsh or fish");
         return complain("completion is for bash, zsh or fish, not '%.60s'", word);
     }
     if (strcmp(word, "worker") == 0)

@@ -13,6 +13,7 @@
 #include "common/exit.h"
 #include "common/id.h"
 #include "common/mem.h"
+#include "common/nearest.h"
 #include "common/value.h"
 
 #include "proto/frame.h"
@@ -23,6 +24,7 @@
 #include "supervisor/entry.h"
 #include "supervisor/options.h"
 #include "supervisor/registry.h"
+#include "supervisor/registry_check.h"
 #include "supervisor/registry_kinds.h"
 #include "supervisor/router.h"
 #include "supervisor/service.h"
@@ -79,6 +81,7 @@ static const struct entry *find_by_bare_name(const struct snapshot *state,
                                              const char *name, struct err *err)
 {
     const struct entry *found = find_by_command(state, name, false);
+    bool is_command = found != NULL;
 
     for (size_t i = 0; found == NULL && i < state->n; i++) {
         if (is_process(state->entries[i]) && strcmp(state->entries[i]->name, name) == 0)
@@ -87,17 +90,50 @@ static const struct entry *find_by_bare_name(const struct snapshot *state,
     if (found == NULL)
         err_set(err, ERR_NOT_FOUND, "no process is called '%s'; -x wants NS:ENTRY",
                 name);
-    for (size_t i = 0; found != NULL && i < state->n; i++) {
+    for (size_t i = 0; found != NULL && !is_command && i < state->n; i++) {
         const struct entry *other = state->entries[i];
 
-        if (other != found && is_process(other) && strcmp(other->name, name) == 0 &&
-            command_name(found) == NULL) {
+        if (other != found && is_process(other) && strcmp(other->name, name) == 0) {
             err_set(err, ERR_CONFLICT, "'%s' may be %s or %s", name, found->id,
                     other->id);
             return NULL;
         }
     }
     return found;
+}
+
+/* The command that name was probably meant to be, NULL if none is near. */
+static const char *nearest_command(const struct snapshot *state, const char *name)
+{
+    const char **names = xcalloc(state->n + 1, sizeof(names[0])), *nearest;
+
+    for (size_t i = 0; i < state->n; i++)
+        names[i] =
+            is_process(state->entries[i]) ? command_name(state->entries[i]) : NULL;
+    nearest = nearest_find(name, names, state->n);
+    free(names);
+    return nearest;
+}
+
+static void refuse_command(const struct snapshot *state, const char *name,
+                           struct err *err)
+{
+    const char *nearest = nearest_command(state, name);
+
+    err_set(err, ERR_NOT_FOUND,
+            "command \"%.60s\" not found. Use 'supervisor run list' to see available "
+            "commands%s%s%s",
+            name, nearest != NULL ? "; did you mean '" : "",
+            nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+}
+
+static void refuse_entry(const struct snapshot *state, const char *id, struct err *err)
+{
+    const char *nearest = nearest_entry(state, "process.", id);
+
+    err_set(err, ERR_NOT_FOUND, "entry not found: %s%s%s%s", id,
+            nearest != NULL ? "; did you mean " : "", nearest != NULL ? nearest : "",
+            nearest != NULL ? "?" : "");
 }
 
 static const struct entry *find_target(const struct snapshot *state,
@@ -111,17 +147,14 @@ static const struct entry *find_target(const struct snapshot *state,
     if (options->exec == NULL) {
         entry = find_by_command(state, options->name, false);
         if (entry == NULL)
-            err_set(err, ERR_NOT_FOUND,
-                    "command \"%s\" not found. Use 'supervisor run list' to see "
-                    "available commands",
-                    options->name);
+            refuse_command(state, options->name, err);
         return entry;
     }
     if (strchr(options->exec, ':') == NULL)
         return find_by_bare_name(state, options->exec, err);
     entry = snapshot_find(state, options->exec, strlen(options->exec));
     if (entry == NULL)
-        err_set(err, ERR_NOT_FOUND, "entry not found: %s", options->exec);
+        refuse_entry(state, options->exec, err);
     else if (!is_process(entry))
         err_set(err, ERR_INVALID, "%s is no process but a %s", entry->id, entry->kind);
     return entry != NULL && is_process(entry) ? entry : NULL;
@@ -138,21 +171,23 @@ static const struct entry *find_host(const struct snapshot *state, const char *n
         const struct entry *entry = state->entries[i];
         size_t n_all = strlen(all);
 
-        if (strcmp(entry->kind, "terminal.host") != 0 ||
-            (name != NULL && strcmp(entry->id, name) != 0))
+        if (strcmp(entry->kind, "terminal.host") != 0)
             continue;
+        if (name != NULL && strcmp(entry->id, name) == 0)
+            return entry;
         snprintf(all + n_all, sizeof(all) - n_all, "%s%s", n > 0 ? ", " : "",
                  entry->id);
         found = entry;
         n++;
     }
-    if (n == 1)
+    if (name == NULL && n == 1)
         return found;
-    if (n > 1)
+    if (name != NULL)
+        err_set(err, ERR_NOT_FOUND, "no terminal.host %.100s found in registry%s%s",
+                name, n > 0 ? "; there is " : "", all);
+    else if (n > 1)
         err_set(err, ERR_CONFLICT,
                 "multiple terminal hosts found (%s), use --host to specify", all);
-    else if (name != NULL)
-        err_set(err, ERR_NOT_FOUND, "no terminal.host %s found in registry", name);
     else
         err_set(err, ERR_NOT_FOUND, "no terminal.host found in registry");
     return NULL;
