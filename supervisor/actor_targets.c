@@ -184,6 +184,21 @@ static void handle_inspect(struct request *request)
     worker_ask(worker, "@actors.inspect", &pid, 1, ASK_TIMEOUT_MS, pass_on, request);
 }
 
+/* An actor asks whether a pid's text tells the truth about its host. */
+static void handle_host(struct request *request)
+{
+    const struct value *pid = request_arg_as(request, 0, VALUE_INT);
+    struct worker *worker = NULL;
+
+    if (pid != NULL)
+        worker =
+            workers_find(request->sup->workers, pid_index((uint64_t)pid->as.integer));
+    if (worker == NULL || worker->state == WORKER_DEAD)
+        request_refuse(request, ERR_NOT_FOUND, "process not found");
+    else
+        worker_ask(worker, "@actors.host", pid, 1, ASK_TIMEOUT_MS, pass_on, request);
+}
+
 /* ---- signals
  * ----------------------------------------------------------------------------- */
 
@@ -320,6 +335,7 @@ static void handle_spawn(struct request *request)
 
 static const struct system_target targets[] = {
     {"actors.cancel", handle_cancel, ALLOW_CLIENT},
+    {"actors.host", handle_host, ALLOW_WORKER},
     {"actors.inspect", handle_inspect, ALLOW_CLIENT},
     {"actors.list", handle_list, ALLOW_CLIENT},
     {"actors.of_host", handle_of_host, ALLOW_WORKER},

@@ -128,6 +128,11 @@ static bool is_complete(const struct identity *identity)
     return identity != NULL && identity->has_actor && identity->has_scope;
 }
 
+bool identity_is_held(const struct actor *actor)
+{
+    return is_complete(identity_of(actor));
+}
+
 enum policy_effect identity_evaluate(const struct runtime *rt,
                                      const struct value *policies,
                                      const struct policy_check *check)

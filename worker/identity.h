@@ -44,6 +44,9 @@ bool identity_check_text(const struct actor *actor, const char *action,
 bool identity_check_process(const struct actor *actor, const char *action,
                             const char *resource);
 
+/* Has both: policies decide what it may. */
+bool identity_is_held(const struct actor *actor);
+
 /* Nothing can be refused to this frame. */
 static inline bool identity_is_free(const struct actor *actor)
 {

@@ -92,21 +92,42 @@ static void add_stack(struct value *map, const struct task *task)
     }
 }
 
-int inspect_actor(struct runtime *rt, const struct value *args, struct value *result,
-                  struct err *err)
+/* The actor whose pid is the one argument; NULL and err when there is none. */
+static struct actor *find_actor(const struct runtime *rt, const struct value *args,
+                                struct err *err)
 {
     struct actor *actor = NULL;
-    struct value stack = value_list();
     uint64_t pid = 0;
 
     if (args->as.list.n == 1 && args->as.list.items[0].type == VALUE_INT)
         pid = (uint64_t)args->as.list.items[0].as.integer;
     if (pid != 0)
         actor = slots_find(&rt->slots, pid);
-    if (actor == NULL) {
-        value_finish(&stack);
-        return err_set(err, ERR_NOT_FOUND, "process not found");
-    }
+    if (actor == NULL)
+        err_set(err, ERR_NOT_FOUND, "process not found");
+    return actor;
+}
+
+int inspect_host(struct runtime *rt, const struct value *args, struct value *result,
+                 struct err *err)
+{
+    const struct actor *actor = find_actor(rt, args, err);
+
+    if (actor == NULL)
+        return -1;
+    *result = value_string(actor->host);
+    return 0;
+}
+
+int inspect_actor(struct runtime *rt, const struct value *args, struct value *result,
+                  struct err *err)
+{
+    const struct actor *actor = find_actor(rt, args, err);
+    struct value stack;
+
+    if (actor == NULL)
+        return -1;
+    stack = value_list();
     *result = describe(actor);
     value_put(result, "trap_links", value_bool(actor->trap_links));
     value_put(result, "vm_bytes", value_int((int64_t)actor->vm->used_bytes));

@@ -16,4 +16,8 @@ int inspect_actors(struct runtime *rt, const struct value *args, struct value *r
 int inspect_actor(struct runtime *rt, const struct value *args, struct value *result,
                   struct err *err);
 
+/* @actors.host [pid] → the host part of its text. */
+int inspect_host(struct runtime *rt, const struct value *args, struct value *result,
+                 struct err *err);
+
 #endif

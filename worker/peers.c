@@ -1,6 +1,7 @@
 #include "worker/peers.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -18,9 +19,17 @@ struct asker {
     uint32_t index;
 };
 
+#define KNOWN_HOSTS 256 /* the last ones that were asked for */
+
+struct known_host {
+    uint64_t pid;
+    struct buf host;
+};
+
 struct peers {
     liveness_word *tables[PID_MAX_WORKERS]; /* read-only */
     struct list askers;
+    struct known_host *hosts; /* by pid, each in one place; NULL: none yet */
 };
 
 struct peers *peers_create(struct runtime *rt)
@@ -42,7 +51,56 @@ void peers_destroy(struct peers *peers)
         free(container_of(node, struct asker, node));
     for (uint32_t i = 0; i < PID_MAX_WORKERS; i++)
         liveness_unmap(peers->tables[i]);
+    for (size_t i = 0; i < KNOWN_HOSTS && peers->hosts != NULL; i++)
+        buf_finish(&peers->hosts[i].host);
+    free(peers->hosts);
     free(peers);
+}
+
+static struct known_host *place_of(const struct peers *peers, uint64_t pid)
+{
+    return &peers->hosts[(pid_slot(pid) ^ pid_index(pid)) % KNOWN_HOSTS];
+}
+
+static enum host_claim compare_hosts(struct bytes known, const char *host,
+                                     size_t host_bytes)
+{
+    return known.n == host_bytes && memcmp(known.data, host, host_bytes) == 0
+               ? HOST_RIGHT
+               : HOST_WRONG;
+}
+
+enum host_claim peers_check_host(struct runtime *rt, uint64_t pid, const char *host,
+                                 size_t host_bytes)
+{
+    const struct actor *actor = slots_find(&rt->slots, pid);
+    const struct known_host *known;
+
+    if (actor != NULL)
+        return compare_hosts(bytes_of_text(actor->host), host, host_bytes);
+    if (peers_check(rt, pid) == PEER_DEAD)
+        return HOST_RIGHT;
+    if (rt->peers->hosts == NULL)
+        return HOST_UNKNOWN;
+    known = place_of(rt->peers, pid);
+    return known->pid == pid ? compare_hosts(buf_bytes(&known->host), host, host_bytes)
+                             : HOST_UNKNOWN;
+}
+
+void peers_learn_host(struct runtime *rt, uint64_t pid, const char *host,
+                      size_t host_bytes)
+{
+    struct peers *peers = rt->peers;
+    struct known_host *known;
+
+    if (peers->hosts == NULL) {
+        peers->hosts = xcalloc(KNOWN_HOSTS, sizeof(*peers->hosts));
+        for (size_t i = 0; i < KNOWN_HOSTS; i++)
+            buf_init(&peers->hosts[i].host, ID_MAX_BYTES);
+    }
+    known = place_of(peers, pid);
+    buf_clear(&known->host);
+    known->pid = buf_append(&known->host, host, host_bytes) ? pid : 0;
 }
 
 enum peer_state peers_check(struct runtime *rt, uint64_t pid)

@@ -302,10 +302,10 @@ static const struct {
     int (*answer)(struct runtime *rt, const struct value *args, struct value *result,
                   struct err *err);
 } targets[] = {
-    {"@actors.inspect", inspect_actor},     {"@actors.list", inspect_actors},
-    {"@code.forget", forget_code},          {"@compile", compile_source},
-    {"@contract.forget", forget_contracts}, {"@policies.set", policies_set},
-    {"@pg.deliver", groups_deliver},
+    {"@actors.host", inspect_host},   {"@actors.inspect", inspect_actor},
+    {"@actors.list", inspect_actors}, {"@code.forget", forget_code},
+    {"@compile", compile_source},     {"@contract.forget", forget_contracts},
+    {"@policies.set", policies_set},  {"@pg.deliver", groups_deliver},
 };
 
 static int answer(struct runtime *rt, const struct frame_call *frame,

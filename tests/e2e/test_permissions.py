@@ -252,3 +252,75 @@ def test_allowed(running, i):
     told = running.call("app:run", i, f"app:other{i}")
     text = told.get("text", "") if told else ""
     assert "allowed" not in text and "denied" not in text, told
+
+
+HELD = """
+-- A policy lets us do everything to actors of app:public and nothing to others.
+local function told(value, err)
+    return value and true or err:kind() .. ": " .. err:message()
+end
+
+return {main = function(hidden, open)
+    local number = function(pid) return pid:match("|(0x%x+)}") end
+    local forged = "{app:public|" .. number(hidden) .. "}"
+    local results = {
+        plain = told(process.send(hidden, "plain")),
+        forged_send = told(process.send(forged, "forged")),
+        forged_cancel = told(process.cancel(forged)),
+        forged_terminate = told(process.terminate(forged)),
+        forged_monitor = told(process.monitor(forged)),
+        forged_link = told(process.link(forged)),
+        forged_name = told(process.registry.register("mine", forged)),
+        lookup = told(process.registry.lookup("mine")),
+        open_name = told(process.registry.register("yours", open)),
+        open_monitor = told(process.monitor(open)),
+    }
+    for i = 1, 100 do
+        results.open_send = told(process.send(open, "open", i))
+    end
+    return results
+end}"""
+
+DRIVES = """
+local function answer_of(pid)
+    while true do
+        local event = process.events():receive()
+        if event.from == pid then return event.result.value end
+    end
+end
+
+return {main = function(host)
+    local open = process.spawn("app:idle", "app:public")
+    local hidden = process.spawn_monitored("app:counts", "app:hidden")
+    local scope = security.new_scope{security.policy("app:held")}
+    local held = process.with_context{}:with_actor(security.new_actor("eve"))
+        :with_scope(scope):spawn_monitored("app:eve", host, hidden, open)
+    local results = answer_of(held)
+    process.send(hidden, "last")
+    results.heard = answer_of(hidden)
+    return results
+end}"""
+
+
+@pytest.mark.parametrize("where", ["app:public", "app:hidden"])
+def test_C5_a_pid_with_a_false_host_opens_no_door(boot, where):
+    """Policies go by the text of a pid, and anybody can write one. From the victim's own
+    worker and from another one."""
+    one = boot([
+        host("public", host={"workers": 1}), host("hidden", host={"workers": 1}),
+        process("eve", HELD), function("drive", DRIVES, modules=["security"]),
+        process("idle", "return {main = function() process.inbox():receive() end}"),
+        process("counts", "return {main = function() "
+                          "return process.inbox():receive():topic() end}"),
+        {"name": "held", "kind": "security.policy", "policy": {
+            "actions": "*", "effect": "allow",
+            "resources": ["mine", "yours", "{app:public|*"]}}])
+    results = one.call("app:drive", where)
+    missing = "NotFound: process not found"
+    assert results.pop("plain").startswith("PermissionDenied: not allowed to send: {app:hid")
+    assert results == {
+        "forged_send": missing, "forged_cancel": missing, "forged_terminate": missing,
+        "forged_monitor": missing, "forged_link": missing,
+        "forged_name": "NotFound: pid not registered",
+        "lookup": "NotFound: name not registered", "open_name": True,
+        "open_monitor": True, "open_send": True, "heard": "last"}

@@ -45,20 +45,83 @@ static int process_id(lua_State *L)
 /* ---- dest: a pid or a registered name
  * ------------------------------------------------ */
 
-/* C-5: the resource is the pid's text, however it was named. */
-static int run_permitted(lua_State *L, const struct process_op *op, uint64_t pid,
-                         const char *host, size_t host_bytes)
+/* nil and err pushed (2), or 0. C-5: the resource is the pid's text, however it was
+ * named. */
+static int refuse_op(lua_State *L, const struct process_op *op, uint64_t pid,
+                     const char *host, size_t host_bytes)
 {
     const struct actor *self = identity_actor(L);
     char text[PID_TEXT_MAX];
 
-    if (self != NULL && !identity_is_free(self)) {
-        pid_format(text, host, host_bytes, pid);
-        if (!identity_check_process(self, op->action, text))
-            return errors_return(L, ERR_PERMISSION_DENIED, "not allowed to %s: %s",
-                                 op->name, lua_tostring(L, 1));
+    if (self == NULL || identity_is_free(self))
+        return 0;
+    pid_format(text, host, host_bytes, pid);
+    if (identity_check_process(self, op->action, text))
+        return 0;
+    return errors_return(L, ERR_PERMISSION_DENIED, "not allowed to %s: %s", op->name,
+                         lua_tostring(L, 1));
+}
+
+/* Policies went by the host in the pid's text, which anybody can write: it has to be
+ * the true one. The text is pid's; `then` goes on with ctx when that is known. */
+int process_ask_host(lua_State *L, uint64_t pid, lua_KContext ctx, lua_KFunction then)
+{
+    lua_pushinteger(L, (lua_Integer)pid);
+    return ask_system(L, "@actors.host", lua_gettop(L), 1, ctx, then);
+}
+
+bool process_learn_host(lua_State *L)
+{
+    struct runtime *rt = actor_current(L)->vm->rt;
+    uint64_t pid = (uint64_t)lua_tointeger(L, -1);
+    struct bytes result;
+    struct err err;
+
+    lua_pop(L, 1);
+    if (!ask_reply(L, &result)) {
+        ask_result(L);
+        return false;
     }
-    return op->run(L, pid);
+    if (codec_decode_args(L, result.data, result.n, 1, &err) != 1 ||
+        lua_type(L, -1) != LUA_TSTRING) {
+        ask_done(L);
+        errors_return(L, ERR_INTERNAL, "the answer about a host was malformed");
+        return false;
+    }
+    ask_done(L);
+    peers_learn_host(rt, pid, lua_tostring(L, -1), lua_rawlen(L, -1));
+    lua_pop(L, 1);
+    return true;
+}
+
+static int with_host(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    return process_learn_host(L) ? process_with_dest(L, (const struct process_op *)ctx)
+                                 : 2;
+}
+
+/* dest was given as the text of a pid. */
+static int run_on_text(lua_State *L, const struct process_op *op, uint64_t pid,
+                       const char *host, size_t host_bytes)
+{
+    const struct actor *self = identity_actor(L);
+
+    if (self == NULL || identity_is_free(self))
+        return op->run(L, pid);
+    if (refuse_op(L, op, pid, host, host_bytes) != 0)
+        return 2;
+    if (!identity_is_held(self))
+        return op->run(L, pid);
+    switch (peers_check_host(self->vm->rt, pid, host, host_bytes)) {
+    case HOST_RIGHT:
+        return op->run(L, pid);
+    case HOST_UNKNOWN:
+        return process_ask_host(L, pid, (lua_KContext)op, with_host);
+    case HOST_WRONG:
+        break;
+    }
+    return errors_return(L, ERR_NOT_FOUND, "process not found");
 }
 
 static int with_named(lua_State *L, int status, lua_KContext ctx)
@@ -66,6 +129,7 @@ static int with_named(lua_State *L, int status, lua_KContext ctx)
     struct bytes result;
     struct err err;
     char host[ID_MAX_BYTES + 1] = "";
+    const struct process_op *op;
     uint64_t pid = 0;
 
     (void)status;
@@ -84,7 +148,8 @@ static int with_named(lua_State *L, int status, lua_KContext ctx)
         return errors_return(L, ERR_NOT_FOUND,
                              "could not resolve '%s' as PID or registered name",
                              lua_tostring(L, 1));
-    return run_permitted(L, (const struct process_op *)ctx, pid, host, strlen(host));
+    op = (const struct process_op *)ctx;
+    return refuse_op(L, op, pid, host, strlen(host)) != 0 ? 2 : op->run(L, pid);
 }
 
 int process_with_dest(lua_State *L, const struct process_op *op)
@@ -94,7 +159,7 @@ int process_with_dest(lua_State *L, const struct process_op *op)
     uint64_t pid;
 
     if (pid_parse(text, n, &pid, &host, &host_bytes) == PID_OK)
-        return run_permitted(L, op, pid, host, host_bytes);
+        return run_on_text(L, op, pid, host, host_bytes);
     return ask_system(L, "@names.lookup", 1, 1, (lua_KContext)op, with_named);
 }
 

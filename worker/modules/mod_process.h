@@ -2,6 +2,7 @@
 #ifndef TROUPE_WORKER_MODULES_MOD_PROCESS_H
 #define TROUPE_WORKER_MODULES_MOD_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <lua.h>
@@ -50,5 +51,11 @@ struct process_op {
     int (*run)(lua_State *L, uint64_t pid);
 };
 int process_with_dest(lua_State *L, const struct process_op *op);
+
+/* Asks for the host of pid: `return process_ask_host(L, pid, ctx, k);`. k first calls
+ * process_learn_host(): true, peers_check_host() knows now; false, nil and err are
+ * pushed. */
+int process_ask_host(lua_State *L, uint64_t pid, lua_KContext ctx, lua_KFunction then);
+bool process_learn_host(lua_State *L);
 
 #endif

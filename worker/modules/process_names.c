@@ -1,3 +1,4 @@
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
+#include "worker/peers.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"
 
@@ -63,13 +65,44 @@ static int refuse(lua_State *L, const char *verb, int idx)
     }
 }
 
+/* nil and err pushed (2) when the frame may not name that actor, else 0. */
+static int refuse_foreign(lua_State *L, const struct actor *self, uint64_t pid,
+                          const char *host, size_t host_bytes)
+{
+    char text[PID_TEXT_MAX];
+
+    if (pid == self->pid || identity_is_free(self))
+        return 0;
+    pid_format(text, host, host_bytes, pid);
+    if (!identity_check_process(self, "process.registry.foreign", text))
+        return errors_return(L, ERR_PERMISSION_DENIED,
+                             "not allowed to register foreign pid %s under name \"%s\"",
+                             lua_tostring(L, 2), lua_tostring(L, 1));
+    if (identity_is_held(self) &&
+        peers_check_host(self->vm->rt, pid, host, host_bytes) == HOST_WRONG)
+        return errors_return(L, ERR_NOT_FOUND, "pid not registered");
+    return 0;
+}
+
+/* The pid at 2 has a host that must be asked for first, see peers.h. */
+static bool host_is_unknown(lua_State *L, const struct actor *self, uint64_t *pid_out)
+{
+    size_t n, host_bytes;
+    const char *host, *text;
+
+    if (lua_type(L, 2) != LUA_TSTRING || !identity_is_held(self))
+        return false;
+    text = lua_tolstring(L, 2, &n);
+    return pid_parse(text, n, pid_out, &host, &host_bytes) == PID_OK &&
+           peers_check_host(self->vm->rt, *pid_out, host, host_bytes) == HOST_UNKNOWN;
+}
+
 /* Leaves name, pid as integer, host text at 1, 2, 3; 2 = nil and err are on top. */
 static int prepare_register(lua_State *L, struct actor *self)
 {
     static const char *const wrongs[] = {[PID_NO_BRACES] = "missing braces",
                                          [PID_NO_PIPE] = "missing pipe",
                                          [PID_BAD_NUMBER] = "not a number"};
-    char canonical[PID_TEXT_MAX];
     enum pid_parse_result parsed;
     const char *text, *host = self->host;
     size_t n, host_bytes = strlen(host);
@@ -84,14 +117,8 @@ static int prepare_register(lua_State *L, struct actor *self)
         if (parsed != PID_OK)
             return errors_return(L, ERR_INVALID, "invalid pid format: %s",
                                  wrongs[parsed]);
-        if (pid != self->pid && !identity_is_free(self)) {
-            pid_format(canonical, host, host_bytes, pid);
-            if (!identity_check_process(self, "process.registry.foreign", canonical))
-                return errors_return(
-                    L, ERR_PERMISSION_DENIED,
-                    "not allowed to register foreign pid %s under name \"%s\"", text,
-                    lua_tostring(L, 1));
-        }
+        if (refuse_foreign(L, self, pid, host, host_bytes) != 0)
+            return 2;
         owner = slots_find(&self->vm->rt->slots, pid);
     }
     if (owner != NULL)
@@ -104,15 +131,30 @@ static int prepare_register(lua_State *L, struct actor *self)
     return 0;
 }
 
+static int register_known(lua_State *L)
+{
+    if (prepare_register(L, actor_current(L)) != 0)
+        return 2;
+    return ask_system(L, "@names.register", 1, 3, 0, ask_result_k);
+}
+
+static int with_host(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status, (void)ctx;
+    return process_learn_host(L) ? register_known(L) : 2;
+}
+
 static int registry_register(lua_State *L)
 {
-    struct actor *self = actor_current(L);
+    uint64_t pid;
 
     luaL_checkstring(L, 1);
     lua_settop(L, 3);
-    if (refuse(L, "register", 3) != 0 || prepare_register(L, self) != 0)
+    if (refuse(L, "register", 3) != 0)
         return 2;
-    return ask_system(L, "@names.register", 1, 3, 0, ask_result_k);
+    if (host_is_unknown(L, actor_current(L), &pid))
+        return process_ask_host(L, pid, 0, with_host);
+    return register_known(L);
 }
 
 static int registry_unregister(lua_State *L)
