@@ -26,7 +26,9 @@ static bool find(void *library, const char *name, void **function)
     return *function != NULL;
 }
 
-bool digest_load(void)
+/* Loads the library if it isn't yet; for those who must do so before they are confined.
+ * false: it isn't there, and neither is any digest. */
+static bool load(void)
 {
     void *library;
 
@@ -51,7 +53,7 @@ static const EVP_MD *find_digest(enum digest digest)
                                         [DIGEST_SHA256] = "SHA256",
                                         [DIGEST_SHA512] = "SHA512"};
 
-    return digest_load() ? crypto.by_name(names[digest]) : NULL;
+    return load() ? crypto.by_name(names[digest]) : NULL;
 }
 
 bool digest_compute(enum digest digest, const struct bytes *parts, size_t n_parts,

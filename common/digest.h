@@ -18,10 +18,6 @@ enum digest { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
 
 #define DIGEST_MAX_BYTES 64
 
-/* Loads the library if it isn't yet; for those who must do so before they are confined.
- * false: it isn't there, and neither is any digest. */
-bool digest_load(void);
-
 /* Of all parts, one after the other. false when the library or this digest is missing
  * (some builds refuse MD5). */
 bool digest_compute(enum digest digest, const struct bytes *parts, size_t n_parts,

@@ -43,12 +43,3 @@ void liveness_bury(liveness_word *table, uint32_t first_slot, uint32_t n_slots)
             atomic_store(&table[slot], ((word >> 1) + 1) << 1);
     }
 }
-
-void liveness_bury_all(liveness_word *table)
-{
-    uint32_t n_used = atomic_load(&table[LIVENESS_USED_SLOT]);
-
-    if (n_used > PID_MAX_SLOTS) /* the dead worker wrote it: believe nothing */
-        n_used = PID_MAX_SLOTS;
-    liveness_bury(table, 0, n_used);
-}

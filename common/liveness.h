@@ -41,11 +41,10 @@ static inline bool liveness_is_full(const liveness_word *table, uint64_t pid)
 }
 
 /* Slot 0 belongs to no actor: its word says how many slots were ever used (0 included),
- * so that burying costs what was used and not what could be. */
+ * so that the next worker begins with fresh ones. */
 #define LIVENESS_USED_SLOT 0
 
-/* After the death of the worker: nobody lives there, or in these slots. */
+/* After the death of the worker: nobody lives in these slots. */
 void liveness_bury(liveness_word *table, uint32_t first_slot, uint32_t n_slots);
-void liveness_bury_all(liveness_word *table);
 
 #endif

@@ -71,7 +71,6 @@ void graph_clear(struct actors *actors, struct list *nodes);
 /* ---- of actors.c, for actors_end.c -------------------------------------------------
  */
 
-struct worker *actors_owner_of(const struct supervisor *sup, uint64_t pid);
 /* Tells target's owner that watcher isn't interested any more. */
 void actors_send_unwatch(const struct supervisor *sup, uint64_t watcher,
                          uint64_t target, uint8_t kinds);

@@ -27,14 +27,14 @@ struct pending {
 
 /* ---- who lives where ---------------------------------------------------------- */
 
-struct worker *actors_owner_of(const struct supervisor *sup, uint64_t pid)
+static struct worker *owner_of(const struct supervisor *sup, uint64_t pid)
 {
     return workers_find(sup->workers, pid_index(pid));
 }
 
 bool actors_alive(const struct supervisor *sup, uint64_t pid)
 {
-    const struct worker *owner = actors_owner_of(sup, pid);
+    const struct worker *owner = owner_of(sup, pid);
 
     return owner != NULL && owner->liveness != NULL && owner->state != WORKER_DEAD &&
            liveness_is_alive(owner->liveness, pid);
@@ -57,7 +57,7 @@ static bool send_scratch(struct actors *actors, const struct worker *to)
 void actors_send_unwatch(const struct supervisor *sup, uint64_t watcher,
                          uint64_t target, uint8_t kinds)
 {
-    const struct worker *owner = actors_owner_of(sup, target);
+    const struct worker *owner = owner_of(sup, target);
     struct frame_watch frame = {.watcher = watcher, .target = target};
 
     if (owner == NULL)
@@ -82,7 +82,7 @@ void actors_deliver_exit(struct supervisor *sup, const struct frame_exit *frame)
         services_on_exit(sup, frame);
         return;
     }
-    owner = actors_owner_of(sup, frame->to);
+    owner = owner_of(sup, frame->to);
     if (owner == NULL)
         return;
     frame_encode_exit(&sup->actors->scratch, frame);
@@ -92,7 +92,7 @@ void actors_deliver_exit(struct supervisor *sup, const struct frame_exit *frame)
 bool actors_send_signal(struct supervisor *sup, uint64_t to, uint64_t from,
                         const char *from_host, uint8_t op, const char *reason)
 {
-    const struct worker *owner = actors_owner_of(sup, to);
+    const struct worker *owner = owner_of(sup, to);
     struct value text = value_string(reason);
     struct frame_signal frame = {.to = to, .from = from, .op = op};
     struct buf buf;
@@ -181,7 +181,7 @@ static void on_watch_answered(void *context, uint8_t status, struct bytes result
         answer(&pending->origin);
     } else {
         graph_take(actors, pending->watcher, pending->target, pending->kind);
-        if (actors_owner_of(actors->sup, pending->target) == NULL)
+        if (owner_of(actors->sup, pending->target) == NULL)
             answer_not_registered(&pending->origin, pending->target, pending->kind);
         else if (pending->origin.call != 0)
             origin_reply(&pending->origin, status, result);
@@ -223,8 +223,7 @@ static void start_watch(struct supervisor *sup, const struct origin *origin,
     graph_add(actors, frame->watcher, frame->target, kind);
     own.who.internal.done = on_watch_answered;
     own.who.internal.context = pending;
-    calls_forward(sup->calls, &own, FRAME_WATCH, actors_owner_of(sup, frame->target),
-                  body);
+    calls_forward(sup->calls, &own, FRAME_WATCH, owner_of(sup, frame->target), body);
 }
 
 /* The edge is taken away at once, so that no EXIT follows the answer. */
@@ -273,7 +272,7 @@ void actors_add_edge(struct supervisor *sup, uint64_t watcher, uint64_t target,
     if (kinds == 0)
         return;
     /* A parent that died meanwhile is not there to be told; its child lives on. */
-    if (pid_index(watcher) != 0 && actors_owner_of(sup, watcher) == NULL)
+    if (pid_index(watcher) != 0 && owner_of(sup, watcher) == NULL)
         actors_send_unwatch(sup, watcher, target, kinds);
     else
         graph_add(sup->actors, watcher, target, kinds);
@@ -317,10 +316,10 @@ int actors_on_signal(struct supervisor *sup, struct worker *from,
         return err_set(err, ERR_INVALID, "signal in somebody else's name");
     if (actors_alive(sup, frame->to)) {
         if (frame->call != 0)
-            calls_forward(sup->calls, &origin, FRAME_SIGNAL,
-                          actors_owner_of(sup, frame->to), body);
+            calls_forward(sup->calls, &origin, FRAME_SIGNAL, owner_of(sup, frame->to),
+                          body);
         else
-            conn_forward(actors_owner_of(sup, frame->to)->conn, FRAME_SIGNAL, body);
+            conn_forward(owner_of(sup, frame->to)->conn, FRAME_SIGNAL, body);
         return 0;
     }
     if (frame->call != 0) {
@@ -351,7 +350,7 @@ int actors_on_exit(struct supervisor *sup, struct worker *from,
     if (pid_index(frame->to) == 0) {
         services_on_exit(sup, frame);
     } else {
-        struct worker *owner = actors_owner_of(sup, frame->to);
+        struct worker *owner = owner_of(sup, frame->to);
 
         if (owner != NULL)
             conn_forward(owner->conn, FRAME_EXIT, body);

@@ -80,7 +80,9 @@ static struct value describe(const struct snapshot *state, const struct entry *e
     return record;
 }
 
-struct value contract_doc_collect(const struct snapshot *state, const char *pattern)
+/* A list of {id, comment, methods, bindings}; pattern as in common/wildcard.h, NULL:
+ * all. */
+static struct value collect(const struct snapshot *state, const char *pattern)
 {
     struct value list = value_list();
 
@@ -109,7 +111,7 @@ int contract_doc_write(const struct snapshot *state, const struct options *optio
                        FILE *out, struct err *err)
 {
     const struct doc_options *doc = &options->doc;
-    struct value list = contract_doc_collect(state, doc->pattern);
+    struct value list = collect(state, doc->pattern);
     struct buf text;
     bool ok;
     int rc;

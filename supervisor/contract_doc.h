@@ -24,10 +24,6 @@ struct snapshot;
 int contract_doc_write(const struct snapshot *state, const struct options *options,
                        FILE *out, struct err *err);
 
-/* A list of {id, comment, methods, bindings}; pattern as in common/wildcard.h, NULL:
- * all. */
-struct value contract_doc_collect(const struct snapshot *state, const char *pattern);
-
 /* ---- contract_markdown.c ---- */
 
 /* Appends that list as Markdown; false when the buffer can't grow. */

@@ -86,7 +86,7 @@ struct peer *groups_peer(struct groups *groups, struct worker *worker)
     return peer;
 }
 
-struct host *groups_host(struct groups *groups, struct bytes text)
+static struct host *get_host(struct groups *groups, struct bytes text)
 {
     struct host *host = map_find(&groups->hosts, (const char *)text.data, text.n);
 
@@ -151,7 +151,7 @@ static struct member *get_member(struct groups *groups, struct worker *worker,
         return member;
     member = xcalloc(1, sizeof(*member));
     member->pid = pid;
-    member->host = groups_host(groups, host);
+    member->host = get_host(groups, host);
     list_init(&member->memberships);
     list_append(&groups_peer(groups, worker)->members, &member->of_peer);
     map_put_number(&groups->members, pid, member);

@@ -95,7 +95,6 @@ struct group *groups_get(struct scope *scope, struct bytes name); /* makes it */
 /* A group that nobody is in and nobody looks at goes. */
 void groups_tidy(struct group *group);
 struct peer *groups_peer(struct groups *groups, struct worker *worker);
-struct host *groups_host(struct groups *groups, struct bytes text);
 
 struct group_limits {
     size_t max_groups, max_members; /* 0 = none */

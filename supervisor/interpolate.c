@@ -81,7 +81,9 @@ static bool has_dollar(const struct value *text)
     return memmem(text->as.string.data, text->as.string.n, "${", 2) != NULL;
 }
 
-bool interpolate_is_needed(const struct value *data)
+/* Does data hold a text with "${"? The top-level field "source" never counts: it is
+ * somebody's program. */
+static bool is_needed(const struct value *data)
 {
     struct value *text, root = *data; /* walked, not changed */
     struct walk walk;
@@ -308,7 +310,7 @@ bool interpolate_entry(struct entry *entry, const struct env_lookup *lookup,
     struct err err = {0};
     bool ok;
 
-    if (!is_decoded(entry) || !interpolate_is_needed(&entry->data))
+    if (!is_decoded(entry) || !is_needed(&entry->data))
         return true;
     fields = value_copy(&entry->data);
     space = xstrndup(entry->id, entry->namespace_bytes);

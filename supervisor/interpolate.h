@@ -36,10 +36,6 @@ struct env_lookup {
     void *context;
 };
 
-/* Does data hold a text with "${"? The top-level field "source" never counts: it is
- * somebody's program. */
-bool interpolate_is_needed(const struct value *data);
-
 /* Replaces all placeholders in data. path_out (256 bytes) says where it failed. */
 int interpolate(struct value *data, const struct env_lookup *lookup,
                 const struct snapshot *state, const char *space, char *path_out,

@@ -176,7 +176,8 @@ int pack_encode(const struct entry_list *entries, struct buf *out, struct err *e
 /* ---- reading -----------------------------------------------------------------------
  */
 
-bool pack_starts(struct bytes start)
+/* Does a file that starts like this claim to be a pack? */
+static bool starts_as_pack(struct bytes start)
 {
     return start.n >= sizeof(magic) && memcmp(start.data, magic, sizeof(magic)) == 0;
 }
@@ -315,7 +316,7 @@ int pack_decode(struct bytes bytes, const char *label, struct entry_list *out,
     uint64_t table_bytes;
     int rc = -1;
 
-    if (!pack_starts(bytes))
+    if (!starts_as_pack(bytes))
         return err_set(err, ERR_INVALID, "this is no pack of ours (.wapp)");
     if (check_version(bytes, err) == -1 || check_hash(bytes, err) == -1)
         return -1;

@@ -27,7 +27,4 @@ int pack_encode(const struct entry_list *entries, struct buf *out, struct err *e
 int pack_decode(struct bytes bytes, const char *label, struct entry_list *out,
                 struct err *err);
 
-/* Does a file that starts like this claim to be a pack? */
-bool pack_starts(struct bytes start);
-
 #endif

@@ -92,7 +92,6 @@ uint32_t pool_count_busy(const struct pool *pool);
 void pool_ensure_processes(struct pool *pool);
 void pool_grow_on_demand(struct pool *pool);
 void pool_drain_worker(struct pool *pool, struct worker *worker, uint64_t deadline_ns);
-void pool_drain_surplus(struct pool *pool);
 /* Of a host that runs: what is too much ends with its last actor. */
 void pool_rescale(struct pool *pool, uint32_t n_processes);
 void pool_start_ticking(struct pool *pool);

@@ -81,7 +81,7 @@ void pool_drain_worker(struct pool *pool, struct worker *worker, uint64_t deadli
 }
 
 /* The last ones of the list go when fewer are wanted. */
-void pool_drain_surplus(struct pool *pool)
+static void drain_surplus(struct pool *pool)
 {
     uint64_t deadline_ns = pool_now_ns() + (uint64_t)IDLE_DRAIN_MS * 1000000;
 
@@ -95,7 +95,7 @@ static void set_slots(struct pool *pool, uint32_t n_slots)
     pool->n_slots = n_slots;
     pool->n_wanted = min_u32(n_slots, pool->spec.n_processes);
     pool_ensure_processes(pool);
-    pool_drain_surplus(pool);
+    drain_surplus(pool);
     share_slots(pool);
     pool_dispatch(pool);
 }
@@ -129,7 +129,7 @@ static void give_up_start(struct pool *pool)
     struct err err = pool->last_error;
 
     pool->n_wanted = 0;
-    pool_drain_surplus(pool);
+    drain_surplus(pool);
     pool_fail_queue(pool, &err);
     pool->state = pool->n_draining != 0 ? POOL_STOPPING : POOL_STOPPED;
     pool_tell_started(pool, &err);
@@ -456,7 +456,7 @@ static void reap_if_idle(struct pool *pool)
     if (now - pool->last_free_at_ns < (uint64_t)pool->spec.idle_timeout_ms * 1000000)
         return;
     pool->n_wanted = 0;
-    pool_drain_surplus(pool);
+    drain_surplus(pool);
     ev_timer_stop(pool->pools->sup->loop, &pool->tick);
 }
 

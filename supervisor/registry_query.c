@@ -257,7 +257,7 @@ static bool criterion_matches(const struct criterion *criterion,
     return text_matches(criterion, have);
 }
 
-bool query_matches(const struct query *query, const struct entry *entry)
+static bool matches(const struct query *query, const struct entry *entry)
 {
     for (size_t i = 0; i < query->n; i++)
         if (!criterion_matches(&query->criteria[i], entry))
@@ -269,6 +269,6 @@ void query_run(const struct query *query, const struct snapshot *state,
                void (*found)(void *context, const struct entry *entry), void *context)
 {
     for (size_t i = 0; i < state->n; i++)
-        if (query_matches(query, state->entries[i]))
+        if (matches(query, state->entries[i]))
             found(context, state->entries[i]);
 }

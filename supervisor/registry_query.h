@@ -24,8 +24,6 @@ struct value;
 struct query *query_create(const struct value *filter);
 void query_destroy(struct query *query); /* NULL is fine */
 
-bool query_matches(const struct query *query, const struct entry *entry);
-
 /* Calls found for every entry that matches, sorted by id. */
 void query_run(const struct query *query, const struct snapshot *state,
                void (*found)(void *context, const struct entry *entry), void *context);

@@ -218,7 +218,8 @@ static void log_problems(const struct problems *problems)
     }
 }
 
-void reload_log(const struct rollout_report *report)
+/* Tells the log how a reload went. */
+static void log_report(const struct rollout_report *report)
 {
     const struct value *plan = report->plan;
 
@@ -240,7 +241,7 @@ void reload_log(const struct rollout_report *report)
 static void on_logged_done(void *context, const struct rollout_report *report)
 {
     (void)context;
-    reload_log(report);
+    log_report(report);
 }
 
 void reload_begin_logged(struct reloads *reloads)

@@ -42,7 +42,4 @@ void reload_begin(struct reloads *reloads, bool dry_run,
 /* The same for somebody who only reads the log. */
 void reload_begin_logged(struct reloads *reloads);
 
-/* Tells the log how a reload went. */
-void reload_log(const struct rollout_report *report);
-
 #endif

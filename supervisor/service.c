@@ -286,15 +286,6 @@ void services_stop_all(struct supervisor *sup, uint64_t deadline_ms,
 
 /* ---- for others --------------------------------------------------------------- */
 
-int services_is_running(const struct supervisor *sup, const char *id)
-{
-    const struct service *service = services_find(sup->services, id);
-
-    if (service == NULL)
-        return -1;
-    return service->machine.state == MS_RUNNING;
-}
-
 struct start_wait {
     void (*done)(void *context, const struct err *err);
     void *context;
@@ -379,13 +370,6 @@ struct value services_describe(const struct supervisor *sup)
     for (size_t i = 0; i < sup->services->n; i++)
         value_append(&list, service_describe(sup->services->items[i]));
     return list;
-}
-
-struct value services_describe_one(const struct supervisor *sup, const char *id)
-{
-    const struct service *service = services_find(sup->services, id);
-
-    return service != NULL ? service_describe(service) : (struct value){0};
 }
 
 struct supervisor *service_supervisor(const struct service *service)

@@ -96,15 +96,11 @@ void services_stop_all(struct supervisor *sup, uint64_t deadline_ms,
  * stop and go, changed ones take their new settings at their next start (SV-11). */
 void services_refresh(struct supervisor *sup);
 
-/* Does the service run? -1 = no such service. For is-running and the terminal host. */
-int services_is_running(const struct supervisor *sup, const char *id);
-
 /* Calls done once when id runs (err NULL) or can't. Starts it if need be. */
 void services_start(struct supervisor *sup, const char *id,
                     void (*done)(void *context, const struct err *err), void *context);
 
-/* A list of records (status); a record, or nil when there is no such service. */
+/* A list of records (status). */
 struct value services_describe(const struct supervisor *sup);
-struct value services_describe_one(const struct supervisor *sup, const char *id);
 
 #endif

@@ -58,7 +58,8 @@ static bool ends_with(const char *name, const char *end)
     return n >= n_end && strcmp(name + n - n_end, end) == 0;
 }
 
-bool watch_ignores(const char *name)
+/* Is that the name of a file that says nothing? */
+static bool is_ignored(const char *name)
 {
     static const char *const ends[] = {"~",    ".swp",  ".swx",    ".tmp",     ".bak",
                                        ".db",  ".log",  ".sqlite", "-journal", "-wal",
@@ -258,7 +259,7 @@ static void take_event(struct watch *watch, const struct inotify_event *event)
         note_change(watch);
     } else if ((event->mask & IN_ISDIR) != 0 && event->len != 0) {
         take_folder_event(watch, folder, event);
-    } else if (event->len != 0 && !watch_ignores(event->name)) {
+    } else if (event->len != 0 && !is_ignored(event->name)) {
         note_change(watch);
     }
 }

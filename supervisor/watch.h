@@ -31,7 +31,4 @@ struct watch *watch_create(struct ev_loop *loop, const char *const *paths, size_
                            struct err *err);
 void watch_destroy(struct watch *watch); /* NULL is fine */
 
-/* Is that the name of a file that says nothing? */
-bool watch_ignores(const char *name);
-
 #endif

@@ -77,7 +77,6 @@ int codec_decode_value(lua_State *L, const uint8_t *data, size_t n_bytes, bool g
 
 /* Appends the Error at idx as one EXT_ERROR; false when there is no room. */
 bool codec_encode_error(lua_State *L, int idx, struct buf *out);
-bool codec_encode_error_view(const struct error_view *view, struct buf *out);
 
 /* Pushes the Error that an EXT_ERROR object is; -1 (INVALID) for anything else. */
 int codec_decode_error(lua_State *L, const uint8_t *data, size_t n_bytes,

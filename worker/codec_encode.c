@@ -175,7 +175,7 @@ static inline bool write_string(lua_State *L, int idx, struct buf *out)
     return write_text(out, text, n);
 }
 
-bool codec_encode_error_view(const struct error_view *view, struct buf *out)
+static bool encode_error_view(const struct error_view *view, struct buf *out)
 {
     size_t mark = buf_len(out), body;
     uint8_t *header = buf_reserve(out, 7);
@@ -207,7 +207,7 @@ bool codec_encode_error(lua_State *L, int idx, struct buf *out)
 {
     struct error_view view;
 
-    return errors_view(L, idx, &view) && codec_encode_error_view(&view, out);
+    return errors_view(L, idx, &view) && encode_error_view(&view, out);
 }
 
 /* Writes the value at idx, of that type, which is no table. */

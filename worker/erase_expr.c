@@ -65,7 +65,8 @@ void erase_step_expr_more(struct parser *p, struct goal goal)
                            (p->value == VALUE_CALL || p->value == VALUE_DOTS);
 }
 
-void erase_truncate(struct parser *p)
+/* Makes the operand just read yield one value, as its cast demands. */
+static void truncate_operand(struct parser *p)
 {
     if (p->in_type > 0)
         return;
@@ -84,7 +85,7 @@ void erase_step_expr_list_more(struct parser *p, struct goal goal)
     if (erase_accept(p, ','))
         erase_plan(p, GOAL(EXPR), goal);
     else if (p->lone_cast_spreads)
-        erase_truncate(p);
+        truncate_operand(p);
 }
 
 /* At '{'. */
@@ -273,7 +274,7 @@ void erase_step_table_next(struct parser *p, struct goal goal)
     unsigned after = separator ? erase_peek(p, 1)->kind : p->tok.kind;
 
     if (goal.mode && p->lone_cast_spreads && after == '}')
-        erase_truncate(p);
+        truncate_operand(p);
     if (separator) {
         erase_advance(p);
         erase_plan(p, GOAL(TABLE_ITEM, .nests = true, .mark = goal.mark));

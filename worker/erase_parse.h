@@ -190,14 +190,8 @@ void erase_plan_annotation(struct parser *p, unsigned type_mode, struct goal the
 /* Is the current token the contextual keyword `word` with a type behind it? */
 bool erase_word_before_type(struct parser *p, const char *word);
 
-/* May a type start with this token? */
-bool erase_starts_type(const struct token *token);
-
 /* At the name of a statement that declares types: `type N =`, `type N<`,
  * `interface N`. Plans it; false if it is none. */
 bool erase_plan_declaration(struct parser *p);
-
-/* Makes the operand just read yield one value, as its cast demands. */
-void erase_truncate(struct parser *p);
 
 #endif

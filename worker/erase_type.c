@@ -29,7 +29,8 @@ static const char *const plain_types[] = {
     "integer", "string",  "thread", "userdata", "error",
 };
 
-bool erase_starts_type(const struct token *token)
+/* May a type start with this token? */
+static bool starts_type(const struct token *token)
 {
     switch (token->kind) {
     case TK_NAME:
@@ -58,7 +59,7 @@ bool erase_word_before_type(struct parser *p, const char *word)
     next = erase_peek(p, 1);
     if (next->kind == '(' || next->kind == '{' || next->kind == TK_STRING)
         return p->tok.line == p->prev_line;
-    return erase_starts_type(next);
+    return starts_type(next);
 }
 
 void erase_step_type(struct parser *p, struct goal goal)
@@ -101,7 +102,7 @@ static bool at_type_arguments(struct parser *p, unsigned mode)
 {
     const struct token *next = erase_peek(p, 1);
 
-    if (!erase_starts_type(next))
+    if (!starts_type(next))
         return false;
     if ((mode & TYPE_OF_LOCAL) &&
         (erase_is_word(p, next, "const") || erase_is_word(p, next, "close")) &&
@@ -235,7 +236,7 @@ static void plan_type_annotation(struct parser *p, struct goal suffix)
 static bool at_optional_mark(struct parser *p, unsigned mode)
 {
     return p->tok.kind == '?' &&
-           !((mode & TYPE_CONDITION) && erase_starts_type(erase_peek(p, 1)));
+           !((mode & TYPE_CONDITION) && starts_type(erase_peek(p, 1)));
 }
 
 void erase_step_type_suffix(struct parser *p, struct goal goal)

@@ -117,7 +117,8 @@ void sched_finish(struct sched *sched)
     timer_delete(timer);
 }
 
-lua_State *sched_enter(lua_State *L)
+/* Returns the one before. */
+static lua_State *enter(lua_State *L)
 {
     lua_State *previous = running;
 
@@ -125,14 +126,14 @@ lua_State *sched_enter(lua_State *L)
     return previous;
 }
 
-void sched_leave(lua_State *previous)
+static void leave(lua_State *previous)
 {
     running = previous;
 }
 
 int sched_resume(lua_State *co, lua_State *from, int n_args, int *n_results)
 {
-    lua_State *previous = sched_enter(co);
+    lua_State *previous = enter(co);
     int status;
 
     /* Its ceiling may have been passed while something else ran: ours, or another VM's
@@ -140,7 +141,7 @@ int sched_resume(lua_State *co, lua_State *from, int n_args, int *n_results)
     if (vm_of(co)->over)
         sched_interrupt_running();
     status = lua_resume(co, from, n_args, n_results);
-    sched_leave(previous);
+    leave(previous);
     return status;
 }
 

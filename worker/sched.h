@@ -129,12 +129,8 @@ void task_run_now(struct task *task);
 /* The task that runs now, or NULL (file level before the scheduler runs it). */
 struct task *task_current(lua_State *L);
 
-/* Which lua_State executes now; the timer's handler needs to know it. Kept by whoever
- * calls lua_resume. Returns the one before. */
-lua_State *sched_enter(lua_State *L);
-void sched_leave(lua_State *previous);
-
-/* Calls lua_resume with the bookkeeping of sched_enter/leave. */
+/* Calls lua_resume and keeps book of which lua_State executes now: the handler of the
+ * timer needs to know. */
 int sched_resume(lua_State *co, lua_State *from, int n_args, int *n_results);
 
 /* Asks for a hook on whatever runs now, at its next instruction (memory ceiling). */

@@ -20,6 +20,8 @@
 #include "supervisor/core.h"
 #include "supervisor/pool.h"
 #include "supervisor/registry.h"
+#include "supervisor/service_set.h"
+#include "supervisor/service_glue.h"
 #include "supervisor/system.h"
 
 #include "tests/unit/unit.h"
@@ -317,11 +319,24 @@ static void turn(void)
         ev_run(sup.loop, EVRUN_NOWAIT);
 }
 
+static struct value record_of(const char *id)
+{
+    const struct service *service = services_find(sup.services, id);
+
+    ck_assert_msg(service != NULL, "no service %s", id);
+    return service_describe(service);
+}
+
+static const char *state_of(const char *id)
+{
+    return service_state_name(service_shown_state(services_find(sup.services, id)));
+}
+
 /* Turns it until the service is in that state (its timers run in real time). */
 static void until(const char *id, const char *state)
 {
     for (;;) {
-        struct value record = services_describe_one(&sup, id);
+        struct value record = record_of(id);
         const char *now = value_get_text(&record, "state");
         bool there = now != NULL && strcmp(now, state) == 0;
 
@@ -377,12 +392,12 @@ START_TEST(sv1_a_service_is_spawned_on_its_running_host)
     boot_app();
     ck_assert_str_eq(spawn_args, "[1,\"two\"]");
     ck_assert_uint_eq(pid_index(spawn_watcher), 0);
-    record = services_describe_one(&sup, "app:svc");
+    record = record_of("app:svc");
     ck_assert_str_eq(value_get_text(&record, "state"), "running");
     ck_assert_str_eq(value_get_text(&record, "pid"), "{app:host|0x0004d}");
     value_finish(&record);
-    ck_assert_int_eq(services_is_running(&sup, "app:svc"), 1);
-    ck_assert_int_eq(services_is_running(&sup, "app:nix"), -1);
+    ck_assert_str_eq(state_of("app:svc"), "running");
+    ck_assert_ptr_null(services_find(sup.services, "app:nix"));
 }
 END_TEST
 
@@ -424,7 +439,7 @@ START_TEST(dx15_what_ignores_its_stop_is_terminated)
     spawned(78);
     exits(old, true, RETRY_UNKNOWN);
     turn();
-    ck_assert_int_eq(services_is_running(&sup, "app:svc"), 1);
+    ck_assert_str_eq(state_of("app:svc"), "running");
 }
 END_TEST
 
@@ -440,7 +455,7 @@ START_TEST(sv6_a_raised_error_restarts)
     ck_trace("spawn app:main on app:host\n");
     ck_assert_uint_ne(spawn_watcher, old);
     spawned(78);
-    ck_assert_int_eq(services_is_running(&sup, "app:svc"), 1);
+    ck_assert_str_eq(state_of("app:svc"), "running");
 }
 END_TEST
 
@@ -510,7 +525,7 @@ START_TEST(a_host_that_still_stops_is_started_afterwards)
     turn();
     ck_trace("pool_start\n");
     pool_is_up(NULL);
-    ck_assert_int_eq(services_is_running(&sup, "app:host"), 1);
+    ck_assert_str_eq(state_of("app:host"), "running");
     ck_assert_str_eq(replies, "1 running\n2 stopping\n");
 }
 END_TEST
@@ -533,7 +548,7 @@ START_TEST(sv4_a_host_that_still_dies_is_started_afterwards)
     pool_is_down();
     ck_trace("pool_start\n");
     pool_is_up(NULL);
-    ck_assert_int_eq(services_is_running(&sup, "app:host"), 1);
+    ck_assert_str_eq(state_of("app:host"), "running");
 }
 END_TEST
 
@@ -566,8 +581,8 @@ START_TEST(sv11_a_removed_entry_takes_its_service_along)
     ck_assert_ptr_nonnull(strstr(trace, "cancel 77"));
     exits(spawn_watcher, false, RETRY_UNKNOWN);
     turn();
-    ck_assert_int_eq(services_is_running(&sup, "app:svc"), -1);
-    ck_assert_int_eq(services_is_running(&sup, "app:host"), 1);
+    ck_assert_ptr_null(services_find(sup.services, "app:svc"));
+    ck_assert_str_eq(state_of("app:host"), "running");
 }
 END_TEST
 

@@ -33,10 +33,6 @@ void process_message_open(lua_State *L); /* makes the metatable of messages */
 
 void process_push_pid(lua_State *L, const char *host, size_t host_bytes, uint64_t pid);
 
-/* channel->decode of the inbox and of listen{message = true}: pushes a Message. */
-void process_decode_message(lua_State *L, struct channel *channel,
-                            struct message *message);
-
 /* A WATCH frame, see enum watch_op, that wants no answer. */
 void process_send_watch(struct runtime *rt, uint64_t watcher, uint64_t target,
                         uint8_t op);

@@ -64,10 +64,4 @@ void registry_push_changes(lua_State *L);
 /* registry.build_delta(from, to) */
 int registry_build_delta(lua_State *L);
 
-/* Takes the value of a field off the map that bytes are; false: no such field. */
-bool registry_find_field(struct bytes map, const char *name, struct bytes *value_out);
-
-/* The items of a list, to be taken one by one with codec_take_value(). */
-bool registry_open_list(struct bytes list, uint32_t *n_out, struct bytes *items_out);
-
 #endif

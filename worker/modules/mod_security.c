@@ -44,7 +44,9 @@ static int get_scope(lua_State *L)
     return 1;
 }
 
-struct value security_read_meta(lua_State *L, int idx)
+/* The check's metadata at idx (a table, or nothing) as a map of its text keys; the
+ * caller owns it. Raises when it is neither. */
+static struct value read_meta(lua_State *L, int idx)
 {
     struct buf *out = &actor_current(L)->vm->rt->scratch;
     struct value meta = {0};
@@ -63,7 +65,7 @@ struct value security_read_meta(lua_State *L, int idx)
 static int can(lua_State *L)
 {
     const char *action = luaL_checkstring(L, 1), *resource = luaL_checkstring(L, 2);
-    struct value meta = security_read_meta(L, 3);
+    struct value meta = read_meta(L, 3);
     bool allowed = identity_can(actor_current(L), action, resource, &meta);
 
     value_finish(&meta);
@@ -96,7 +98,7 @@ int security_evaluate(lua_State *L, int ids)
     if (!lua_isnoneornil(L, 5))
         luaL_checktype(L, 5, LUA_TTABLE);
     security_push_actor_id(L, 2);
-    meta = security_read_meta(L, 5);
+    meta = read_meta(L, 5);
     actor = security_read_actor(L, 2);
     policies = read_ids(L, ids);
     check.actor = &actor;

@@ -63,10 +63,6 @@ bool security_push_policy_id(lua_State *L, int idx);
  * anything else raises. */
 void security_push_reference(lua_State *L, int idx);
 
-/* The check's metadata at idx (a table, or nothing) as a map of its text keys; the
- * caller owns it. Raises when it is neither. */
-struct value security_read_meta(lua_State *L, int idx);
-
 /* The methods policy:evaluate and scope:evaluate of the policies whose ids are in the
  * list at ids: actor, action, resource and meta are arguments 2 to 5. Pushes "allow",
  * "deny" or "undefined". */

@@ -25,8 +25,9 @@ static struct message *check_message(lua_State *L)
     return object_check(L, 1, &message_class);
 }
 
-void process_decode_message(lua_State *L, struct channel *channel,
-                            struct message *message)
+/* channel->decode of the inbox and of listen{message = true}: pushes a Message. */
+static void decode_message(lua_State *L, struct channel *channel,
+                           struct message *message)
 {
     size_t n = message_size(message);
 
@@ -125,7 +126,7 @@ static void decode_raw(lua_State *L, struct channel *channel, struct message *me
     struct err err;
 
     if (channel->wants_message) {
-        process_decode_message(L, channel, message);
+        decode_message(L, channel, message);
         return;
     }
     n = codec_decode_args(L, message_payload(message), message->payload_bytes, 10000,
@@ -211,7 +212,7 @@ static int process_inbox(lua_State *L)
     struct actor *actor = actor_current(L);
 
     if (actor->inbox == NULL) {
-        actor->inbox = channel_push_queue(L, actor, process_decode_message);
+        actor->inbox = channel_push_queue(L, actor, decode_message);
         actor_set_uservalue(actor, L, ACTOR_UV_INBOX);
         actor_reroute(actor, actor->inbox);
     }

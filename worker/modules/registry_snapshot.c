@@ -48,7 +48,8 @@ static bool take_header(struct bytes *rest, uint8_t fix, uint8_t long16,
     return true;
 }
 
-bool registry_open_list(struct bytes list, uint32_t *n_out, struct bytes *items_out)
+/* The items of a list, to be taken one by one with codec_take_value(). */
+static bool open_list(struct bytes list, uint32_t *n_out, struct bytes *items_out)
 {
     *items_out = list;
     return take_header(items_out, 0x90, 0xdc, n_out);
@@ -65,7 +66,8 @@ static bool is_text(struct bytes value, const char *text)
            memcmp(value.data + 2, text, n) == 0;
 }
 
-bool registry_find_field(struct bytes map, const char *name, struct bytes *value_out)
+/* Takes the value of a field off the map that bytes are; false: no such field. */
+static bool find_field(struct bytes map, const char *name, struct bytes *value_out)
 {
     struct bytes key, value;
     struct err err;
@@ -91,7 +93,7 @@ static bool push_field(lua_State *L, struct bytes map, const char *name)
     struct bytes value;
     struct err err;
 
-    return registry_find_field(map, name, &value) &&
+    return find_field(map, name, &value) &&
            codec_decode_value(L, value.data, value.n, false, &err) == 0;
 }
 
@@ -116,7 +118,7 @@ static int keep_entries(lua_State *L, struct bytes list, int ids, int entries)
     struct err err;
     uint32_t n;
 
-    if (!registry_open_list(list, &n, &rest))
+    if (!open_list(list, &n, &rest))
         return -1;
     for (uint32_t i = 0; i < n; i++) {
         if (codec_take_value(&rest, &entry, &err) == -1 || !push_field(L, entry, "id"))
@@ -140,7 +142,7 @@ static bool push_snapshot(lua_State *L, struct bytes record)
     luaL_setmetatable(L, SNAPSHOT_NAME);
     lua_newtable(L);
     lua_newtable(L);
-    if (!registry_find_field(record, "entries", &list) ||
+    if (!find_field(record, "entries", &list) ||
         keep_entries(L, list, self + 1, self + 2) == -1)
         return false;
     lua_setiuservalue(L, self, UV_ENTRIES);
