@@ -18,9 +18,11 @@ static const struct object_class executor_class = {"funcs.Executor"};
 static int check_target(lua_State *L, int idx)
 {
     size_t n;
-    const char *text = luaL_checklstring(L, idx, &n);
-    const char *colon = memchr(text, ':', n);
+    const char *text, *colon;
 
+    luaL_checktype(L, idx, LUA_TSTRING); /* a number is none */
+    text = lua_tolstring(L, idx, &n);
+    colon = memchr(text, ':', n);
     if (n == 0)
         return errors_return(L, ERR_INVALID, "function ID required");
     if (colon == NULL || colon == text)

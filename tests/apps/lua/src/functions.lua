@@ -61,6 +61,7 @@ case("F-11 targets are checked", function(t)
     t.fails("Invalid", "namespace required in function ID", funcs.call(":name"))
     t.fails("Invalid", "name required in function ID", funcs.call("ns:"))
     t.raises("bad argument #1", funcs.call, {})
+    t.raises("bad argument #1", funcs.call, 5)
     t.raises("bad argument #1", funcs.call)
 end)
 
