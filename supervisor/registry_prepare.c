@@ -494,7 +494,7 @@ struct changeset *registry_prepare_version(struct registry *registry, uint64_t v
         0)
         set = finish_prepare(registry, &work, false, err);
     if (set != NULL) {
-        set->switches = true;
+        set->switches = version != registry_version(registry);
         set->target = version;
     }
     finish_work(&work);

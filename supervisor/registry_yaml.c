@@ -116,14 +116,16 @@ static struct value read_text(void *context, const struct yaml_node *node)
     struct reader *reader = context;
     struct value value = value_bytes(node->text, node->n_text);
     struct err err;
-    char *name, *text = NULL;
+    char *name, *text = NULL, what[300];
     size_t n = 0;
 
     if (strncmp(node->text, FILE_SCHEME, strlen(FILE_SCHEME)) != 0)
         return value;
     if (reader->file->root_fd == -1) {
-        complain(reader, node, "put the text itself here, behind |",
-                 "file:// can't be read: these entries come without a folder");
+        snprintf(what, sizeof(what),
+                 "%.200s can't be read: these entries come without a folder",
+                 node->text);
+        complain(reader, node, "put the text itself here, behind |", what);
         return value;
     }
     name = resolve_file(reader, node);

@@ -279,7 +279,7 @@ static int take_flag(struct supctl *ctl, unsigned id, const char *value)
         return -1;
     case GLOBAL_CONTROL:
         ctl->control = value;
-        return -1;
+        return value[0] != '\0' ? -1 : usage("--control needs a path, not ''");
     case GLOBAL_TIMEOUT:
         return set_timeout(ctl, value) == EXIT_OK ? -1 : EXIT_USAGE;
     case GLOBAL_HELP:
@@ -460,9 +460,23 @@ static int print_help(const char *const *words, unsigned n)
     return usage("no such command: '%s'", n > 0 ? words[0] : "");
 }
 
+/* `call` does that itself: what it didn't find may be the function's affair. */
+static void suggest(struct supctl *ctl)
+{
+    const char *usage = strchr(ctl->command->usage, ' ');
+
+    if (ctl->n_args == 0 || strcmp(ctl->command->name, "call") == 0 ||
+        strstr(usage != NULL ? usage : "", "NS:ENTRY") == NULL)
+        return;
+    supctl_suggest(ctl, NULL, ctl->args[0]);
+    if (strcmp(ctl->command->name, "spawn") == 0)
+        supctl_suggest(ctl, NULL, ctl->args[1]);
+}
+
 static int run(struct supctl *ctl, unsigned seen)
 {
     unsigned n_words = 0, extra;
+    int code;
 
     if (ctl->n_args == 0) {
         print_help(NULL, 0);
@@ -484,7 +498,10 @@ static int run(struct supctl *ctl, unsigned seen)
                 ctl->command->usage, ctl->command->name);
         return EXIT_USAGE;
     }
-    return ctl->command->run(ctl);
+    code = ctl->command->run(ctl);
+    if (code == EXIT_NO_SUCH_NAME)
+        suggest(ctl);
+    return code;
 }
 
 int main(int argc, char **argv)
@@ -499,6 +516,8 @@ int main(int argc, char **argv)
         return supctl_complete(argc - 2, argv + 2);
     ctl.is_terminal = isatty(STDOUT_FILENO) == 1;
     ctl.control = getenv("TROUPE_CONTROL");
+    if (ctl.control != NULL && ctl.control[0] == '\0')
+        ctl.control = NULL;
     code = read_arguments(&ctl, argc, argv, &seen);
     words = ctl.args;
     if (code == -1)

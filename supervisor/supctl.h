@@ -112,6 +112,10 @@ int supctl_fail(const struct supctl *ctl, const struct supctl_error *error);
 int supctl_fail_text(const struct supctl *ctl, enum err_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* For people, when id was not found: what it is, or which entry (of kinds that start
+ * with kind_prefix; NULL: any) was probably meant. */
+void supctl_suggest(struct supctl *ctl, const char *kind_prefix, const char *id);
+
 int supctl_run_trace(struct supctl *ctl);  /* supctl_trace.c */
 int supctl_run_doctor(struct supctl *ctl); /* supctl_doctor.c */
 

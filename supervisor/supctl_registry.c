@@ -194,13 +194,14 @@ static int read_text(const struct supctl *ctl, const char *path, struct value *t
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     char *text = xmalloc(TEXT_MAX_BYTES + 1);
     size_t n = 0;
-    int code = EXIT_OK, why = errno;
+    int code = EXIT_OK, why = file == NULL ? errno : 0;
 
-    if (file != NULL) {
+    errno = 0;
+    if (file != NULL)
         n = fread(text, 1, TEXT_MAX_BYTES + 1, file);
-        why = ferror(file) ? EIO : 0;
-    }
-    if (why != 0 && (file == NULL || ferror(file)))
+    if (file != NULL && ferror(file))
+        why = errno != 0 ? errno : EIO;
+    if (why != 0)
         code = supctl_fail_text(ctl, ERR_INVALID, "%s: %s", path, strerror(why));
     else if (n > TEXT_MAX_BYTES)
         code = supctl_fail_text(ctl, ERR_INVALID, "%s: larger than 16 MiB", path);
@@ -238,6 +239,14 @@ static bool read_version(const char *text, struct value *out)
     return end != text && *end == '\0' && n >= 0 && errno == 0;
 }
 
+/* The texts of REG-22 don't say which. */
+static int tell_versions(const struct supctl *ctl, int code)
+{
+    if (code == EXIT_NO_SUCH_NAME && !ctl->json)
+        fprintf(stderr, "See 'supctl registry history' for those there are.\n");
+    return code;
+}
+
 static int bad_version(const char *text)
 {
     fprintf(stderr, "supctl: a version is a number, not '%s'; see registry history\n",
@@ -254,7 +263,7 @@ static int run_rollback(struct supctl *ctl)
     args = value_list();
     value_append(&args, version);
     value_append(&args, options_of(ctl));
-    return change(ctl, "@registry.rollback", args);
+    return tell_versions(ctl, change(ctl, "@registry.rollback", args));
 }
 
 /* ---- history ------------------------------------------------------------------------
@@ -320,7 +329,7 @@ static int run_history(struct supctl *ctl)
         supctl_table_print(stdout, &changes, columns, N_ELEMENTS(columns), "no changes",
                            ctl->is_terminal);
     value_finish(&changes);
-    return code;
+    return tell_versions(ctl, code);
 }
 
 static const struct command commands[] = {

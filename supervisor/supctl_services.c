@@ -11,7 +11,6 @@
 #include "common/clock.h"
 #include "common/exit.h"
 #include "common/mem.h"
-#include "common/nearest.h"
 #include "proto/trace_context.h"
 
 #include "supervisor/supctl_table.h"
@@ -360,39 +359,15 @@ static int run_scale(struct supctl *ctl)
 /* ---- calls
  * --------------------------------------------------------------------------- */
 
-/* A NotFound may be the function's own answer: then the call has failed, but the name
- * exists. */
-/* For people: what may have been meant by a function that isn't there. */
-static void suggest_function(const struct supctl *ctl)
+static bool is_nobodys(const struct supctl_error *error)
 {
-    struct supctl_error ignored = {0};
-    struct value args = value_list(), entries = {0};
-    const char **names, *nearest;
-    size_t n = 0;
+    const char *message = value_get_text(&error->fields, "message");
 
-    if (!ctl->json &&
-        supctl_client_call(ctl->client, "@registry.list", &args, NULL, ASK_TIMEOUT_MS,
-                           NULL, NULL, &entries, &ignored) == 0 &&
-        entries.type == VALUE_LIST) {
-        names = xcalloc(entries.as.list.n + 1, sizeof(names[0]));
-        for (size_t i = 0; i < entries.as.list.n; i++) {
-            const struct value *entry = &entries.as.list.items[i];
-            const char *id = value_get_text(entry, "id");
-            const char *kind = value_get_text(entry, "kind");
-
-            if (id != NULL && kind != NULL && strncmp(kind, "function.", 9) == 0)
-                names[n++] = id;
-        }
-        nearest = nearest_find(ctl->args[0], names, n);
-        if (nearest != NULL)
-            fprintf(stderr, "Did you mean '%s'?\n", nearest);
-        free(names);
-    }
-    supctl_error_finish(&ignored);
-    value_finish(&args);
-    value_finish(&entries);
+    return message != NULL && strcmp(message, "no handler registered for target") == 0;
 }
 
+/* A NotFound may be the function's own answer: then the call has failed, but the name
+ * exists. */
 static int call_failed(struct supctl *ctl, const struct supctl_error *error)
 {
     struct supctl_error ignored = {0};
@@ -402,10 +377,13 @@ static int call_failed(struct supctl *ctl, const struct supctl_error *error)
     if (code == EXIT_NO_SUCH_NAME &&
         supctl_client_call(ctl->client, "@registry.get", &args, NULL, ASK_TIMEOUT_MS,
                            NULL, NULL, &entry, &ignored) == 0 &&
-        entry.type == VALUE_MAP)
+        entry.type == VALUE_MAP) {
         code = EXIT_FAILED;
-    else if (code == EXIT_NO_SUCH_NAME)
-        suggest_function(ctl);
+        if (is_nobodys(error))
+            supctl_suggest(ctl, NULL, ctl->args[0]);
+    } else if (code == EXIT_NO_SUCH_NAME) {
+        supctl_suggest(ctl, "function.", ctl->args[0]);
+    }
     value_finish(&args);
     value_finish(&entry);
     supctl_error_finish(&ignored);

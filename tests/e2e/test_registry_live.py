@@ -190,6 +190,8 @@ def test_REG22_history_and_rollback(boot):
         (0, 0, False), (1, 0, False), (2, 1, False), (3, 2, True)]
     assert {row["id"] for row in one.supctl("registry", "history", 2)} == {"app:f", "app:d"}
     assert one.supctl("registry", "rollback", "v1")["version"] == 1
+    again = one.supctl("registry", "rollback", "1")
+    assert (again["version"], again["changed"]) == (1, False)
     assert one.call("app:f") == "1" and values(one) == {"app:d": 1}
     assert one.call("app:live", "at", 3) == {"app:d": 3}
     assert apply(one, ("update", data("d", 9))) == 4  # never the same number twice

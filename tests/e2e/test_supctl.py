@@ -292,7 +292,8 @@ def test_call_tells_errors(running, name, code, kind):
     done = running.run_supctl("call", f"app:{name}")
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"supctl: {kind}: ")
-    assert len(done.stderr.splitlines()) == 1 and "\033" not in done.stderr
+    n_lines = 2 if name == "teller" else 1  # the second says that it is no function
+    assert len(done.stderr.splitlines()) == n_lines and "\033" not in done.stderr
     done = running.run_supctl("--json", "call", f"app:{name}")
     error = json.loads(done.stderr)["error"]
     assert set(error) >= {"kind", "message", "retryable", "details"}
@@ -316,6 +317,46 @@ def test_call_of_nobody_names_the_nearest(running):
     assert done.stderr == ("supctl: NotFound: no handler registered for target: app:ecko\n"
                            "Did you mean 'app:echo'?\n")
     assert "mean" not in running.run_supctl("--json", "call", "app:ecko").stderr
+
+
+@pytest.mark.parametrize("args, code, lines", [
+    (["start", "app:dwon"], NO_SUCH_NAME,
+     ["supctl: NotFound: service not found: app:dwon", "Did you mean 'app:down'?"]),
+    (["stop", "app:polite"], NO_SUCH_NAME,
+     ["supctl: NotFound: service not found: app:polite", "app:polite is a process.lua."]),
+    (["pool", "app:one"], NO_SUCH_NAME,
+     ["supctl: NotFound: no such pool: app:one", "app:one is a process.service."]),
+    (["registry", "get", "app:ecoh"], NO_SUCH_NAME,
+     ["supctl: NotFound: entry not found: app:ecoh", "Did you mean 'app:echo'?"]),
+    (["spawn", "app:telle", "app:host"], NO_SUCH_NAME,
+     ["supctl: NotFound: factory not found", "Did you mean 'app:teller'?",
+      "app:host is a process.host."]),
+    (["call", "app:polite"], FAILED,
+     ["supctl: NotFound: no handler registered for target: app:polite",
+      "app:polite is a process.lua."]),
+    (["registry", "rollback", "99"], NO_SUCH_NAME,
+     ["supctl: NotFound: version not found in history",
+      "See 'supctl registry history' for those there are."]),
+    (["registry", "history", "99"], NO_SUCH_NAME,
+     ["supctl: NotFound: version not found",
+      "See 'supctl registry history' for those there are."]),
+    (["kill", "nobody"], NO_SUCH_NAME, ["supctl: NotFound: process not found: nobody"]),
+    (["registry", "apply", "/tmp"], FAILED, ["supctl: Invalid: /tmp: Is a directory"]),
+])
+def test_names_that_are_not_there_and_what_may_be_meant(running, args, code, lines):
+    done = running.run_supctl(*args)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.splitlines() == lines
+    alone = running.run_supctl("--json", *args)
+    assert alone.returncode == code
+    assert json.loads(alone.stderr)["error"]["kind"]
+
+
+def test_an_empty_path_is_no_socket():
+    done = subprocess.run([troupe.SUPCTL, "--control", "", "status"], text=True,
+                          capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        USAGE, "supctl: --control needs a path, not ''")
 
 
 def test_call_interrupted_is_cancelled(running):
