@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/mem.h"
 #include "common/schema.h"
 
 struct pointer {

@@ -8,7 +8,6 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "common/mem.h"
 #include "common/utf8.h"
 #include "common/value_walk.h"
 

@@ -6,7 +6,6 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "proto/frame.h"
-#include "supervisor/core.h"
 #include "supervisor/retry.h"
 
 struct attempts {

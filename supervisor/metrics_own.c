@@ -13,7 +13,6 @@
 #include "common/series.h"
 #include "common/value.h"
 
-#include "proto/conn.h"
 #include "proto/frame.h"
 
 #include "supervisor/actors.h"

@@ -5,7 +5,6 @@
 
 #include "common/digest.h"
 #include "common/err.h"
-#include "common/id.h"
 #include "common/luac_head.h"
 #include "common/mem.h"
 #include "common/value.h"

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "common/id.h"
 #include "common/mem.h"
 #include "common/nearest.h"
 

@@ -5,7 +5,6 @@
 
 #include "common/err.h"
 #include "common/log.h"
-#include "common/mem.h"
 #include "common/value.h"
 #include "proto/conn.h"
 #include "proto/frame.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/buf.h"
 #include "common/exit.h"
 #include "common/mem.h"
 

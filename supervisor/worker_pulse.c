@@ -8,7 +8,6 @@
 
 #include "common/log.h"
 #include "proto/conn.h"
-#include "proto/frame.h"
 #include "supervisor/core.h"
 
 /* A process that somebody stopped (SIGSTOP, a debugger) can't answer and isn't stuck.

@@ -6,7 +6,6 @@
 
 #include <lauxlib.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "worker/codec.h"

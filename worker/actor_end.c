@@ -5,7 +5,6 @@
 
 #include <lauxlib.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "proto/value_codec.h"

@@ -6,6 +6,7 @@
 #include "proto/frame.h"
 #include "worker/actor.h"
 #include "worker/codec.h"
+#include "worker/functions.h"
 #include "worker/modules/errors.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
@@ -37,6 +38,32 @@ int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext 
     }
     uplink_end_frame(rt->uplink, at);
     return task_block(L, ctx, k);
+}
+
+int ask_send_call(lua_State *L, uint64_t number, const struct ask_call *call,
+                  struct err *err)
+{
+    struct actor *self = actor_current(L);
+    struct uplink *uplink = self->vm->rt->uplink;
+    struct buf *out = conn_out(uplink_conn(uplink));
+    struct bytes prepared = buf_bytes(&self->vm->rt->scratch);
+    struct frame_call frame = {.call = number,
+                               .deadline_at_ns = functions_deadline(self),
+                               .caller = self->pid,
+                               .target = call->target,
+                               .context = {prepared.data, call->context_bytes},
+                               .options = {prepared.data + call->context_bytes,
+                                           prepared.n - call->context_bytes}};
+    size_t at = buf_len(out);
+
+    if (!frame_encode_call(out, &frame))
+        return err_set(err, ERR_INVALID, "the function ID is too long");
+    if (codec_encode_args(L, call->first_arg, lua_gettop(L) - call->first_arg + 1, out,
+                          err) == -1) {
+        uplink_drop_frame(uplink, at);
+        return -1;
+    }
+    return uplink_end_large_frame(uplink, at, err);
 }
 
 int ask_send_encoded(lua_State *L, const char *target, struct bytes payload)

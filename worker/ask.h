@@ -10,7 +10,7 @@
 
 #include "common/buf.h"
 
-struct task;
+struct err;
 
 /* `return ask_system(L, "@names.lookup", first, n, ctx, k);` sends the n values from
  * stack index first on and blocks; k finds the answer with ask_result() or ask_reply().
@@ -26,6 +26,20 @@ int ask_send_encoded(lua_State *L, const char *target, struct bytes payload);
 /* The same with the arguments as a payload (see frames.def). */
 int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,
                        lua_KContext ctx, lua_KFunction k);
+
+/* A CALL for another function; rt->scratch holds its context and, behind it, its
+ * options. */
+struct ask_call {
+    struct bytes target;
+    size_t context_bytes;
+    int first_arg; /* its arguments: from there up to the top */
+};
+
+/* Writes it with that number, which the caller expects an answer to. -1 and err, then
+ * nothing was written. Nested calls inherit the deadline, which the options may only
+ * make earlier (F-34). */
+int ask_send_call(lua_State *L, uint64_t number, const struct ask_call *call,
+                  struct err *err);
 
 /* In k: pushes value, nil or nil, Error; always 2. Frees the reply. */
 int ask_result(lua_State *L);

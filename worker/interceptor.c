@@ -174,30 +174,14 @@ static int prepare(lua_State *L, struct next_plan *plan, struct err *err)
 static int send_next(lua_State *L, const struct next_plan *plan, uint64_t call,
                      struct err *err)
 {
-    struct actor *self = actor_current(L);
-    struct uplink *uplink = self->vm->rt->uplink;
-    struct buf *out = conn_out(uplink_conn(uplink));
-    struct bytes prepared = buf_bytes(&self->vm->rt->scratch);
-    struct frame_call frame = {.call = call,
-                               .deadline_at_ns = functions_deadline(self),
-                               .caller = self->pid,
-                               .context = {prepared.data, plan->context_bytes},
-                               .options = {prepared.data + plan->context_bytes,
-                                           prepared.n - plan->context_bytes}};
+    struct ask_call ask = {.context_bytes = plan->context_bytes,
+                           .first_arg = plan->first_arg};
     char target[TARGET_BYTES];
-    size_t at = buf_len(out);
 
     snprintf(target, sizeof(target), "@next.%llx",
-             (unsigned long long)functions_open_call(self));
-    frame.target = bytes_of_text(target);
-    if (!frame_encode_call(out, &frame))
-        return err_set(err, ERR_UNAVAILABLE, "no memory for a call");
-    if (codec_encode_args(L, plan->first_arg, lua_gettop(L) - plan->first_arg + 1, out,
-                          err) == -1) {
-        uplink_drop_frame(uplink, at);
-        return -1;
-    }
-    return uplink_end_large_frame(uplink, at, err);
+             (unsigned long long)functions_open_call(actor_current(L)));
+    ask.target = bytes_of_text(target);
+    return ask_send_call(L, call, &ask, err);
 }
 
 /* Upvalues: call, the number of the call that it is about. */

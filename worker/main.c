@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "proto/frame.h"

@@ -30,7 +30,6 @@
 #include "worker/modules/mod_uuid.h"
 #include "worker/modules/payload.h"
 #include "worker/sandbox.h"
-#include "worker/vm.h"
 
 // clang-format off
 static const struct {

@@ -5,7 +5,6 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/id.h"
-#include "common/mem.h"
 #include "common/value.h"
 #include "proto/value_codec.h"
 #include "worker/channel.h"

@@ -9,66 +9,12 @@
 #include "worker/codec.h"
 #include "worker/context.h"
 #include "worker/functions.h"
-#include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_funcs.h"
 #include "worker/runtime.h"
 #include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
-
-/* ---- settings ----------------------------------------------------------------------
- */
-
-void call_copy_settings(lua_State *L, int from, int to)
-{
-    to = lua_absindex(L, to);
-    for (int n = 1; n <= CALL_N_SETTINGS; n++) {
-        lua_getiuservalue(L, from, n);
-        lua_setiuservalue(L, to, n);
-    }
-}
-
-void call_merge_context(lua_State *L, int to, int values)
-{
-    to = lua_absindex(L, to);
-    values = lua_absindex(L, values);
-    lua_newtable(L);
-    if (lua_getiuservalue(L, to, CALL_CONTEXT) == LUA_TTABLE)
-        context_merge(L, -2, -1);
-    lua_pop(L, 1);
-    context_merge(L, -1, values);
-    lua_setiuservalue(L, to, CALL_CONTEXT);
-}
-
-/* The network is the one option that needs a permission (S-80). */
-static int check_network(lua_State *L, int options)
-{
-    const char *network;
-
-    lua_pushliteral(L, "network");
-    lua_rawget(L, options);
-    network = lua_tostring(L, -1);
-    if (network != NULL && !identity_allows(L, "network.select", network))
-        return errors_return(L, ERR_PERMISSION_DENIED, "not allowed: network %s",
-                             network);
-    lua_pop(L, 1);
-    return 0;
-}
-
-int call_set_options(lua_State *L, int to, int options)
-{
-    int refused;
-
-    to = lua_absindex(L, to);
-    options = lua_absindex(L, options);
-    lua_newtable(L);
-    context_merge(L, -1, options);
-    refused = check_network(L, lua_gettop(L));
-    if (refused == 0)
-        lua_setiuservalue(L, to, CALL_OPTIONS);
-    return refused;
-}
 
 /* ---- what goes into the frame ------------------------------------------------------
  */
@@ -154,33 +100,15 @@ static int check_args(lua_State *L, const struct call_plan *plan)
     return ok ? 0 : codec_push_result(L, false, buf_bytes(&rt->scratch));
 }
 
-/* Encodes the CALL with what was prepared; -1 and err, then nothing was written.
- * Nested calls inherit the deadline, which the options may only make earlier (F-34). */
+/* Encodes the CALL with what was prepared; -1 and err, then nothing was written. */
 static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
                      struct err *err)
 {
-    struct actor *self = actor_current(L);
-    struct uplink *uplink = self->vm->rt->uplink;
-    struct buf *out = conn_out(uplink_conn(uplink));
-    struct bytes prepared = buf_bytes(&self->vm->rt->scratch);
-    struct frame_call frame = {.call = call,
-                               .deadline_at_ns = functions_deadline(self),
-                               .caller = self->pid,
-                               .context = {prepared.data, plan->context_bytes},
-                               .options = {prepared.data + plan->context_bytes,
-                                           prepared.n - plan->context_bytes}};
-    size_t at = buf_len(out);
+    struct ask_call ask = {.context_bytes = plan->context_bytes,
+                           .first_arg = plan->target + 1};
 
-    frame.target.data =
-        (const uint8_t *)lua_tolstring(L, plan->target, &frame.target.n);
-    if (!frame_encode_call(out, &frame))
-        return err_set(err, ERR_INVALID, "the function ID is too long");
-    if (codec_encode_args(L, plan->target + 1, lua_gettop(L) - plan->target, out,
-                          err) == -1) {
-        uplink_drop_frame(uplink, at);
-        return -1;
-    }
-    return uplink_end_large_frame(uplink, at, err);
+    ask.target.data = (const uint8_t *)lua_tolstring(L, plan->target, &ask.target.n);
+    return ask_send_call(L, call, &ask, err);
 }
 
 /* ---- calling -----------------------------------------------------------------------

@@ -51,7 +51,7 @@ int call_sync(lua_State *L, struct call_plan *plan);
 /* Pushes a Future, or nil and an Error; returns their number. */
 int call_async(lua_State *L, struct call_plan *plan);
 
-/* ---- settings: to and from are stack indexes ---- */
+/* ---- call_settings.c: to and from are stack indexes ---- */
 
 void call_copy_settings(lua_State *L, int from, int to);
 
@@ -62,5 +62,20 @@ void call_merge_context(lua_State *L, int to, int values);
 /* Replaces the options by a copy of the table at options. 0, or nil and an Error pushed
  * (2): one of them isn't allowed. */
 int call_set_options(lua_State *L, int to, int options);
+
+/* Whose methods with_context … with_options the functions below are. */
+struct call_owner {
+    void (*check)(lua_State *L);     /* raises unless an object of that class is at 1 */
+    void (*push_like)(lua_State *L); /* pushes another one of it, without settings */
+    const char *context_right, *security_right;
+    const char *use; /* "call functions": what is refused without them */
+};
+
+/* Each returns a copy of the object at 1 with the setting at 2 laid over or in place of
+ * its own; or nil and an Error, where that isn't allowed. */
+int call_with_context(lua_State *L, const struct call_owner *owner);
+int call_with_actor(lua_State *L, const struct call_owner *owner);
+int call_with_scope(lua_State *L, const struct call_owner *owner);
+int call_with_options(lua_State *L, const struct call_owner *owner);
 
 #endif

@@ -9,11 +9,9 @@
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/contracts.h"
-#include "worker/identity.h"
 #include "worker/modules/call.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_contract.h"
-#include "worker/modules/mod_security.h"
 #include "worker/object.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"
@@ -157,58 +155,40 @@ static int contract_implementations(lua_State *L)
 /* ---- settings ----------------------------------------------------------------------
  */
 
-/* Pushes a copy of the Contract at 1. */
-static void push_copy(lua_State *L)
+static void check_contract(lua_State *L)
+{
+    check(L);
+}
+
+static void push_like(lua_State *L)
 {
     contract_push_object(L, check(L));
-    call_copy_settings(L, 1, -1);
 }
+
+static const struct call_owner contracts = {.check = check_contract,
+                                            .push_like = push_like,
+                                            .context_right = "contract.context",
+                                            .security_right = "contract.security",
+                                            .use = "use contracts"};
 
 static int contract_with_context(lua_State *L)
 {
-    check(L);
-    if (!identity_allows(L, "contract.context", "context"))
-        return errors_return(L, ERR_PERMISSION_DENIED,
-                             "not allowed to use contracts with custom context");
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    push_copy(L);
-    call_merge_context(L, 3, 2);
-    return 1;
-}
-
-static int replace_identity(lua_State *L, void (*push)(lua_State *L, int idx),
-                            enum call_setting setting)
-{
-    check(L);
-    if (!identity_allows(L, "contract.security", "security"))
-        return errors_return(
-            L, ERR_PERMISSION_DENIED,
-            "not allowed to use contracts with custom security context");
-    lua_settop(L, 2);
-    push_copy(L);
-    push(L, 2);
-    lua_setiuservalue(L, 3, setting);
-    return 1;
+    return call_with_context(L, &contracts);
 }
 
 static int contract_with_actor(lua_State *L)
 {
-    return replace_identity(L, security_push_actor_bytes, CALL_ACTOR);
+    return call_with_actor(L, &contracts);
 }
 
 static int contract_with_scope(lua_State *L)
 {
-    return replace_identity(L, security_push_scope_bytes, CALL_SCOPE);
+    return call_with_scope(L, &contracts);
 }
 
 static int contract_with_options(lua_State *L)
 {
-    check(L);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    push_copy(L);
-    return call_set_options(L, 3, 2) != 0 ? 2 : 1;
+    return call_with_options(L, &contracts);
 }
 
 /* ---- opening and calling -----------------------------------------------------------

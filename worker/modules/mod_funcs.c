@@ -8,7 +8,6 @@
 #include "worker/identity.h"
 #include "worker/modules/call.h"
 #include "worker/modules/errors.h"
-#include "worker/modules/mod_security.h"
 #include "worker/object.h"
 
 /* Immutable; holds nothing but the settings of calls. */
@@ -57,65 +56,41 @@ static void push_executor(lua_State *L)
     object_bless(L, &executor_class);
 }
 
-/* Pushes a copy of the executor at 1. */
-static void push_copy(lua_State *L)
-{
-    push_executor(L);
-    call_copy_settings(L, 1, -1);
-}
-
 static int funcs_new(lua_State *L)
 {
     push_executor(L);
     return 1;
 }
 
-static int executor_with_context(lua_State *L)
+static void check_executor(lua_State *L)
 {
     object_check(L, 1, &executor_class);
-    if (!identity_allows(L, "funcs.context", "context"))
-        return errors_return(L, ERR_PERMISSION_DENIED,
-                             "not allowed to call functions with custom context");
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    push_copy(L);
-    call_merge_context(L, 3, 2);
-    return 1;
 }
 
-/* Replaces the actor or the scope by the object at 2. */
-static int replace_identity(lua_State *L, void (*push)(lua_State *L, int idx),
-                            enum call_setting setting)
+static const struct call_owner executors = {.check = check_executor,
+                                            .push_like = push_executor,
+                                            .context_right = "funcs.context",
+                                            .security_right = "funcs.security",
+                                            .use = "call functions"};
+
+static int executor_with_context(lua_State *L)
 {
-    object_check(L, 1, &executor_class);
-    if (!identity_allows(L, "funcs.security", "security"))
-        return errors_return(
-            L, ERR_PERMISSION_DENIED,
-            "not allowed to call functions with custom security context");
-    lua_settop(L, 2);
-    push_copy(L);
-    push(L, 2);
-    lua_setiuservalue(L, 3, setting);
-    return 1;
+    return call_with_context(L, &executors);
 }
 
 static int executor_with_actor(lua_State *L)
 {
-    return replace_identity(L, security_push_actor_bytes, CALL_ACTOR);
+    return call_with_actor(L, &executors);
 }
 
 static int executor_with_scope(lua_State *L)
 {
-    return replace_identity(L, security_push_scope_bytes, CALL_SCOPE);
+    return call_with_scope(L, &executors);
 }
 
 static int executor_with_options(lua_State *L)
 {
-    object_check(L, 1, &executor_class);
-    luaL_checktype(L, 2, LUA_TTABLE);
-    lua_settop(L, 2);
-    push_copy(L);
-    return call_set_options(L, 3, 2) != 0 ? 2 : 1;
+    return call_with_options(L, &executors);
 }
 
 static int executor_run(lua_State *L, int (*run)(lua_State *, struct call_plan *))

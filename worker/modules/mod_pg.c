@@ -7,7 +7,6 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
-#include "common/id.h"
 #include "common/mem.h"
 #include "common/value.h"
 #include "proto/frame.h"

@@ -9,7 +9,6 @@
 #include "worker/channel.h"
 #include "worker/codec.h"
 #include "worker/groups.h"
-#include "worker/modules/errors.h"
 #include "worker/modules/mod_pg.h"
 #include "worker/object.h"
 

@@ -5,14 +5,12 @@
 
 #include "common/err.h"
 #include "common/id.h"
-#include "common/mem.h"
 #include "worker/actor.h"
 #include "worker/channel.h"
 #include "worker/codec.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
 #include "worker/modules/payload.h"
-#include "worker/runtime.h"
 #include "worker/object.h"
 
 static const struct object_class message_class = {"process.Message"};

@@ -3,7 +3,6 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
-#include "common/mem.h"
 #include "proto/context_map.h"
 #include "proto/frame.h"
 #include "worker/actor.h"
@@ -11,7 +10,6 @@
 #include "worker/context.h"
 #include "worker/frozen.h"
 #include "worker/identity.h"
-#include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
 #include "worker/modules/mod_security.h"
 #include "worker/modules/process_spawn.h"

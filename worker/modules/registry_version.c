@@ -2,7 +2,6 @@
 
 #include "common/err.h"
 #include "worker/ask.h"
-#include "worker/codec.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_registry.h"
 

@@ -1,6 +1,5 @@
 #include <lauxlib.h>
 
-#include "common/err.h"
 #include "worker/actor.h"
 #include "worker/identity.h"
 #include "worker/modules/mod_security.h"

@@ -8,7 +8,6 @@
 #include "worker/inspect.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_system.h"
-#include "worker/runtime.h"
 #include "worker/vm.h"
 
 #define PAUSE_MAX 1000 /* what the interpreter can remember */

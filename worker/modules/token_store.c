@@ -14,8 +14,6 @@
 #include "worker/modules/mod_security.h"
 #include "worker/modules/token_text.h"
 #include "worker/object.h"
-#include "worker/runtime.h"
-#include "worker/vm.h"
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
