@@ -1,8 +1,10 @@
 #include "worker/ask.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/err.h"
+#include "common/mem.h"
 #include "proto/frame.h"
 #include "worker/actor.h"
 #include "worker/codec.h"
@@ -14,10 +16,23 @@
 
 #define FRAME_FIELDS_BYTES 1024 /* of a CALL, with some room */
 
+/* Reading a variable or the registry isn't waiting to an app: it does so in the first
+ * lines of a file, too. */
+static struct task *begin(lua_State *L, const char *target)
+{
+    static const char *const reads[] = {"@env.get", "@registry.get", "@registry.find",
+                                        "@registry.snapshot", "@registry.version"};
+
+    for (size_t i = 0; i < N_ELEMENTS(reads); i++)
+        if (strncmp(target, reads[i], strlen(reads[i])) == 0)
+            return task_begin_read(L);
+    return task_begin_block(L);
+}
+
 int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext ctx,
                lua_KFunction k)
 {
-    struct task *task = task_begin_block(L);
+    struct task *task = begin(L, target);
     struct runtime *rt = task->actor->vm->rt;
     struct buf *out = conn_out(uplink_conn(rt->uplink));
     struct frame_call frame = {.caller = task->actor->pid,
@@ -83,7 +98,7 @@ int ask_send_encoded(lua_State *L, const char *target, struct bytes payload)
 int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,
                        lua_KContext ctx, lua_KFunction k)
 {
-    struct task *task = task_begin_block(L);
+    struct task *task = begin(L, target);
     struct uplink *uplink = task->actor->vm->rt->uplink;
     struct frame_call frame = {.call = uplink_expect_for(uplink, task),
                                .caller = task->actor->pid,

@@ -202,13 +202,31 @@ void task_wake_reply(struct task *task, uint8_t status, struct bytes result)
     task_wake(task, WAKE_REPLY, 0);
 }
 
+static int refuse_at_file_level(lua_State *L)
+{
+    return luaL_error(L, "attempt to block at file level: only functions that run "
+                         "after the file was loaded may wait");
+}
+
 struct task *task_begin_block(lua_State *L)
 {
     struct task *task = task_current(L);
 
     if (task == NULL || task->actor->stage == ACTOR_LOADING)
-        luaL_error(L, "attempt to block at file level: only functions that run after "
-                      "the file was loaded may wait");
+        refuse_at_file_level(L);
+    if (!can_yield(L))
+        luaL_error(L, "attempt to yield across a C-call boundary");
+    return task;
+}
+
+struct task *task_begin_read(lua_State *L)
+{
+    struct task *task = task_current(L);
+
+    if (task == NULL || task->actor->stage != ACTOR_LOADING)
+        return task_begin_block(L);
+    if (vm_has_tag(task->co, VM_TAG_PINNED))
+        refuse_at_file_level(L);
     if (!can_yield(L))
         luaL_error(L, "attempt to yield across a C-call boundary");
     return task;

@@ -118,6 +118,11 @@ void task_wake_reply(struct task *task, uint8_t status, struct bytes result);
  * of a chunk, a sort comparator) and returns the task. Then they say where they wait,
  * and end with `return task_block(L, ctx, k);`: k runs when the task is woken. */
 struct task *task_begin_block(lua_State *L);
+
+/* The same for what may be asked at file level, too; only a file that all calls share
+ * can't wait there. */
+struct task *task_begin_read(lua_State *L);
+
 int task_block(lua_State *L, lua_KContext ctx, lua_KFunction k);
 
 /* The same, but the task is ready again at once, behind the others. */
