@@ -9,8 +9,7 @@
 
 static const struct value nil;
 
-/* ---- operands and bounds ----
- */
+/* ---- operands and bounds --------------------------------------------------------- */
 
 void operand_finish(struct operand *operand)
 {
@@ -72,8 +71,7 @@ int evaluation_charge_copy(struct evaluation *ev, const struct node *node,
     return evaluation_spend(ev, node, weight_of(value));
 }
 
-/* ---- nodes ----
- */
+/* ---- nodes ----------------------------------------------------------------------- */
 
 /* A boolean, or an error: nothing else is true or false. */
 static int run_condition(struct evaluation *ev, /* NOLINT(misc-no-recursion) */

@@ -7,8 +7,7 @@
 #include "common/expr_private.h"
 #include "common/mem.h"
 
-/* ---- what functions are written with
- * ---- */
+/* ---- what functions are written with --------------------------------------------- */
 
 int expr_call_fail(struct expr_call *call, const char *fmt, ...)
 {
@@ -63,8 +62,7 @@ int expr_return_buf(struct expr_call *call, struct buf *buf, bool fits)
     return fits ? 0 : expr_call_fail(call, "makes a text that is too long");
 }
 
-/* ---- of everything
- * ---- */
+/* ---- of everything --------------------------------------------------------------- */
 
 static size_t count_letters(const struct value *text)
 {
@@ -151,8 +149,7 @@ static const struct expr_function functions[] = {
     {NULL, 0, 0, KNOWN_NOTHING, NULL, PREDICATE_NONE},
 };
 
-/* ---- all of them
- * ---- */
+/* ---- all of them ----------------------------------------------------------------- */
 
 const struct expr_function *expr_function_find(const char *name, size_t n)
 {

@@ -30,8 +30,7 @@ int expr_fail_at(const char *text, const char *at, struct err *err, const char *
     return err_set(err, ERR_INVALID, "%u:%u: %s", line, column, what);
 }
 
-/* ---- what lies between tokens ----
- */
+/* ---- what lies between tokens ---------------------------------------------------- */
 
 static int skip_blanks(struct lexer *lexer, struct err *err)
 {
@@ -57,8 +56,7 @@ static int skip_blanks(struct lexer *lexer, struct err *err)
     }
 }
 
-/* ---- numbers ----
- */
+/* ---- numbers --------------------------------------------------------------------- */
 
 static bool is_digit_of(char c, bool hex)
 {
@@ -129,8 +127,7 @@ static int read_number(struct lexer *lexer, struct token *token, struct err *err
     return 0;
 }
 
-/* ---- texts ----
- */
+/* ---- texts ----------------------------------------------------------------------- */
 
 static int read_hex(struct lexer *lexer, size_t n_digits, uint32_t *out)
 {
@@ -220,8 +217,7 @@ static int read_text(struct lexer *lexer, struct token *token, struct err *err)
     return 0;
 }
 
-/* ---- the rest ----
- */
+/* ---- the rest -------------------------------------------------------------------- */
 
 static bool is_name_char(char c)
 {

@@ -26,8 +26,7 @@ static int return_made(struct expr_call *call, int failed, struct value made)
     return -1;
 }
 
-/* ---- parts
- * ---- */
+/* ---- parts ----------------------------------------------------------------------- */
 
 static int take_end(struct expr_call *call, bool last)
 {
@@ -89,8 +88,7 @@ static int call_get(struct expr_call *call)
                                                : expr_return(call, value_copy(found));
 }
 
-/* ---- whole lists
- * ---- */
+/* ---- whole lists ----------------------------------------------------------------- */
 
 static int call_concat(struct expr_call *call)
 {
@@ -182,8 +180,7 @@ static int call_uniq(struct expr_call *call)
     return return_made(call, failed, made);
 }
 
-/* ---- order
- * ---- */
+/* ---- order ----------------------------------------------------------------------- */
 
 struct sorted {
     const struct value *key;
@@ -277,8 +274,7 @@ static int call_sort(struct expr_call *call)
     return list != NULL ? expr_sort(call, list, list, 1) : -1;
 }
 
-/* ---- maps
- * ---- */
+/* ---- maps ------------------------------------------------------------------------ */
 
 static int list_pairs(struct expr_call *call, bool keys, bool values)
 {

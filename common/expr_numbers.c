@@ -8,8 +8,7 @@
 #define MANY             1000 /* arguments */
 #define MAX_NUMBER_BYTES 1000 /* of a text that is one */
 
-/* ---- one number
- * ---- */
+/* ---- one number ------------------------------------------------------------------ */
 
 static int take_number(struct expr_call *call, const struct value **out)
 {
@@ -108,8 +107,7 @@ static int call_float(struct expr_call *call)
     return expr_return(call, value_float(real));
 }
 
-/* ---- many: those of one list, or the arguments
- * ---- */
+/* ---- many: those of one list, or the arguments ----------------------------------- */
 
 struct numbers {
     const struct value *list; /* NULL: the arguments */
@@ -213,8 +211,7 @@ static int call_median(struct expr_call *call)
     return expr_return(call, value_float(middle));
 }
 
-/* ---- bits
- * ---- */
+/* ---- bits ------------------------------------------------------------------------ */
 
 enum bits { BITS_AND, BITS_OR, BITS_XOR, BITS_NAND, BITS_SHL, BITS_SHR, BITS_USHR };
 

@@ -15,8 +15,7 @@
 #define PATTERN_STEPS     100
 #define STEPS_PER_PROGRAM 16
 
-/* ---- equality and order ----
- */
+/* ---- equality and order ---------------------------------------------------------- */
 
 /* What value_equal() may have to look at: it searches maps key by key. */
 static size_t weight_of_keys(const struct value *value) /* NOLINT(misc-no-recursion) */
@@ -100,8 +99,7 @@ static int order(struct evaluation *ev, const struct node *node, const struct va
     return 0;
 }
 
-/* ---- membership and text ----
- */
+/* ---- membership and text --------------------------------------------------------- */
 
 static int is_in(struct evaluation *ev, const struct node *node,
                  const struct value *what, const struct value *in, bool *out)
@@ -194,8 +192,7 @@ static int search(struct evaluation *ev, const struct node *node, const struct v
     return 0;
 }
 
-/* ---- arithmetic and what makes lists and texts ----
- */
+/* ---- arithmetic and what makes lists and texts ----------------------------------- */
 
 static int make_range(struct evaluation *ev, const struct node *node,
                       const struct value *from, const struct value *to,
@@ -298,8 +295,7 @@ static int calculate(struct evaluation *ev, const struct node *node,
     return 0;
 }
 
-/* ---- all of them ----
- */
+/* ---- all of them ----------------------------------------------------------------- */
 
 int expr_apply(struct evaluation *ev, const struct node *node, const struct value *a,
                const struct value *b, struct operand *out)

@@ -5,8 +5,7 @@
 #include "common/mem.h"
 #include "common/regex.h"
 
-/* ---- tokens ----
- */
+/* ---- tokens ---------------------------------------------------------------------- */
 
 int parser_advance(struct parser *p)
 {
@@ -41,8 +40,7 @@ struct node *parser_fail(struct parser *p, const char *at, struct node *drop,
 
 /* NOLINTBEGIN(misc-no-recursion): EXPR_MAX_DEPTH bounds all of it. */
 
-/* ---- what is known before anything runs ----
- */
+/* ---- what is known before anything runs ------------------------------------------ */
 
 static bool operands_fit(enum operation op, const struct node *a, const struct node *b)
 {
@@ -88,8 +86,7 @@ static enum known_type known_of_binary(enum operation op, const struct node *a,
     return op >= OP_SUBTRACT && op <= OP_POWER ? KNOWN_NUMBER : KNOWN_BOOL;
 }
 
-/* ---- operators ----
- */
+/* ---- operators ------------------------------------------------------------------- */
 
 enum precedence {
     PIPE_LEVEL = 0,
@@ -221,8 +218,7 @@ static struct node *parse_unary(struct parser *p)
     return parser_value(p);
 }
 
-/* ---- whole expressions ----
- */
+/* ---- whole expressions ----------------------------------------------------------- */
 
 /* a | f(...): the left side becomes the first argument. left is taken. */
 static struct node *parse_pipe(struct parser *p, struct node *left)

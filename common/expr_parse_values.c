@@ -4,8 +4,7 @@
 
 /* NOLINTBEGIN(misc-no-recursion): EXPR_MAX_DEPTH bounds all of it. */
 
-/* ---- calls ----
- */
+/* ---- calls ----------------------------------------------------------------------- */
 
 /* What is asked of each item. */
 static struct node *parse_body(struct parser *p, const struct expr_function *function)
@@ -63,8 +62,7 @@ failed:
     return NULL;
 }
 
-/* ---- what stands behind a value: .a ?.a [a] [a:b] ----
- */
+/* ---- what stands behind a value: .a ?.a [a] [a:b] -------------------------------- */
 
 static struct node *member_of(struct node *left, const char *at, bool optional)
 {
@@ -158,8 +156,7 @@ struct node *parser_postfix(struct parser *p, struct node *node)
     return node;
 }
 
-/* ---- values ----
- */
+/* ---- values ---------------------------------------------------------------------- */
 
 /* [a, b] */
 static struct node *parse_list(struct parser *p)

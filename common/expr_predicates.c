@@ -16,8 +16,7 @@ struct round {
 
 enum { FAILED = -1, GO_ON = 0, ENOUGH = 1 };
 
-/* ---- what is done with the answer about one item
- * ---- */
+/* ---- what is done with the answer about one item --------------------------------- */
 
 static int note_truth(struct evaluation *ev, struct round *round,
                       const struct value *item, bool truth)
@@ -145,8 +144,7 @@ static int note(struct evaluation *ev, struct round *round, const struct value *
     return status;
 }
 
-/* ---- the walk
- * ---- */
+/* ---- the walk -------------------------------------------------------------------- */
 
 static bool goes_backwards(enum predicate predicate)
 {
@@ -211,8 +209,7 @@ static int walk(struct evaluation *ev, /* NOLINT(misc-no-recursion) */
     return status == FAILED ? -1 : 0;
 }
 
-/* ---- what comes of it
- * ---- */
+/* ---- what comes of it ------------------------------------------------------------ */
 
 static struct value take(struct value *value)
 {

@@ -11,8 +11,7 @@
 struct buf;
 struct regex;
 
-/* ---- tokens ------------------------------------------------------------------------
- */
+/* ---- tokens ---------------------------------------------------------------------- */
 
 enum token_type {
     TOKEN_END,
@@ -40,8 +39,7 @@ int lexer_next(struct lexer *lexer, struct token *token_out, struct err *err);
 int expr_fail_at(const char *text, const char *at, struct err *err, const char *fmt,
                  ...) __attribute__((format(printf, 4, 5)));
 
-/* ---- nodes -------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------- */
 
 enum node_type {
     NODE_LITERAL,
@@ -126,8 +124,7 @@ struct expr {
 
 void node_destroy(struct node *node);
 
-/* ---- evaluation --------------------------------------------------------------------
- */
+/* ---- evaluation ------------------------------------------------------------------ */
 
 /* A value that is somebody else's, or the evaluation's own. */
 struct operand {
@@ -216,8 +213,7 @@ int expr_compare_texts(const struct value *a, const struct value *b);
 /* Frees the pattern that is kept. */
 void expr_forget_pattern(struct evaluation *ev);
 
-/* ---- functions ---------------------------------------------------------------------
- */
+/* ---- functions ------------------------------------------------------------------- */
 
 /* A call of a plain function: n arguments in, *out if it is 0. */
 struct expr_call {

@@ -25,8 +25,7 @@ static int return_part(struct expr_call *call, const char *from, const char *to)
                                        : value_string(""));
 }
 
-/* ---- case: letters beyond ASCII have none here
- * ---- */
+/* ---- case: letters beyond ASCII have none here ----------------------------------- */
 
 static int change_case(struct expr_call *call, int (*change)(int))
 {
@@ -52,8 +51,7 @@ static int call_upper(struct expr_call *call)
     return change_case(call, toupper);
 }
 
-/* ---- ends
- * ---- */
+/* ---- ends ------------------------------------------------------------------------ */
 
 static int call_trim(struct expr_call *call)
 {
@@ -134,8 +132,7 @@ static int call_has_suffix(struct expr_call *call)
     return expr_return(call, value_bool(ends_with(text, part)));
 }
 
-/* ---- places: in bytes
- * ---- */
+/* ---- places: in bytes ------------------------------------------------------------ */
 
 static int call_index_of(struct expr_call *call)
 {
@@ -167,8 +164,7 @@ static int call_last_index_of(struct expr_call *call)
     return expr_return(call, value_int(-1));
 }
 
-/* ---- pieces
- * ---- */
+/* ---- pieces ---------------------------------------------------------------------- */
 
 /* with_mark: each piece ends with what it was split at. */
 static int split(struct expr_call *call, bool with_mark)
@@ -282,8 +278,7 @@ static int call_repeat(struct expr_call *call)
     return expr_return_buf(call, &result, fits);
 }
 
-/* ---- base64
- * ---- */
+/* ---- base64 ---------------------------------------------------------------------- */
 
 static int call_to_base64(struct expr_call *call)
 {

@@ -36,8 +36,7 @@ void flat_finish(struct flat *flat)
     flat_init(flat);
 }
 
-/* ---- building ----------------------------------------------------------------------
- */
+/* ---- building -------------------------------------------------------------------- */
 
 static bool grow(struct flat *flat)
 {
@@ -150,8 +149,7 @@ struct number flat_number(const struct flat_node *node)
                                   : number_of_real(node->as.real);
 }
 
-/* ---- equality ----------------------------------------------------------------------
- */
+/* ---- equality -------------------------------------------------------------------- */
 
 struct pair {
     uint32_t i, k;
@@ -310,8 +308,7 @@ bool flat_equal(const struct flat *a, uint32_t i, const struct flat *b, uint32_t
     return equal;
 }
 
-/* ---- hashes ------------------------------------------------------------------------
- */
+/* ---- hashes ---------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t hash, uint64_t word)
 {

@@ -95,8 +95,7 @@ bool log_level_find(const char *name, enum log_level *level_out)
     return false;
 }
 
-/* ---- text of a line ----------------------------------------------------------------
- */
+/* ---- text of a line -------------------------------------------------------------- */
 
 /* Bytes at text that may be shown as they are; 0 = escape the first byte. C1 controls
  * (U+0080..9F) steer terminals just as C0 ones do. */
@@ -251,8 +250,7 @@ static void write_body(struct buf *buf, const struct log_record *record)
     }
 }
 
-/* ---- out ----------------------------------------------------------------------------
- */
+/* ---- out ------------------------------------------------------------------------- */
 
 static bool has_room(void)
 {
@@ -306,8 +304,7 @@ static void write_notice(enum log_level level, const char *message, const char *
     value_finish(&fields);
 }
 
-/* ---- repeats ------------------------------------------------------------------------
- */
+/* ---- repeats --------------------------------------------------------------------- */
 
 static uint64_t hash_bytes(struct bytes bytes)
 {
@@ -363,8 +360,7 @@ void log_flush_repeats(void)
     }
 }
 
-/* ---- in
- * ------------------------------------------------------------------------------ */
+/* ---- in -------------------------------------------------------------------------- */
 
 void log_emit(const struct log_record *record)
 {

@@ -72,8 +72,7 @@ size_t number_format(char out[NUMBER_TEXT_BYTES], struct number number)
     return format_real(out, number.as.real);
 }
 
-/* ---- decimal arithmetic ------------------------------------------------------------
- */
+/* ---- decimal arithmetic ---------------------------------------------------------- */
 
 /* digits * 10^exponent, the sign left out. */
 struct decimal {

@@ -23,8 +23,7 @@ struct policy {
     struct expr *expression; /* NULL: conditions */
 };
 
-/* ---- compiling (S-10)
- * ---------------------------------------------------------------------- */
+/* ---- compiling (S-10) ------------------------------------------------------------ */
 
 static void add_pattern(struct patterns *patterns, const struct value *item)
 {
@@ -159,8 +158,7 @@ void policy_destroy(struct policy *policy)
     free(policy);
 }
 
-/* ---- evaluating (S-3)
- * ---------------------------------------------------------------------- */
+/* ---- evaluating (S-3) ------------------------------------------------------------ */
 
 static bool match(const struct patterns *patterns, const char *text)
 {

@@ -12,8 +12,7 @@
 #include "common/policy.h"
 #include "common/regex.h"
 
-/* ---- compiling
- * --------------------------------------------------------------------------- */
+/* ---- compiling ------------------------------------------------------------------- */
 
 static const char *const names[] = {
     [CONDITION_EQ] = "eq",
@@ -94,8 +93,7 @@ void condition_finish(struct condition *condition)
     regex_destroy(condition->regex);
 }
 
-/* ---- fields (S-12)
- * ----------------------------------------------------------------------- */
+/* ---- fields (S-12) --------------------------------------------------------------- */
 
 enum found { FOUND, MISSING, BROKEN };
 
@@ -151,8 +149,7 @@ static enum found find(const struct policy_check *check, const char *path,
     return take(value_get(check->meta, path), out);
 }
 
-/* ---- values (S-14)
- * ----------------------------------------------------------------------- */
+/* ---- values (S-14) --------------------------------------------------------------- */
 
 /* A decimal number that the text is as a whole. */
 static bool read_number(const char *text, size_t n_bytes, struct number *out)
@@ -244,8 +241,7 @@ static bool is_in_list(const struct value *item, const struct value *list)
     return false;
 }
 
-/* ---- operators (S-13, S-15): an error says so
- * -------------------------------------------- */
+/* ---- operators (S-13, S-15): an error says so ------------------------------------ */
 
 enum answer { NO, YES, ERROR };
 

@@ -8,8 +8,7 @@
 #include "common/regex.h"
 #include "common/schema_private.h"
 
-/* ---- references --------------------------------------------------------------------
- */
+/* ---- references ------------------------------------------------------------------ */
 
 static int hex_digit(char c)
 {
@@ -110,8 +109,7 @@ static int resolve(struct compiler *c, const struct unresolved *ref)
     return 0;
 }
 
-/* ---- references that lead back without going deeper into the data ------------------
- */
+/* ---- references that lead back without going deeper into the data ---------------- */
 
 /* The next subschema that looks at the same data as sub; NO_SUB behind the last. */
 static uint32_t next_beside(const struct schema *schema, const struct sub *sub,
@@ -191,8 +189,7 @@ static int refuse_loops(const struct compiler *c)
     return 0;
 }
 
-/* ---- all of it ---------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------- */
 
 static int compile_all(struct compiler *c)
 {

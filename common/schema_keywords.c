@@ -14,8 +14,7 @@
 #define POINTER_BYTES 240
 #define MAX_PARENTS   (2 * VALUE_MAX_DEPTH)
 
-/* ---- what is wrong, and where ------------------------------------------------------
- */
+/* ---- what is wrong, and where ---------------------------------------------------- */
 
 static void append_sub(struct buf *buf, const struct sub *sub)
 {
@@ -57,8 +56,7 @@ static int refuse_here(const struct compiler *c, const char *keyword, const char
     return schema_refuse(c, c->at, keyword, "%s", what);
 }
 
-/* ---- growing -----------------------------------------------------------------------
- */
+/* ---- growing --------------------------------------------------------------------- */
 
 static struct op *add_op(struct compiler *c, enum op_code code, unsigned types)
 {
@@ -199,8 +197,7 @@ static struct regex *add_pattern(struct compiler *c, const char *keyword,
     return regex;
 }
 
-/* ---- keywords with a plain value ---------------------------------------------------
- */
+/* ---- keywords with a plain value ------------------------------------------------- */
 
 static bool read_number(const struct value *value, struct number *out)
 {
@@ -331,8 +328,7 @@ static int compile_ref(struct compiler *c, const struct value *value,
     return 0;
 }
 
-/* ---- one subschema -----------------------------------------------------------------
- */
+/* ---- one subschema --------------------------------------------------------------- */
 
 static const struct {
     const char *name;

@@ -25,8 +25,7 @@ static uint8_t cleaned(struct bytes name, size_t at, bool is_label)
     return fits(name.data[at], at, is_label) ? name.data[at] : '_';
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------- */
 
 static bool append_name(struct buf *out, struct bytes name, bool is_label)
 {
@@ -137,8 +136,7 @@ bool series_append(struct buf *out, struct bytes name, struct series_label *labe
     return false;
 }
 
-/* ---- checking
- * ------------------------------------------------------------------------ */
+/* ---- checking -------------------------------------------------------------------- */
 
 /* Bytes of a name at the start of text; 0 = there is none. */
 static size_t name_bytes(struct bytes text, bool is_label)

@@ -110,8 +110,7 @@ static void stop_writing(struct conn *conn)
     buf_clear(&conn->out);
 }
 
-/* ---- writing -----------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------- */
 
 static ssize_t send_with_fd(struct conn *conn)
 {
@@ -260,8 +259,7 @@ bool conn_attach_fd(struct conn *conn, int fd)
     return true;
 }
 
-/* ---- reading -----------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------- */
 
 /* A peer that sends more descriptors than anybody asked for loses them. */
 static void keep_fds(struct conn *conn, struct msghdr *msg)
@@ -438,8 +436,7 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
     conn_poll(conn);
 }
 
-/* ---- life --------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct conn *conn_create(struct conn_set *set, int fd, const struct conn_limits *limits,
                          const struct conn_callbacks *callbacks, void *context)

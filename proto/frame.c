@@ -40,8 +40,7 @@ static int refuse_surplus(const char *name, size_t n, struct err *err)
     return err_set(err, ERR_INVALID, "frame %s: %zu surplus bytes", name, n);
 }
 
-/* ---- decoders, one for each row ----------------------------------------------------
- */
+/* ---- decoders, one for each row -------------------------------------------------- */
 
 /* Straight code, and a local that no function sees: it lives in registers, and each
  * call passes four of these. */
@@ -94,8 +93,7 @@ static int refuse_surplus(const char *name, size_t n, struct err *err)
 #undef NEED
 #undef TAKE_RUN
 
-/* ---- encoders ----------------------------------------------------------------------
- */
+/* ---- encoders -------------------------------------------------------------------- */
 
 static uint8_t *put_run(uint8_t *at, struct bytes run)
 {
@@ -200,8 +198,7 @@ static uint8_t *put_header(struct buf *buf, uint8_t type, size_t n)
     }
 #include "proto/frames.def"
 
-/* ---- peek --------------------------------------------------------------------------
- */
+/* ---- peek ------------------------------------------------------------------------ */
 
 int frame_peek(const uint8_t *data, size_t n_bytes, uint32_t max_bytes,
                uint8_t *type_out, uint32_t *body_bytes_out, struct err *err)

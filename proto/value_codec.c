@@ -11,8 +11,7 @@
 #include "proto/frame.h"
 #include "proto/value_head.h"
 
-/* ---- decoding ----------------------------------------------------------------------
- */
+/* ---- decoding -------------------------------------------------------------------- */
 
 #define ERROR_FIELDS 4
 static const char *const error_fields[ERROR_FIELDS] = {"kind", "message", "retryable",
@@ -347,8 +346,7 @@ int error_decode(struct bytes bytes, struct err *why_out, struct err *err)
     return rc;
 }
 
-/* ---- encoding ----------------------------------------------------------------------
- */
+/* ---- encoding -------------------------------------------------------------------- */
 
 static bool put_number(struct buf *buf, uint8_t lead, uint64_t number, size_t n_bytes)
 {

@@ -68,8 +68,7 @@ void graph_drop_if_bare(struct actors *actors, struct node *node);
 /* Frees the nodes of a list by of_worker, with their edges. */
 void graph_clear(struct actors *actors, struct list *nodes);
 
-/* ---- of actors.c, for actors_end.c -------------------------------------------------
- */
+/* ---- of actors.c, for actors_end.c ----------------------------------------------- */
 
 /* Tells target's owner that watcher isn't interested any more. */
 void actors_send_unwatch(const struct supervisor *sup, uint64_t watcher,
@@ -78,8 +77,7 @@ void actors_send_unwatch(const struct supervisor *sup, uint64_t watcher,
 void actors_deliver_exit(struct supervisor *sup, const struct frame_exit *frame);
 void actors_orphan_pending(struct actors *actors, const struct worker *worker);
 
-/* ---- of actors_end.c ----------------------------------------------------------------
- */
+/* ---- of actors_end.c ------------------------------------------------------------- */
 
 void actors_end_init(struct actors *actors);
 void actors_end_finish(struct actors *actors);

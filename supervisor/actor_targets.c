@@ -65,8 +65,7 @@ static struct worker *find_actor(struct request *request, uint64_t *pid_out)
     return worker;
 }
 
-/* ---- list
- * -------------------------------------------------------------------------------- */
+/* ---- list ------------------------------------------------------------------------ */
 
 struct gathering {
     struct request *request;
@@ -199,8 +198,7 @@ static void handle_host(struct request *request)
         worker_ask(worker, "@actors.host", pid, 1, ASK_TIMEOUT_MS, pass_on, request);
 }
 
-/* ---- signals
- * ----------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------- */
 
 static void send_signal(struct request *request, uint8_t op, const char *reason)
 {
@@ -246,8 +244,7 @@ static void handle_terminate(struct request *request)
     send_signal(request, SIGNAL_TERMINATE, "terminated by the operator");
 }
 
-/* ---- send and spawn
- * ---------------------------------------------------------------------- */
+/* ---- send and spawn -------------------------------------------------------------- */
 
 static void handle_send(struct request *request)
 {

@@ -31,8 +31,7 @@ static uint32_t call_slot(const struct call *call)
     return (uint32_t)call->number;
 }
 
-/* ---- the table of origins' numbers -------------------------------------------------
- */
+/* ---- the table of origins' numbers ----------------------------------------------- */
 
 static uint32_t *bucket_of(const struct calls *calls, const struct origin *origin)
 {
@@ -95,8 +94,7 @@ static void index_grow(struct calls *calls)
     }
 }
 
-/* ---- slots -------------------------------------------------------------------------
- */
+/* ---- slots ----------------------------------------------------------------------- */
 
 static void add_chunk(struct calls *calls)
 {
@@ -291,8 +289,7 @@ void call_fail(struct calls *calls, struct call *call, const struct err *err)
     fail(calls, call, err);
 }
 
-/* ---- towards the callee ------------------------------------------------------------
- */
+/* ---- towards the callee ---------------------------------------------------------- */
 
 /* The frame that was just appended to out gets the slot's number, and a CALL the
  * deadline that counts, which may be an earlier one than its caller knows. */
@@ -405,8 +402,7 @@ void calls_forward(struct calls *calls, const struct origin *origin, uint8_t typ
         call_send(calls, call, callee, body);
 }
 
-/* ---- from the callee ---------------------------------------------------------------
- */
+/* ---- from the callee ------------------------------------------------------------- */
 
 struct call *calls_find(const struct calls *calls, uint64_t number)
 {
@@ -527,8 +523,7 @@ int calls_on_free(struct calls *calls, struct worker *from, struct bytes body,
     return 0;
 }
 
-/* ---- deaths ------------------------------------------------------------------------
- */
+/* ---- deaths ---------------------------------------------------------------------- */
 
 void calls_worker_stops_answering(struct calls *calls, struct worker *worker,
                                   const char *how)
@@ -542,8 +537,7 @@ void calls_worker_stops_answering(struct calls *calls, struct worker *worker,
     worker->n_busy = worker->n_waiting = 0;
 }
 
-/* ---- due times ---------------------------------------------------------------------
- */
+/* ---- due times ------------------------------------------------------------------- */
 
 static void time_out(struct calls *calls, struct call *call)
 {
@@ -610,8 +604,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
     arm_timer(calls);
 }
 
-/* ---- life --------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hooks)
 {

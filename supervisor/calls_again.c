@@ -85,8 +85,7 @@ void calls_try_again(struct calls *calls, struct call *call)
     calls->hooks.again(calls->sup, call, (struct bytes){call->body, call->body_bytes});
 }
 
-/* ---- calls that no worker answers --------------------------------------------------
- */
+/* ---- calls that no worker answers ------------------------------------------------ */
 
 void call_give_away(struct call *call, void (*on_withdrawn)(void *note), void *note)
 {

@@ -75,8 +75,7 @@ void calls_withdraw(struct calls *calls, struct call *call, const struct err *er
 /* calls_nested.c: forgets that the call waits for others; true when it did. */
 bool call_stop_waiting(struct call *call);
 
-/* ---- calls_again.c -----------------------------------------------------------------
- */
+/* ---- calls_again.c --------------------------------------------------------------- */
 
 /* An attempt at the call has failed and no callee has it any more. true: there will be
  * another one, in a while; the origin is told nothing. */

@@ -31,8 +31,7 @@ static void put_cell(struct buf *out, const char *text)
     }
 }
 
-/* ---- types -------------------------------------------------------------------------
- */
+/* ---- types ----------------------------------------------------------------------- */
 
 static void put_json_cell(struct buf *out, const struct value *value)
 {
@@ -100,8 +99,7 @@ static void put_type(struct buf *out, const struct value *schema)
     }
 }
 
-/* ---- properties, those of objects in objects and lists too -------------------------
- */
+/* ---- properties, those of objects in objects and lists too ----------------------- */
 
 struct level {
     const struct value *schema;
@@ -182,8 +180,7 @@ static void put_properties(struct buf *out, const struct value *schema)
     buf_append_text(out, "\n");
 }
 
-/* ---- methods -----------------------------------------------------------------------
- */
+/* ---- methods --------------------------------------------------------------------- */
 
 /* The fence is longer than any run of backticks inside. */
 static void put_raw(struct buf *out, const struct value *definition)
@@ -270,8 +267,7 @@ static void put_methods(struct buf *out, const struct value *methods)
     }
 }
 
-/* ---- bindings ----------------------------------------------------------------------
- */
+/* ---- bindings -------------------------------------------------------------------- */
 
 static void put_binding(struct buf *out, const struct value *binding)
 {

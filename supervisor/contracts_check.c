@@ -65,8 +65,7 @@ static size_t map_n(const struct value *value)
     return value != NULL && value->type == VALUE_MAP ? value->as.map.n : 0;
 }
 
-/* ---- definitions -------------------------------------------------------------------
- */
+/* ---- definitions ----------------------------------------------------------------- */
 
 /* Appends a JSON pointer to a path as places of entries are named: /a/0 → .a[0] */
 static void append_pointer(char path[PATH_BYTES], const char *pointer, size_t n)
@@ -163,8 +162,7 @@ static void check_definition(const struct checker *c, const struct entry *entry)
     map_finish(&names);
 }
 
-/* ---- bindings ----------------------------------------------------------------------
- */
+/* ---- bindings -------------------------------------------------------------------- */
 
 static bool has_method(const struct value *methods, const char *name)
 {
@@ -316,8 +314,7 @@ static void check_binding(const struct checker *c, const struct entry *entry)
              "more than %d contracts", MAX_PARTS);
 }
 
-/* ---- what a change does to others --------------------------------------------------
- */
+/* ---- what a change does to others ------------------------------------------------ */
 
 static bool is_changed(const struct checker *c, const struct entry *entry)
 {

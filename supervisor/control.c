@@ -60,8 +60,7 @@ struct control {
     bool is_lost; /* somebody else's socket is at our path: said once */
 };
 
-/* ---- the socket's file --------------------------------------------------------------
- */
+/* ---- the socket's file ----------------------------------------------------------- */
 
 static int fill_address(struct sockaddr_un *out, const char *path, struct err *err)
 {
@@ -178,8 +177,7 @@ fail:
     return -1;
 }
 
-/* ---- clients ------------------------------------------------------------------------
- */
+/* ---- clients --------------------------------------------------------------------- */
 
 static void client_destroy(struct client *client)
 {
@@ -365,8 +363,7 @@ static void on_acceptable(struct ev_loop *loop, struct ev_io *io, int revents)
     }
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------ */
 
 static int start_listening(struct control *control, struct err *err)
 {

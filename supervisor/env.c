@@ -56,8 +56,7 @@ static const struct entry *find_storage(const struct view *view, const char *id)
     return storage;
 }
 
-/* ---- routers
- * -------------------------------------------------------------------------- */
+/* ---- routers --------------------------------------------------------------------- */
 
 /* Storages still to be looked at, the next one last. A router in it is replaced by its
  * own storages when its turn comes; routers that name each other end at the bound. */
@@ -115,8 +114,7 @@ static const struct entry *plan_next(struct plan *plan, const struct view *view,
     return NULL;
 }
 
-/* ---- variables
- * ------------------------------------------------------------------------ */
+/* ---- variables ------------------------------------------------------------------- */
 
 static const char *public_name(const struct entry *variable)
 {
@@ -354,8 +352,7 @@ struct value env_get_all(struct env *env)
     return all;
 }
 
-/* ---- targets
- * --------------------------------------------------------------------------- */
+/* ---- targets --------------------------------------------------------------------- */
 
 static void handle_get(struct request *request)
 {

@@ -60,8 +60,7 @@ static void add_value(struct value *out, const char *key, size_t n_key,
     free(name);
 }
 
-/* ---- os
- * ------------------------------------------------------------------------------- */
+/* ---- os -------------------------------------------------------------------------- */
 
 static char *os_get(struct map *memories, const struct entry *storage, const char *key,
                     struct err *err)
@@ -88,8 +87,7 @@ static void os_get_all(struct map *memories, const struct entry *storage,
     }
 }
 
-/* ---- memory
- * --------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------- */
 
 static struct memory *memory_of(struct map *memories, const struct entry *storage)
 {
@@ -148,8 +146,7 @@ static void memory_get_all(struct map *memories, const struct entry *storage,
     }
 }
 
-/* ---- static
- * --------------------------------------------------------------------------- */
+/* ---- static ---------------------------------------------------------------------- */
 
 static char *static_get(struct map *memories, const struct entry *storage,
                         const char *key, struct err *err)
@@ -180,8 +177,7 @@ static void static_get_all(struct map *memories, const struct entry *storage,
     }
 }
 
-/* ---- file
- * ----------------------------------------------------------------------------- */
+/* ---- file ------------------------------------------------------------------------ */
 
 const char *storage_file_path(const struct entry *storage, struct err *err)
 {
@@ -257,8 +253,7 @@ static void file_get_all(struct map *memories, const struct entry *storage,
     buf_finish(&file);
 }
 
-/* ---- all kinds
- * ------------------------------------------------------------------------ */
+/* ---- all kinds ------------------------------------------------------------------- */
 
 static const struct storage_kind storage_kinds[] = {
     {"env.storage.file", file_get, file_set, file_get_all},

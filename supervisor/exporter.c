@@ -38,8 +38,7 @@ struct exporter {
     bool at_end;         /* nothing more comes */
 };
 
-/* ---- time
- * ------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------ */
 
 static volatile sig_atomic_t urged; /* SIGURG: as if the stream had ended */
 
@@ -81,8 +80,7 @@ static int left_ms(uint64_t until_ms)
     return until_ms > now_ms ? (int)(until_ms - now_ms) : 0;
 }
 
-/* ---- sending
- * ---------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------- */
 
 static void report(uint64_t n_sent, uint64_t n_failed, const char *problem)
 {
@@ -162,8 +160,7 @@ static void send_batch(struct exporter *x)
                                     : "");
 }
 
-/* ---- what comes
- * ------------------------------------------------------------------------- */
+/* ---- what comes ------------------------------------------------------------------ */
 
 static char *text_of(struct bytes bytes)
 {

@@ -58,8 +58,7 @@ void function_table_destroy(struct function_table *table); /* NULL is fine */
 /* The row of that id, which stays; NULL: there are too many, or no table. */
 struct function_stats *function_stats_get(struct function_table *table, const char *id);
 
-/* ---- of one call
- * ---- */
+/* ---- of one call ----------------------------------------------------------------- */
 
 struct function_count {
     struct function_stats *stats; /* NULL: not counted, or not any more */

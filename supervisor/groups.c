@@ -13,8 +13,7 @@
 
 #define COUNT_MAX 100000 /* how often one may join one group */
 
-/* ---- the table --------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------- */
 
 struct scope *groups_scope(struct groups *groups, const char *id)
 {
@@ -103,8 +102,7 @@ bool groups_is_alive(const struct groups *groups, const struct membership *membe
     return actors_alive(groups->sup, membership->member->pid);
 }
 
-/* ---- joining, leaving ---------------------------------------------------------------
- */
+/* ---- joining, leaving ------------------------------------------------------------ */
 
 static struct membership *find_membership(const struct groups *groups,
                                           const struct member *member,
@@ -222,8 +220,7 @@ bool groups_leave(struct groups *groups, struct scope *scope, uint64_t pid,
     return true;
 }
 
-/* ---- ends ---------------------------------------------------------------------------
- */
+/* ---- ends ------------------------------------------------------------------------ */
 
 static void drop_membership(struct groups *groups, struct membership *membership)
 {
@@ -334,8 +331,7 @@ size_t groups_count(const struct groups *groups)
     return groups->memberships.n;
 }
 
-/* ---- life ---------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct groups *groups_create(struct supervisor *sup)
 {

@@ -75,8 +75,7 @@ static void handle_open(struct request *request)
         reply_true(request);
 }
 
-/* ---- membership
- * ------------------------------------------------------------------------ */
+/* ---- membership ------------------------------------------------------------------ */
 
 static bool has_names(struct request *request, size_t first)
 {
@@ -176,8 +175,7 @@ static void handle_leave(struct request *request)
         reply_true(request);
 }
 
-/* ---- looking
- * ---------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------- */
 
 static void handle_members(struct request *request)
 {
@@ -307,8 +305,7 @@ static void handle_broadcast(struct request *request)
                                             BROADCAST_DEFAULT_MS, true, NULL));
 }
 
-/* ---- for people
- * ------------------------------------------------------------------------- */
+/* ---- for people ------------------------------------------------------------------ */
 
 static struct value describe(const struct group *group)
 {

@@ -12,8 +12,7 @@
 
 #include "supervisor/worker.h"
 
-/* ---- lists of members
- * ----------------------------------------------------------------- */
+/* ---- lists of members ------------------------------------------------------------ */
 
 /* What is being made: hosts that were seen, memberships as bytes. */
 struct roll {
@@ -95,8 +94,7 @@ struct value groups_all_members(struct groups *groups, const struct scope *scope
     return map;
 }
 
-/* ---- watches ------------------------------------------------------------------------
- */
+/* ---- watches --------------------------------------------------------------------- */
 
 static struct list *place_of(struct scope *scope, struct group *group)
 {
@@ -158,8 +156,7 @@ void groups_unwatch(struct groups *groups, struct scope *scope, struct group *gr
         groups_free_watch(groups, watch);
 }
 
-/* ---- news
- * ----------------------------------------------------------------------------- */
+/* ---- news ------------------------------------------------------------------------ */
 
 static bool encode_news(struct groups *groups, const struct group *group,
                         const struct member *member, int64_t count, struct buf *out)

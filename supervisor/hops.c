@@ -94,8 +94,7 @@ void hops_over(struct supervisor *sup, struct hop *hop)
     free(hop);
 }
 
-/* ---- which link is next ------------------------------------------------------------
- */
+/* ---- which link is next ---------------------------------------------------------- */
 
 static struct pool *pool_of(const struct supervisor *sup, const struct chain_link *link)
 {
@@ -122,8 +121,7 @@ static size_t find_position(const struct supervisor *sup, const struct step *ste
     return i;
 }
 
-/* ---- one hop -----------------------------------------------------------------------
- */
+/* ---- one hop --------------------------------------------------------------------- */
 
 /* Where inline functions run: with who made the first call. NULL when it is no worker.
  */
@@ -274,8 +272,7 @@ void hops_again(struct supervisor *sup, struct call *call, struct bytes body)
     submit(sup, call, body);
 }
 
-/* ---- the first hop -----------------------------------------------------------------
- */
+/* ---- the first hop --------------------------------------------------------------- */
 
 static int read_given(struct bytes options, struct value *list_out, struct err *err)
 {
@@ -349,8 +346,7 @@ bool hops_begin(struct supervisor *sup, const struct origin *origin,
     return step.position < step.chain->n;
 }
 
-/* ---- the ones after it -------------------------------------------------------------
- */
+/* ---- the ones after it ----------------------------------------------------------- */
 
 static bool parse_number(struct bytes target, uint64_t *number_out)
 {
@@ -482,8 +478,7 @@ void hops_next(struct supervisor *sup, const struct origin *origin,
     origin_fail(origin, &err);
 }
 
-/* ---- @calls.caller -----------------------------------------------------------------
- */
+/* ---- @calls.caller --------------------------------------------------------------- */
 
 static bool forget_asker(struct request *request)
 {

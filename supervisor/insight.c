@@ -18,8 +18,7 @@
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 
-/* ---- figures
- * ---------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------- */
 
 static void put_host(struct value *record, const struct supervisor *sup)
 {
@@ -53,8 +52,7 @@ static void handle_figures(struct request *request)
     request_reply_taken(request, record);
 }
 
-/* ---- hosts
- * ------------------------------------------------------------------------------ */
+/* ---- hosts ----------------------------------------------------------------------- */
 
 static struct value describe_host(struct pool *pool)
 {
@@ -92,8 +90,7 @@ static void handle_hosts(struct request *request)
     request_reply_taken(request, list);
 }
 
-/* ---- locks
- * ------------------------------------------------------------------------------ */
+/* ---- locks ----------------------------------------------------------------------- */
 
 /* Only the actor that asks can hold a lock. */
 static void handle_acquire(struct request *request)

@@ -24,8 +24,7 @@ static int64_t order_of(const struct entry *entry)
     return entry_integer(entry, "order", ORDER_DEFAULT, -ORDER_MAX, ORDER_MAX, NULL);
 }
 
-/* ---- chains ------------------------------------------------------------------------
- */
+/* ---- chains ---------------------------------------------------------------------- */
 
 struct chain *chain_ref(struct chain *chain)
 {
@@ -158,8 +157,7 @@ struct chain *interceptors_chain(struct interceptors *interceptors, struct bytes
     return chain;
 }
 
-/* ---- the set -----------------------------------------------------------------------
- */
+/* ---- the set --------------------------------------------------------------------- */
 
 static bool is_interceptor(const struct entry *entry)
 {
@@ -252,8 +250,7 @@ void interceptors_load(struct interceptors *interceptors)
     registry_add_observer(registry, &observer);
 }
 
-/* ---- checks ------------------------------------------------------------------------
- */
+/* ---- checks ---------------------------------------------------------------------- */
 
 static void complain(const struct entry *entry, const char *path, const char *text,
                      const char *hint, struct problems *problems)

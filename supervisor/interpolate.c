@@ -15,8 +15,7 @@
 #define PATH_BYTES     256
 #define MAX_TEXT_BYTES 1048576 /* of one text, once it is resolved */
 
-/* ---- all texts of a tree -----------------------------------------------------------
- */
+/* ---- all texts of a tree --------------------------------------------------------- */
 
 struct level {
     struct value *container;
@@ -95,8 +94,7 @@ static bool is_needed(const struct value *data)
     return false;
 }
 
-/* ---- one text ----------------------------------------------------------------------
- */
+/* ---- one text -------------------------------------------------------------------- */
 
 struct placeholder {
     char *name;
@@ -289,8 +287,7 @@ int interpolate(struct value *data, const struct env_lookup *lookup,
     return 0;
 }
 
-/* ---- entries -----------------------------------------------------------------------
- */
+/* ---- entries --------------------------------------------------------------------- */
 
 /* Variables say what placeholders mean and hold none themselves; plain data and what
  * this build has no handler for is decoded by nobody. */

@@ -78,8 +78,7 @@ decide(struct jail *jail, enum part part, bool in_force, const char *fmt, ...)
     va_end(args);
 }
 
-/* ---- parts -------------------------------------------------------------------------
- */
+/* ---- parts ----------------------------------------------------------------------- */
 
 static void try_landlock(struct jail *jail)
 {
@@ -199,8 +198,7 @@ static int check_strict(const struct jail *jail, struct err *err)
     return 0;
 }
 
-/* ---- all of them -------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------- */
 
 static int try_all(struct jail *jail, const struct jail_settings *settings,
                    struct err *err)

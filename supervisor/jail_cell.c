@@ -46,8 +46,7 @@ static void have_none(struct cell *cell, int error)
     }
 }
 
-/* ---- in the child: it was forked, perhaps beside threads, and allocates nothing -----
- */
+/* ---- in the child: it was forked, perhaps beside threads, and allocates nothing -- */
 
 static int write_text(const char *path, const char *text)
 {
@@ -215,8 +214,7 @@ static void hand_over(int socket_fd, const struct cell *cell)
     sendmsg(socket_fd, &message, MSG_NOSIGNAL);
 }
 
-/* ---- in the supervisor -------------------------------------------------------------
- */
+/* ---- in the supervisor ----------------------------------------------------------- */
 
 static void take_over(int socket_fd, struct cell *cell)
 {

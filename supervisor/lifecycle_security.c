@@ -50,8 +50,7 @@ static bool is_member(const struct entry *policy, const char *group)
     return found;
 }
 
-/* ---- walking the block: each name with what it stands for
- * -------------------------------- */
+/* ---- walking the block: each name with what it stands for ------------------------ */
 
 struct visitor {
     const struct entry *entry;
@@ -112,8 +111,7 @@ static void visit_all(struct visitor *visitor)
     visit_list(visitor, "lifecycle.security.policies", visit_policy);
 }
 
-/* ---- encoding
- * ---------------------------------------------------------------------------- */
+/* ---- encoding -------------------------------------------------------------------- */
 
 static void add_to_scope(struct visitor *visitor, const struct entry *policy)
 {
@@ -170,8 +168,7 @@ bool lifecycle_security_encode(const struct entry *entry, const struct snapshot 
     return done;
 }
 
-/* ---- checking
- * ---------------------------------------------------------------------------- */
+/* ---- checking -------------------------------------------------------------------- */
 
 static void ignore_policy(struct visitor *visitor, const struct entry *policy)
 {

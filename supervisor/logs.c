@@ -46,8 +46,7 @@ struct logs {
     bool is_busy; /* a record made by handing out a record goes to nobody */
 };
 
-/* ---- records ------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------- */
 
 static struct value record_to_value(const struct log_record *record)
 {
@@ -94,8 +93,7 @@ static bool passes(const struct filter *filter, const struct value *record)
            (filter->logger == NULL || is_about(record, filter->logger));
 }
 
-/* ---- followers ----------------------------------------------------------------------
- */
+/* ---- followers ------------------------------------------------------------------- */
 
 static void miss(struct follower *follower)
 {
@@ -171,8 +169,7 @@ static bool on_unfollow(struct request *request)
     return true;
 }
 
-/* ---- targets ------------------------------------------------------------------------
- */
+/* ---- targets --------------------------------------------------------------------- */
 
 static int read_filter(const struct value *args, struct filter *out, int64_t *n_out,
                        struct err *err)
@@ -263,8 +260,7 @@ static const struct system_target targets[] = {
     {"logs.tail", handle_tail, ALLOW_CLIENT},
 };
 
-/* ---- frames of workers --------------------------------------------------------------
- */
+/* ---- frames of workers ----------------------------------------------------------- */
 
 int logs_on_frame(struct supervisor *sup, struct worker *from,
                   const struct frame_log *frame, struct err *err)
@@ -311,8 +307,7 @@ int logs_on_frame(struct supervisor *sup, struct worker *from,
     return 0;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct logs *logs_create(struct supervisor *sup)
 {

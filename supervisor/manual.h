@@ -79,8 +79,7 @@ void manual_print_page(const struct manual *manual, FILE *out);
 /* The script for a shell ("bash", "zsh", "fish"); false: no such shell. */
 bool manual_print_completion(const char *program, const char *shell, FILE *out);
 
-/* ---- completion ---------------------------------------------------------------------
- */
+/* ---- completion ------------------------------------------------------------------ */
 
 struct manual_offers {
     FILE *out;

@@ -68,8 +68,7 @@ size_t metric_store_n_samples(const struct metric_store *store)
     return store->n_samples;
 }
 
-/* ---- changes
- * ------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------- */
 
 /* Would samples of both have one name? A histogram has three besides its own. */
 static bool is_taken(const struct metric_store *store, struct bytes name,
@@ -162,8 +161,7 @@ enum metric_verdict metric_store_change(struct metric_store *store, struct bytes
     return METRIC_TAKEN;
 }
 
-/* ---- export
- * -------------------------------------------------------------------------- */
+/* ---- export ---------------------------------------------------------------------- */
 
 void metric_write_head(struct buf *out, const char *name, const char *kind,
                        const char *help)

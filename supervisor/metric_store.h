@@ -37,8 +37,7 @@ size_t metric_store_n_samples(const struct metric_store *store);
 /* Appends everything in the Prometheus text format, sorted. */
 void metric_store_write(const struct metric_store *store, struct buf *out);
 
-/* ---- for others who export
- * ---- */
+/* ---- for others who export ------------------------------------------------------- */
 
 /* "# HELP" and "# TYPE"; kind: "counter", "gauge", "histogram". */
 void metric_write_head(struct buf *out, const char *name, const char *kind,

@@ -45,8 +45,7 @@ void metrics_get_figures(const struct metrics *metrics, struct metrics_figures *
     out->loop = &metrics->loop;
 }
 
-/* ---- targets
- * --------------------------------------------------------------------------- */
+/* ---- targets --------------------------------------------------------------------- */
 
 static void take_change(struct metrics *metrics, const struct value *value)
 {
@@ -118,8 +117,7 @@ static const struct system_target targets[] = {
     {"metrics.add", handle_add, ALLOW_WORKER},
 };
 
-/* ---- life
- * ------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct metrics *metrics_create(struct supervisor *sup, size_t max_samples)
 {

@@ -27,8 +27,7 @@ void metrics_destroy(struct metrics *metrics); /* NULL is fine */
 /* All of it, bounded; the caller finishes out, also on -1. */
 int metrics_write(struct supervisor *sup, struct buf *out, struct err *err);
 
-/* ---- for metrics_own.c
- * ---- */
+/* ---- for metrics_own.c ----------------------------------------------------------- */
 
 struct metrics_figures {
     size_t n_samples, max_samples;

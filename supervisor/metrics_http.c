@@ -65,8 +65,7 @@ struct metrics_http {
     size_t n_text_bytes; /* of all that are held */
 };
 
-/* ---- texts
- * ------------------------------------------------------------------------------ */
+/* ---- texts ----------------------------------------------------------------------- */
 
 static void text_unref(struct text *text)
 {
@@ -123,8 +122,7 @@ static struct text *get_text(struct metrics_http *http)
     return http->latest;
 }
 
-/* ---- one connection
- * --------------------------------------------------------------------- */
+/* ---- one connection -------------------------------------------------------------- */
 
 static void visit_destroy(struct visit *visit)
 {
@@ -346,8 +344,7 @@ static void on_deadline(struct ev_loop *loop, struct ev_timer *timer, int revent
     give_up_on(container_of(timer, struct visit, deadline));
 }
 
-/* ---- letting them in
- * ----------------------------------------------------------------------- */
+/* ---- letting them in ------------------------------------------------------------- */
 
 /* The one who has been longest without saying what he wants. */
 static bool make_room(struct metrics_http *http)
@@ -413,8 +410,7 @@ static void on_pause_over(struct ev_loop *loop, struct ev_timer *timer, int reve
     ev_io_start(loop, &http->acceptor);
 }
 
-/* ---- the address
- * --------------------------------------------------------------------------- */
+/* ---- the address ----------------------------------------------------------------- */
 
 /* Addresses only, no names: to ask a name server would be to wait. */
 static int resolve(const char *address, struct addrinfo **out, struct err *err)
@@ -488,8 +484,7 @@ static int listen_at(const char *address, struct err *err)
     return fd;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct metrics_http *metrics_http_create(struct supervisor *sup, const char *address,
                                          uint64_t timeout_ms, struct err *err)

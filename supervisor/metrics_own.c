@@ -82,8 +82,7 @@ static void latency_histogram(struct buf *out, const char *name,
               latency->sum_s);
 }
 
-/* ---- the supervisor itself
- * ------------------------------------------------------------ */
+/* ---- the supervisor itself ------------------------------------------------------- */
 
 struct single {
     const char *name, *kind, *help;
@@ -221,8 +220,7 @@ static void write_otel(const struct otel *otel, struct buf *out)
     write_singles(out, rows, N_ELEMENTS(rows));
 }
 
-/* ---- pools
- * ------------------------------------------------------------------------------ */
+/* ---- pools ----------------------------------------------------------------------- */
 
 static double n_processes(const struct pool_figures *f)
 {
@@ -293,8 +291,7 @@ static void write_pools(struct supervisor *sup, struct buf *out)
     }
 }
 
-/* ---- functions
- * -------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------- */
 
 static int compare_rows(const void *a, const void *b)
 {
@@ -455,8 +452,7 @@ static void write_functions(struct supervisor *sup, struct buf *out)
     free(rows);
 }
 
-/* ---- services
- * --------------------------------------------------------------------------- */
+/* ---- services -------------------------------------------------------------------- */
 
 static void write_services(struct supervisor *sup, struct buf *out)
 {
@@ -484,8 +480,7 @@ static void write_services(struct supervisor *sup, struct buf *out)
     value_finish(&services);
 }
 
-/* ---- workers
- * ---------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *kind, *help;

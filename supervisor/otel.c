@@ -48,8 +48,7 @@ struct otel {
     struct ev_timer flush;
 };
 
-/* ---- one exporter
- * ----------------------------------------------------------------------- */
+/* ---- one exporter ---------------------------------------------------------------- */
 
 /* By pidfd only: libev reaps whatever ends, and then the number may be another's. */
 static void send_signal(const struct otel *otel, int number)
@@ -210,8 +209,7 @@ static bool is_there(struct otel *otel)
     return false;
 }
 
-/* ---- spans
- * -------------------------------------------------------------------------------- */
+/* ---- spans ----------------------------------------------------------------------- */
 
 static uint64_t time_of(int64_t at_ns)
 {
@@ -253,8 +251,7 @@ void otel_take(struct otel *otel, const struct span *span)
         otel->figures.n_dropped++;
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------ */
 
 /* A base to which the path of traces belongs, or the whole (it ends in that path). */
 static char *make_url(const char *endpoint)

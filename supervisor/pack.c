@@ -63,8 +63,7 @@ static int compute_hash(struct bytes pack, uint8_t out[DIGEST_MAX_BYTES],
     return 0;
 }
 
-/* ---- writing -----------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------- */
 
 static int compare_ids(const void *a, const void *b)
 {
@@ -172,8 +171,7 @@ int pack_encode(const struct entry_list *entries, struct buf *out, struct err *e
     return rc;
 }
 
-/* ---- reading -----------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------- */
 
 /* Does a file that starts like this claim to be a pack? */
 static bool starts_as_pack(struct bytes start)

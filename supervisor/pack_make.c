@@ -34,8 +34,7 @@ struct maker {
     FILE *out;
 };
 
-/* ---- what is left out --------------------------------------------------------------
- */
+/* ---- what is left out ------------------------------------------------------------ */
 
 static void add_patterns(struct value *disable, const char *key,
                          const struct texts *texts)
@@ -68,8 +67,7 @@ struct value pack_disabled(const struct config *config, const struct options *op
     return disable;
 }
 
-/* ---- patterns ----------------------------------------------------------------------
- */
+/* ---- patterns -------------------------------------------------------------------- */
 
 /* '**' and '**:**' mean all, 'ns:**' a namespace and none below it; else it is an id or
  * a bare name. */
@@ -98,8 +96,7 @@ static bool matches(const struct texts *patterns, const struct entry *entry)
     return false;
 }
 
-/* ---- bytecode ----------------------------------------------------------------------
- */
+/* ---- bytecode -------------------------------------------------------------------- */
 
 static bool is_compilable(const struct entry *entry)
 {
@@ -162,8 +159,7 @@ static int compile_entry(struct maker *maker, const struct entry *entry,
     return rc;
 }
 
-/* ---- files -------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------- */
 
 static struct entry *entry_of_files(const char *id, const struct entry *like,
                                     struct embed *files)
@@ -209,8 +205,7 @@ static int embed_folder(struct maker *maker, const struct entry *entry, struct e
     return rc;
 }
 
-/* ---- entries -----------------------------------------------------------------------
- */
+/* ---- entries --------------------------------------------------------------------- */
 
 /* An app that came from a pack has bytecode already; it stays. */
 static int keep_bytecode(struct maker *maker, const struct entry *entry,
@@ -279,8 +274,7 @@ static int take_entries(struct maker *maker, struct err *err)
     return 0;
 }
 
-/* ---- the file ----------------------------------------------------------------------
- */
+/* ---- the file -------------------------------------------------------------------- */
 
 /* Whoever packs learns what won't load, not whoever runs the pack. */
 static int check_pack(struct bytes pack, struct err *err)

@@ -32,8 +32,7 @@ static bool is_policy(const struct entry *entry)
            strcmp(entry->kind, POLICY_KIND_EXPRESSION) == 0;
 }
 
-/* ---- what workers get
- * ------------------------------------------------------------------- */
+/* ---- what workers get ------------------------------------------------------------ */
 
 static struct value groups_of(const struct entry *entry)
 {

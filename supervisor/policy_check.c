@@ -11,8 +11,7 @@
 #include "supervisor/entry.h"
 #include "supervisor/problems.h"
 
-/* ---- S-15: rules that deny more than they seem to say
- * ------------------------------------ */
+/* ---- S-15: rules that deny more than they seem to say ---------------------------- */
 
 static bool is_one_of(const char *name, const char *a, const char *b)
 {
@@ -86,8 +85,7 @@ static void check_denials(const struct entry *entry, const struct value *fields,
     }
 }
 
-/* ---- the whole entry
- * --------------------------------------------------------------------- */
+/* ---- the whole entry ------------------------------------------------------------- */
 
 void policy_entry_check(const struct entry *entry, struct problems *problems)
 {

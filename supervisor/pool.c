@@ -16,8 +16,7 @@
 #define PATIENCE_MS        1000u /* calls wait for a restart that is this near */
 #define CONGESTED_RETRY_MS 10u
 
-/* ---- handing out work --------------------------------------------------------------
- */
+/* ---- handing out work ------------------------------------------------------------ */
 
 static bool has_free_slot(const struct worker *worker)
 {
@@ -225,8 +224,7 @@ void pool_submit(struct pool *pool, struct call *call, struct bytes body)
     pool_start_ticking(pool);
 }
 
-/* ---- start and stop ----------------------------------------------------------------
- */
+/* ---- start and stop -------------------------------------------------------------- */
 
 void pool_tell_started(struct pool *pool, const struct err *err)
 {
@@ -385,8 +383,7 @@ void pool_stop(struct pool *pool, uint64_t deadline_at_ns, void (*done)(void *co
     stop_one(pool, deadline_at_ns, done, context);
 }
 
-/* ---- life and figures --------------------------------------------------------------
- */
+/* ---- life and figures ------------------------------------------------------------ */
 
 static uint8_t *copy_settings(struct bytes settings)
 {

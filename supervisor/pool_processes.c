@@ -20,8 +20,7 @@ static const char *role_of(const struct pool *pool)
     return pool_is_host(pool) ? "host" : "pool";
 }
 
-/* ---- how many processes, with how many slots each ----------------------------------
- */
+/* ---- how many processes, with how many slots each -------------------------------- */
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
@@ -100,8 +99,7 @@ static void set_slots(struct pool *pool, uint32_t n_slots)
     pool_dispatch(pool);
 }
 
-/* ---- start and start again ---------------------------------------------------------
- */
+/* ---- start and start again ------------------------------------------------------- */
 
 static uint64_t delay_ms_after(uint32_t n_quick_deaths)
 {
@@ -250,8 +248,7 @@ void pool_grow_on_demand(struct pool *pool)
     pool_ensure_processes(pool);
 }
 
-/* ---- what workers tell -------------------------------------------------------------
- */
+/* ---- what workers tell ----------------------------------------------------------- */
 
 static void on_ready(void *context, struct worker *worker)
 {
@@ -337,8 +334,7 @@ static void on_dead(void *context, struct worker *worker, const char *reason)
 
 static const struct worker_owner owner = {on_ready, on_failed, on_dead};
 
-/* ---- hosts that change their size while they run -----------------------------------
- */
+/* ---- hosts that change their size while they run --------------------------------- */
 
 #define RETIRE_TICK_MS 500u
 
@@ -434,8 +430,7 @@ static void end_deserted(struct pool *pool)
         ev_timer_stop(pool->pools->sup->loop, &pool->tick);
 }
 
-/* ---- ticks: the reaper of lazy pools, the controller of adaptive ones --------------
- */
+/* ---- ticks: the reaper of lazy pools, the controller of adaptive ones ------------ */
 
 static void reap_if_idle(struct pool *pool)
 {

@@ -37,8 +37,7 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* ---- settings for SETUP ------------------------------------------------------------
- */
+/* ---- settings for SETUP ---------------------------------------------------------- */
 
 static int64_t limit_of(const struct entry *entry, const char *block, const char *field,
                         int64_t fallback)
@@ -81,8 +80,7 @@ static void encode_settings(struct buf *settings, struct value *map,
     spec->settings = buf_bytes(settings);
 }
 
-/* ---- functions ---------------------------------------------------------------------
- */
+/* ---- functions ------------------------------------------------------------------- */
 
 static enum pool_kind kind_of(enum pool_type type)
 {
@@ -181,8 +179,7 @@ static void spec_of_function(const struct config *app, const struct entry *entry
     encode_settings(settings, &map, spec);
 }
 
-/* ---- hosts -------------------------------------------------------------------------
- */
+/* ---- hosts ----------------------------------------------------------------------- */
 
 static void spec_of_host(const struct config *app, const struct entry *entry,
                          struct pool_spec *spec, struct buf *settings)
@@ -227,8 +224,7 @@ bool pool_spec_of_entry(const struct config *app, const struct entry *entry,
     return true;
 }
 
-/* ---- in step with the registry -----------------------------------------------------
- */
+/* ---- in step with the registry --------------------------------------------------- */
 
 static bool is_host_entry(const struct entry *entry)
 {

@@ -47,8 +47,7 @@ double pools_random(void *context)
     return (double)(pools->random_state >> 11) / (double)(1ull << 53);
 }
 
-/* ---- showing and hiding ------------------------------------------------------------
- */
+/* ---- showing and hiding ---------------------------------------------------------- */
 
 struct pool *pools_find(const struct pools *pools, const void *entry, size_t n_bytes)
 {
@@ -94,8 +93,7 @@ static void set_view(struct pool *pool, struct snapshot *view)
     snapshot_unref(old);
 }
 
-/* ---- replacing ---------------------------------------------------------------------
- */
+/* ---- replacing ------------------------------------------------------------------- */
 
 /* The new one takes over once it can work; if it can't, the old one stays. */
 static void take_over(struct pool *pool, const struct err *err)
@@ -173,8 +171,7 @@ void pools_remove(struct pools *pools, const char *entry, struct snapshot *befor
     retire_unseen(pools, entry);
 }
 
-/* ---- staging -----------------------------------------------------------------------
- */
+/* ---- staging --------------------------------------------------------------------- */
 
 struct pool *pools_stage(struct pools *pools, const struct pool_spec *spec,
                          struct snapshot *view)
@@ -232,8 +229,7 @@ struct pool *pool_hidden(struct pool *pool)
     return pool->hidden;
 }
 
-/* ---- all of them -------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------- */
 
 static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
 {

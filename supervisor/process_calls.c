@@ -42,8 +42,7 @@ struct run {
     uint64_t actor; /* 0 until it is spawned */
 };
 
-/* ---- which can be called -----------------------------------------------------------
- */
+/* ---- which can be called --------------------------------------------------------- */
 
 /* Owned; NULL when there is none. */
 static char *default_host(const struct entry *entry)
@@ -78,8 +77,7 @@ const struct entry *process_calls_find(const struct supervisor *sup, struct byte
     return found ? entry : NULL;
 }
 
-/* ---- one run -----------------------------------------------------------------------
- */
+/* ---- one run --------------------------------------------------------------------- */
 
 static struct run *run_create(struct process_calls *of, struct call *call)
 {
@@ -168,8 +166,7 @@ bool process_calls_on_exit(struct supervisor *sup, const struct frame_exit *fram
     return true;
 }
 
-/* ---- in ----------------------------------------------------------------------------
- */
+/* ---- in -------------------------------------------------------------------------- */
 
 static void spawn(struct supervisor *sup, struct run *run,
                   const struct frame_spawn *frame)

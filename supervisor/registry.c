@@ -20,8 +20,7 @@ struct registry {
     struct env_lookup env; /* all NULL: no variables */
 };
 
-/* ---- snapshots ---------------------------------------------------------------------
- */
+/* ---- snapshots ------------------------------------------------------------------- */
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
@@ -68,8 +67,7 @@ const struct entry *snapshot_find(const struct snapshot *snapshot, const void *i
     return NULL;
 }
 
-/* ---- the registry ------------------------------------------------------------------
- */
+/* ---- the registry ---------------------------------------------------------------- */
 
 struct registry *registry_create(void)
 {

@@ -30,8 +30,7 @@ struct registry;
 #define REGISTRY_MAX_VERSIONS 1000
 #define REGISTRY_MAX_ENTRIES  1000000
 
-/* ---- snapshots ---------------------------------------------------------------------
- */
+/* ---- snapshots ------------------------------------------------------------------- */
 
 struct snapshot {
     unsigned n_refs;
@@ -47,8 +46,7 @@ void snapshot_unref(struct snapshot *snapshot); /* NULL is fine */
 const struct entry *snapshot_find(const struct snapshot *snapshot, const void *id,
                                   size_t n_bytes);
 
-/* ---- operations and changesets -----------------------------------------------------
- */
+/* ---- operations and changesets --------------------------------------------------- */
 
 enum change_op { CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE };
 
@@ -87,8 +85,7 @@ struct changeset {
 
 void changeset_destroy(struct changeset *changeset); /* NULL is fine */
 
-/* ---- the registry ------------------------------------------------------------------
- */
+/* ---- the registry ---------------------------------------------------------------- */
 
 struct registry *registry_create(void);
 void registry_destroy(struct registry *registry); /* NULL is fine */
@@ -138,8 +135,7 @@ struct registry_observer {
 void registry_add_observer(struct registry *registry,
                            const struct registry_observer *observer);
 
-/* ---- versions ----------------------------------------------------------------------
- */
+/* ---- versions -------------------------------------------------------------------- */
 
 struct version {
     uint64_t id, parent; /* v0 is its own parent */

@@ -24,8 +24,7 @@
 
 #define NEAREST_CANDIDATES 1000 /* ids that a missing one is compared with */
 
-/* ---- fields by kind ----------------------------------------------------------------
- */
+/* ---- fields by kind -------------------------------------------------------------- */
 
 enum rule_type {
     RULE_TEXT,      /* a text that isn't empty */
@@ -221,8 +220,7 @@ static void check_exec(const struct entry *entry, struct problems *problems)
                      "source or command is required");
 }
 
-/* ---- Lua kinds ---------------------------------------------------------------------
- */
+/* ---- Lua kinds ------------------------------------------------------------------- */
 
 /* A text that a Lua entry must have. */
 static void check_text(const struct entry *entry, const char *path, const char *missing,
@@ -270,8 +268,7 @@ static void check_lua(struct entry *entry, const struct snapshot *state,
     entry_read_bindings(entry, problems);
 }
 
-/* ---- one entry ---------------------------------------------------------------------
- */
+/* ---- one entry ------------------------------------------------------------------- */
 
 static void check_blocks(const struct entry *entry, const struct snapshot *state,
                          struct problems *problems)

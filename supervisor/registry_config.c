@@ -155,8 +155,7 @@ static const struct value *entry_block(const struct entry *entry, const char *ke
     return NULL;
 }
 
-/* ---- pool --------------------------------------------------------------------------
- */
+/* ---- pool ------------------------------------------------------------------------ */
 
 static bool read_pool_type(const struct entry *entry, enum pool_type *out,
                            struct problems *problems)
@@ -243,8 +242,7 @@ void pool_config_read(const struct entry *entry, struct pool_config *out,
         entry_is_second(entry, "pool.isolation", "none", "process", problems);
 }
 
-/* ---- lifecycle ---------------------------------------------------------------------
- */
+/* ---- lifecycle ------------------------------------------------------------------- */
 
 static void add_requirement(struct lifecycle_config *out, char *id)
 {
@@ -317,8 +315,7 @@ void lifecycle_config_finish(struct lifecycle_config *config)
     *config = (struct lifecycle_config){0};
 }
 
-/* ---- host --------------------------------------------------------------------------
- */
+/* ---- host ------------------------------------------------------------------------ */
 
 /* PH-1 has a text of its own for each of the three. */
 static uint32_t host_number(const struct entry *entry, const char *path,

@@ -20,8 +20,7 @@
 
 #define MODE_MAX 0777
 
-/* ---- names -------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------- */
 
 struct names {
     const char *const *items;
@@ -93,8 +92,7 @@ static void warn_of_slips(const struct entry *entry, const struct value *block,
     }
 }
 
-/* ---- blocks of several kinds -------------------------------------------------------
- */
+/* ---- blocks of several kinds ----------------------------------------------------- */
 
 static void check_host(const struct entry *entry, struct problems *problems)
 {
@@ -167,8 +165,7 @@ static void check_lifecycle(const struct entry *entry, const struct snapshot *st
     check_requirements(entry, "lifecycle.depends_on", state, problems);
 }
 
-/* ---- options of calls --------------------------------------------------------------
- */
+/* ---- options of calls ------------------------------------------------------------ */
 
 /* What can't be read counts as absent (call_options.h): that should be known. */
 static void check_span(const struct entry *entry, const char *path,
@@ -223,8 +220,7 @@ static void check_options(const struct entry *entry, struct problems *problems)
     check_span(entry, "options.retry.max_delay", problems);
 }
 
-/* ---- by kind -----------------------------------------------------------------------
- */
+/* ---- by kind --------------------------------------------------------------------- */
 
 static void check_lua(const struct entry *entry, struct problems *problems)
 {

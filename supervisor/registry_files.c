@@ -45,8 +45,7 @@ int folder_open(const char *path, struct err *err)
     return fd;
 }
 
-/* ---- walking -----------------------------------------------------------------------
- */
+/* ---- walking --------------------------------------------------------------------- */
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -173,8 +172,7 @@ int files_walk_all(int dir_fd, struct file_list *out, struct err *err)
     return walk(dir_fd, true, out, err);
 }
 
-/* ---- reading -----------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------- */
 
 static int read_all(int fd, size_t size, const char *name, size_t max_bytes,
                     char **text_out, size_t *n_out, struct err *err)
@@ -312,8 +310,7 @@ size_t file_peek(int dir_fd, const char *name, char *out, size_t max_bytes)
     return got > 0 ? (size_t)got : 0;
 }
 
-/* ---- paths -------------------------------------------------------------------------
- */
+/* ---- paths ----------------------------------------------------------------------- */
 
 /* Appends one part to out ("a/b", n bytes); false when it leads above the root. */
 static bool add_part(char *out, size_t *n, const char *part, size_t n_part)

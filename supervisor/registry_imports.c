@@ -15,8 +15,7 @@
 /* Entries that one entry may import, directly or not. */
 #define MAX_REACHED 10000
 
-/* ---- bindings ----------------------------------------------------------------------
- */
+/* ---- bindings -------------------------------------------------------------------- */
 
 /* Takes target. */
 static void add_binding(struct entry *entry, const char *name,
@@ -158,8 +157,7 @@ void entry_read_bindings(struct entry *entry, struct problems *problems)
     read_imports(entry, problems);
 }
 
-/* ---- the graph ---------------------------------------------------------------------
- */
+/* ---- the graph ------------------------------------------------------------------- */
 
 struct search {
     struct changeset *set;

@@ -42,8 +42,7 @@ static void complain(struct loader *loader, enum severity severity, const char *
         loader->incomplete = true;
 }
 
-/* ---- one file ----------------------------------------------------------------------
- */
+/* ---- one file -------------------------------------------------------------------- */
 
 /* A file that is too long: is it ours at all? Its start tells. */
 static bool starts_as_ours(int root_fd, const char *name)
@@ -79,8 +78,7 @@ static void load_file(struct loader *loader, const struct load_file *file)
     free(path);
 }
 
-/* ---- folders -----------------------------------------------------------------------
- */
+/* ---- folders --------------------------------------------------------------------- */
 
 /* "src" → "src/", "." → "" */
 static char *label_of(const char *path)
@@ -138,8 +136,7 @@ static void load_folder_if_there(struct loader *loader, const char *path)
                  "no such folder, going on without it");
 }
 
-/* ---- packs -------------------------------------------------------------------------
- */
+/* ---- packs ----------------------------------------------------------------------- */
 
 static bool is_pack(const char *path)
 {
@@ -161,8 +158,7 @@ static void load_pack(struct loader *loader, const char *path)
     free(text);
 }
 
-/* ---- wippy.lock --------------------------------------------------------------------
- */
+/* ---- wippy.lock ------------------------------------------------------------------ */
 
 struct lock {
     struct loader *loader;
@@ -349,8 +345,7 @@ static void load_lock(struct loader *loader, const char *app, const char *path)
     free(text);
 }
 
-/* ---- paths -------------------------------------------------------------------------
- */
+/* ---- paths ----------------------------------------------------------------------- */
 
 /* Does the folder itself (not one below it) hold YAML files with entries? */
 static bool holds_registry_files(const char *path)
@@ -435,8 +430,7 @@ static void load_path(struct loader *loader, const char *path)
         load_named_file(loader, path);
 }
 
-/* ---- all of it ---------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------- */
 
 /* Two entries of one id: an error that names both places; the later one goes. */
 static void drop_doubles(struct loader *loader)

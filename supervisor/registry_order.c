@@ -206,8 +206,7 @@ void entry_each_dependency(const struct entry *entry, const struct snapshot *sta
     }
 }
 
-/* ---- sorting -----------------------------------------------------------------------
- */
+/* ---- sorting --------------------------------------------------------------------- */
 
 struct node {
     struct entry *entry;

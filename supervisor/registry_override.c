@@ -27,8 +27,7 @@ static struct entry *find_entry(const struct entry_list *entries, const char *id
     return NULL;
 }
 
-/* ---- setting a field ---------------------------------------------------------------
- */
+/* ---- setting a field ------------------------------------------------------------- */
 
 /* The map at `path` without its last part, made where it is missing; *last_out is that
  * part. NULL for an empty part or too many. */
@@ -107,8 +106,7 @@ static struct value *choose_tree(struct entry *entry, const char **path)
     return &entry->data;
 }
 
-/* ---- overrides ---------------------------------------------------------------------
- */
+/* ---- overrides ------------------------------------------------------------------- */
 
 /* "true", "12", "1.5" and other texts, as REG-11 types them. */
 static struct value type_override(const char *text, size_t n)
@@ -238,8 +236,7 @@ void registry_override(const struct load_options *options, struct entry_list *en
         override_text(entries, options->overrides[i], &at);
 }
 
-/* ---- disable -----------------------------------------------------------------------
- */
+/* ---- disable --------------------------------------------------------------------- */
 
 static bool alternative_matches(const char *list, size_t n_list, const char *text,
                                 size_t n)
@@ -366,8 +363,7 @@ void registry_disable(const struct value *disable, struct entry_list *entries)
     entries->n = kept;
 }
 
-/* ---- requirements ------------------------------------------------------------------
- */
+/* ---- requirements ---------------------------------------------------------------- */
 
 static void warn(struct problems *problems, const struct entry *entry, const char *path,
                  const char *text)

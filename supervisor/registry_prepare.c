@@ -16,8 +16,7 @@
 
 #define CYCLE_NAMES_MAX 5 /* of a cycle, in a sentence */
 
-/* ---- the state after a change -----------------------------------------------------
- */
+/* ---- the state after a change ---------------------------------------------------- */
 
 static int compare_changes(const void *left, const void *right)
 {
@@ -54,8 +53,7 @@ static struct snapshot *apply_changes(const struct snapshot *state,
     return result;
 }
 
-/* ---- working a change out ----------------------------------------------------------
- */
+/* ---- working a change out -------------------------------------------------------- */
 
 /* What has become of one id so far. */
 struct draft {
@@ -258,8 +256,7 @@ static void sort_changes(struct changeset *set)
     }
 }
 
-/* ---- ordering and checking ---------------------------------------------------------
- */
+/* ---- ordering and checking ------------------------------------------------------- */
 
 static struct change *find_change(struct map *by_id, const struct entry *entry)
 {
@@ -473,8 +470,7 @@ struct changeset *registry_prepare_reload(struct registry *registry,
     return set;
 }
 
-/* ---- versions ----------------------------------------------------------------------
- */
+/* ---- versions -------------------------------------------------------------------- */
 
 static void draft_target(void *context, const char *id, struct entry *entry)
 {

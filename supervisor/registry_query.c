@@ -31,8 +31,7 @@ struct query {
     size_t n, size;
 };
 
-/* ---- making one --------------------------------------------------------------------
- */
+/* ---- making one ------------------------------------------------------------------ */
 
 static bool is_root_field(const char *key)
 {
@@ -142,8 +141,7 @@ void query_destroy(struct query *query)
     free(query);
 }
 
-/* ---- matching ----------------------------------------------------------------------
- */
+/* ---- matching -------------------------------------------------------------------- */
 
 static bool glob_matches(const char *glob, const char *text, size_t n)
 {

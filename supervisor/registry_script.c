@@ -16,8 +16,7 @@
 #define TEXT_MAX_BYTES ((size_t)16 * 1024 * 1024)
 #define MAX_NODES      1000000
 
-/* ---- operations as values -----------------------------------------------------------
- */
+/* ---- operations as values -------------------------------------------------------- */
 
 static int read_op(const char *text, enum change_op *op_out, struct err *err)
 {
@@ -60,8 +59,7 @@ void operations_free(struct operation *operations, size_t n)
     free(operations);
 }
 
-/* ---- the two forms ------------------------------------------------------------------
- */
+/* ---- the two forms --------------------------------------------------------------- */
 
 static struct operation *add(struct script *script)
 {
@@ -186,8 +184,7 @@ void script_finish(struct script *script)
     *script = (struct script){0};
 }
 
-/* ---- when its turn has come ---------------------------------------------------------
- */
+/* ---- when its turn has come ------------------------------------------------------ */
 
 /* Another kind under the same id is another thing: the old one goes. */
 static size_t put(const struct registry *registry, const struct entry *entry,

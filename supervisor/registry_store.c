@@ -28,8 +28,7 @@ struct registry_store {
     char *path;
 };
 
-/* ---- SQLite -------------------------------------------------------------------------
- */
+/* ---- SQLite ---------------------------------------------------------------------- */
 
 static int fail(const struct registry_store *store, int code, struct err *err)
 {
@@ -83,8 +82,7 @@ static int read_number(struct registry_store *store, const char *sql, int64_t fa
     return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : fail(store, code, err);
 }
 
-/* ---- opening ------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------- */
 
 static int make_folder(const char *path, struct err *err)
 {
@@ -179,8 +177,7 @@ void registry_store_close(struct registry_store *store)
     free(store);
 }
 
-/* ---- restoring ----------------------------------------------------------------------
- */
+/* ---- restoring ------------------------------------------------------------------- */
 
 static int read_entry(struct registry_store *store, sqlite3_stmt *statement, int column,
                       struct entry **entry_out, struct err *err)
@@ -294,8 +291,7 @@ int registry_store_restore(struct registry_store *store, struct registry *regist
     return rc == 0 ? restore_present(store, registry, err) : -1;
 }
 
-/* ---- writing ------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------- */
 
 struct row {
     char *id;

@@ -17,8 +17,7 @@
 #include "supervisor/rollout_answer.h"
 #include "supervisor/system.h"
 
-/* ---- reading
- * ------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------- */
 
 static void handle_get(struct request *request)
 {
@@ -145,8 +144,7 @@ static void handle_snapshot(struct request *request)
     request_reply_taken(request, result);
 }
 
-/* ---- changing
- * ----------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------------- */
 
 /* What a request asks for, until its turn has come. */
 struct apply {
@@ -281,8 +279,7 @@ static void handle_apply_version(struct request *request)
     begin(apply, prepare_version);
 }
 
-/* ---- changing, for operators
- * ----------------------------------------------------------------------------- */
+/* ---- changing, for operators ----------------------------------------------------- */
 
 static void on_operated(void *context, const struct rollout_report *report)
 {

@@ -72,8 +72,7 @@ static void warn(const struct reader *reader, const struct yaml_node *node,
     tell(reader, SEVERITY_WARNING, node, hint, text);
 }
 
-/* ---- file:// -----------------------------------------------------------------------
- */
+/* ---- file:// --------------------------------------------------------------------- */
 
 /* The path below the root that a file:// text means; NULL after a complaint. */
 static char *resolve_file(const struct reader *reader, const struct yaml_node *node)
@@ -145,8 +144,7 @@ static struct value read_text(void *context, const struct yaml_node *node)
     return value;
 }
 
-/* ---- places ------------------------------------------------------------------------
- */
+/* ---- places ---------------------------------------------------------------------- */
 
 struct place_level {
     const struct yaml_node *node;
@@ -230,8 +228,7 @@ static void note_entry_places(struct entry *entry, const struct yaml_node *node)
         xrealloc(places, (entry->origin.n_places + 1) * sizeof(*places));
 }
 
-/* ---- entries -----------------------------------------------------------------------
- */
+/* ---- entries --------------------------------------------------------------------- */
 
 static bool is_structural(const char *key, bool single)
 {
@@ -407,8 +404,7 @@ static bool read_entries(struct reader *reader, const struct yaml_node *root)
     return true;
 }
 
-/* ---- the file ----------------------------------------------------------------------
- */
+/* ---- the file -------------------------------------------------------------------- */
 
 static bool is_blank(const struct yaml_node *node)
 {

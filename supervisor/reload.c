@@ -64,8 +64,7 @@ static void free_reload(void *context)
     free(reload);
 }
 
-/* ---- one reload ---------------------------------------------------------------------
- */
+/* ---- one reload ------------------------------------------------------------------ */
 
 static void on_rolled_out(void *context, const struct rollout_report *report)
 {
@@ -194,8 +193,7 @@ void reload_begin(struct reloads *reloads, bool dry_run,
     begin_next(reloads);
 }
 
-/* ---- for the log --------------------------------------------------------------------
- */
+/* ---- for the log ----------------------------------------------------------------- */
 
 static size_t count_rows(const struct value *plan, const char *key)
 {
@@ -256,8 +254,7 @@ void reload_begin_logged(struct reloads *reloads)
     reload_begin(reloads, false, on_logged_done, NULL);
 }
 
-/* ---- @registry.reload ---------------------------------------------------------------
- */
+/* ---- @registry.reload ------------------------------------------------------------ */
 
 static void on_reloaded(void *context, const struct rollout_report *report)
 {
@@ -281,8 +278,7 @@ static const struct system_target targets[] = {
     {"registry.reload", handle_reload, ALLOW_CLIENT},
 };
 
-/* ---- life ---------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------ */
 
 void reloads_open(struct reloads *reloads)
 {

@@ -21,8 +21,7 @@ struct retry_policy {
     struct value kinds, skip_kinds; /* lists of texts, or one text */
 };
 
-/* ---- reading -----------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------- */
 
 static double number_or(const struct value *value, double fallback)
 {
@@ -102,8 +101,7 @@ void retry_policy_unref(struct retry_policy *policy)
     free(policy);
 }
 
-/* ---- deciding ----------------------------------------------------------------------
- */
+/* ---- deciding -------------------------------------------------------------------- */
 
 static bool is_text(const struct value *value, const char *text)
 {

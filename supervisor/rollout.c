@@ -74,8 +74,7 @@ struct rollouts {
     bool closed;
 };
 
-/* ---- life of one --------------------------------------------------------------------
- */
+/* ---- life of one ----------------------------------------------------------------- */
 
 static void kick(struct rollouts *rollouts)
 {
@@ -154,8 +153,7 @@ static void give_up(struct rollout *rollout)
     finish(rollout);
 }
 
-/* ---- compile ------------------------------------------------------------------------
- */
+/* ---- compile --------------------------------------------------------------------- */
 
 static void note_failure(struct rollout *rollout, const struct entry *entry,
                          const struct err *err, const char *what)
@@ -227,8 +225,7 @@ static void begin(struct rollout *rollout)
     compile(rollout);
 }
 
-/* ---- start --------------------------------------------------------------------------
- */
+/* ---- start ----------------------------------------------------------------------- */
 
 static void add_stage(struct rollout *rollout, struct entry *entry)
 {
@@ -340,8 +337,7 @@ static void start_some(struct rollout *rollout)
         end_phase(rollout);
 }
 
-/* ---- record -------------------------------------------------------------------------
- */
+/* ---- record ---------------------------------------------------------------------- */
 
 static void commit(struct rollout *rollout);
 
@@ -368,8 +364,7 @@ static void record(struct rollout *rollout)
                          on_recorded, rollout);
 }
 
-/* ---- commit and tell ----------------------------------------------------------------
- */
+/* ---- commit and tell ------------------------------------------------------------- */
 
 /* Within registry_commit(), before anybody else hears of it. */
 static void on_changed(void *context, const struct changeset *changeset)
@@ -419,8 +414,7 @@ static void commit(struct rollout *rollout)
     code_news_wait(sup->code_news, on_told, ignore, rollout);
 }
 
-/* ---- restart ------------------------------------------------------------------------
- */
+/* ---- restart --------------------------------------------------------------------- */
 
 static bool upgrades_itself(void *context, uint64_t pid)
 {
@@ -491,8 +485,7 @@ static void restart_services(struct rollout *rollout)
     kick(rollouts);
 }
 
-/* ---- moving on ----------------------------------------------------------------------
- */
+/* ---- moving on ------------------------------------------------------------------- */
 
 static void after_compile(struct rollout *rollout)
 {
@@ -584,8 +577,7 @@ static void on_kick(struct ev_loop *loop, struct ev_timer *timer, int revents)
         begin(container_of(list_first(&rollouts->waiting), struct rollout, link));
 }
 
-/* ---- all of them --------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------- */
 
 void rollout_begin(struct rollouts *rollouts, const struct rollout_request *request)
 {

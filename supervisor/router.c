@@ -29,8 +29,7 @@
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 
-/* ---- calls -------------------------------------------------------------------------
- */
+/* ---- calls ----------------------------------------------------------------------- */
 
 void router_fail_about(const struct origin *origin, const struct err *err,
                        const char *key, struct bytes about)
@@ -90,8 +89,7 @@ static void call_again(struct supervisor *sup, struct call *call, struct bytes b
         call_target_give(sup, call, &target, home_of(call), body);
 }
 
-/* ---- options -----------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------- */
 
 /* The target's own options, overlaid by the caller's (functions.md F-15). */
 static int read_options(const struct call_target *target, struct bytes given,
@@ -329,8 +327,7 @@ static int on_cancel(struct supervisor *sup, struct worker *from, struct bytes b
     return 0;
 }
 
-/* ---- actors ------------------------------------------------------------------------
- */
+/* ---- actors ---------------------------------------------------------------------- */
 
 /* Passes a message on, if its sender is who it says and somebody has the pid. */
 static inline int pass_message(struct supervisor *sup, struct worker *from,
@@ -468,8 +465,7 @@ static int on_log(struct supervisor *sup, struct worker *from, struct bytes body
     return logs_on_frame(sup, from, &frame, err);
 }
 
-/* ---- the table ---------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------- */
 
 static int (*const routes[UINT8_MAX + 1])(struct supervisor *sup, struct worker *from,
                                           struct bytes body, struct err *err) = {
@@ -503,8 +499,7 @@ static void on_worker_dead(struct supervisor *sup, struct worker *worker,
     pool_queue_forget_worker(worker);
 }
 
-/* ---- clients and ourselves ---------------------------------------------------------
- */
+/* ---- clients and ourselves ------------------------------------------------------- */
 
 int router_on_client_frame(struct supervisor *sup, struct client *from, uint8_t type,
                            struct bytes body, struct err *err)
@@ -559,8 +554,7 @@ void router_call_internal(struct supervisor *sup, const struct origin *origin,
     buf_finish(&buf);
 }
 
-/* ---- life --------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------ */
 
 void router_create(struct supervisor *sup, char *worker_path)
 {

@@ -45,8 +45,7 @@ struct spawn_note {
     uint8_t name[];
 };
 
-/* ---- lookups -----------------------------------------------------------------------
- */
+/* ---- lookups --------------------------------------------------------------------- */
 
 static void fail_no_host(struct supervisor *sup, const struct origin *origin,
                          struct bytes host)
@@ -80,8 +79,7 @@ static bool is_process(struct supervisor *sup, struct bytes id)
            (entry->type->flags & KIND_PROCESS) != 0;
 }
 
-/* ---- the outcome -------------------------------------------------------------------
- */
+/* ---- the outcome ----------------------------------------------------------------- */
 
 /* [pid, host] of a successful spawn; -1 when it is something else. */
 int router_spawn_read(struct bytes result, struct value *list, uint64_t *pid_out,
@@ -164,8 +162,7 @@ static void submit(struct supervisor *sup, const struct origin *origin,
     pool_submit(pool, call, body);
 }
 
-/* ---- a name that is taken ----------------------------------------------------------
- */
+/* ---- a name that is taken -------------------------------------------------------- */
 
 static void ignore_result(void *context, uint8_t status, struct bytes result)
 {
@@ -258,8 +255,7 @@ static void answer_with_owner(struct supervisor *sup, const struct origin *origi
     value_finish(&items[1]);
 }
 
-/* ---- a name that is about to be taken ----------------------------------------------
- */
+/* ---- a name that is about to be taken -------------------------------------------- */
 
 static void free_waiting(struct waiting_spawn *spawn)
 {
@@ -361,8 +357,7 @@ void router_spawn_origin_gone(struct supervisor *sup, const void *worker)
     }
 }
 
-/* ---- in ----------------------------------------------------------------------------
- */
+/* ---- in -------------------------------------------------------------------------- */
 
 void router_spawn(struct supervisor *sup, const struct origin *origin,
                   struct bytes body)

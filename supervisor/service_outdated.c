@@ -14,8 +14,7 @@
 #include "supervisor/registry_kinds.h"
 #include "supervisor/service_set.h"
 
-/* ---- which --------------------------------------------------------------------------
- */
+/* ---- which ----------------------------------------------------------------------- */
 
 /* A service that has done its work isn't asked to do it again. */
 static bool is_up_or_failed(const struct service *service)
@@ -119,8 +118,7 @@ struct value services_find_outdated(const struct supervisor *sup,
     return ids;
 }
 
-/* ---- restarting ---------------------------------------------------------------------
- */
+/* ---- restarting ------------------------------------------------------------------ */
 
 struct service_restarts {
     size_t n_left;

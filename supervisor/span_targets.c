@@ -16,8 +16,7 @@
 
 #define LIST_DEFAULT 20
 
-/* ---- what workers add
- * -------------------------------------------------------------------- */
+/* ---- what workers add ------------------------------------------------------------ */
 
 /* A message may be received by anybody, once. */
 static bool may_run(const struct span *span, const struct worker *worker)
@@ -106,8 +105,7 @@ static void handle_end(struct request *request)
     request_reply(request, NULL);
 }
 
-/* ---- what operators see
- * ------------------------------------------------------------------ */
+/* ---- what operators see ---------------------------------------------------------- */
 
 static void put_id(struct value *record, const char *key, uint64_t id)
 {

@@ -76,8 +76,7 @@ void span_end(struct spans *spans, struct span *span, const char *outcome,
     otel_take(spans->sup->otel, span);
 }
 
-/* ---- calls
- * --------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------- */
 
 /* xorshift: nobody can gain anything from guessing which calls are recorded. */
 bool spans_draw(struct spans *spans)
@@ -176,8 +175,7 @@ void spans_get_figures(const struct spans *spans, struct spans_figures *out)
                                   .n_lost = spans->n_lost};
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct spans *spans_create(struct supervisor *sup, size_t max_spans, double share)
 {

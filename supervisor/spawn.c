@@ -62,8 +62,7 @@ static void choose_environment(struct plan *plan)
     plan->envp[n] = NULL;
 }
 
-/* ---- in the child ------------------------------------------------------------------
- */
+/* ---- in the child ---------------------------------------------------------------- */
 
 static void reset_signals(void)
 {
@@ -129,8 +128,7 @@ fail:
     _exit(127);
 }
 
-/* ---- in the parent -----------------------------------------------------------------
- */
+/* ---- in the parent --------------------------------------------------------------- */
 
 /* Its own frame, so that the child's use of the stack can't touch its caller's. */
 static pid_t __attribute__((noinline)) fork_and_run(struct plan *plan)

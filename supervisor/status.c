@@ -47,8 +47,7 @@ struct status {
     struct ev_timer tick;
 };
 
-/* ---- rates
- * ---------------------------------------------------------------------------- */
+/* ---- rates ----------------------------------------------------------------------- */
 
 static void sample(struct status *status, const struct pool *pool)
 {
@@ -86,8 +85,7 @@ static int64_t rate_of(const struct status *status, const char *entry)
     return rate != NULL ? rate->per_second : 0;
 }
 
-/* ---- processes
- * ------------------------------------------------------------------------ */
+/* ---- processes ------------------------------------------------------------------- */
 
 int64_t status_rss_bytes(pid_t os_pid)
 {
@@ -133,8 +131,7 @@ void status_get_process(const struct status *status, struct status_process *out)
     };
 }
 
-/* ---- records
- * -------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------- */
 
 static struct value describe_worker(const struct worker *worker)
 {
@@ -291,8 +288,7 @@ static struct value describe_supervisor(const struct status *status)
     return record;
 }
 
-/* ---- targets
- * --------------------------------------------------------------------------- */
+/* ---- targets --------------------------------------------------------------------- */
 
 static void handle_ping(struct request *request)
 {
@@ -452,8 +448,7 @@ static const struct system_target targets[] = {
     {"workers.list", handle_workers_list, ALLOW_CLIENT},
 };
 
-/* ---- life
- * ------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct status *status_create(struct supervisor *sup)
 {

@@ -44,8 +44,7 @@ struct stores {
     struct map by_id; /* those that have been used */
 };
 
-/* ---- one store
- * ------------------------------------------------------------------------ */
+/* ---- one store ------------------------------------------------------------------- */
 
 static void free_item(struct store *store, struct item *item)
 {
@@ -154,8 +153,7 @@ static struct store *get_store(struct stores *stores, const struct value *id,
     return store != NULL ? store : store_create(stores, entry);
 }
 
-/* ---- setting
- * -------------------------------------------------------------------------- */
+/* ---- setting --------------------------------------------------------------------- */
 
 /* The value's bytes; NULL when there is no memory for them. */
 static uint8_t *encode(const struct value *value, size_t *n_out)
@@ -218,8 +216,7 @@ static int set(struct store *store, const struct value *key, const struct value 
     return 0;
 }
 
-/* ---- targets
- * -------------------------------------------------------------------------- */
+/* ---- targets --------------------------------------------------------------------- */
 
 /* The store that the first argument names, with a key as second; NULL and err. */
 static struct store *read_request(const struct request *request, struct err *err)
@@ -298,8 +295,7 @@ static const struct system_target targets[] = {
     {"store.set", handle_set, ALLOW_WORKER},
 };
 
-/* ---- in step with the registry
- * -------------------------------------------------------- */
+/* ---- in step with the registry --------------------------------------------------- */
 
 static void on_changed(void *context, const struct changeset *changeset)
 {
@@ -343,8 +339,7 @@ void stores_destroy(struct stores *stores)
     free(stores);
 }
 
-/* ---- figures
- * ----------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------- */
 
 size_t stores_count_keys(const struct stores *stores)
 {

@@ -60,8 +60,7 @@ const struct flag_row supctl_flags[] = {
 };
 const unsigned supctl_n_flags = N_ELEMENTS(supctl_flags);
 
-/* ---- for commands -------------------------------------------------------------------
- */
+/* ---- for commands ---------------------------------------------------------------- */
 
 struct value supctl_args(const char *text)
 {
@@ -213,8 +212,7 @@ int supctl_ask_stream(struct supctl *ctl, const char *target, struct value args,
     return code;
 }
 
-/* ---- command line
- * -------------------------------------------------------------------- */
+/* ---- command line ---------------------------------------------------------------- */
 
 static int usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -85,8 +85,7 @@ extern const unsigned supctl_n_tables;
 extern const struct flag_row supctl_flags[];
 extern const unsigned supctl_n_flags;
 
-/* ---- for commands -------------------------------------------------------------------
- */
+/* ---- for commands ---------------------------------------------------------------- */
 
 /* Asks an @target (or an entry). args is taken. timeout_ms 0 = as long as it takes,
  * unless --timeout was given. Returns EXIT_OK and the result (owned by the caller), or
@@ -119,8 +118,7 @@ void supctl_suggest(struct supctl *ctl, const char *kind_prefix, const char *id)
 int supctl_run_trace(struct supctl *ctl);  /* supctl_trace.c */
 int supctl_run_doctor(struct supctl *ctl); /* supctl_doctor.c */
 
-/* ---- supctl_manual.c: help and completion
- * -------------------------------------------- */
+/* ---- supctl_manual.c: help and completion ---------------------------------------- */
 
 /* Help about the command that the words begin with, about all for none; false: there is
  * no such command. */

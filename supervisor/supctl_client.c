@@ -30,8 +30,7 @@ struct supctl_client {
     struct buf in;
 };
 
-/* ---- errors
- * -------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------- */
 
 void supctl_error_finish(struct supctl_error *error)
 {
@@ -62,8 +61,7 @@ static int lost(struct supctl_error *error, const char *why)
     return -1;
 }
 
-/* ---- finding a supervisor -----------------------------------------------------------
- */
+/* ---- finding a supervisor -------------------------------------------------------- */
 
 static int connect_to(const char *path)
 {
@@ -192,8 +190,7 @@ const char *supctl_client_path(const struct supctl_client *client)
     return client->path;
 }
 
-/* ---- a request ----------------------------------------------------------------------
- */
+/* ---- a request ------------------------------------------------------------------- */
 
 struct pending {
     uint64_t call;

@@ -57,8 +57,7 @@ static void note_number(struct value *list, const char *check, uint64_t number,
     note(list, check, text, verdict, costs, cure);
 }
 
-/* ---- kernel ------------------------------------------------------------------------
- */
+/* ---- kernel ---------------------------------------------------------------------- */
 
 static void check_kernel(struct value *list)
 {
@@ -140,8 +139,7 @@ static void check_proc(struct value *list)
          "memory of workers isn't shown, namespaces can't be made", "mount it");
 }
 
-/* ---- limits ------------------------------------------------------------------------
- */
+/* ---- limits ---------------------------------------------------------------------- */
 
 static bool read_number(const char *path, uint64_t *out)
 {
@@ -225,8 +223,7 @@ static void check_overcommit(struct value *list)
          "sysctl vm.overcommit_memory=0, or more swap");
 }
 
-/* ---- files -------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------- */
 
 /* Of folders that aren't there yet, the one that they will be made in counts. */
 static bool find_file_system(const char *folder, char *out, size_t out_bytes,
@@ -290,8 +287,7 @@ static void check_locale(struct value *list)
     setlocale(LC_CTYPE, "C");
 }
 
-/* ---- the supervisor ----------------------------------------------------------------
- */
+/* ---- the supervisor -------------------------------------------------------------- */
 
 static bool ask(struct supctl_client *client, const char *target, struct value *out)
 {
@@ -399,8 +395,7 @@ static void check_supervisor(struct supctl *ctl, struct value *list)
     supctl_error_finish(&error);
 }
 
-/* ---- the command -------------------------------------------------------------------
- */
+/* ---- the command ----------------------------------------------------------------- */
 
 static bool is_verdict(const struct value *row, const char *verdict)
 {

@@ -153,8 +153,7 @@ bool supctl_print_help(const char *const *words, unsigned n)
            manual_print_help(&manual, words[0], stdout);
 }
 
-/* ---- completion
- * ------------------------------------------------------------------------ */
+/* ---- completion ------------------------------------------------------------------ */
 
 /* What a running supervisor knows of: a list of maps, with the word under `key`. */
 static const struct source {
@@ -247,8 +246,7 @@ int supctl_complete(int argc, char **argv)
     return EXIT_OK;
 }
 
-/* ---- commands
- * -------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------- */
 
 static int run_help(struct supctl *ctl)
 {

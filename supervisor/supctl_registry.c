@@ -15,8 +15,7 @@
 
 #define TEXT_MAX_BYTES ((size_t)16 * 1024 * 1024)
 
-/* ---- reading ------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------- */
 
 static int print_entries(struct supctl *ctl, const char *target, struct value args)
 {
@@ -79,8 +78,7 @@ static int run_registry_find(struct supctl *ctl)
     return print_entries(ctl, "@registry.find", args);
 }
 
-/* ---- changing -----------------------------------------------------------------------
- */
+/* ---- changing -------------------------------------------------------------------- */
 
 static void print_problems(FILE *out, const struct value *problems)
 {
@@ -265,8 +263,7 @@ static int run_rollback(struct supctl *ctl)
     return tell_versions(ctl, change(ctl, "@registry.rollback", args));
 }
 
-/* ---- history ------------------------------------------------------------------------
- */
+/* ---- history --------------------------------------------------------------------- */
 
 static void add_when(struct value *versions)
 {

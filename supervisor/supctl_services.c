@@ -100,8 +100,7 @@ static int list_of(struct supctl *ctl, const char *target, const struct column *
     return code;
 }
 
-/* ---- status -------------------------------------------------------------------------
- */
+/* ---- status ---------------------------------------------------------------------- */
 
 /* The record of one service; EXIT_NO_SUCH_NAME (said) when there is none. */
 static int ask_service(struct supctl *ctl, const char *id, struct value *out)
@@ -177,8 +176,7 @@ static int run_status(struct supctl *ctl)
     return code;
 }
 
-/* ---- services
- * ------------------------------------------------------------------------ */
+/* ---- services -------------------------------------------------------------------- */
 
 static int run_services(struct supctl *ctl)
 {
@@ -298,8 +296,7 @@ static int run_wait(struct supctl *ctl)
     return code != EXIT_OK ? code : settled;
 }
 
-/* ---- pools
- * --------------------------------------------------------------------------- */
+/* ---- pools ----------------------------------------------------------------------- */
 
 static int run_pools(struct supctl *ctl)
 {
@@ -356,8 +353,7 @@ static int run_scale(struct supctl *ctl)
     return code;
 }
 
-/* ---- calls
- * --------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------- */
 
 static bool is_nobodys(const struct supctl_error *error)
 {

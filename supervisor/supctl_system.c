@@ -7,8 +7,7 @@
 #include "common/exit.h"
 #include "common/mem.h"
 
-/* ---- the supervisor
- * ------------------------------------------------------------------ */
+/* ---- the supervisor -------------------------------------------------------------- */
 
 static int run_ping(struct supctl *ctl)
 {

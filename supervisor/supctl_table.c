@@ -9,8 +9,7 @@
 #include "common/mem.h"
 #include "common/utf8.h"
 
-/* ---- cells --------------------------------------------------------------------------
- */
+/* ---- cells ----------------------------------------------------------------------- */
 
 static void append_safe(struct buf *buf, const char *text, size_t n_bytes)
 {
@@ -140,8 +139,7 @@ static size_t width_of(const char *text)
     return n;
 }
 
-/* ---- tables
- * -------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------- */
 
 static const char *colour_of(const char *state)
 {

@@ -40,8 +40,7 @@ struct top {
     struct supctl_error error;
 };
 
-/* ---- the screen
- * --------------------------------------------------------------------- */
+/* ---- the screen ------------------------------------------------------------------ */
 
 static void put_line(int y, const char *text)
 {
@@ -131,8 +130,7 @@ static void draw(struct top *top)
     refresh();
 }
 
-/* ---- the supervisor
- * ----------------------------------------------------------------- */
+/* ---- the supervisor -------------------------------------------------------------- */
 
 /* No answer for a while is worth a line; an end is the end. */
 static void ask(struct top *top)
@@ -156,8 +154,7 @@ static void ask(struct top *top)
     value_finish(&args);
 }
 
-/* ---- keys
- * --------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------ */
 
 static void show_view(struct top *top, size_t view)
 {
@@ -226,8 +223,7 @@ static void take_key(struct top *top, int key)
     }
 }
 
-/* ---- life
- * --------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------ */
 
 static void on_end(int signal_number)
 {

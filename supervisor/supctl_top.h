@@ -20,8 +20,7 @@ struct supctl;
 
 int supctl_run_top(struct supctl *ctl);
 
-/* ---- tables
- * ---- */
+/* ---- tables ---------------------------------------------------------------------- */
 
 struct top_column {
     struct column column;

@@ -56,8 +56,7 @@ const struct top_view top_views[TOP_N_VIEWS] = {
     {"services", "services", service_columns, N_ELEMENTS(service_columns), 0},
 };
 
-/* ---- order
- * ---------------------------------------------------------------------------- */
+/* ---- order ----------------------------------------------------------------------- */
 
 static bool is_text(const struct column *column)
 {
@@ -108,8 +107,7 @@ void top_sort(struct value *list, const struct top_column *column, bool reverse)
                 compare_rows, &order);
 }
 
-/* ---- text
- * ----------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------ */
 
 /* The bytes of the first n characters. */
 static size_t bytes_of_chars(const char *text, size_t n, size_t *n_chars_out)

@@ -19,8 +19,7 @@
 #define MAX_INDENT   8
 #define CELL_BYTES   (NAME_COLUMNS * 4 + 1)
 
-/* ---- cells
- * ---------------------------------------------------------------------------- */
+/* ---- cells ----------------------------------------------------------------------- */
 
 static const char *format_ns(char out[32], const struct value *span, const char *key)
 {
@@ -117,8 +116,7 @@ static void print_span(const struct value *span, unsigned depth,
     }
 }
 
-/* ---- the tree
- * ------------------------------------------------------------------------- */
+/* ---- the tree -------------------------------------------------------------------- */
 
 #define NOBODY SIZE_MAX
 
@@ -224,8 +222,7 @@ static void print_waterfall(const struct value *list)
     free(tree.next_sibling);
 }
 
-/* ---- commands
- * ------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------- */
 
 static void add_durations(struct value *list)
 {

@@ -34,8 +34,7 @@ struct open_request {
     struct ev_timer deadline;
 };
 
-/* ---- the table ----------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------- */
 
 static int compare_targets(const void *a, const void *b)
 {
@@ -82,8 +81,7 @@ static const struct system_target *find_target(const struct system *system,
     return NULL;
 }
 
-/* ---- a request's arguments ----------------------------------------------------------
- */
+/* ---- a request's arguments ------------------------------------------------------- */
 
 const struct value *request_arg(const struct request *request, size_t i)
 {
@@ -103,8 +101,7 @@ const char *request_text(const struct request *request, size_t i)
     return value_text(request_arg(request, i));
 }
 
-/* ---- a request's end ----------------------------------------------------------------
- */
+/* ---- a request's end ------------------------------------------------------------- */
 
 static struct open_request *open_of(struct request *request)
 {
@@ -222,8 +219,7 @@ static void on_deadline(struct ev_loop *loop, struct ev_timer *timer, int revent
     end_early(&open->request, &err);
 }
 
-/* ---- a request's start --------------------------------------------------------------
- */
+/* ---- a request's start ----------------------------------------------------------- */
 
 static bool is_allowed(const struct system_target *target, const struct origin *origin)
 {

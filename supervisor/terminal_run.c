@@ -43,8 +43,7 @@ struct terminal_run {
     void *context;
 };
 
-/* ---- what is meant
- * ------------------------------------------------------------------------ */
+/* ---- what is meant --------------------------------------------------------------- */
 
 static bool is_process(const struct entry *entry)
 {
@@ -267,8 +266,7 @@ void terminal_run_list(const struct registry *registry, FILE *out)
         fprintf(out, "no commands: no process has a meta.command.name\n");
 }
 
-/* ---- how it ends
- * -------------------------------------------------------------------------- */
+/* ---- how it ends ----------------------------------------------------------------- */
 
 static void end(struct terminal_run *run, int exit_code)
 {
@@ -356,8 +354,7 @@ void terminal_run_on_exit(struct terminal_run *run, const struct frame_exit *fra
         end_with_bytes(run, frame->result);
 }
 
-/* ---- how it starts
- * ------------------------------------------------------------------------ */
+/* ---- how it starts --------------------------------------------------------------- */
 
 static struct value make_arguments(const struct options *options)
 {

@@ -43,8 +43,7 @@ struct test_run {
     void *context;
 };
 
-/* ---- which -------------------------------------------------------------------------
- */
+/* ---- which ----------------------------------------------------------------------- */
 
 static bool is_test(const struct entry *entry)
 {
@@ -152,8 +151,7 @@ void test_run_destroy(struct test_run *run)
     free(run);
 }
 
-/* ---- how one ends ------------------------------------------------------------------
- */
+/* ---- how one ends ---------------------------------------------------------------- */
 
 static int judge_value(const struct test *test, const struct value *value,
                        struct err *err)
@@ -227,8 +225,7 @@ static void finish(struct test_run *run)
     run->done(run->context, run->n_failed == 0 ? EXIT_OK : EXIT_FAILED);
 }
 
-/* ---- one after the other -----------------------------------------------------------
- */
+/* ---- one after the other --------------------------------------------------------- */
 
 static void go_on(struct test_run *run);
 

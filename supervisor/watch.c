@@ -48,8 +48,7 @@ struct watch {
     void *context;
 };
 
-/* ---- what counts --------------------------------------------------------------------
- */
+/* ---- what counts ----------------------------------------------------------------- */
 
 static bool ends_with(const char *name, const char *end)
 {
@@ -79,8 +78,7 @@ static bool is_folder_to_watch(const char *name)
     return name[0] != '.' && strcmp(name, "node_modules") != 0;
 }
 
-/* ---- folders ------------------------------------------------------------------------
- */
+/* ---- folders --------------------------------------------------------------------- */
 
 static void free_folder(struct folder *folder)
 {
@@ -197,8 +195,7 @@ static void forget_tree(const struct watch *watch, const char *path)
     }
 }
 
-/* ---- changes ------------------------------------------------------------------------
- */
+/* ---- changes --------------------------------------------------------------------- */
 
 static void note_change(struct watch *watch)
 {
@@ -279,8 +276,7 @@ static void on_readable(struct ev_loop *loop, struct ev_io *io, int revents)
     }
 }
 
-/* ---- life ---------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------ */
 
 static void add_root(struct watch *watch, const char *path)
 {

@@ -48,8 +48,7 @@ const char *worker_entry(const struct worker *worker)
     return worker->priv->entry;
 }
 
-/* ---- states ------------------------------------------------------------------------
- */
+/* ---- states ---------------------------------------------------------------------- */
 
 static void bury(struct worker *w);
 
@@ -251,8 +250,7 @@ static void on_deadline(struct ev_loop *loop, ev_timer *timer, int revents)
     worker_step(w, WEV_TIMEOUT);
 }
 
-/* ---- its end -----------------------------------------------------------------------
- */
+/* ---- its end --------------------------------------------------------------------- */
 
 static void describe_end(const struct worker *w, char out[REASON_BYTES])
 {
@@ -347,8 +345,7 @@ void worker_drain(struct worker *worker, uint64_t deadline_at_ns)
 
 static const struct conn_callbacks conn_callbacks = {worker_on_frame, on_conn_closed};
 
-/* ---- start -------------------------------------------------------------------------
- */
+/* ---- start ----------------------------------------------------------------------- */
 
 static uint32_t free_index(const struct workers *workers)
 {
@@ -443,8 +440,7 @@ struct worker *worker_start(struct workers *workers, const struct worker_spec *s
     return w;
 }
 
-/* ---- all of them -------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------- */
 
 struct workers *workers_create(struct supervisor *sup, char *worker_path,
                                const struct worker_hooks *hooks)

@@ -62,8 +62,7 @@ struct builder {
     bool failed; /* go on for more problems, but give nothing back */
 };
 
-/* ---- memory of a document ----------------------------------------------------------
- */
+/* ---- memory of a document -------------------------------------------------------- */
 
 static void *allocate(struct yaml_document *document, size_t n)
 {
@@ -106,8 +105,7 @@ void yaml_destroy(struct yaml_document *document)
     free(document);
 }
 
-/* ---- problems ----------------------------------------------------------------------
- */
+/* ---- problems -------------------------------------------------------------------- */
 
 __attribute__((format(printf, 5, 6))) static int fail_at(struct builder *b,
                                                          unsigned line, unsigned column,
@@ -142,8 +140,7 @@ static void locate(const char *text, size_t offset, unsigned *line, unsigned *co
             ++*column;
 }
 
-/* ---- nodes -------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------- */
 
 static struct yaml_node *make_node(struct builder *b, const yaml_event_t *event)
 {
@@ -262,8 +259,7 @@ static struct anchor *note_anchor(struct builder *b, const yaml_char_t *name,
     return anchor;
 }
 
-/* ---- scalars -----------------------------------------------------------------------
- */
+/* ---- scalars --------------------------------------------------------------------- */
 
 static int tagged_scalar(struct builder *b, const yaml_event_t *event, const char *tag,
                          struct value *value)
@@ -317,8 +313,7 @@ static int on_scalar(struct builder *b, const yaml_event_t *event)
     return place_node(b, node, plain);
 }
 
-/* ---- containers --------------------------------------------------------------------
- */
+/* ---- containers ------------------------------------------------------------------ */
 
 static int on_open(struct builder *b, const yaml_event_t *event, enum value_type type,
                    const yaml_char_t *anchor, const yaml_char_t *tag)
@@ -446,8 +441,7 @@ static int on_alias(struct builder *b, const yaml_event_t *event)
     return place_node(b, anchor->node, false);
 }
 
-/* ---- the stream --------------------------------------------------------------------
- */
+/* ---- the stream ------------------------------------------------------------------ */
 
 static int on_document(struct builder *b, const yaml_event_t *event)
 {
@@ -588,8 +582,7 @@ struct yaml_document *yaml_parse(const char *file, const char *text, size_t n_by
     return b.document;
 }
 
-/* ---- looking at it -----------------------------------------------------------------
- */
+/* ---- looking at it --------------------------------------------------------------- */
 
 const struct yaml_node *yaml_root(const struct yaml_document *document)
 {

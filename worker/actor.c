@@ -20,8 +20,7 @@
 
 #define MAX_ARGS 10000
 
-/* ---- the Lua side of an actor -------------------------------------------------------
- */
+/* ---- the Lua side of an actor ---------------------------------------------------- */
 
 void actor_push(struct actor *actor, lua_State *L)
 {

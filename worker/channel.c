@@ -113,8 +113,7 @@ struct channel *channel_find(const struct list *queues, const char *text,
     return NULL;
 }
 
-/* ---- waiting tasks -----------------------------------------------------------------
- */
+/* ---- waiting tasks --------------------------------------------------------------- */
 
 static void wait_in(struct list *queue, struct waiter *waiter, struct task *task,
                     struct channel *channel, int case_index)
@@ -181,8 +180,7 @@ static void take_over(lua_State *L, struct waiter *sender)
     task_wake(task, WAKE_SENT, 0);
 }
 
-/* ---- the buffer of a plain channel --------------------------------------------------
- */
+/* ---- the buffer of a plain channel ----------------------------------------------- */
 
 /* Pops the value on top of L into the ring; idx is the channel's. */
 static void buffer_put(lua_State *L, int idx, struct channel *channel)
@@ -211,8 +209,7 @@ static void buffer_take(lua_State *L, int idx, struct channel *channel)
     channel->n_buffered--;
 }
 
-/* ---- receive ------------------------------------------------------------------------
- */
+/* ---- receive --------------------------------------------------------------------- */
 
 static void push_decoded(lua_State *L, struct channel *channel, struct message *message)
 {
@@ -307,8 +304,7 @@ static int channel_receive(lua_State *L)
     return task_block(L, 0, receive_k);
 }
 
-/* ---- send ---------------------------------------------------------------------------
- */
+/* ---- send ------------------------------------------------------------------------ */
 
 /* Sends the value on top of L (popped) if that needs no waiting; channel at idx. */
 static bool try_send(lua_State *L, int idx, struct channel *channel)
@@ -359,8 +355,7 @@ static int channel_send(lua_State *L)
     return task_block(L, 0, send_k);
 }
 
-/* ---- close --------------------------------------------------------------------------
- */
+/* ---- close ----------------------------------------------------------------------- */
 
 static void wake_all_closed(struct list *queue)
 {
@@ -441,8 +436,7 @@ static int channel_collected(lua_State *L)
     return 0;
 }
 
-/* ---- select -------------------------------------------------------------------------
- */
+/* ---- select ---------------------------------------------------------------------- */
 
 static int push_case(lua_State *L, bool sends)
 {
@@ -600,8 +594,7 @@ static int channel_select(lua_State *L)
     return 1;
 }
 
-/* ---- the module ---------------------------------------------------------------------
- */
+/* ---- the module ------------------------------------------------------------------ */
 
 static int channel_new(lua_State *L)
 {

@@ -38,8 +38,7 @@ struct error_view;
  * peer would take us for broken. */
 #define CODEC_MAX_BYTES (((size_t)64 << 20) - ((size_t)256 << 10))
 
-/* ---- a payload: graph flag and array of values --------------------------------------
- */
+/* ---- a payload: graph flag and array of values ----------------------------------- */
 
 /* Appends the n values from stack index first on. 0, or -1 (INVALID: nested too deeply,
  * with a path to the place; LIMIT_EXCEEDED: too large), then nothing is appended. */
@@ -59,8 +58,7 @@ int codec_open_args(struct bytes payload, bool *graph_out, uint32_t *n_values_ou
  * is no whole value. */
 int codec_take_value(struct bytes *rest, struct bytes *value_out, struct err *err);
 
-/* ---- one value ----------------------------------------------------------------------
- */
+/* ---- one value ------------------------------------------------------------------- */
 
 /* Appends the value at idx. With graph_out, a table that occurs again becomes a back
  * reference and *graph_out true; with NULL it is written again (for readers that know
@@ -72,8 +70,7 @@ int codec_encode_value(lua_State *L, int idx, struct buf *out, bool *graph_out,
 int codec_decode_value(lua_State *L, const uint8_t *data, size_t n_bytes, bool graph,
                        struct err *err);
 
-/* ---- errors and results -------------------------------------------------------------
- */
+/* ---- errors and results ---------------------------------------------------------- */
 
 /* Appends the Error at idx as one EXT_ERROR; false when there is no room. */
 bool codec_encode_error(lua_State *L, int idx, struct buf *out);

@@ -46,8 +46,7 @@ struct frame {
     bool bad_key; /* and it is one that Lua can't hold */
 };
 
-/* ---- heads -------------------------------------------------------------------------
- */
+/* ---- heads ----------------------------------------------------------------------- */
 
 static inline size_t bytes_left(const struct cursor *c)
 {
@@ -228,8 +227,7 @@ static bool skip_value(struct cursor *c)
     return true;
 }
 
-/* ---- errors ------------------------------------------------------------------------
- */
+/* ---- errors ---------------------------------------------------------------------- */
 
 static bool take_string(struct cursor *c, struct bytes *string_out)
 {
@@ -280,8 +278,7 @@ int codec_decode_error(lua_State *L, const uint8_t *data, size_t n_bytes,
     return 0;
 }
 
-/* ---- values ------------------------------------------------------------------------
- */
+/* ---- values ---------------------------------------------------------------------- */
 
 enum pushed { PUSHED_VALUE, PUSHED_NIL, PUSHED_NAN, PUSHED_NOTHING };
 
@@ -447,8 +444,7 @@ int codec_decode_value(lua_State *L, const uint8_t *data, size_t n_bytes, bool g
     return 0;
 }
 
-/* ---- payloads ----------------------------------------------------------------------
- */
+/* ---- payloads -------------------------------------------------------------------- */
 
 static int open_args(struct cursor *c, bool *graph_out, uint32_t *n_out,
                      struct err *err)

@@ -54,8 +54,7 @@ struct encoder {
 
 enum step { STEP_OK, STEP_FAILED, STEP_RETRY };
 
-/* ---- scalars -----------------------------------------------------------------------
- */
+/* ---- scalars --------------------------------------------------------------------- */
 
 static inline uint8_t *put_u16(uint8_t *at, uint8_t marker, uint16_t number)
 {
@@ -229,8 +228,7 @@ static inline bool write_scalar(lua_State *L, int idx, int type, struct buf *out
     }
 }
 
-/* ---- tables seen -------------------------------------------------------------------
- */
+/* ---- tables seen ----------------------------------------------------------------- */
 
 static struct seen_row *seen_slot(const struct seen *seen, const void *table)
 {
@@ -305,8 +303,7 @@ static void seen_clear(struct seen *seen)
     seen->rows = NULL;
 }
 
-/* ---- failing -----------------------------------------------------------------------
- */
+/* ---- failing --------------------------------------------------------------------- */
 
 static int set_size_error(const struct buf *out, struct err *err)
 {
@@ -348,8 +345,7 @@ static enum step fail_depth(struct encoder *e)
     return STEP_FAILED;
 }
 
-/* ---- tables ------------------------------------------------------------------------
- */
+/* ---- tables ---------------------------------------------------------------------- */
 
 /* Are the keys of the table on top exactly 1..n? Only asked after a guess went wrong.
  */

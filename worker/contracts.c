@@ -78,8 +78,7 @@ const char *contracts_find_default(const struct contracts *contracts, const char
     return known == NULL ? NULL : known->binding;
 }
 
-/* ---- definitions -------------------------------------------------------------------
- */
+/* ---- definitions ----------------------------------------------------------------- */
 
 struct contract *contract_ref(struct contract *contract)
 {
@@ -203,8 +202,7 @@ const struct contract_method *contract_find_method(const struct contract *contra
     return map_find(&contract->by_name, name, n_bytes);
 }
 
-/* ---- bindings ----------------------------------------------------------------------
- */
+/* ---- bindings -------------------------------------------------------------------- */
 
 struct binding_record *binding_ref(struct binding_record *binding)
 {

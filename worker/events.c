@@ -49,8 +49,7 @@ void events_destroy(struct subscriptions *subscriptions)
     free(subscriptions);
 }
 
-/* ---- delivery
- * ------------------------------------------------------------------------- */
+/* ---- delivery -------------------------------------------------------------------- */
 
 /* EV-3: everything, a prefix, or equality. */
 static bool matches(const char *pattern, struct bytes text)
@@ -116,8 +115,7 @@ static void decode(lua_State *L, struct channel *channel, struct message *messag
         lua_setfield(L, -2, "data");
 }
 
-/* ---- subscribe, send
- * -------------------------------------------------------------------- */
+/* ---- subscribe, send ------------------------------------------------------------- */
 
 static void ignore_answer(void *context, uint8_t status, struct bytes result)
 {
@@ -236,8 +234,7 @@ static int events_send(lua_State *L)
     return 1;
 }
 
-/* ---- subscription objects
- * ------------------------------------------------------------------ */
+/* ---- subscription objects -------------------------------------------------------- */
 
 static int subscription_channel(lua_State *L)
 {

@@ -7,8 +7,8 @@
  * table raw (next, rawget, the codec) ask here for them. Modules are frozen by a proxy
  * in front of them, a table of an app in place, so that it stays the same table for
  * everybody who has it. A table frozen in place keeps what makes it a metatable
- * (`__index` and the like) in itself too, where Lua looks for it: a class whose table is
- * frozen works on, but a write to one of these fields isn't refused.
+ * (`__index` and the like) in itself too, where Lua looks for it: a class whose table
+ * is frozen works on, but a write to one of these fields isn't refused.
  */
 #ifndef TROUPE_WORKER_FROZEN_H
 #define TROUPE_WORKER_FROZEN_H

@@ -145,8 +145,7 @@ static struct function *get_function(struct functions *functions, struct bytes i
     return function;
 }
 
-/* ---- the end of a call
- * ---------------------------------------------------------------- */
+/* ---- the end of a call ----------------------------------------------------------- */
 
 static void reply_err(struct runtime *rt, uint64_t call, const struct err *err)
 {
@@ -269,8 +268,7 @@ void functions_forget_stale(struct functions *functions)
     }
 }
 
-/* ---- lingering (F-4)
- * ------------------------------------------------------------------ */
+/* ---- lingering (F-4) ------------------------------------------------------------- */
 
 static bool is_fed_from_outside(const struct actor *actor, const struct waiter *waiter)
 {
@@ -349,8 +347,7 @@ void functions_drain(struct functions *functions)
     }
 }
 
-/* ---- the start of a call
- * -------------------------------------------------------------- */
+/* ---- the start of a call --------------------------------------------------------- */
 
 /* What it runs is what home runs. */
 static void share_method(struct actor *actor, const struct actor *home)

@@ -51,8 +51,7 @@ void groups_destroy(struct group_watches *watches)
     free(watches);
 }
 
-/* ---- watches ------------------------------------------------------------------------
- */
+/* ---- watches --------------------------------------------------------------------- */
 
 static void ask(struct runtime *rt, const char *target, const char *scope,
                 const char *group, uplink_done *done, void *context)

@@ -59,8 +59,7 @@ static void tell_unheld(struct held *held, const struct held_call *call)
     conn_wrote(held->conn);
 }
 
-/* ---- deadlines ---------------------------------------------------------------------
- */
+/* ---- deadlines ------------------------------------------------------------------- */
 
 static void arm(struct held *held, uint64_t deadline_at_ns)
 {
@@ -95,8 +94,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
     }
 }
 
-/* ---- in and out --------------------------------------------------------------------
- */
+/* ---- in and out ------------------------------------------------------------------ */
 
 int held_add(struct held *held, const struct frame_hold *frame, struct err *err)
 {
@@ -145,8 +143,7 @@ void held_resume(struct held *held, struct bytes queue, uint32_t n)
     }
 }
 
-/* ---- life --------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct held *held_create(struct ev_loop *loop, struct conn *conn)
 {

@@ -24,8 +24,7 @@ void identity_destroy(struct identity *identity)
     free(identity);
 }
 
-/* ---- decoding, once for each context
- * ---- */
+/* ---- decoding, once for each context --------------------------------------------- */
 
 enum part { ABSENT, READ, BROKEN };
 
@@ -85,8 +84,7 @@ const struct identity *identity_of(const struct actor *actor)
     return context->identity;
 }
 
-/* ---- checks
- * ---- */
+/* ---- checks ---------------------------------------------------------------------- */
 
 static size_t format_pid(const struct actor *actor, char text[PID_TEXT_MAX])
 {

@@ -33,8 +33,7 @@ void identity_destroy(struct identity *identity); /* NULL is fine */
 /* Of the frame; NULL when it has neither actor nor scope. Borrowed from its context. */
 const struct identity *identity_of(const struct actor *actor);
 
-/* ---- checks of built-in modules (S-4, first row)
- * ---- */
+/* ---- checks of built-in modules (S-4, first row) --------------------------------- */
 
 /* meta: what conditions see, NULL = nothing. The slow part of the functions below. */
 bool identity_check(const struct actor *actor, const char *action, const char *resource,
@@ -91,8 +90,7 @@ static inline bool identity_allows_process(lua_State *L, const char *action,
            identity_check_process(actor, action, resource);
 }
 
-/* ---- policies
- * ---- */
+/* ---- policies -------------------------------------------------------------------- */
 
 /* What the policies of these ids (a list) say together; ids of none are passed over. */
 enum policy_effect identity_evaluate(const struct runtime *rt,
@@ -104,8 +102,7 @@ bool identity_policy_exists(const struct runtime *rt, const char *id);
 /* Pushes the list of ids of a group's policies; false: there is no such group. */
 bool identity_push_group(lua_State *L, const char *id);
 
-/* ---- security.can (S-4, second row): false without both actor and scope
- * ---- */
+/* ---- security.can (S-4, second row): false without both actor and scope ---------- */
 
 bool identity_can(const struct actor *actor, const char *action, const char *resource,
                   const struct value *meta);

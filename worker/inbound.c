@@ -81,8 +81,7 @@ int inbound_on_send_traced(struct runtime *rt, struct bytes body, struct err *er
     return 0;
 }
 
-/* ---- spawn
- * --------------------------------------------------------------------------- */
+/* ---- spawn ----------------------------------------------------------------------- */
 
 /* A SPAWN from another worker, while it loads. */
 struct arrival {
@@ -155,8 +154,7 @@ int inbound_on_cancel(struct runtime *rt, struct bytes body, struct err *err)
     return 0;
 }
 
-/* ---- watches
- * -------------------------------------------------------------------------- */
+/* ---- watches --------------------------------------------------------------------- */
 
 static void watch(struct actor *target, const struct frame_watch *frame)
 {
@@ -238,8 +236,7 @@ int inbound_on_exit(struct runtime *rt, struct bytes body, struct err *err)
     return 0;
 }
 
-/* ---- signals
- * -------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------- */
 
 int inbound_on_signal(struct runtime *rt, struct bytes body, struct err *err)
 {

@@ -29,8 +29,7 @@ struct next_plan {
     size_t context_bytes; /* of what is prepared; the options come after it */
 };
 
-/* ---- call -------------------------------------------------------------------------
- */
+/* ---- call ------------------------------------------------------------------------ */
 
 static int keep_caller(lua_State *L, int status, lua_KContext ctx)
 {
@@ -78,8 +77,7 @@ static void set_call_meta(lua_State *L)
     lua_setmetatable(L, -2);
 }
 
-/* ---- next -------------------------------------------------------------------------
- */
+/* ---- next ------------------------------------------------------------------------ */
 
 /* Pushes the field of the table that next() was given, or else of the handler's own. */
 static int push_field(lua_State *L, const struct next_plan *plan, const char *name)
@@ -215,8 +213,7 @@ static int next(lua_State *L)
     return errors_return_struct(L, &err);
 }
 
-/* ---- a handler's start --------------------------------------------------------------
- */
+/* ---- a handler's start ----------------------------------------------------------- */
 
 /* The arguments after the first become its field args. */
 static void gather_args(lua_State *co, int call, int n)

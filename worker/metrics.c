@@ -38,8 +38,7 @@ static void drop_rows(struct metrics *metrics)
     map_init(&metrics->rows);
 }
 
-/* ---- reports
- * ------------------------------------------------------------------------- */
+/* ---- reports --------------------------------------------------------------------- */
 
 static void arm(struct metrics *metrics)
 {
@@ -95,8 +94,7 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *timer, int revents)
         metrics_flush(metrics);
 }
 
-/* ---- changes
- * ------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------- */
 
 /* NULL: there is no room. */
 static struct row *add_row(struct metrics *metrics, enum metric_type type)
@@ -149,8 +147,7 @@ void metrics_note(struct metrics *metrics, enum metric_type type, struct bytes n
         row->change.counts[metric_bucket_of(value)]++;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------ */
 
 struct metrics *metrics_create(struct runtime *rt)
 {

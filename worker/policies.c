@@ -73,8 +73,7 @@ const struct value *policies_group(const struct policies *policies, const char *
     return group != NULL ? &group->policies : NULL;
 }
 
-/* ---- filling
- * ---------------------------------------------------------------------------- */
+/* ---- filling --------------------------------------------------------------------- */
 
 static void join_group(struct policies *policies, const char *id, const char *policy)
 {

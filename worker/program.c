@@ -129,8 +129,7 @@ struct program *programs_find(struct programs *programs, const char *id, size_t 
     return map_find(&programs->programs, id, n_bytes);
 }
 
-/* ---- flattening imports
- * -------------------------------------------------------------- */
+/* ---- flattening imports ---------------------------------------------------------- */
 
 /* An import being followed: its unit's imports from `next` on are still to do. */
 struct walk {
@@ -259,8 +258,7 @@ static struct program *make_program(struct programs *programs, struct unit *unit
     return program;
 }
 
-/* ---- fetching
- * ------------------------------------------------------------------------ */
+/* ---- fetching -------------------------------------------------------------------- */
 
 static void settle_wants(struct programs *programs);
 
@@ -449,8 +447,7 @@ void programs_get(struct programs *programs, const char *id, size_t n_bytes,
     want_destroy(want);
 }
 
-/* ---- forgetting
- * ---------------------------------------------------------------------- */
+/* ---- forgetting ------------------------------------------------------------------ */
 
 /* Is it that entry's code? A method of a module is, under "id.method". */
 static bool is_code_of(const struct unit *unit, const char *id)

@@ -29,8 +29,7 @@
 #define VM_MAX_BYTES_DEFAULT      (64ll * 1024 * 1024)
 #define MAILBOX_MAX_BYTES_DEFAULT (64ll * 1024 * 1024)
 
-/* ---- set-up -------------------------------------------------------------------------
- */
+/* ---- set-up ---------------------------------------------------------------------- */
 
 static int read_role(const char *name, enum role *role_out, struct err *err)
 {
@@ -183,8 +182,7 @@ int role_on_setup(struct runtime *rt, struct bytes body, struct err *err)
     return 0;
 }
 
-/* ---- heartbeat
- * ----------------------------------------------------------------------- */
+/* ---- heartbeat ------------------------------------------------------------------- */
 
 int role_on_ping(struct runtime *rt, struct bytes body, struct err *err)
 {
@@ -208,8 +206,7 @@ int role_on_ping(struct runtime *rt, struct bytes body, struct err *err)
     return 0;
 }
 
-/* ---- drain
- * --------------------------------------------------------------------------- */
+/* ---- drain ----------------------------------------------------------------------- */
 
 /* PH-4: every process gets CANCEL from the zero pid. */
 static void cancel_all(struct runtime *rt)
@@ -274,8 +271,7 @@ void role_check_drained(struct runtime *rt)
         rt->stop = true;
 }
 
-/* ---- calls to the worker itself
- * ------------------------------------------------------- */
+/* ---- calls to the worker itself -------------------------------------------------- */
 
 static int forget_contracts(struct runtime *rt, const struct value *args,
                             struct value *result, struct err *err)

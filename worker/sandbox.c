@@ -17,8 +17,7 @@
 /* Their addresses are the keys of the registry. */
 static const char globals_key, env_metatable_key, limits_key;
 
-/* ---- helpers for the libraries ------------------------------------------------------
- */
+/* ---- helpers for the libraries --------------------------------------------------- */
 
 void sandbox_truncate(lua_State *L, int idx)
 {
@@ -61,8 +60,7 @@ struct sandbox_limits *sandbox_limits(lua_State *L)
     return limits;
 }
 
-/* ---- base functions -----------------------------------------------------------------
- */
+/* ---- base functions -------------------------------------------------------------- */
 
 static int base_next(lua_State *L)
 {
@@ -228,8 +226,7 @@ static void add_base(lua_State *L)
     lua_pop(L, 1);
 }
 
-/* ---- small libraries ----------------------------------------------------------------
- */
+/* ---- small libraries ------------------------------------------------------------- */
 
 static const struct sandbox_wrap coroutine_functions[] = {
     {"create", NULL, NULL}, {"isyieldable", NULL, NULL}, {"running", NULL, NULL},
@@ -272,8 +269,7 @@ static void push_package(lua_State *L)
     lua_setfield(L, -2, "cpath");
 }
 
-/* ---- putting it together ------------------------------------------------------------
- */
+/* ---- putting it together --------------------------------------------------------- */
 
 static void make_limits(lua_State *L)
 {

@@ -8,8 +8,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-/* ---- names of Lua 5.1 ---------------------------------------------------------------
- */
+/* ---- names of Lua 5.1 ------------------------------------------------------------ */
 
 static int math_atan2(lua_State *L)
 {
@@ -71,8 +70,7 @@ static int math_ldexp(lua_State *L)
     return 1;
 }
 
-/* ---- wrapped ------------------------------------------------------------------------
- */
+/* ---- wrapped --------------------------------------------------------------------- */
 
 /* Upvalues: the stock function's own first one, its generator, and the function. */
 static int math_random(lua_State *L)

@@ -28,8 +28,7 @@ static int os_difftime(lua_State *L)
     return 1;
 }
 
-/* ---- date ---------------------------------------------------------------------------
- */
+/* ---- date ------------------------------------------------------------------------ */
 
 static void set_field(lua_State *L, const char *name, int value)
 {
@@ -101,8 +100,7 @@ static int os_date(lua_State *L)
     return 1;
 }
 
-/* ---- time ---------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------ */
 
 /* A field of the table at 1 as an int after subtracting `offset`, or the default. */
 static int get_field(lua_State *L, const char *name, int offset, int missing)

@@ -85,8 +85,7 @@ static int string_dump(lua_State *L)
     return luaL_error(L, "unable to dump given function");
 }
 
-/* ---- format and pack: which arguments are whole numbers is in the first one
- * ---------- */
+/* ---- format and pack: which arguments are whole numbers is in the first one ------ */
 
 static bool has_fraction(lua_State *L, int first)
 {

@@ -150,8 +150,7 @@ struct task *task_current(lua_State *L)
     return vm_of(L)->rt->sched.current;
 }
 
-/* ---- queues ------------------------------------------------------------------------
- */
+/* ---- queues ---------------------------------------------------------------------- */
 
 static void queue_actor(struct actor *actor)
 {
@@ -253,8 +252,7 @@ int task_pause(lua_State *L, lua_KContext ctx, lua_KFunction k)
     return lua_yieldk(L, 0, ctx, k);
 }
 
-/* ---- running -----------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------- */
 
 /* After a yield that nobody blocked for: preempted, paused, or the app's own yield with
  * no resumer above it, which lets others run (CO-5). Other actors may have their turn

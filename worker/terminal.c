@@ -47,8 +47,7 @@ struct terminal {
     struct resource raw_holder; /* in the actor that asked first */
 };
 
-/* ---- who waits ---------------------------------------------------------------------
- */
+/* ---- who waits ------------------------------------------------------------------- */
 
 /* Starting what runs and stopping what doesn't changes nothing. */
 static void watch(struct stream *stream)
@@ -104,8 +103,7 @@ static void wake_first(struct stream *stream, enum reply_status status,
     task_wake_reply(task, (uint8_t)status, text);
 }
 
-/* ---- input -------------------------------------------------------------------------
- */
+/* ---- input ----------------------------------------------------------------------- */
 
 /* The line at the front of the buffer, without \n and a \r before it. */
 static bool take_line(struct buf *input, struct bytes *text_out)
@@ -200,8 +198,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int revents)
     }
 }
 
-/* ---- output ------------------------------------------------------------------------
- */
+/* ---- output ---------------------------------------------------------------------- */
 
 /* 1: written or partly so; 0: not now; -1: errno. */
 static int write_some(int fd, struct bytes *rest, int timeout_ms)
@@ -269,8 +266,7 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int revents)
     }
 }
 
-/* ---- mode --------------------------------------------------------------------------
- */
+/* ---- mode ------------------------------------------------------------------------ */
 
 void terminal_restore(struct terminal *terminal)
 {
@@ -315,8 +311,7 @@ int terminal_set_raw(struct terminal *terminal, struct actor *actor, bool on,
     return 0;
 }
 
-/* ---- all of it ---------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------- */
 
 void terminal_keep_args(struct terminal *terminal, struct bytes payload)
 {

@@ -111,8 +111,7 @@ void trace_note_end(struct actor *actor, const struct outcome *outcome)
         tell_outcome(actor->vm->rt, trace, outcome);
 }
 
-/* ---- messages
- * ------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------- */
 
 bool trace_begin_message_slow(struct actor *actor, struct bytes topic,
                               uint8_t *text_out)

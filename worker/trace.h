@@ -56,8 +56,7 @@ void trace_enter_process(struct actor *actor);
 /* It has a pid now; inherited is the context that it came with. */
 void trace_note_process(struct actor *actor, const struct context *inherited);
 
-/* ---- messages
- * ---- */
+/* ---- messages -------------------------------------------------------------------- */
 
 /* The span of a message that actor is about to send; false: it is in no trace. text_out
  * has TRACE_TEXT_BYTES. It begins, and if the message can't be sent it ends. */
@@ -97,8 +96,7 @@ static inline void trace_leave(struct task *task, const struct outcome *outcome)
         trace_leave_slow(task, outcome);
 }
 
-/* ---- the end of a process
- * ---- */
+/* ---- the end of a process -------------------------------------------------------- */
 
 /* It ends, and has its context still. */
 void trace_note_end(struct actor *actor, const struct outcome *outcome);

@@ -34,8 +34,7 @@ struct check {
     long n_steps; /* unions inside each other multiply */
 };
 
-/* ---- names -------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------- */
 
 static const struct value *find_declaration(const struct unit *unit, const char *name)
 {
@@ -98,8 +97,7 @@ struct checked_type type_resolve(const struct checked_type *type)
     return found;
 }
 
-/* ---- what is wrong -----------------------------------------------------------------
- */
+/* ---- what is wrong --------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 3))) static bool wrong(struct check *c,
                                                         const char *fmt, ...)
@@ -144,8 +142,7 @@ static size_t enter_index(struct check *c, lua_Integer index)
     return n;
 }
 
-/* ---- simple types ------------------------------------------------------------------
- */
+/* ---- simple types ---------------------------------------------------------------- */
 
 static bool is_whole(lua_State *L, int idx)
 {
@@ -235,8 +232,7 @@ static bool check_literal(struct check *c, int idx, const struct value *node)
     return expected(c, idx, text);
 }
 
-/* ---- annotations -------------------------------------------------------------------
- */
+/* ---- annotations ----------------------------------------------------------------- */
 
 static bool number_of(const struct value *args, size_t at, double *out)
 {

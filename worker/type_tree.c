@@ -25,8 +25,7 @@ static const char *const primitives[] = {
     "string", "table",   "function", "thread",  "userdata", "error",
 };
 
-/* ---- tokens ------------------------------------------------------------------------
- */
+/* ---- tokens ---------------------------------------------------------------------- */
 
 static bool read_tokens(struct reader *r, const char *text, size_t n_bytes)
 {
@@ -116,8 +115,7 @@ static bool accept_word(struct reader *r, const char *word)
     return true;
 }
 
-/* ---- nodes -------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------- */
 
 static struct value node(const char *k)
 {
@@ -557,8 +555,7 @@ static struct value read_type(struct reader *r, int depth)
 
 // NOLINTEND(misc-no-recursion)
 
-/* ---- declarations ------------------------------------------------------------------
- */
+/* ---- declarations ---------------------------------------------------------------- */
 
 /* `<A, B: Bound>`, if it is there: the names. */
 static struct value read_generics(struct reader *r)

@@ -27,8 +27,7 @@ static const char *const primitives[] = {"any",    "unknown", "never",  "boolean
 /* Libraries that are also the name of a type. */
 static const char *const callable_libraries[] = {"string", "table"};
 
-/* ---- type values -------------------------------------------------------------------
- */
+/* ---- type values ----------------------------------------------------------------- */
 
 static void push_type(lua_State *L, const struct checked_type *type)
 {
@@ -97,8 +96,7 @@ static int library_call(lua_State *L)
     return type_call(L);
 }
 
-/* ---- looking into one --------------------------------------------------------------
- */
+/* ---- looking into one ------------------------------------------------------------ */
 
 static const struct {
     const char *k, *kind;
@@ -230,8 +228,7 @@ static int type_to_string(lua_State *L)
     return 1;
 }
 
-/* ---- what programs see -------------------------------------------------------------
- */
+/* ---- what programs see ----------------------------------------------------------- */
 
 /* type(v): "type" for types. Upvalue: the stock function. */
 static int base_type(lua_State *L)

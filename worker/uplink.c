@@ -41,8 +41,7 @@ struct conn *uplink_conn(struct uplink *uplink)
     return uplink->conn;
 }
 
-/* ---- requests of ours
- * ---------------------------------------------------------------- */
+/* ---- requests of ours ------------------------------------------------------------ */
 
 static void grow(struct uplink *uplink)
 {
@@ -212,8 +211,7 @@ void uplink_send_gone(struct uplink *uplink, uint64_t pid)
     uplink_wrote(uplink, frame_encode_gone(conn_out(uplink->conn), &frame));
 }
 
-/* ---- frames that come in
- * ------------------------------------------------------------- */
+/* ---- frames that come in --------------------------------------------------------- */
 
 static int on_reply(struct runtime *rt, struct bytes body, struct err *err)
 {

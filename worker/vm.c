@@ -77,8 +77,7 @@ static int on_panic(lua_State *L)
     return 0; /* Lua aborts: only this worker dies */
 }
 
-/* ---- what is shared by the actors of a VM ------------------------------------------
- */
+/* ---- what is shared by the actors of a VM ---------------------------------------- */
 
 static void load_chunk(lua_State *L, const struct unit *unit)
 {

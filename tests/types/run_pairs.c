@@ -51,8 +51,7 @@ static bool read_program(struct program *out)
     return true;
 }
 
-/* ---- one run -----------------------------------------------------------------------
- */
+/* ---- one run --------------------------------------------------------------------- */
 
 static struct buf *output_of(lua_State *L)
 {
@@ -133,8 +132,7 @@ static void run_typed(const struct program *program, struct buf *output,
         run(erased->text, erased->n_bytes, output);
 }
 
-/* ---- pairs -------------------------------------------------------------------------
- */
+/* ---- pairs ----------------------------------------------------------------------- */
 
 static void show(unsigned long index, const struct program programs[2],
                  const struct erased *erased, struct buf outputs[2])

@@ -78,8 +78,7 @@ static void reply_error(uint64_t call, enum err_kind kind, const char *text)
     buf_finish(&result);
 }
 
-/* ---- what calls ask for ------------------------------------------------------------
- */
+/* ---- what calls ask for ---------------------------------------------------------- */
 
 static void do_echo(uint64_t call, const struct value *arg)
 {
@@ -308,8 +307,7 @@ static const struct {
              {"call", do_call},
              {"held", do_held}};
 
-/* ---- frames ------------------------------------------------------------------------
- */
+/* ---- frames ---------------------------------------------------------------------- */
 
 static void compile(const struct frame_call *frame, const struct value *args)
 {

@@ -443,8 +443,7 @@ START_TEST(calls_numbers_stay_apart_when_there_are_many)
 }
 END_TEST
 
-/* ---- further attempts --------------------------------------------------------------
- */
+/* ---- further attempts ------------------------------------------------------------ */
 
 /* At once, or (slow) after an hour. */
 static struct retry_policy *policy_of(int64_t max_attempts, bool slow)
@@ -677,8 +676,7 @@ START_TEST(calls_tell_the_callee_the_deadline_that_counts)
 }
 END_TEST
 
-/* ---- answered by others ------------------------------------------------------------
- */
+/* ---- answered by others ---------------------------------------------------------- */
 
 static void note_withdrawn(void *note)
 {
@@ -716,8 +714,7 @@ START_TEST(calls_given_away_are_answered_or_withdrawn)
 }
 END_TEST
 
-/* ---- due times ---------------------------------------------------------------------
- */
+/* ---- due times ------------------------------------------------------------------- */
 
 START_TEST(due_heap_gives_the_earliest)
 {

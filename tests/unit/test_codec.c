@@ -188,8 +188,7 @@ START_TEST(L9_values_survive_a_round_trip)
 }
 END_TEST
 
-/* ---- random values ------------------------------------------------------------------
- */
+/* ---- random values --------------------------------------------------------------- */
 
 static const char property[] =
     "local random = math.random\n"
@@ -252,8 +251,7 @@ START_TEST(codec_keeps_random_values)
 }
 END_TEST
 
-/* ---- decoding -----------------------------------------------------------------------
- */
+/* ---- decoding -------------------------------------------------------------------- */
 
 #define BYTES(text) text, sizeof(text) - 1
 

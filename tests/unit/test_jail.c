@@ -17,8 +17,7 @@
 
 #include "tests/unit/unit.h"
 
-/* ---- control groups: a folder that looks like one ----------------------------------
- */
+/* ---- control groups: a folder that looks like one -------------------------------- */
 
 static char folder[] = "/tmp/troupe-jail-XXXXXX";
 
@@ -161,8 +160,7 @@ START_TEST(jail_wants_the_limits_that_it_was_given)
 }
 END_TEST
 
-/* ---- namespaces --------------------------------------------------------------------
- */
+/* ---- namespaces ------------------------------------------------------------------ */
 
 static int n_descriptors(void)
 {
@@ -192,8 +190,7 @@ START_TEST(jail_cell_has_a_descriptor_or_a_reason_for_each_part)
 }
 END_TEST
 
-/* ---- users -------------------------------------------------------------------------
- */
+/* ---- users ----------------------------------------------------------------------- */
 
 static const struct {
     const char *text;
@@ -231,8 +228,7 @@ START_TEST(jail_finds_users)
 }
 END_TEST
 
-/* ---- all of it ---------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------- */
 
 START_TEST(jail_off_confines_nobody)
 {

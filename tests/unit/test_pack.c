@@ -247,8 +247,7 @@ START_TEST(pack_with_a_right_hash_and_wrong_contents_is_refused)
 }
 END_TEST
 
-/* ---- bytecode ----------------------------------------------------------------------
- */
+/* ---- bytecode -------------------------------------------------------------------- */
 
 static struct buf luac(const char *bytecode)
 {

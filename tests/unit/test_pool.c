@@ -6,8 +6,7 @@
 #include "tests/unit/floor.h"
 #include "tests/unit/unit.h"
 
-/* ---- calls and answers -------------------------------------------------------------
- */
+/* ---- calls and answers ----------------------------------------------------------- */
 
 START_TEST(pool_static_answers_calls)
 {
@@ -181,8 +180,7 @@ START_TEST(pool_lingering_slot_stays_busy)
 }
 END_TEST
 
-/* ---- deadlines and cancellation ----------------------------------------------------
- */
+/* ---- deadlines and cancellation -------------------------------------------------- */
 
 START_TEST(pool_call_times_out)
 {
@@ -272,8 +270,7 @@ START_TEST(pool_busy_and_deaf_callee_is_killed_before_its_grace_is_over)
 }
 END_TEST
 
-/* ---- deaths ------------------------------------------------------------------------
- */
+/* ---- deaths ---------------------------------------------------------------------- */
 
 START_TEST(pool_death_answers_and_replaces)
 {
@@ -516,8 +513,7 @@ START_TEST(pool_answers_each_call_once_through_kills)
 }
 END_TEST
 
-/* ---- stop and replacement ----------------------------------------------------------
- */
+/* ---- stop and replacement -------------------------------------------------------- */
 
 static void count_done(void *context)
 {
@@ -641,8 +637,7 @@ START_TEST(pool_inline_makes_no_slot_once_it_is_stopped)
 }
 END_TEST
 
-/* ---- processes ---------------------------------------------------------------------
- */
+/* ---- processes ------------------------------------------------------------------- */
 
 static bool starts_with(const char *text, const char *start)
 {

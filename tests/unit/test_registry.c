@@ -421,8 +421,7 @@ START_TEST(registry_observers_may_refuse)
 }
 END_TEST
 
-/* ---- KIND-02, F-2 ------------------------------------------------------------------
- */
+/* ---- KIND-02, F-2 ---------------------------------------------------------------- */
 
 #define LUA "'source': 'return {}', 'method': 'main'"
 
@@ -632,8 +631,7 @@ START_TEST(registry_reloads_what_came_from_files)
 }
 END_TEST
 
-/* ---- kinds and typed blocks --------------------------------------------------------
- */
+/* ---- kinds and typed blocks ------------------------------------------------------ */
 
 static const struct {
     const char *name, *want;

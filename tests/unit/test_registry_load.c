@@ -97,8 +97,7 @@ static void check_field(struct registry *registry, const char *id, const char *p
     buf_finish(&buf);
 }
 
-/* ---- the fixtures ------------------------------------------------------------------
- */
+/* ---- the fixtures ---------------------------------------------------------------- */
 
 static void enter_apps(void)
 {
@@ -271,8 +270,7 @@ START_TEST(registry_follows_a_lock_file) /* REG-01, REG-13 */
 }
 END_TEST
 
-/* ---- finding files -----------------------------------------------------------------
- */
+/* ---- finding files --------------------------------------------------------------- */
 
 #define ENTRY(name) "namespace: a\nentries: [{name: " name ", kind: registry.entry}]\n"
 
@@ -485,8 +483,7 @@ START_TEST(registry_loads_ten_thousand_entries)
 }
 END_TEST
 
-/* ---- overrides and the rest --------------------------------------------------------
- */
+/* ---- overrides and the rest ------------------------------------------------------ */
 
 static const struct {
     const char *override, *path, *want;

@@ -25,8 +25,7 @@ static struct registry_store *store;
 static struct registry *registry;
 static struct err err;
 
-/* ---- a supervisor's life, without one ----------------------------------------------
- */
+/* ---- a supervisor's life, without one -------------------------------------------- */
 
 static struct entry *make(const char *id, int64_t v)
 {
@@ -164,8 +163,7 @@ static void tear_down(void)
     ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c) */
 }
 
-/* ---- what is kept ------------------------------------------------------------------
- */
+/* ---- what is kept ---------------------------------------------------------------- */
 
 START_TEST(store_brings_back_what_apps_changed)
 {
@@ -226,8 +224,7 @@ START_TEST(store_is_bounded)
 }
 END_TEST
 
-/* ---- what goes wrong ---------------------------------------------------------------
- */
+/* ---- what goes wrong ------------------------------------------------------------- */
 
 static void corrupt(const char *sql)
 {

@@ -28,8 +28,7 @@ static struct retry_policy *policy_of(const char *json)
     return policy;
 }
 
-/* ---- is there another attempt? -----------------------------------------------------
- */
+/* ---- is there another attempt? --------------------------------------------------- */
 
 #define THREE   "{\"max_attempts\": 3}"
 #define ONLY(k) "{\"max_attempts\": 3, \"retry_kinds\": " k "}"
@@ -130,8 +129,7 @@ START_TEST(retry_is_off)
 }
 END_TEST
 
-/* ---- when? -------------------------------------------------------------------------
- */
+/* ---- when? ----------------------------------------------------------------------- */
 
 #define MS 1000000u
 
@@ -192,8 +190,7 @@ START_TEST(retry_random_stays_within_its_bounds)
 }
 END_TEST
 
-/* ---- options -----------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------- */
 
 /* F-15: key by key, a whole table at a time. */
 static const struct {

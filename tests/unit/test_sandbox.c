@@ -54,8 +54,7 @@ static void check_alone(const char *source)
     " assert(not ok, 'raised nothing, wanted: ' .. want)"                              \
     " assert(tostring(why):find(want, 1, true), why) end\n"
 
-/* ---- what is there ------------------------------------------------------------------
- */
+/* ---- what is there --------------------------------------------------------------- */
 
 /* LUA-30, without what the scheduler adds. Sorted; a dot for every level. */
 static const char *const allowed[] = {
@@ -372,8 +371,7 @@ START_TEST(L5_sandbox_bounds_rep_by_its_limits)
 }
 END_TEST
 
-/* ---- the dialect --------------------------------------------------------------------
- */
+/* ---- the dialect ----------------------------------------------------------------- */
 
 static const char *const dialect[] = {
     "assert(_VERSION == 'Lua 5.3 - Wippy Modification')\n"
@@ -605,8 +603,7 @@ START_TEST(sandbox_freezes_what_is_added_before_the_seal)
 }
 END_TEST
 
-/* ---- payloads -----------------------------------------------------------------------
- */
+/* ---- payloads -------------------------------------------------------------------- */
 
 static const char *const payload_scripts[] = {
     "local t = {1, x = {}}\n"

@@ -265,8 +265,7 @@ START_TEST(errors_make_the_round_trip)
 }
 END_TEST
 
-/* ---- skipping ----------------------------------------------------------------------
- */
+/* ---- skipping -------------------------------------------------------------------- */
 
 START_TEST(value_skip_finds_the_end)
 {

@@ -8,8 +8,7 @@
 #include "tests/unit/floor.h"
 #include "tests/unit/unit.h"
 
-/* ---- in place of libc's ------------------------------------------------------------
- */
+/* ---- in place of libc's ---------------------------------------------------------- */
 
 static unsigned n_kills;
 static bool has_pidfds;

@@ -28,8 +28,7 @@
 #define CALLS_KEPT_MAX 16
 #define ECHOED         ((uint64_t)1 << 63) /* a call of the worker that came back to it */
 
-/* ---- frames -------------------------------------------------------------------------
- */
+/* ---- frames ---------------------------------------------------------------------- */
 
 void bench_send(struct bench *bench, uint8_t type, struct bytes body)
 {
@@ -100,8 +99,7 @@ static void reply_error(struct bench *bench, uint64_t call, enum err_kind kind,
     buf_finish(&buf);
 }
 
-/* ---- the supervisor's targets -------------------------------------------------------
- */
+/* ---- the supervisor's targets ---------------------------------------------------- */
 
 static void answer_code(struct bench *bench, uint64_t call, const char *id)
 {
@@ -166,8 +164,7 @@ static void answer_system(struct bench *bench, const struct frame_call *frame)
     value_finish(&args);
 }
 
-/* ---- the router ---------------------------------------------------------------------
- */
+/* ---- the router ------------------------------------------------------------------ */
 
 /* The same body with another call number. */
 static void send_back(struct bench *bench, uint8_t type, struct bytes body,
@@ -316,8 +313,7 @@ static void on_closed(void *context, const struct err *reason)
     snprintf(bench->close_reason, sizeof(bench->close_reason), "%s", reason->text);
 }
 
-/* ---- life ---------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------ */
 
 static void send_setup(struct bench *bench, const char *role)
 {
@@ -403,8 +399,7 @@ void bench_end(struct bench *bench)
     map_finish(&bench->open);
 }
 
-/* ---- entries ------------------------------------------------------------------------
- */
+/* ---- entries --------------------------------------------------------------------- */
 
 static struct value list_of_words(const char *words)
 {
@@ -454,8 +449,7 @@ void bench_add_import(struct bench *bench, const char *id, const char *alias,
                       value_string(target));
 }
 
-/* ---- turning ------------------------------------------------------------------------
- */
+/* ---- turning --------------------------------------------------------------------- */
 
 void bench_turn(struct bench *bench, bool wait)
 {
@@ -505,8 +499,7 @@ void bench_until(struct bench *bench, bool (*condition)(struct bench *, void *),
     ev_timer_stop(bench->rt.loop, &guard);
 }
 
-/* ---- calls and processes ------------------------------------------------------------
- */
+/* ---- calls and processes --------------------------------------------------------- */
 
 static char text[1 << 16]; /* the outcome handed out last */
 

@@ -16,8 +16,7 @@
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
-/* ---- what goes into the frame ------------------------------------------------------
- */
+/* ---- what goes into the frame ---------------------------------------------------- */
 
 /* Pushes a setting; its bytes if it is a string, else none. */
 static struct bytes push_bytes(lua_State *L, int settings, int setting)
@@ -111,8 +110,7 @@ static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
     return ask_send_call(L, call, &ask, err);
 }
 
-/* ---- calling -----------------------------------------------------------------------
- */
+/* ---- calling --------------------------------------------------------------------- */
 
 static int checked_result_k(lua_State *L, int status, lua_KContext ctx)
 {

@@ -67,8 +67,7 @@ const char *contract_method_key(lua_State *L, int idx, size_t *n_out, bool *asyn
     return name;
 }
 
-/* ---- context_required (F-67) -------------------------------------------------------
- */
+/* ---- context_required (F-67) ----------------------------------------------------- */
 
 /* Has the instance at 1 a value under that key, or the caller (table at values)? */
 static bool has_key(lua_State *L, int values, const char *key)
@@ -128,8 +127,7 @@ static int check_required(lua_State *L, const struct bound_contract *of)
     return 0;
 }
 
-/* ---- calling -----------------------------------------------------------------------
- */
+/* ---- calling --------------------------------------------------------------------- */
 
 int contract_call_method(lua_State *L, bool async)
 {

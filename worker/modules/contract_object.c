@@ -55,8 +55,7 @@ static int collected(lua_State *L)
     return 0;
 }
 
-/* ---- what it says ------------------------------------------------------------------
- */
+/* ---- what it says ---------------------------------------------------------------- */
 
 static int contract_id(lua_State *L)
 {
@@ -152,8 +151,7 @@ static int contract_implementations(lua_State *L)
     return contract_list_implementations(L, 2);
 }
 
-/* ---- settings ----------------------------------------------------------------------
- */
+/* ---- settings -------------------------------------------------------------------- */
 
 static void check_contract(lua_State *L)
 {
@@ -191,8 +189,7 @@ static int contract_with_options(lua_State *L)
     return call_with_options(L, &contracts);
 }
 
-/* ---- opening and calling -----------------------------------------------------------
- */
+/* ---- opening and calling --------------------------------------------------------- */
 
 static int contract_open(lua_State *L)
 {

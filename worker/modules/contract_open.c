@@ -27,8 +27,7 @@ static struct contracts *contracts_of(lua_State *L)
     return actor_current(L)->vm->rt->contracts;
 }
 
-/* ---- the instance is there ---------------------------------------------------------
- */
+/* ---- the instance is there ------------------------------------------------------- */
 
 /* Query values, then those of with_context, then the scope table (F-65). */
 static void set_scope(lua_State *L, int instance)
@@ -77,8 +76,7 @@ static int finish(lua_State *L, struct binding_record *binding,
     return contract_call_method(L, purpose == OPEN_CALL_ASYNC);
 }
 
-/* ---- the binding -------------------------------------------------------------------
- */
+/* ---- the binding ----------------------------------------------------------------- */
 
 static int got_binding(lua_State *L, int status, lua_KContext purpose)
 {
@@ -122,8 +120,7 @@ static int open_id(lua_State *L, enum open_purpose purpose)
                       got_binding);
 }
 
-/* ---- the default -------------------------------------------------------------------
- */
+/* ---- the default ----------------------------------------------------------------- */
 
 static int open_default(lua_State *L, const char *binding, enum open_purpose purpose)
 {

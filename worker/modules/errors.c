@@ -284,8 +284,7 @@ void errors_to_struct(lua_State *L, int idx, struct err *err_out)
     err_out->retryable = e->retryable;
 }
 
-/* ---- what was raised ---------------------------------------------------------------
- */
+/* ---- what was raised ------------------------------------------------------------- */
 
 static int protected_tostring(lua_State *L)
 {
@@ -344,8 +343,7 @@ void errors_push_raised(lua_State *L, int idx)
     lua_remove(L, -2);
 }
 
-/* ---- the module --------------------------------------------------------------------
- */
+/* ---- the module ------------------------------------------------------------------ */
 
 /* The top value, which must be of that type or nil; "field must be a what" otherwise.
  */

@@ -162,8 +162,7 @@ void future_done(void *context, uint8_t status, struct bytes result)
     channel_deliver(future->channel, message);
 }
 
-/* ---- methods
- * ---------------------------------------------------------------------------- */
+/* ---- methods --------------------------------------------------------------------- */
 
 static struct future *check(lua_State *L)
 {

@@ -21,8 +21,7 @@
 
 #define MESSAGE_BYTES 1000
 
-/* ---- compiled schemas, the one used last in front ----------------------------------
- */
+/* ---- compiled schemas, the one used last in front -------------------------------- */
 
 struct kept_schema {
     struct list node;
@@ -89,8 +88,7 @@ static struct kept_schema *keep(struct kept_schemas *kept, struct bytes key,
     return row;
 }
 
-/* ---- the schema --------------------------------------------------------------------
- */
+/* ---- the schema ------------------------------------------------------------------ */
 
 static struct schema *compile(struct bytes key, bool is_text, struct err *err)
 {
@@ -125,8 +123,7 @@ static struct schema *get_schema(struct kept_schemas *kept, struct bytes key,
     return row == NULL ? NULL : row->schema;
 }
 
-/* ---- the answer: nothing may be held while Lua allocates ---------------------------
- */
+/* ---- the answer: nothing may be held while Lua allocates ------------------------- */
 
 static int refuse(lua_State *L, const struct err *err)
 {
@@ -167,8 +164,7 @@ static int refuse_data(lua_State *L, const struct schema_report *report)
     return 2;
 }
 
-/* ---- the functions -----------------------------------------------------------------
- */
+/* ---- the functions --------------------------------------------------------------- */
 
 /* The schema at 1 and the data at 2, or the data's JSON text. */
 struct question {

@@ -50,8 +50,7 @@ int contract_read_reply(struct bytes result, struct value *out, struct err *err)
     return 0;
 }
 
-/* ---- contract.get ------------------------------------------------------------------
- */
+/* ---- contract.get ---------------------------------------------------------------- */
 
 static int got_definition(lua_State *L, int status, lua_KContext ctx)
 {
@@ -90,8 +89,7 @@ static int module_get(lua_State *L)
     return 2;
 }
 
-/* ---- the rest ----------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------- */
 
 static int module_open(lua_State *L)
 {

@@ -39,8 +39,7 @@ struct row {
     char text[];
 };
 
-/* ---- what is kept
- * ---- */
+/* ---- what is kept ---------------------------------------------------------------- */
 
 static void drop(struct kept *kept, struct row *row)
 {
@@ -133,8 +132,7 @@ static void push_kept(lua_State *L)
     lua_setmetatable(L, -2);
 }
 
-/* ---- values in and out
- * ---- */
+/* ---- values in and out ----------------------------------------------------------- */
 
 /* Whatever goes wrong with an expression that is there is Internal. */
 static int refuse(lua_State *L, struct err *err)
@@ -198,8 +196,7 @@ static int evaluate(lua_State *L, const char *text, size_t n, int env)
     return failed == -1 ? refuse(L, &err) : push_result(L, &result);
 }
 
-/* ---- the functions
- * ---- */
+/* ---- the functions --------------------------------------------------------------- */
 
 /* false: nil and an Error were pushed. */
 static bool check_text(lua_State *L, const char **text, size_t *n)

@@ -47,8 +47,7 @@ static int funcs_async(lua_State *L)
     return refused != 0 ? refused : call_async(L, &(struct call_plan){.target = 1});
 }
 
-/* ---- executors
- * ------------------------------------------------------------------------ */
+/* ---- executors ------------------------------------------------------------------- */
 
 static void push_executor(lua_State *L)
 {

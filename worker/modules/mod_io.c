@@ -30,8 +30,7 @@ static int no_terminal(lua_State *L)
     return errors_return(L, ERR_UNAVAILABLE, "no terminal context");
 }
 
-/* ---- output
- * --------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------- */
 
 static int wrote(lua_State *L, int status, lua_KContext ctx)
 {
@@ -125,8 +124,7 @@ static int io_flush(lua_State *L)
     return 1;
 }
 
-/* ---- input
- * ---------------------------------------------------------------------------- */
+/* ---- input ----------------------------------------------------------------------- */
 
 static int got_input(lua_State *L, int status, lua_KContext ctx)
 {
@@ -179,8 +177,7 @@ static int io_readline(lua_State *L)
     return terminal != NULL ? input(L, terminal, 0) : no_terminal(L);
 }
 
-/* ---- the rest
- * ------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------- */
 
 /* What the process was started with, as far as it is text. */
 static int io_args(lua_State *L)

@@ -42,8 +42,7 @@ static int process_id(lua_State *L)
     return 1;
 }
 
-/* ---- dest: a pid or a registered name
- * ------------------------------------------------ */
+/* ---- dest: a pid or a registered name -------------------------------------------- */
 
 /* nil and err pushed (2), or 0. C-5: the resource is the pid's text, however it was
  * named. */
@@ -163,8 +162,7 @@ int process_with_dest(lua_State *L, const struct process_op *op)
     return ask_system(L, "@names.lookup", 1, 1, (lua_KContext)op, with_named);
 }
 
-/* ---- send
- * ----------------------------------------------------------------------------- */
+/* ---- send ------------------------------------------------------------------------ */
 
 static int send_to(lua_State *L, uint64_t pid);
 
@@ -317,8 +315,7 @@ static int process_send(lua_State *L)
     return process_with_dest(L, &op);
 }
 
-/* ---- the module
- * ------------------------------------------------------------------------ */
+/* ---- the module ------------------------------------------------------------------ */
 
 static void add_event_names(lua_State *L)
 {

@@ -20,8 +20,7 @@ int mod_process_open(lua_State *L);
 /* Adds the globals subscribe and unsubscribe (MB-6) to the table at idx. */
 void mod_process_open_subscribe(lua_State *L, int idx);
 
-/* ---- Between mod_process.c, process_mailbox.c, process_watch.c, process_names.c ----
- */
+/* ---- Between mod_process.c, process_mailbox.c, process_watch.c, process_names.c -- */
 
 void process_mailbox_open(lua_State *L); /* adds to the module table on top */
 void process_watch_open(lua_State *L);

@@ -27,8 +27,7 @@ void registry_make_class(lua_State *L, const char *name, const luaL_Reg *methods
     lua_pop(L, 1);
 }
 
-/* ---- reading
- * -------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------- */
 
 static int get(lua_State *L)
 {
@@ -134,8 +133,7 @@ static int current_version(lua_State *L)
     return ask_system(L, "@registry.version", 1, 0, 0, registry_version_result);
 }
 
-/* ---- changing
- * ------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------------- */
 
 /* REG-31: the failures of a switch are false and Internal, but for a refusal. */
 static int switched(lua_State *L, int status, lua_KContext ctx)

@@ -14,8 +14,7 @@
 #include "worker/runtime.h"
 #include "worker/vm.h"
 
-/* ---- the frame's own
- * ------------------------------------------------------------------ */
+/* ---- the frame's own ------------------------------------------------------------- */
 
 static int get_actor(lua_State *L)
 {
@@ -111,8 +110,7 @@ int security_evaluate(lua_State *L, int ids)
     return 1;
 }
 
-/* ---- looking up and making
- * ------------------------------------------------------------ */
+/* ---- looking up and making ------------------------------------------------------- */
 
 static int get_policy(lua_State *L)
 {

@@ -25,8 +25,7 @@ int system_refuse(lua_State *L, const char *action, const char *resource)
                          resource);
 }
 
-/* ---- exit (SY-1)
- * ----------------------------------------------------------------------- */
+/* ---- exit (SY-1) ----------------------------------------------------------------- */
 
 static void on_exit_taken(void *context, uint8_t status, struct bytes result)
 {
@@ -46,8 +45,7 @@ static int system_exit(lua_State *L)
     return 2;
 }
 
-/* ---- modules (SY-2)
- * -------------------------------------------------------------------- */
+/* ---- modules (SY-2) -------------------------------------------------------------- */
 
 static const struct about {
     const char *name, *description, *classes; /* joined by blanks */
@@ -123,8 +121,7 @@ static int system_modules(lua_State *L)
     return 2;
 }
 
-/* ---- runtime (SY-6, SY-7)
- * -------------------------------------------------------------- */
+/* ---- runtime (SY-6, SY-7) -------------------------------------------------------- */
 
 /* The field of @system.figures whose name lies at 1, plus the integer at 2. */
 static int got_figure(lua_State *L, int status, lua_KContext ctx)
@@ -181,8 +178,7 @@ static int runtime_cpu_count(lua_State *L)
     return ask_figure(L, "cpus", 0);
 }
 
-/* ---- process (SY-8)
- * -------------------------------------------------------------------- */
+/* ---- process (SY-8) -------------------------------------------------------------- */
 
 static int process_pid(lua_State *L)
 {
@@ -207,8 +203,7 @@ static int process_cwd(lua_State *L)
     return ask_figure(L, "cwd", 0);
 }
 
-/* ---- the module
- * ------------------------------------------------------------------------ */
+/* ---- the module ------------------------------------------------------------------ */
 
 static void push_runtime(lua_State *L)
 {

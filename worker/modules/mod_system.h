@@ -12,8 +12,7 @@
 
 int mod_system_open(lua_State *L);
 
-/* ---- between its files
- * ---- */
+/* ---- between its files ----------------------------------------------------------- */
 
 /* nil and err pushed (2) when the frame may not do that, else 0. */
 int system_refuse(lua_State *L, const char *action, const char *resource);

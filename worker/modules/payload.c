@@ -314,8 +314,7 @@ void payload_add_transcoder(lua_State *L, const char *format, lua_CFunction enco
     lua_pop(L, 1);
 }
 
-/* ---- the module --------------------------------------------------------------------
- */
+/* ---- the module ------------------------------------------------------------------ */
 
 static int payload_new(lua_State *L)
 {

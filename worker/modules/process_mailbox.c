@@ -15,8 +15,7 @@
 
 static const struct object_class message_class = {"process.Message"};
 
-/* ---- message objects: the struct and its bytes, copied into Lua's heap
- * ------------------- */
+/* ---- message objects: the struct and its bytes, copied into Lua's heap ----------- */
 
 static struct message *check_message(lua_State *L)
 {
@@ -114,8 +113,7 @@ void process_message_open(lua_State *L)
     object_define(L, &message_class, methods, message_tostring);
 }
 
-/* ---- what a listen channel and events() deliver
- * ------------------------------------------- */
+/* ---- what a listen channel and events() deliver ---------------------------------- */
 
 /* PR-17: one payload → the value, none → nil, several → an array of values. */
 static void decode_raw(lua_State *L, struct channel *channel, struct message *message)
@@ -202,8 +200,7 @@ static void decode_event(lua_State *L, struct channel *channel, struct message *
     lua_setfield(L, -2, "reason");
 }
 
-/* ---- inbox, events, listen
- * ----------------------------------------------------------------- */
+/* ---- inbox, events, listen ------------------------------------------------------- */
 
 static int process_inbox(lua_State *L)
 {
@@ -278,8 +275,7 @@ static int process_unlisten(lua_State *L)
     return 1;
 }
 
-/* ---- subscribe, unsubscribe (MB-6)
- * ----------------------------------------------------------- */
+/* ---- subscribe, unsubscribe (MB-6) ----------------------------------------------- */
 
 /* An own channel becomes a queue channel of that topic; it must be fresh. */
 static int subscribe(lua_State *L)

@@ -31,8 +31,7 @@ static struct bytes text_at(lua_State *L, int idx)
     return text;
 }
 
-/* ---- here
- * ---------------------------------------------------------------------------- */
+/* ---- here ------------------------------------------------------------------------ */
 
 bool process_spawn_is_near(lua_State *L, const struct spawn_plan *plan)
 {
@@ -188,8 +187,7 @@ static int spawn_near(lua_State *L, const struct spawn_plan *plan)
     return task_block(L, 0, spawned); /* the watches are made already */
 }
 
-/* ---- elsewhere
- * ----------------------------------------------------------------------- */
+/* ---- elsewhere ------------------------------------------------------------------- */
 
 static int spawned(lua_State *L, int status, lua_KContext ctx)
 {
@@ -256,8 +254,7 @@ int process_spawn(lua_State *L, const struct spawn_plan *plan)
     return process_spawn_is_near(L, plan) ? spawn_near(L, plan) : spawn_far(L, plan);
 }
 
-/* ---- permissions
- * -------------------------------------------------------------------------- */
+/* ---- permissions ----------------------------------------------------------------- */
 
 bool process_spawn_denied(lua_State *L, const struct spawn_plan *plan, bool is_exec)
 {
@@ -281,8 +278,7 @@ bool process_spawn_denied(lua_State *L, const struct spawn_plan *plan, bool is_e
     return true;
 }
 
-/* ---- Lua
- * ----------------------------------------------------------------------------- */
+/* ---- Lua ------------------------------------------------------------------------- */
 
 static int spawn(lua_State *L, const char *name, uint8_t flags)
 {

@@ -94,8 +94,7 @@ static void merge(lua_State *L, int idx, int uservalue)
     lua_setiuservalue(L, spawner, uservalue);
 }
 
-/* ---- making one
- * ----------------------------------------------------------------------- */
+/* ---- making one ------------------------------------------------------------------ */
 
 /* Pushes a spawner that starts from the present frame. */
 static void push_fresh(lua_State *L)
@@ -278,8 +277,7 @@ static int spawner_with_message(lua_State *L)
     return 1;
 }
 
-/* ---- using it
- * ------------------------------------------------------------------------- */
+/* ---- using it -------------------------------------------------------------------- */
 
 /* Pushes bytes as a string, which keeps them while the plan is carried out. */
 static struct bytes push_bytes(lua_State *L, const struct buf *buf)

@@ -14,8 +14,7 @@
 #include "worker/upgrade.h"
 #include "worker/vm.h"
 
-/* ---- options
- * -------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------- */
 
 static const char *const option_names[] = {"trap_links", "upgradable"};
 
@@ -84,8 +83,7 @@ static int process_set_options(lua_State *L)
     return 1;
 }
 
-/* ---- upgrade
- * -------------------------------------------------------------------------- */
+/* ---- upgrade --------------------------------------------------------------------- */
 
 /* UP-1: never comes back, unless it can't even begin. */
 static int process_upgrade(lua_State *L)

@@ -22,8 +22,7 @@
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
-/* ---- monitor and link
- * ------------------------------------------------------------------ */
+/* ---- monitor and link ------------------------------------------------------------ */
 
 static int not_registered(lua_State *L, const char *operation)
 {
@@ -195,8 +194,7 @@ static int process_unlink(lua_State *L)
     return with_argument(L, &op);
 }
 
-/* ---- cancel and terminate
- * --------------------------------------------------------------- */
+/* ---- cancel and terminate -------------------------------------------------------- */
 
 /* Appends the reason (argument 2, "" if absent) as one msgpack text. */
 static bool append_reason(lua_State *L, struct buf *out)

@@ -20,8 +20,7 @@
 #define UPDATE "entry.update"
 #define DELETE "entry.delete"
 
-/* ---- entries as bytes
- * ----------------------------------------------------------------- */
+/* ---- entries as bytes ------------------------------------------------------------ */
 
 /* Replaces the id on top, text or {ns, name}, by its text; false: it is neither. */
 static bool read_id(lua_State *L)
@@ -97,8 +96,7 @@ static void push_decoded(lua_State *L, int idx)
         lua_pushnil(L); /* it was we who wrote it */
 }
 
-/* ---- Changes: uservalue 1 is the list of operations, each {kind, entry} encoded
- * -------------------------------------------------------------------------- */
+/* ---- Changes: uservalue 1 is the list of operations, each {kind, entry} encoded -- */
 
 void registry_push_changes(lua_State *L)
 {
@@ -226,8 +224,7 @@ static int changes_tostring(lua_State *L)
     return 1;
 }
 
-/* ---- build_delta
- * ---------------------------------------------------------------------- */
+/* ---- build_delta ----------------------------------------------------------------- */
 
 /* Puts the valid entries of the list at idx, encoded, into the table at map by id, and
  * their ids into the list at ids. */

@@ -17,8 +17,7 @@ struct snapshot_object {
 
 enum { UV_IDS = 1, UV_ENTRIES };
 
-/* ---- a little of msgpack: containers are looked into without being decoded
- * -------------------------------------------------------------------------- */
+/* ---- a little of msgpack: containers are looked into without being decoded ------- */
 
 /* Takes the header of a container: fix is its short form, long16 the one with 16 bits,
  * the one with 32 bits comes after that. */
@@ -108,8 +107,7 @@ static uint64_t number_field(lua_State *L, struct bytes map, const char *name)
     return number;
 }
 
-/* ---- making one
- * ----------------------------------------------------------------------- */
+/* ---- making one ------------------------------------------------------------------ */
 
 /* Fills the tables at ids and entries; -1: the list is no list of entries. */
 static int keep_entries(lua_State *L, struct bytes list, int ids, int entries)
@@ -188,8 +186,7 @@ int registry_fetch_snapshot(lua_State *L, int64_t version)
                       got_snapshot);
 }
 
-/* ---- using it
- * ------------------------------------------------------------------------- */
+/* ---- using it -------------------------------------------------------------------- */
 
 static const struct snapshot_object *self(lua_State *L)
 {

@@ -5,8 +5,7 @@
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_registry.h"
 
-/* ---- Version
- * -------------------------------------------------------------------------- */
+/* ---- Version --------------------------------------------------------------------- */
 
 void registry_push_version(lua_State *L, struct registry_version version)
 {
@@ -82,8 +81,7 @@ static int version_equals(lua_State *L)
     return 1;
 }
 
-/* ---- neighbours: the records of all versions say who comes before and after
- * ---------------------------------------------------------------------------- */
+/* ---- neighbours: the records of all versions say who comes before and after ------ */
 
 /* Leaves the list of records on top, or nil (2 values: nil and an Error). */
 static bool take_records(lua_State *L)
@@ -160,8 +158,7 @@ static int version_next(lua_State *L)
     return ask_system(L, "@registry.versions", 1, 0, 0, found_next);
 }
 
-/* ---- History
- * -------------------------------------------------------------------------- */
+/* ---- History --------------------------------------------------------------------- */
 
 static int got_versions(lua_State *L, int status, lua_KContext ctx)
 {

@@ -127,8 +127,7 @@ struct value security_read_actor(lua_State *L, int idx)
     return actor;
 }
 
-/* ---- methods
- * ----------------------------------------------------------------------- */
+/* ---- methods --------------------------------------------------------------------- */
 
 static int actor_id(lua_State *L)
 {

@@ -41,8 +41,7 @@ void security_push_reference(lua_State *L, int idx)
     lua_pop(L, 1);
 }
 
-/* ---- methods
- * ----------------------------------------------------------------------- */
+/* ---- methods --------------------------------------------------------------------- */
 
 static int policy_id(lua_State *L)
 {

@@ -99,8 +99,7 @@ void security_push_scope_bytes(lua_State *L, int idx)
     lua_pushlstring(L, (const char *)buf_head(out), buf_len(out));
 }
 
-/* ---- methods
- * ----------------------------------------------------------------------- */
+/* ---- methods --------------------------------------------------------------------- */
 
 static int scope_evaluate(lua_State *L)
 {

@@ -19,8 +19,7 @@ static int with_integer(lua_State *L, lua_Integer number)
     return 2;
 }
 
-/* ---- memory
- * ---------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------- */
 
 static const char *const stats_keys[] = {
     "alloc",     "total_alloc",  "sys",           "heap_alloc",   "heap_sys",
@@ -137,8 +136,7 @@ void system_push_memory(lua_State *L)
     luaL_newlib(L, functions);
 }
 
-/* ---- gc: of this Lua state
- * ------------------------------------------------------------- */
+/* ---- gc: of this Lua state ------------------------------------------------------- */
 
 static int gc_collect(lua_State *L)
 {

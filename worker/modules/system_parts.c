@@ -8,8 +8,7 @@
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_system.h"
 
-/* ---- hosts
- * ----------------------------------------------------------------------------- */
+/* ---- hosts ----------------------------------------------------------------------- */
 
 static int hosts_list(lua_State *L)
 {
@@ -64,8 +63,7 @@ void system_push_hosts(lua_State *L)
     luaL_newlib(L, functions);
 }
 
-/* ---- supervisor
- * ------------------------------------------------------------------------ */
+/* ---- supervisor ------------------------------------------------------------------ */
 
 /* Pushes the record of SY-11 for the one on top, which it replaces. */
 static void reshape_service(lua_State *L)
@@ -141,8 +139,7 @@ void system_push_supervisor(lua_State *L)
     luaL_newlib(L, functions);
 }
 
-/* ---- node, cluster, raft: there is one node
- * ------------------------------------------ */
+/* ---- node, cluster, raft: there is one node -------------------------------------- */
 
 static int got_node_id(lua_State *L, int status, lua_KContext ctx)
 {
@@ -260,8 +257,7 @@ void system_push_raft(lua_State *L)
     luaL_newlib(L, functions);
 }
 
-/* ---- lock
- * ------------------------------------------------------------------------------ */
+/* ---- lock ------------------------------------------------------------------------ */
 
 /* false, err instead of nil, err. */
 static int got_lock(lua_State *L, int status, lua_KContext ctx)

@@ -25,8 +25,7 @@ static double seconds(int64_t ns)
     return (double)ns / 1e9;
 }
 
-/* ---- sleep
- * -------------------------------------------------------------------------------- */
+/* ---- sleep ----------------------------------------------------------------------- */
 
 struct sleeper {
     ev_timer timer;
@@ -79,8 +78,7 @@ static int time_sleep(lua_State *L)
     return task_block(L, 0, slept);
 }
 
-/* ---- timers and tickers
- * --------------------------------------------------------------------- */
+/* ---- timers and tickers ---------------------------------------------------------- */
 
 /* Userdata (time.after's too, which no app sees); uservalue 1 its channel. */
 struct timer {

@@ -33,8 +33,7 @@ enum { UV_ID = 1, UV_STORE, UV_KEY };
 
 static const struct object_class store_class = {"TokenStore"};
 
-/* ---- failures
- * ---------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------- */
 
 /* Ends a method with n_nils times nil and an Error. */
 static int fail(lua_State *L, int n_nils, enum err_kind kind, const char *prefix,
@@ -58,8 +57,7 @@ static const char *cause_of(lua_State *L, const char *otherwise)
     return otherwise;
 }
 
-/* ---- acquiring
- * --------------------------------------------------------------------- */
+/* ---- acquiring ------------------------------------------------------------------- */
 
 static int acquired(lua_State *L, int status, lua_KContext ctx)
 {
@@ -106,8 +104,7 @@ int token_store_acquire(lua_State *L)
     return ask_system(L, "@tokens.store", 1, 1, 0, acquired);
 }
 
-/* ---- what the methods share
- * ---------------------------------------------------------- */
+/* ---- what the methods share ------------------------------------------------------ */
 
 static struct token_store *self(lua_State *L)
 {
@@ -141,8 +138,7 @@ static bool is_allowed(lua_State *L, const char *action, const char *key,
     return allowed;
 }
 
-/* ---- create
- * ------------------------------------------------------------------------- */
+/* ---- create ---------------------------------------------------------------------- */
 
 /* A duration that may begin with days ("7d", "1d12h"), rounded up: what is shorter than
  * a millisecond must not become 0, which means the store's own. */
@@ -265,8 +261,7 @@ static int store_create(lua_State *L)
     return ask_system(L, "@store.set", 6, 4, 0, created);
 }
 
-/* ---- validate
- * ----------------------------------------------------------------------- */
+/* ---- validate -------------------------------------------------------------------- */
 
 /* The record is on top: pushes actor and scope; false when it is none of ours. */
 static bool push_identity(lua_State *L)
@@ -331,8 +326,7 @@ static int store_validate(lua_State *L)
     return ask_system(L, "@store.get", 3, 2, 0, validated);
 }
 
-/* ---- revoke and close
- * --------------------------------------------------------------- */
+/* ---- revoke and close ------------------------------------------------------------ */
 
 static int revoked(lua_State *L, int status, lua_KContext ctx)
 {
