@@ -123,13 +123,20 @@ bool pool_is_broken(const struct pool *pool)
            pool->next_try_at_ns > pool_now_ns() + (uint64_t)PATIENCE_MS * 1000000;
 }
 
-static int refusal(const struct pool *pool, struct err *err)
+/* What runs may go on calling when everything stops; from outside comes nothing new. */
+static bool is_open_to(const struct pool *pool, const struct call *call)
+{
+    return pool->state == POOL_RUNNING &&
+           (!pool->pools->closing || call->origin.type == ORIGIN_WORKER);
+}
+
+static int refusal(const struct pool *pool, const struct call *call, struct err *err)
 {
     if (pool->state == POOL_RUNNING && pool_is_broken(pool)) {
         *err = pool->last_error;
         return -1;
     }
-    if (pool->state == POOL_RUNNING)
+    if (is_open_to(pool, call))
         return 0;
     err_set(err, ERR_UNAVAILABLE, "%s",
             !pool_is_host(pool)            ? "pool is closed"
@@ -204,7 +211,7 @@ void pool_submit(struct pool *pool, struct call *call, struct bytes body)
 
     if (call_is_too_late(pool->pools->sup->calls, call))
         return;
-    if (refusal(pool, &err) == -1) {
+    if (refusal(pool, call, &err) == -1) {
         call_fail(pool->pools->sup->calls, call, &err);
         return;
     }

@@ -109,7 +109,9 @@ void pools_discard(struct pool *pool);
  * registry. Borrowed. */
 const struct snapshot *pool_view(const struct pool *pool);
 
-/* Drains every pool; done(context) once the last worker is gone. */
+/* Drains every pool, functions' when no call is under way any more (or it is too late):
+ * what runs may need others to come to its end. done(context) once the last worker is
+ * gone. */
 void pools_stop(struct pools *pools, uint64_t deadline_at_ns,
                 void (*done)(void *context), void *context);
 

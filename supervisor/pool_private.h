@@ -25,6 +25,10 @@ struct pools {
     uint64_t tokens_at_ns;
     uint64_t random_state;
     ev_timer sweep; /* frees what is removed and stopped, from the loop */
+    /* Everything stops, but not before the calls that are under way have ended. */
+    bool closing;
+    uint64_t close_at_ns; /* ... or it is that late */
+    ev_timer closing_tick;
     void (*stopped)(void *context);
     void *stopped_context;
 };

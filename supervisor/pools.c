@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "supervisor/calls.h"
 #include "supervisor/code.h"
 #include "supervisor/core.h"
 #include "supervisor/pool.h"
@@ -16,6 +17,7 @@
 #define GROW_AFTER_MS       2000u   /* the pool before it has let go of its places */
 #define HOST_DEADLINE_MS    10000u  /* the actors of a removed host */
 #define DISCARD_DEADLINE_MS 1000u   /* nothing: it never had a call */
+#define CLOSING_TICK_S      0.02
 
 static uint64_t now_ns(void)
 {
@@ -268,15 +270,63 @@ void pools_on_stopped(struct pool *pool)
     stopped(pools->stopped_context);
 }
 
-void pools_stop(struct pools *pools, uint64_t deadline_at_ns,
-                void (*done)(void *context), void *context)
+static bool is_answering(const struct worker *worker)
+{
+    LIST_FOREACH (node, &worker->calls_to)
+        if (container_of(node, struct call, to)->state != CALL_LINGERING)
+            return true;
+    return false;
+}
+
+/* May something in it still call functions? */
+static bool is_at_work(const struct pool *pool)
+{
+    if (pool_is_host(pool))
+        return pool->state != POOL_STOPPED;
+    if (pool->queue.n != 0 || pool->queue.n_held != 0)
+        return true;
+    LIST_FOREACH (node, &pool->workers)
+        if (is_answering(pool_worker_at(node)))
+            return true;
+    return false;
+}
+
+static void stop_those(struct pools *pools, bool hosts)
 {
     LIST_FOREACH_SAFE (node, &pools->all) {
         struct pool *pool = container_of(node, struct pool, link);
 
-        if (pool->state != POOL_STOPPED)
-            pool_stop(pool, deadline_at_ns, NULL, NULL);
+        if (pool->state != POOL_STOPPED && pool_is_host(pool) == hosts)
+            pool_stop(pool, pools->close_at_ns, NULL, NULL);
     }
+}
+
+/* A call that runs may need any other function to come to its end. */
+static bool close_functions(struct pools *pools)
+{
+    if (now_ns() < pools->close_at_ns)
+        LIST_FOREACH (node, &pools->all)
+            if (is_at_work(container_of(node, struct pool, link)))
+                return false;
+    ev_timer_stop(pools->sup->loop, &pools->closing_tick);
+    stop_those(pools, false);
+    return true;
+}
+
+static void on_closing_tick(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop, (void)revents;
+    close_functions(container_of(timer, struct pools, closing_tick));
+}
+
+void pools_stop(struct pools *pools, uint64_t deadline_at_ns,
+                void (*done)(void *context), void *context)
+{
+    pools->closing = true;
+    pools->close_at_ns = deadline_at_ns;
+    stop_those(pools, true);
+    if (!close_functions(pools))
+        ev_timer_again(pools->sup->loop, &pools->closing_tick);
     if (all_stopped(pools)) {
         done(context);
         return;
@@ -303,6 +353,7 @@ struct pools *pools_create(struct supervisor *sup)
     pools->tokens_at_ns = now_ns();
     pools->random_state = pools->tokens_at_ns | 1;
     ev_timer_init(&pools->sweep, on_sweep, 0., 0.);
+    ev_timer_init(&pools->closing_tick, on_closing_tick, 0., CLOSING_TICK_S);
     return pools;
 }
 
@@ -313,6 +364,7 @@ void pools_destroy(struct pools *pools)
     if (pools == NULL)
         return;
     ev_timer_stop(pools->sup->loop, &pools->sweep);
+    ev_timer_stop(pools->sup->loop, &pools->closing_tick);
     while ((node = list_first(&pools->all)) != NULL)
         pool_destroy(container_of(node, struct pool, link));
     map_finish(&pools->by_entry);

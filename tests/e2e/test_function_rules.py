@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import pytest
@@ -379,3 +380,29 @@ def test_F48_a_caller_that_dies_while_it_waits_blocks_nobody(boot):
     one.kill_worker("app:one")
     assert call.communicate(timeout=30)[0].strip() == "15"
     wait_for(lambda: one.pool("app:narrow")["n_held"] == 0)
+
+
+# ---- the end of everything
+
+
+def test_F48_SV10_calls_that_run_may_call_others_while_everything_stops(boot):
+    """Those that wait in queues, too; from outside comes nothing new."""
+    one = boot([function("outer", """return {main = function(n)
+        time.sleep("200ms")
+        local value, err = funcs.call("app:inner", n)
+        return err and err:message() or value end}""", modules=["funcs", "time"],
+                         pool=ONE),
+                function("inner", ECHO), function("lingers", """return {main = function()
+                    coroutine.spawn(function() time.sleep("1h") end) end}""",
+                                                  modules=["time"])])
+    one.call("app:lingers")
+    calls = [one.call_in_background("app:outer", n) for n in range(3)]
+    wait_for(lambda: one.pool("app:outer")["n_queued"] == 2)
+    one.child.send_signal(signal.SIGTERM)
+    one.wait_record('"stopping"')
+    late = one.call_in_background("app:inner", 9)
+    assert sorted(json.loads(call.communicate(timeout=30)[0]) for call in calls) == \
+        [0, 1, 2]
+    late.communicate(timeout=30)
+    assert late.returncode != troupe.OK
+    assert one.wait(10) == troupe.OK
