@@ -140,6 +140,9 @@ static void on_start_failed(struct pool *pool)
         give_up_start(pool);
         return;
     }
+    /* Who makes the change hears of it and takes the pool away again. */
+    if (pool->staged)
+        pool->n_wanted = pool->n_workers;
     /* One failure may be bad luck. After that the next call tries again. */
     if (pool->spec.kind == POOL_KIND_LAZY && pool->n_quick_deaths > 1) {
         pool->n_wanted = pool->n_workers;

@@ -90,12 +90,14 @@ static void send_ready(struct runtime *rt)
                                                 &(struct frame_ready){0}));
 }
 
+/* The last thing that a worker says. */
 static void send_failed(struct runtime *rt, struct bytes error)
 {
     struct frame_failed frame = {.error = error};
 
     uplink_wrote(rt->uplink,
                  frame_encode_failed(conn_out(uplink_conn(rt->uplink)), &frame));
+    rt->stop = true;
 }
 
 static void send_failed_for(struct runtime *rt, const struct err *err)
@@ -166,7 +168,6 @@ int role_on_setup(struct runtime *rt, struct bytes body, struct err *err)
         return -1;
     if (confine_self(&frame, err) == -1) {
         send_failed_for(rt, err);
-        rt->stop = true;
         return 0;
     }
     settings->index = frame.index;

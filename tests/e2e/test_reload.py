@@ -485,3 +485,88 @@ def test_complaint5_twenty_reloads_under_load_lose_and_repeat_no_call(boot, pool
     assert all(count == most for count, most in generations.values()), generations
     assert len(generations) > 20 and answered > 1000, (answered, len(generations))
     print(f"{answered} calls over 20 reloads, {len(generations)} instances")
+
+
+# ---- a reload that fails half-way, under load
+
+ASKING = """
+return {main = function()
+    local seen, n = {}, 0
+    while n < 200 or not funcs.call("app:told") do
+        n = n + 1
+        local got, err = funcs.call("app:f")
+        seen[err and tostring(err) or got] = true
+    end
+    return seen
+end}
+"""
+
+
+def lib_and_env(version, extra=()):
+    """All that a reload changes at once: code, a library, a variable, a host, a name."""
+    name = f"process.registry.register('v{version}')"
+    return [
+        library("lib", f"return '{version}'"), host(workers=1 + version),
+        {"name": "storage", "kind": "env.storage.static", "values": {"V": str(version)}},
+        {"name": "v", "kind": "env.variable", "variable": "V", "storage": "app:storage"},
+        function("f", "return {main = function() return lib .. env.get('V') end}",
+                 imports={"lib": "app:lib"}, modules=["env"], pool=static(2)),
+        function("told", "return {main = function() return registry.get('app:end') ~= nil "
+                 "end}", modules=["registry"]),
+        function("ask", ASKING, modules=["funcs"]),
+        process("p", f"return {{main = function() {name} process.events():receive() end}}"),
+        service("s", "app:p"), *extra]
+
+
+FAILURES = [
+    ("its pool can't start: boom", function("bad", "error('boom')", pool=static())),
+    ("its pool can't start: boom", function("bad", "error('boom')",
+                                            pool={"type": "adaptive"})),
+    ("expected near 'end'", function("bad", "return end")),
+    ("unknown kind", {"name": "bad", "kind": "functon.lua"}),
+    ("must be true or false", service("bad", "app:p", auto_start="maybe")),
+    ("node with ID app:none not found", library("bad", "return 1",
+                                                imports={"x": "app:none"})),
+]
+
+
+def test_REG20_reloads_that_fail_under_load_leave_everything_as_it_was(boot):
+    one = boot(lib_and_env(0))
+    one.allow("worker can't be set up", "worker died")
+    one.wait_service("app:s", "running")
+    wait_for(lambda: one.supctl("names"))
+
+    def look():
+        workers = [(row["pool"], row["os_pid"]) for row in one.supctl("workers")]
+        return (one.supctl("registry", "list"), one.supctl("names"),
+                one.service("app:s")["pid"], one.pool("app:host")["n_processes"],
+                sorted(row for row in workers if row[0] in ("app:f", "app:host")))
+
+    before = look()
+    clients = [one.call_in_background("app:ask") for _ in range(3)]
+    for text, bad in FAILURES * 2:
+        rewrite(one, lib_and_env(1, [bad]))
+        assert text in failed_reload(one)
+        assert look() == before
+    assert not [row for row in one.records() if row["msg"] == "worker died, restarting"]
+    rewrite(one, lib_and_env(2, [{"name": "end", "kind": "registry.entry"}]))
+    assert reload(one)["version"] == 1
+    for client in clients:
+        out, err = client.communicate(timeout=60)
+        assert client.returncode == 0, err
+        # calls that run when the change comes end on the old code, with the new variable
+        assert set(json.loads(out)) <= {"00", "02", "22"}, out
+    assert one.call("app:f") == "22"
+    wait_for(lambda: [row["name"] for row in one.supctl("names")] == ["v2"])
+
+
+def test_a_worker_that_fails_ends_without_being_killed(boot):
+    """It takes a second to kill it; one of three must be faster, however busy we are."""
+    one = boot([answering("f", "1")])
+    one.allow("worker can't be set up", "worker died")
+    for i in range(3):
+        rewrite(one, [function("f", f"error('boom {i}')", pool=static())])
+        failed_reload(one)
+    deaths = wait_for(lambda: [row for row in one.records() if row["msg"] == "worker died"]
+                      if len(one.records()) > 2 else None)
+    assert min(int(row["uptime_ms"]) for row in deaths) < 900
