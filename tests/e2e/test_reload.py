@@ -506,7 +506,7 @@ def lib_and_env(version, extra=()):
     """All that a reload changes at once: code, a library, a variable, a host, a name."""
     name = f"process.registry.register('v{version}')"
     return [
-        library("lib", f"return '{version}'"), host(workers=1 + version),
+        library("lib", f"return '{version}'"), host(host={"workers": 1 + version}),
         {"name": "storage", "kind": "env.storage.static", "values": {"V": str(version)}},
         {"name": "v", "kind": "env.variable", "variable": "V", "storage": "app:storage"},
         function("f", "return {main = function() return lib .. env.get('V') end}",
@@ -547,7 +547,7 @@ def test_REG20_reloads_that_fail_under_load_leave_everything_as_it_was(boot):
     for text, bad in FAILURES * 2:
         rewrite(one, lib_and_env(1, [bad]))
         assert text in failed_reload(one)
-        assert look() == before
+        wait_for(lambda: look() == before, what="the end of what was tried")
     assert not [row for row in one.records() if row["msg"] == "worker died, restarting"]
     rewrite(one, lib_and_env(2, [{"name": "end", "kind": "registry.entry"}]))
     assert reload(one)["version"] == 1
