@@ -170,14 +170,43 @@ int code_read(const struct code *code, const struct entry *entry,
     return code_read_payload(chunk, compiled_out, err);
 }
 
+/* One problem for each type error. */
+static void add_type_errors(struct problems *problems, const struct entry *entry,
+                            const struct err *err, const struct value *details)
+{
+    const struct value *list = value_get(details, "problems");
+    int64_t n_all = value_get_int(details, "n_problems", 0);
+    struct problem_at at = entry_source_at(entry, 0, 0);
+
+    for (size_t i = 0; i < list->as.list.n; i++) {
+        const struct value *row = &list->as.list.items[i];
+        const char *text = value_get_text(row, "problem");
+
+        at = entry_source_at(entry, (unsigned)value_get_int(row, "line", 0),
+                             (unsigned)value_get_int(row, "column", 0));
+        at.code = PROBLEM_TYPES;
+        problems_add(problems, SEVERITY_ERROR, err->kind, &at, NULL, "%s",
+                     text != NULL ? text : err->text);
+    }
+    if (n_all > (int64_t)list->as.list.n)
+        problems_add(problems, SEVERITY_ERROR, err->kind, &at, NULL,
+                     "%lld more type errors behind this one",
+                     (long long)n_all - (long long)list->as.list.n);
+}
+
 void code_add_problem(struct problems *problems, const struct entry *entry,
                       const struct err *err, const struct value *details)
 {
+    const struct value *list = value_get(details, "problems");
     unsigned line = (unsigned)value_get_int(details, "line", 0);
     unsigned column = (unsigned)value_get_int(details, "column", 0);
     const char *message = value_get_text(details, "message");
     struct problem_at at = entry_source_at(entry, line, column);
 
+    if (list != NULL && list->type == VALUE_LIST) {
+        add_type_errors(problems, entry, err, details);
+        return;
+    }
     if (line != 0)
         at.code = PROBLEM_PARSE;
     if (message == NULL)
@@ -329,7 +358,7 @@ static void send_one(struct code *code, struct chunk *chunk)
     const struct value *source = source_of(chunk->entry);
     struct value args[] = {value_string(chunk->entry->id),
                            value_string(chunk->entry->kind), *source,
-                           value_bool(code->types)};
+                           value_bool(code->types), value_bool(code->strict)};
     struct frame_call frame = {.call = ++code->n_calls,
                                .target = bytes_of_text(COMPILER_NAME)};
     struct origin origin = {.type = ORIGIN_INTERNAL,
@@ -414,6 +443,7 @@ struct code *code_create(struct supervisor *sup)
     code->sup = sup;
     code->types =
         sup->config != NULL && config_get_bool(sup->config, "lua.type_system.enabled");
+    code->strict = code->types && config_get_bool(sup->config, "lua.type_system.strict");
     map_init(&code->chunks);
     list_init(&code->pending);
     buf_init(&code->settings_buf, 0);

@@ -46,7 +46,8 @@ struct code {
     struct bytes settings;
     struct buf settings_buf;
     uint64_t n_calls, n_versions;
-    bool types; /* apps may use types as values */
+    bool types;  /* apps may use types as values */
+    bool strict; /* type errors refuse a source */
     ev_timer idle;
 };
 

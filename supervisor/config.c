@@ -254,15 +254,16 @@ static void settle_log(struct config *config, const struct options *options)
 /* ---- life ------------------------------------------------------------------------ */
 
 /* Whoever switches it on counts on wrong programs being found. */
-static void refuse_strict_types(const struct config_loader *loader)
+static void check_strict_types(const struct config_loader *loader)
 {
     static const struct problem_at nowhere;
 
-    if (config_get_bool(loader->config, "lua.type_system.strict"))
-        problems_add(loader->problems, SEVERITY_ERROR, ERR_INVALID, &nowhere,
-                     "set it to false; enabled alone makes types values at run time",
-                     "lua.type_system.strict: this build doesn't check types before a "
-                     "program runs");
+    if (config_get_bool(loader->config, "lua.type_system.strict") &&
+        !config_get_bool(loader->config, "lua.type_system.enabled"))
+        problems_add(
+            loader->problems, SEVERITY_WARNING, ERR_INVALID, &nowhere,
+            "set lua.type_system.enabled, too",
+            "lua.type_system.strict has no effect alone: nothing checks types");
 }
 
 struct config *config_load(const struct options *options, struct problems *problems)
@@ -274,7 +275,7 @@ struct config *config_load(const struct options *options, struct problems *probl
     take_files(&loader, options);
     take_sets(&loader, options);
     settle_log(config, options);
-    refuse_strict_types(&loader);
+    check_strict_types(&loader);
     config->shutdown_timeout_ms = config_get_ms(config, "shutdown.timeout");
     return config;
 }

@@ -2,8 +2,8 @@
  * lint -- `supervisor lint`: what a check found, chosen and counted (CLI-04).
  *
  * A diagnostic has a code, so that scripts can tell kinds of problems apart: P0001 is a
- * source that doesn't parse, the others are in lint.c's table. There are no hints so
- * far. Nothing here finds problems.
+ * source that doesn't parse, T0001 one with type errors, the others are in lint.c's
+ * table. There are no hints so far. Nothing here finds problems.
  */
 #ifndef TROUPE_SUPERVISOR_LINT_H
 #define TROUPE_SUPERVISOR_LINT_H

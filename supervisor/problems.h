@@ -50,6 +50,7 @@ struct problem_at {
 };
 
 #define PROBLEM_PARSE "P0001" /* a source that is no Lua */
+#define PROBLEM_TYPES "T0001" /* one that has type errors */
 
 /* Adds one. hint may be NULL. Control bytes in the sentence are escaped. */
 void problems_add(struct problems *problems, enum severity severity, enum err_kind kind,

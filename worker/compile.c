@@ -10,6 +10,7 @@
 #include "common/value.h"
 #include "proto/value_codec.h"
 
+#include "worker/check.h"
 #include "worker/erase.h"
 #include "worker/type_tree.h"
 
@@ -112,6 +113,59 @@ static void describe(const struct erase_error *error, const struct value *source
     buf_finish(&text);
 }
 
+/* `type errors in ID: L:C message; …`, and each of them in details.problems. */
+static void describe_types(const struct check_report *report, const char *id,
+                           struct value *result, struct err *err)
+{
+    struct value details = value_map(), problems = value_list();
+    struct buf text;
+
+    buf_init(&text, 1 << 20);
+    buf_printf(&text, "type errors in %s:", id);
+    for (size_t i = 0; i < report->n; i++) {
+        const struct check_error *error = &report->errors[i];
+        struct value row = value_map();
+
+        buf_printf(&text, "%s %d:%d %s", i != 0 ? ";" : "", error->line, error->col,
+                   error->message);
+        value_put(&row, "line", value_int(error->line));
+        value_put(&row, "column", value_int(error->col));
+        value_put(&row, "problem", value_string(error->message));
+        value_append(&problems, row);
+    }
+    if (report->n_all > report->n)
+        buf_printf(&text, "; and %zu more", report->n_all - report->n);
+    buf_append(&text, "", 1);
+    err_set(err, ERR_INVALID, "%s", (const char *)buf_head(&text));
+    value_put(&details, "line", value_int(report->errors[0].line));
+    value_put(&details, "column", value_int(report->errors[0].col));
+    value_put(&details, "problem", value_string(report->errors[0].message));
+    value_put(&details, "problems", problems);
+    value_put(&details, "n_problems", value_int((int64_t)report->n_all));
+    *result = value_map();
+    value_put(result, "kind", value_string(err_kind_name(ERR_INVALID)));
+    value_put(result, "message", value_string((const char *)buf_head(&text)));
+    value_put(result, "retryable", value_bool(false));
+    value_put(result, "details", details);
+    buf_finish(&text);
+}
+
+static int check_source(const struct value *source, const char *id,
+                        struct value *result, struct err *err)
+{
+    struct check_report report;
+    int failed = -1;
+
+    if (check_types(source->as.string.data, source->as.string.n, &report) == -1)
+        return err_set(err, ERR_UNAVAILABLE, "no memory to check types");
+    if (report.n == 0)
+        failed = 0;
+    else
+        describe_types(&report, id, result, err);
+    check_report_finish(&report);
+    return failed;
+}
+
 /* Can it be sent? A type may be nested deeper than any message. */
 static bool is_sendable(const struct value *declaration)
 {
@@ -151,6 +205,13 @@ static struct value read_types(const struct erased *erased, const char *source)
     return types;
 }
 
+static bool has_flag(const struct value *args, size_t i)
+{
+    const struct value *items = args->as.list.items;
+
+    return args->as.list.n > i && items[i].type == VALUE_BOOL && items[i].as.boolean;
+}
+
 int compile_source(struct runtime *rt, const struct value *args, struct value *result,
                    struct err *err)
 {
@@ -162,9 +223,10 @@ int compile_source(struct runtime *rt, const struct value *args, struct value *r
     int failed;
 
     (void)rt;
-    if (args->as.list.n < 3 || args->as.list.n > 4 || value_text(&items[0]) == NULL ||
+    if (args->as.list.n < 3 || args->as.list.n > 5 || value_text(&items[0]) == NULL ||
         items[2].type != VALUE_STRING)
-        return err_set(err, ERR_INVALID, "@compile takes id, kind, source and types");
+        return err_set(err, ERR_INVALID,
+                       "@compile takes id, kind, source, types and strict");
     id = value_text(&items[0]);
     buf_init(&bytecode, 0);
     failed =
@@ -173,12 +235,14 @@ int compile_source(struct runtime *rt, const struct value *args, struct value *r
         failed = compile_plain(&erased, id, &bytecode, &error);
     if (failed == -1) {
         describe(&error, &items[2], id, result, err);
+    } else if (has_flag(args, 4) && check_source(&items[2], id, result, err) == -1) {
+        failed = -1;
     } else {
         *result = value_map();
         value_put(result, "bytecode",
                   value_bytes(buf_head(&bytecode), buf_len(&bytecode)));
         value_put(result, "uses_G", value_bool(erased.uses_G));
-        if (args->as.list.n == 4 && items[3].type == VALUE_BOOL && items[3].as.boolean)
+        if (has_flag(args, 3))
             value_put(result, "types", read_types(&erased, items[2].as.string.data));
     }
     erased_finish(&erased);

@@ -48,8 +48,9 @@ static int take_text(struct parser *p, struct erased *out, struct erase_error *e
     return 0;
 }
 
-int erase_types_at(const char *source, size_t n_bytes, struct erased *out,
-                   struct erase_error *error)
+/* out may be NULL, follow too. */
+static int read_source(const char *source, size_t n_bytes, struct erased *out,
+                       erase_follower *follow, void *context, struct erase_error *error)
 {
     struct parser *p;
     int rc = -1;
@@ -62,14 +63,28 @@ int erase_types_at(const char *source, size_t n_bytes, struct erased *out,
         return refuse(error, ERR_UNAVAILABLE, "no memory to erase types");
     }
     *error = (struct erase_error){0};
+    p->follow = follow;
+    p->follow_context = context;
     edits_blank(&p->edits, 0,
                 erase_lex_init(&p->lexer, source, (uint32_t)n_bytes, error));
     if (parse_chunk(p))
-        rc = take_text(p, out, error);
+        rc = out != NULL ? take_text(p, out, error) : 0;
     edits_finish(&p->edits);
     free(p->types);
     free(p);
     return rc;
+}
+
+int erase_types_at(const char *source, size_t n_bytes, struct erased *out,
+                   struct erase_error *error)
+{
+    return read_source(source, n_bytes, out, NULL, NULL, error);
+}
+
+int erase_follow(const char *source, size_t n_bytes, erase_follower *follow,
+                 void *context, struct erase_error *error)
+{
+    return read_source(source, n_bytes, NULL, follow, context, error);
 }
 
 int erase_types(const char *source, size_t n_bytes, const char *chunk_name,

@@ -36,6 +36,7 @@ static bool skip_unary_operators(struct parser *p)
 
     while (p->tok.kind == '-' || p->tok.kind == '#' || p->tok.kind == '~' ||
            p->tok.kind == TK_NOT) {
+        erase_tell(p, TRACE_UNARY);
         erase_advance(p);
         any = true;
     }
@@ -46,9 +47,11 @@ static bool skip_unary_operators(struct parser *p)
  * operator: an expression is operands with operators between. */
 void erase_step_expr(struct parser *p, struct goal goal)
 {
-    bool lone = !skip_unary_operators(p);
+    bool lone;
 
     (void)goal;
+    erase_tell(p, TRACE_EXPR);
+    lone = !skip_unary_operators(p);
     erase_plan(p, GOAL(OPERAND), GOAL(EXPR_MORE, .mode = lone));
 }
 
@@ -56,11 +59,13 @@ void erase_step_expr(struct parser *p, struct goal goal)
 void erase_step_expr_more(struct parser *p, struct goal goal)
 {
     if (is_binary_operator(p->tok.kind)) {
+        erase_tell(p, TRACE_BINARY);
         erase_advance(p);
         skip_unary_operators(p);
         erase_plan(p, GOAL(OPERAND), GOAL(EXPR_MORE));
         return;
     }
+    erase_tell(p, TRACE_EXPR_END);
     p->lone_cast_spreads = goal.mode && p->operand_cast != NO_OFFSET &&
                            (p->value == VALUE_CALL || p->value == VALUE_DOTS);
 }
@@ -77,14 +82,18 @@ static void truncate_operand(struct parser *p)
 void erase_step_expr_list(struct parser *p, struct goal goal)
 {
     (void)goal;
+    erase_tell(p, TRACE_LIST);
     erase_plan(p, GOAL(EXPR), GOAL(EXPR_LIST_MORE));
 }
 
 void erase_step_expr_list_more(struct parser *p, struct goal goal)
 {
-    if (erase_accept(p, ','))
+    if (erase_accept(p, ',')) {
         erase_plan(p, GOAL(EXPR), goal);
-    else if (p->lone_cast_spreads)
+        return;
+    }
+    erase_tell(p, TRACE_LIST_END);
+    if (p->lone_cast_spreads)
         truncate_operand(p);
 }
 
@@ -93,6 +102,7 @@ static void plan_table(struct parser *p, struct goal then)
 {
     uint32_t line = (uint32_t)p->tok.line;
 
+    erase_tell(p, TRACE_TABLE);
     erase_advance(p);
     erase_plan(p, GOAL(TABLE_ITEM, .nests = true, .mark = line), then);
 }
@@ -111,6 +121,7 @@ void erase_step_operand(struct parser *p, struct goal goal)
     case TK_TRUE:
     case TK_FALSE:
         casts.mode = p->tok.kind == TK_DOTS ? VALUE_DOTS : VALUE_ANY;
+        erase_tell(p, TRACE_CONSTANT);
         erase_advance(p);
         erase_step_casts(p, casts);
         break;
@@ -118,6 +129,7 @@ void erase_step_operand(struct parser *p, struct goal goal)
         plan_table(p, casts);
         break;
     case TK_FUNCTION:
+        erase_tell(p, TRACE_LAMBDA);
         erase_advance(p);
         erase_plan(p, GOAL(BODY, .mark = line), casts);
         break;
@@ -170,9 +182,9 @@ void erase_step_prefix(struct parser *p, struct goal goal)
     int line = p->tok.line;
 
     (void)goal;
-    if (erase_accept(p, TK_NAME)) {
+    if (erase_accept_as(p, TK_NAME, TRACE_NAME)) {
         erase_step_suffixes(p, GOAL(SUFFIXES, .mode = VALUE_VARIABLE));
-    } else if (erase_accept(p, '(')) {
+    } else if (erase_accept_as(p, '(', TRACE_PAREN)) {
         erase_plan(p, GOAL(EXPR), CLOSE(')', '(', line),
                    GOAL(SUFFIXES, .mode = VALUE_ANY));
     } else {
@@ -198,7 +210,7 @@ static void plan_type_arguments(struct parser *p)
 
 static void plan_call(struct parser *p)
 {
-    erase_plan(p, GOAL(ARGS), GOAL(SUFFIXES, .mode = VALUE_CALL));
+    erase_plan(p, GOAL(ARGS), GOAL(CALLED), GOAL(SUFFIXES, .mode = VALUE_CALL));
     plan_type_arguments(p); /* on top of the stack: these come first */
 }
 
@@ -214,15 +226,15 @@ void erase_step_suffixes(struct parser *p, struct goal goal)
     int line;
 
     while (erase_accept(p, '.')) {
-        erase_expect(p, TK_NAME);
+        erase_expect_as(p, TK_NAME, TRACE_FIELD);
         goal.mode = VALUE_VARIABLE;
     }
     line = p->tok.line;
-    if (erase_accept(p, '[')) {
+    if (erase_accept_as(p, '[', TRACE_INDEX)) {
         erase_plan(p, GOAL(EXPR), CLOSE(']', '[', line),
                    GOAL(SUFFIXES, .mode = VALUE_VARIABLE));
     } else if (erase_accept(p, ':')) {
-        erase_expect(p, TK_NAME);
+        erase_expect_as(p, TK_NAME, TRACE_METHOD);
         plan_call(p);
     } else if (at_arguments(p)) {
         plan_call(p);
@@ -236,15 +248,25 @@ void erase_step_args(struct parser *p, struct goal goal)
     int line = p->tok.line;
 
     (void)goal;
+    erase_tell(p, TRACE_CALL);
     if (p->tok.kind == '{') {
+        erase_tell(p, TRACE_TABLE);
         erase_advance(p);
         erase_plan(p, GOAL(TABLE_ITEM, .nests = true, .mark = (uint32_t)line));
     } else if (erase_accept(p, '(')) {
-        if (!erase_accept(p, ')'))
+        if (!erase_accept_as(p, ')', TRACE_CLOSE))
             erase_plan(p, GOAL(EXPR_LIST), CLOSE(')', '(', line));
-    } else if (!erase_accept(p, TK_STRING)) {
+    } else if (!erase_accept_as(p, TK_STRING, TRACE_CONSTANT)) {
         erase_unexpected(p, "function arguments expected");
     }
+}
+
+void erase_step_called(struct parser *p, struct goal goal)
+{
+    (void)goal;
+    if (p->follow != NULL)
+        erase_tell_step(p, TRACE_CALLED,
+                        &(struct token){.start = p->prev_end - 1, .end = p->prev_end});
 }
 
 /* Behind '{' or a separator; goal.mark is the line of '{'. */
@@ -252,16 +274,18 @@ void erase_step_table_item(struct parser *p, struct goal goal)
 {
     struct goal next = GOAL(TABLE_NEXT, .nests = true, .mark = goal.mark);
 
-    if (erase_accept(p, '}'))
+    if (erase_accept_as(p, '}', TRACE_CLOSE))
         return;
-    if (erase_accept(p, '[')) {
+    if (erase_accept_as(p, '[', TRACE_ITEM_KEYED)) {
         erase_plan(p, GOAL(EXPR), EXPECT(']'), EXPECT('='), GOAL(EXPR), next);
         return;
     }
     if (p->tok.kind == TK_NAME && erase_peek(p, 1)->kind == '=') {
+        erase_tell(p, TRACE_ITEM_NAMED);
         erase_advance(p);
         erase_advance(p);
     } else {
+        erase_tell(p, TRACE_ITEM);
         next.mode = 1;
     }
     erase_plan(p, GOAL(EXPR), next);

@@ -78,6 +78,23 @@ bool erase_accept(struct parser *p, unsigned kind)
     return true;
 }
 
+void erase_tell_step(struct parser *p, enum trace_what what, const struct token *at)
+{
+    struct trace_step step = {what, at->kind, at->start, at->end};
+
+    if (p->in_type == 0 && !p->failed)
+        p->follow(p->follow_context, &step);
+}
+
+bool erase_accept_as(struct parser *p, unsigned kind, enum trace_what what)
+{
+    if (p->tok.kind != kind)
+        return false;
+    erase_tell(p, what);
+    erase_advance(p);
+    return true;
+}
+
 void erase_unexpected(struct parser *p, const char *message)
 {
     char text[TOKEN_TEXT_BYTES];
@@ -95,6 +112,13 @@ void erase_expect(struct parser *p, unsigned kind)
         return;
     snprintf(message, sizeof(message), "%s expected", erase_token_name(kind, scratch));
     erase_unexpected(p, message);
+}
+
+void erase_expect_as(struct parser *p, unsigned kind, enum trace_what what)
+{
+    if (p->tok.kind == kind)
+        erase_tell(p, what);
+    erase_expect(p, kind);
 }
 
 void erase_expect_angle(struct parser *p)
@@ -137,14 +161,14 @@ void erase_step_expect(struct parser *p, struct goal goal)
     if (goal.token == '>')
         erase_expect_angle(p);
     else
-        erase_expect(p, goal.token);
+        erase_expect_as(p, goal.token, TRACE_TOKEN);
 }
 
 void erase_step_close(struct parser *p, struct goal goal)
 {
     char message[80], wanted[4], opened[4];
 
-    if (erase_accept(p, goal.token))
+    if (erase_accept_as(p, goal.token, TRACE_CLOSE))
         return;
     if (goal.token == ':' && erase_accept(p, TK_OPTIONAL))
         return; /* `A extends B ? C?: D`: the token is both "?" and ":" */
@@ -162,10 +186,18 @@ void erase_step_close(struct parser *p, struct goal goal)
     erase_unexpected(p, message);
 }
 
+static void end_range(struct parser *p, uint32_t from, enum trace_what what)
+{
+    if (--p->in_type != 0)
+        return;
+    edits_blank(&p->edits, from, p->prev_end);
+    if (p->follow != NULL)
+        erase_tell_step(p, what, &(struct token){.start = from, .end = p->prev_end});
+}
+
 void erase_step_erase(struct parser *p, struct goal goal)
 {
-    if (--p->in_type == 0)
-        edits_blank(&p->edits, goal.from, p->prev_end);
+    end_range(p, goal.from, TRACE_ERASED);
 }
 
 /* Without memory for it the text that comes out is not to be had either. */
@@ -188,7 +220,7 @@ static void note_type(struct parser *p, uint32_t from)
 /* The ';' keeps the statements on both sides apart: `f()` and `(g)()` would fuse. */
 void erase_step_erase_statement(struct parser *p, struct goal goal)
 {
-    erase_step_erase(p, goal);
+    end_range(p, goal.from, TRACE_DECLARATION);
     if (p->in_type != 0)
         return;
     edits_put(&p->edits, goal.from, ';');

@@ -19,6 +19,7 @@
 
 #include "worker/erase_edit.h"
 #include "worker/erase_lex.h"
+#include "worker/erase_trace.h"
 
 /* Every goal with the file that reaches it. */
 #define ERASE_GOALS(X)                                                                 \
@@ -35,6 +36,7 @@
     X(LOCAL_NEXT, local_next)                                                          \
     X(CALL_OR_ASSIGN, call_or_assign)                                                  \
     X(RETURN_END, return_end)                                                          \
+    X(REPEAT_END, repeat_end)                                                          \
     X(BODY, body)                                                                      \
     X(PARAMS, params)                                                                  \
     X(PARAM, param)                                                                    \
@@ -50,6 +52,7 @@
     X(PREFIX, prefix)                                                                  \
     X(SUFFIXES, suffixes)                                                              \
     X(ARGS, args)                                                                      \
+    X(CALLED, called)                                                                  \
     X(TABLE_ITEM, table_item)                                                          \
     X(TABLE_NEXT, table_next)                                                          \
     /* erase_type.c */                                                                 \
@@ -118,7 +121,7 @@ enum type_mode {
 #define NO_OFFSET UINT32_MAX
 
 /* A level of nesting leaves fewer goals than this behind (the most: a call whose
- * argument is a function, eight for its two levels). */
+ * argument is a function, nine for its two levels). */
 #define MAX_GOALS (8 * ERASE_MAX_DEPTH + 64)
 
 struct parser {
@@ -144,6 +147,9 @@ struct parser {
     struct erased_type *types; /* owned */
     size_t n_types, types_size;
 
+    erase_follower *follow; /* NULL: nobody wants the steps */
+    void *follow_context;   /* borrowed */
+
     size_t n_goals;
     struct goal goals[MAX_GOALS];
 };
@@ -159,6 +165,15 @@ void erase_push(struct parser *p, const struct goal *goals, size_t n);
     erase_push((p), (const struct goal[]){__VA_ARGS__},                                \
                sizeof((const struct goal[]){__VA_ARGS__}) / sizeof(struct goal))
 
+/* Tells who follows of a step at the token; nobody hears of the inside of types. */
+void erase_tell_step(struct parser *p, enum trace_what what, const struct token *at);
+
+static inline void erase_tell(struct parser *p, enum trace_what what)
+{
+    if (p->follow != NULL)
+        erase_tell_step(p, what, &p->tok);
+}
+
 /* Goes on to the next token. */
 void erase_advance(struct parser *p);
 
@@ -168,7 +183,11 @@ const struct token *erase_peek(struct parser *p, unsigned n);
 /* Consumes the current token if it is of that kind. */
 bool erase_accept(struct parser *p, unsigned kind);
 
-/* The same, but anything else is an error. */
+/* The same, and tells of a step at that token. */
+bool erase_accept_as(struct parser *p, unsigned kind, enum trace_what what);
+
+/* Both with anything else being an error. */
+void erase_expect_as(struct parser *p, unsigned kind, enum trace_what what);
 void erase_expect(struct parser *p, unsigned kind);
 
 /* A '>' that closes a list of types; takes just that much off ">>" and ">=". */

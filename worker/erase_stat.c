@@ -10,6 +10,7 @@ static void plan_if(struct parser *p)
 {
     uint32_t line = (uint32_t)p->tok.line;
 
+    erase_tell(p, TRACE_IF);
     erase_advance(p);
     erase_plan(p, GOAL(EXPR), EXPECT(TK_THEN), GOAL(BLOCK),
                GOAL(IF_NEXT, .nests = true, .mark = line));
@@ -18,9 +19,9 @@ static void plan_if(struct parser *p)
 /* Behind a block of an `if` that started on line goal.mark. */
 void erase_step_if_next(struct parser *p, struct goal goal)
 {
-    if (erase_accept(p, TK_ELSEIF))
+    if (erase_accept_as(p, TK_ELSEIF, TRACE_TOKEN))
         erase_plan(p, GOAL(EXPR), EXPECT(TK_THEN), GOAL(BLOCK), goal);
-    else if (erase_accept(p, TK_ELSE))
+    else if (erase_accept_as(p, TK_ELSE, TRACE_TOKEN))
         erase_plan(p, GOAL(BLOCK), CLOSE(TK_END, TK_IF, goal.mark));
     else
         erase_plan(p, CLOSE(TK_END, TK_IF, goal.mark));
@@ -30,6 +31,7 @@ static void plan_while(struct parser *p)
 {
     int line = p->tok.line;
 
+    erase_tell(p, TRACE_WHILE);
     erase_advance(p);
     erase_plan(p, GOAL(EXPR), EXPECT(TK_DO), GOAL(BLOCK),
                CLOSE(TK_END, TK_WHILE, line));
@@ -39,6 +41,7 @@ static void plan_do(struct parser *p)
 {
     int line = p->tok.line;
 
+    erase_tell(p, TRACE_DO);
     erase_advance(p);
     erase_plan(p, GOAL(BLOCK), CLOSE(TK_END, TK_DO, line));
 }
@@ -47,27 +50,37 @@ static void plan_repeat(struct parser *p)
 {
     int line = p->tok.line;
 
+    erase_tell(p, TRACE_REPEAT);
     erase_advance(p);
-    erase_plan(p, GOAL(BLOCK), CLOSE(TK_UNTIL, TK_REPEAT, line), GOAL(EXPR));
+    erase_plan(p, GOAL(BLOCK), CLOSE(TK_UNTIL, TK_REPEAT, line), GOAL(EXPR),
+               GOAL(REPEAT_END));
+}
+
+void erase_step_repeat_end(struct parser *p, struct goal goal)
+{
+    (void)goal;
+    erase_tell(p, TRACE_REPEAT_END);
 }
 
 static void plan_for(struct parser *p)
 {
     int line = p->tok.line;
 
+    erase_tell(p, TRACE_FOR);
     erase_advance(p);
-    erase_expect(p, TK_NAME);
+    erase_expect_as(p, TK_NAME, TRACE_FOR_NAME);
     if (erase_accept(p, '=')) {
         erase_plan(p, GOAL(EXPR), EXPECT(','), GOAL(EXPR), GOAL(FOR_STEP),
                    EXPECT(TK_DO), GOAL(BLOCK), CLOSE(TK_END, TK_FOR, line));
         return;
     }
     while (erase_accept(p, ','))
-        erase_expect(p, TK_NAME);
+        erase_expect_as(p, TK_NAME, TRACE_FOR_NAME);
     if (p->tok.kind != TK_IN) {
         erase_unexpected(p, "'=' or 'in' expected");
         return;
     }
+    erase_tell(p, TRACE_FOR_IN);
     erase_advance(p);
     erase_plan(p, GOAL(EXPR_LIST), EXPECT(TK_DO), GOAL(BLOCK),
                CLOSE(TK_END, TK_FOR, line));
@@ -85,11 +98,11 @@ static void plan_function(struct parser *p)
     uint32_t line = (uint32_t)p->tok.line;
 
     erase_advance(p);
-    erase_expect(p, TK_NAME);
+    erase_expect_as(p, TK_NAME, TRACE_FUNCTION_NAME);
     while (erase_accept(p, '.'))
-        erase_expect(p, TK_NAME);
+        erase_expect_as(p, TK_NAME, TRACE_FUNCTION_FIELD);
     if (erase_accept(p, ':'))
-        erase_expect(p, TK_NAME);
+        erase_expect_as(p, TK_NAME, TRACE_FUNCTION_METHOD);
     erase_plan(p, GOAL(BODY, .mark = line));
 }
 
@@ -100,9 +113,10 @@ static void plan_local(struct parser *p)
     erase_advance(p);
     line = (uint32_t)p->tok.line;
     if (erase_accept(p, TK_FUNCTION)) {
-        erase_expect(p, TK_NAME);
+        erase_expect_as(p, TK_NAME, TRACE_LOCAL_FUNCTION);
         erase_plan(p, GOAL(BODY, .mark = line));
     } else {
+        erase_tell(p, TRACE_LOCAL);
         erase_plan(p, GOAL(LOCAL_NAME));
     }
 }
@@ -123,7 +137,7 @@ void erase_step_local_name(struct parser *p, struct goal goal)
     bool attribute;
 
     (void)goal;
-    erase_expect(p, TK_NAME);
+    erase_expect_as(p, TK_NAME, TRACE_LOCAL_NAME);
     attribute = accept_attribute(p);
     if (p->tok.kind == ':')
         erase_plan_annotation(p, TYPE_OF_LOCAL, GOAL(LOCAL_NEXT, .mode = !attribute));
@@ -140,12 +154,14 @@ void erase_step_local_next(struct parser *p, struct goal goal)
         erase_plan(p, GOAL(LOCAL_NAME));
     else if (erase_accept(p, '='))
         erase_plan(p, GOAL(EXPR_LIST));
+    else
+        erase_tell(p, TRACE_LOCAL_END);
 }
 
 static void read_label(struct parser *p)
 {
     erase_advance(p);
-    erase_expect(p, TK_NAME);
+    erase_expect_as(p, TK_NAME, TRACE_LABEL);
     erase_expect(p, TK_DBCOLON);
 }
 
@@ -153,12 +169,15 @@ void erase_step_call_or_assign(struct parser *p, struct goal goal)
 {
     bool more = p->tok.kind == ',';
 
-    if (p->value == VALUE_CALL && goal.mode == 0 && !more && p->tok.kind != '=')
+    if (p->value == VALUE_CALL && goal.mode == 0 && !more && p->tok.kind != '=') {
+        erase_tell(p, TRACE_CALL_END);
         return;
+    }
     if (p->value != VALUE_VARIABLE || (!more && p->tok.kind != '=')) {
         erase_unexpected(p, "syntax error");
         return;
     }
+    erase_tell(p, more ? TRACE_ASSIGN_MORE : TRACE_ASSIGN);
     erase_advance(p);
     if (more)
         erase_plan(p, GOAL(PREFIX), GOAL(CALL_OR_ASSIGN, .mode = 1));
@@ -168,6 +187,7 @@ void erase_step_call_or_assign(struct parser *p, struct goal goal)
 
 static void plan_return(struct parser *p)
 {
+    erase_tell(p, TRACE_RETURN);
     erase_advance(p);
     if (ends_block(p->tok.kind) || p->tok.kind == ';')
         erase_plan(p, GOAL(RETURN_END));
@@ -178,6 +198,7 @@ static void plan_return(struct parser *p)
 void erase_step_return_end(struct parser *p, struct goal goal)
 {
     (void)goal;
+    erase_tell(p, TRACE_RETURN_END);
     erase_accept(p, ';');
 }
 
@@ -189,6 +210,7 @@ static void plan_other(struct parser *p)
     if (p->tok.kind == '(' && p->cast_end != 0 && p->cast_end == p->prev_end &&
         p->in_type == 0)
         edits_put_before(&p->edits, p->cast_end, ';');
+    erase_tell(p, TRACE_PLACE);
     erase_plan(p, GOAL(PREFIX), GOAL(CALL_OR_ASSIGN));
 }
 
@@ -196,12 +218,15 @@ static void plan_statement(struct parser *p)
 {
     switch (p->tok.kind) {
     case ';':
+        erase_advance(p);
+        break;
     case TK_BREAK:
+        erase_tell(p, TRACE_BREAK);
         erase_advance(p);
         break;
     case TK_GOTO:
         erase_advance(p);
-        erase_expect(p, TK_NAME);
+        erase_expect_as(p, TK_NAME, TRACE_GOTO);
         break;
     case TK_DBCOLON:
         read_label(p);
@@ -248,6 +273,7 @@ void erase_step_block(struct parser *p, struct goal goal)
 /* Behind `function` or the function's name; goal.mark is the line of `function`. */
 void erase_step_body(struct parser *p, struct goal goal)
 {
+    erase_tell(p, TRACE_FUNCTION);
     erase_plan(p, GOAL(GENERICS), GOAL(PARAMS), GOAL(RETURNS), GOAL(BLOCK),
                CLOSE(TK_END, TK_FUNCTION, goal.mark));
 }
@@ -256,18 +282,18 @@ void erase_step_params(struct parser *p, struct goal goal)
 {
     (void)goal;
     erase_expect(p, '(');
-    if (!erase_accept(p, ')'))
+    if (!erase_accept_as(p, ')', TRACE_PARAMS_END))
         erase_plan(p, GOAL(PARAM));
 }
 
 void erase_step_param(struct parser *p, struct goal goal)
 {
-    bool last = erase_accept(p, TK_DOTS);
+    bool last = erase_accept_as(p, TK_DOTS, TRACE_PARAM);
     struct goal next = GOAL(PARAM_NEXT, .mode = last);
 
     (void)goal;
     if (!last)
-        erase_expect(p, TK_NAME);
+        erase_expect_as(p, TK_NAME, TRACE_PARAM);
     if (p->tok.kind == ':' || (p->tok.kind == TK_OPTIONAL && !last))
         erase_plan_annotation(p, 0, next);
     else
@@ -280,7 +306,7 @@ void erase_step_param_next(struct parser *p, struct goal goal)
     if (!goal.mode && erase_accept(p, ','))
         erase_plan(p, GOAL(PARAM));
     else
-        erase_expect(p, ')');
+        erase_expect_as(p, ')', TRACE_PARAMS_END);
 }
 
 /* What a function returns goes on over ',' only, so that the body may start with '('

@@ -17,6 +17,7 @@ struct reader {
     struct token *tokens; /* the last is EOF */
     size_t n, at;
     size_t mark; /* where an annotation's arguments start */
+    bool places; /* refs say where they stand */
     bool failed;
 };
 
@@ -268,6 +269,8 @@ static struct value read_name(struct reader *r, int depth)
         value_put(&type, "args", read_list(r, '>', depth));
         expect_angle(r);
     }
+    if (!primitive && r->places)
+        value_put(&type, "at", value_int(first->start));
     return type;
 }
 
@@ -342,19 +345,24 @@ static struct value read_results(struct reader *r, int depth)
     return list;
 }
 
+struct parameters {
+    bool named; /* they can only be a function's */
+    bool more;  /* the last is "...T" */
+};
+
 /* `name: T`, `T`, `...T`; behind '('. */
-static struct value read_parameters(struct reader *r, bool *named_out, int depth)
+static struct value read_parameters(struct reader *r, struct parameters *out, int depth)
 {
     struct value list = value_list();
 
     while (!r->failed && !is(r, ')')) {
         if (accept(r, TK_DOTS)) {
-            *named_out = true;
+            out->named = out->more = true;
             accept(r, ':');
             if (is(r, ')'))
                 break;
         } else if (is(r, TK_NAME) && at_field(r)) {
-            *named_out = true;
+            out->named = true;
             advance(r);
             advance(r);
         }
@@ -366,27 +374,36 @@ static struct value read_parameters(struct reader *r, bool *named_out, int depth
     return list;
 }
 
+static struct value function_node(struct value params, const struct parameters *found)
+{
+    struct value type = node_with("fun", "params", params);
+
+    if (found->more)
+        value_put(&type, "more", value_bool(true));
+    return type;
+}
+
 /* At '(' of a function's type or of a type in parentheses; fun: the word stood there.
  */
 static struct value read_parentheses(struct reader *r, bool fun, int depth)
 {
-    bool named = false;
+    struct parameters found = {0};
     struct value params, type;
 
     advance(r);
-    params = read_parameters(r, &named, depth);
+    params = read_parameters(r, &found, depth);
     if (fun ? accept(r, ':') : accept(r, TK_ARROW)) {
-        type = node_with("fun", "params", params);
+        type = function_node(params, &found);
         value_put(&type, "ret", read_results(r, depth));
         return type;
     }
-    if (!fun && !named && params.as.list.n == 1) {
+    if (!fun && !found.named && params.as.list.n == 1) {
         type = params.as.list.items[0];
         params.as.list.n = 0;
         value_finish(&params);
         return type;
     }
-    return node_with("fun", "params", params);
+    return function_node(params, &found);
 }
 
 /* Skips what is in parentheses, at '('. */
@@ -576,11 +593,25 @@ static struct value read_generics(struct reader *r)
     return names;
 }
 
+/* Behind the ':' of a function's results. */
+static struct value read_returns(struct reader *r)
+{
+    struct value all = value_list(), some;
+
+    do {
+        some = read_results(r, 0);
+        for (size_t i = 0; i < some.as.list.n; i++)
+            value_append(&all, value_copy(&some.as.list.items[i]));
+        value_finish(&some);
+    } while (!r->failed && accept(r, ','));
+    return all;
+}
+
 /* A method of an interface: a field that holds a function. Behind `function`. */
 static struct value read_method(struct reader *r)
 {
-    struct value field = value_map(), names;
-    bool named = false;
+    struct value field = value_map(), names, type;
+    struct parameters found = {0};
 
     value_put(&field, "name", text_of(r, peek(r, 0)));
     value_put(&field, "opt", value_bool(false));
@@ -588,14 +619,11 @@ static struct value read_method(struct reader *r)
     names = read_generics(r);
     value_finish(&names);
     expect(r, '(');
-    names = read_parameters(r, &named, 0);
-    value_put(&field, "type", node_with("fun", "params", names));
-    if (accept(r, ':')) {
-        do {
-            names = read_results(r, 0);
-            value_finish(&names);
-        } while (!r->failed && accept(r, ','));
-    }
+    names = read_parameters(r, &found, 0);
+    type = function_node(names, &found);
+    if (accept(r, ':'))
+        value_put(&type, "ret", read_returns(r));
+    value_put(&field, "type", type);
     return field;
 }
 
@@ -640,17 +668,45 @@ static struct value read_declaration(struct reader *r)
     return declaration;
 }
 
-struct value type_tree_read(const char *text, size_t n_bytes)
+static struct value read_form(struct reader *r, enum type_form form)
 {
-    struct reader r = {0};
-    struct value declaration = {0};
+    switch (form) {
+    case TYPE_STATEMENT:
+        return read_declaration(r);
+    case TYPE_GENERICS:
+        return read_generics(r);
+    case TYPE_RETURNS:
+        advance(r);
+        return read_returns(r);
+    default:
+        advance(r);
+        return read_type(r, 0);
+    }
+}
+
+static struct value read_text(const char *text, size_t n_bytes, enum type_form form,
+                              bool places)
+{
+    struct reader r = {.places = places};
+    struct value tree = {0};
 
     if (read_tokens(&r, text, n_bytes))
-        declaration = read_declaration(&r);
+        tree = read_form(&r, form);
     else
         r.failed = true;
     free(r.tokens);
     if (r.failed)
-        value_finish(&declaration);
-    return declaration;
+        value_finish(&tree);
+    return tree;
+}
+
+struct value type_tree_read(const char *text, size_t n_bytes)
+{
+    return read_text(text, n_bytes, TYPE_STATEMENT, false);
+}
+
+struct value type_tree_read_places(const char *text, size_t n_bytes,
+                                   enum type_form form)
+{
+    return read_text(text, n_bytes, form, true);
 }

@@ -13,7 +13,7 @@
  *     record    fields               list of {name, type, opt}
  *     or, and   of                   list
  *     opt       inner
- *     fun       params, ret          lists
+ *     fun       params, ret, more    lists; more: "..." may follow, true or not there
  *     keyof     inner
  *
  * and, when annotations stand behind it, `ann`: a list of {name, args}.
@@ -24,6 +24,18 @@
 #include <stddef.h>
 
 struct value;
+
+enum type_form {
+    TYPE_STATEMENT,  /* `type …` or `interface … end` */
+    TYPE_ANNOTATION, /* ": T", "?: T", "as T", ":: T": that type */
+    TYPE_RETURNS,    /* ": T, U", ": (T, U)", ": ()": a list */
+    TYPE_GENERICS,   /* "<T, U: Bound>": a list of names */
+};
+
+/* What the erasing pass took out of a source, for who must say where a name stands:
+ * each `ref` also has `at`, its offset in text. nil as below. */
+struct value type_tree_read_places(const char *text, size_t n_bytes,
+                                   enum type_form form);
 
 /* text is one statement, `type …` or `interface … end`. nil when it can't be read after
  * all (it is nested more than 64 levels deep). */

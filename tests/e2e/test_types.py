@@ -243,15 +243,3 @@ def test_a_deeply_nested_type_is_no_value_TYPE_21(boot):
         end"""
     one = boot([function("f", source)], args=ON)
     assert one.call("app:f") == ["nil", "nil", "type", 100, True, 5]
-
-
-def test_strict_types_are_refused_with_a_reason_TYPE_21(tmp_path):
-    troupe.write_app(tmp_path, [function("f", "return function() end")])
-    (tmp_path / ".wippy.yaml").write_text(
-        'version: "1.0"\nlua:\n  type_system: {enabled: true, strict: true}\n')
-    done = subprocess.run([troupe.SUPERVISOR, "check"], cwd=tmp_path, timeout=60,
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == troupe.BAD_CONFIG
-    assert done.stderr == (
-        "error: lua.type_system.strict: this build doesn't check types before a program "
-        "runs; set it to false; enabled alone makes types values at run time\n")

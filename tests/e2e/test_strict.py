@@ -1,0 +1,144 @@
+"""lua.type_system.strict: sources with type errors don't get in (TYPE-21)."""
+
+import glob
+import json
+import os
+import subprocess
+
+import pytest
+
+import troupe
+from troupe import function, library
+
+STRICT = ["--set", "lua.type_system.enabled=true", "--set", "lua.type_system.strict=true"]
+
+RIGHT = """
+local function half(n: number): number
+    return n / 2
+end
+return {main = function(n: number?): number return half(n or 0) end}
+"""
+WRONG = """
+local function half(n: number): number
+    return n / 2
+end
+return {main = function(): string return half("x"), 2 end}
+"""
+ERRORS = ["5:42: error: result 1: expected string, got number",
+          "5:47: error: argument 1 of 'half': expected number, got \"x\"",
+          "5:53: error: the function returns 1 value, got 2"]
+
+
+def check(folder, *args, command="check"):
+    return subprocess.run([troupe.SUPERVISOR, command, *STRICT, *args], cwd=folder,
+                          timeout=120, capture_output=True, text=True, check=False)
+
+
+INDEX = """version: "1.0"
+namespace: app
+entries:
+  - name: f
+    kind: function.lua
+    method: main
+    source: file://f.lua
+"""
+
+
+def with_file(folder, source):
+    troupe.write_app(folder, {"src/_index.yaml": INDEX, "src/f.lua": source})
+
+
+def test_check_names_file_line_and_column_of_each_TYPE_21(tmp_path):
+    with_file(tmp_path, WRONG)
+    done = check(tmp_path)
+    assert done.returncode == troupe.BAD_CONFIG
+    lines = done.stderr.splitlines()
+    assert [line.split("f.lua:")[1] for line in lines[:3]] == [
+        error.replace("error: ", "error: app:f: ", 1) for error in ERRORS]
+    assert len(lines) == 3
+
+
+def test_lint_names_them_too_CLI_04(tmp_path):
+    with_file(tmp_path, WRONG)
+    done = check(tmp_path, "--json", "--code", "T0001", command="lint")
+    assert done.returncode == 1
+    rows = json.loads(done.stdout)["diagnostics"]
+    assert [(row["code"], row["line"], row["column"]) for row in rows] == [
+        ("T0001", 5, 42), ("T0001", 5, 47), ("T0001", 5, 53)]
+
+
+def test_a_right_program_boots_and_runs_TYPE_21(boot):
+    one = boot([function("f", RIGHT, method="main")], args=STRICT)
+    assert one.call("app:f", 5) == 2.5
+    assert one.call("app:f") == 0
+
+
+def test_boot_refuses_type_errors_TYPE_21(boot):
+    one = boot([function("f", WRONG, method="main")], args=STRICT, start=False)
+    done = subprocess.run([troupe.SUPERVISOR, *STRICT, "--config", str(one.folder)],
+                          timeout=60, capture_output=True, text=True, check=False)
+    assert done.returncode == troupe.BAD_CONFIG
+    assert "app:f: argument 1 of 'half': expected number" in done.stderr
+
+
+@pytest.mark.parametrize("source", [WRONG, "local x: Nothing = 1 return function() end",
+                                    "return function(n: number): string return n end"])
+def test_a_reload_with_type_errors_changes_nothing_TYPE_21(boot, source):
+    one = boot([function("f", RIGHT, method="main")], args=STRICT)
+    troupe.write_app(one.cwd, [function("f", source, method="main")])
+    done = one.run_supctl("reload")
+    assert done.returncode == troupe.FAILED
+    assert "error: app:f: " in done.stderr
+    assert one.call("app:f", 3) == 1.5
+
+
+def test_a_change_at_run_time_is_refused_as_one_text_TYPE_21(boot):
+    one = boot([function("f", """
+        return function(source)
+            local changes = registry.snapshot():changes()
+            changes:create({id = "app:new", kind = "library.lua",
+                data = {source = source}})
+            local done, err = changes:apply()
+            return {done ~= nil, tostring(err)}
+        end""", modules=["registry"])], args=STRICT)
+    done, why = one.call("app:f", "local a: string = 1\nlocal b: number = 'x'")
+    assert not done
+    assert ("type errors in app:new: 1:19 local 'a': expected string, got integer; "
+            "2:19 local 'b': expected number, got \"x\"") in why
+    assert one.call("app:f", "local a: string = 'x'")[0]
+
+
+def test_without_strict_nothing_is_checked_TYPE_21(boot):
+    app = [function("f", WRONG.replace('half("x")', "half(1)"), method="main")]
+    assert boot(app).call("app:f") == 0.5
+    assert boot(app, args=STRICT[:2]).call("app:f") == 0.5
+
+
+def test_strict_alone_is_told_to_have_no_effect_TYPE_21(tmp_path):
+    with_file(tmp_path, WRONG)
+    done = subprocess.run([troupe.SUPERVISOR, "check", *STRICT[2:]], cwd=tmp_path,
+                          timeout=60, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "lua.type_system.strict has no effect alone" in done.stderr
+
+
+def test_types_of_libraries_are_left_to_them_TYPE_21(boot):
+    one = boot([
+        library("shapes", "type Point = {x: number}\n"
+                          "local M = {} function M.x(p: Point): number return p.x end return M"),
+        function("f", "local p: shapes.Point = {x = 2}\nreturn function() return shapes.x(p) end",
+                 imports={"shapes": "app:shapes"})], args=STRICT)
+    assert one.call("app:f") == 2
+
+
+def apps():
+    root = os.path.join(troupe.ROOT, "config")
+    examples = sorted(glob.glob(os.path.join(root, "examples", "*", "src")))
+    return [os.path.dirname(path) for path in examples] + [os.path.join(root, "demo")]
+
+
+@pytest.mark.parametrize("folder", apps(), ids=os.path.basename)
+def test_examples_have_no_type_errors_TYPE_21(folder):
+    done = check(folder, "--config", folder)
+    assert "error" not in done.stderr.replace("error.lua", ""), done.stderr
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,681 @@
+#include "worker/check_private.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mem.h"
+
+#define UNARY_PRIORITY 12
+
+/* As Lua's own parser has them: of what stands left and right of it. */
+static const struct {
+    uint16_t kind;
+    uint8_t left, right;
+} priorities[] = {
+    {TK_OR, 1, 1}, {TK_AND, 2, 2}, {TK_EQ, 3, 3},  {TK_NE, 3, 3},     {'<', 3, 3},
+    {'>', 3, 3},   {TK_LE, 3, 3},  {TK_GE, 3, 3},  {'|', 4, 4},       {'~', 5, 5},
+    {'&', 6, 6},   {TK_SHL, 7, 7}, {TK_SHR, 7, 7}, {TK_CONCAT, 9, 8}, {'+', 10, 10},
+    {'-', 10, 10}, {'*', 11, 11},  {'/', 11, 11},  {'%', 11, 11},     {TK_IDIV, 11, 11},
+    {'^', 14, 13},
+};
+
+/* ---- operands ----------------------------------------------------------------------
+ */
+
+struct operand *check_push_operand(struct checker *c, const struct type *type,
+                                   uint32_t start, uint32_t end)
+{
+    struct operand *operand = CHECK_PUSH(c, operands);
+
+    if (operand == NULL) {
+        operand = &c->none;
+        memset(operand, 0, sizeof(*operand));
+    }
+    operand->type = type != NULL ? type : PLAIN(ANY);
+    operand->start = start;
+    operand->end = end;
+    operand->local = operand->kind_of = NO_LOCAL;
+    return operand;
+}
+
+struct operand *check_operand(struct checker *c)
+{
+    return c->n_operands > 0 ? &c->operands[c->n_operands - 1] : &c->none;
+}
+
+void check_pop_operands(struct checker *c, uint32_t n)
+{
+    c->n_operands = n;
+}
+
+const char *check_operand_name(const struct operand *operand,
+                               char out[OPERAND_NAME_BYTES])
+{
+    int n = operand->n_bytes > 50 ? 50 : (int)operand->n_bytes;
+
+    switch (operand->form) {
+    case OPERAND_LOCAL:
+    case OPERAND_GLOBAL:
+        snprintf(out, OPERAND_NAME_BYTES, "'%.*s'", n, operand->name);
+        break;
+    case OPERAND_FIELD:
+        snprintf(out, OPERAND_NAME_BYTES, "field '%.*s'", n, operand->name);
+        break;
+    case OPERAND_CALL:
+        snprintf(out, OPERAND_NAME_BYTES, "the result");
+        break;
+    case OPERAND_INDEX:
+        snprintf(out, OPERAND_NAME_BYTES, "an element");
+        break;
+    default:
+        snprintf(out, OPERAND_NAME_BYTES, "a value");
+    }
+    return out;
+}
+
+/* What is left of an operand that was used for something: its value, and that the
+ * result depends on the locals in it. */
+static void become_value(struct checker *c, struct operand *operand,
+                         const struct type *type)
+{
+    operand->type = type;
+    operand->form = OPERAND_VALUE;
+    operand->local = operand->kind_of = NO_LOCAL;
+    operand->place = operand->about = NULL;
+    operand->of = NULL;
+    operand->known = 0;
+    operand->method = operand->true_constant = false;
+    entries_blur(c, &operand->entries);
+}
+
+struct listed check_listed(struct checker *c, uint32_t first, uint32_t i)
+{
+    uint32_t n = c->n_operands - first;
+    const struct operand *last;
+
+    if (i < n)
+        return (struct listed){c->operands[first + i].type, &c->operands[first + i],
+                               false};
+    if (n == 0)
+        return (struct listed){PLAIN(NIL), NULL, true};
+    last = check_operand(c);
+    if (last->form == OPERAND_DOTS ||
+        (last->form == OPERAND_CALL && (last->of == NULL || !last->of->has_rets)))
+        return (struct listed){NULL, last, false};
+    if (last->form == OPERAND_CALL && i - n + 1 < last->of->n_rets)
+        return (struct listed){last->of->rets[i - n + 1], last, false};
+    return (struct listed){PLAIN(NIL), NULL, true};
+}
+
+uint32_t check_count(struct checker *c, uint32_t first, bool *more_out)
+{
+    uint32_t n = c->n_operands - first;
+    const struct operand *last = check_operand(c);
+
+    *more_out = false;
+    if (n == 0 || (last->form != OPERAND_DOTS && last->form != OPERAND_CALL))
+        return n;
+    if (last->form == OPERAND_CALL && last->of != NULL && last->of->has_rets)
+        return n - 1 + last->of->n_rets;
+    *more_out = true;
+    return n - 1;
+}
+
+/* ---- constants and names -----------------------------------------------------------
+ */
+
+static const struct type *type_of_number(const char *text, uint32_t n)
+{
+    bool hex = n > 1 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    char copy[64];
+    double number;
+
+    if (hex || (memchr(text, '.', n) == NULL && memchr(text, 'e', n) == NULL &&
+                memchr(text, 'E', n) == NULL))
+        return hex && memchr(text, '.', n) != NULL ? PLAIN(NUMBER) : PLAIN(INTEGER);
+    if (n >= sizeof(copy))
+        return PLAIN(NUMBER);
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    number = strtod(copy, NULL);
+    return number == floor(number) ? PLAIN(NUMBER) : PLAIN(FRACTION);
+}
+
+static const struct type *type_of_constant(struct checker *c,
+                                           const struct trace_step *step)
+{
+    const char *text = c->source + step->start;
+    uint32_t n = step->end - step->start;
+
+    switch (step->kind) {
+    case TK_NIL:
+        return PLAIN(NIL);
+    case TK_TRUE:
+        return PLAIN(TRUE);
+    case TK_FALSE:
+        return PLAIN(FALSE);
+    case TK_NUMBER:
+        return type_of_number(text, n);
+    case TK_STRING:
+        if (text[0] == '[' || memchr(text, '\\', n) != NULL)
+            return PLAIN(STRING);
+        return type_text(&c->types, text + 1, n - 2);
+    default:
+        return PLAIN(ANY);
+    }
+}
+
+void expr_constant(struct checker *c, const struct trace_step *step)
+{
+    struct operand *operand =
+        check_push_operand(c, type_of_constant(c, step), step->start, step->end);
+
+    operand->form = step->kind == TK_DOTS ? OPERAND_DOTS : OPERAND_CONSTANT;
+    operand->true_constant = step->kind == TK_TRUE;
+}
+
+static void name_local(struct checker *c, struct operand *operand, uint32_t local)
+{
+    struct entry entry = {.local = local, .ordinal = c->locals[local].ordinal};
+
+    operand->form = OPERAND_LOCAL;
+    operand->local = local;
+    operand->type = check_read(c, local);
+    if (!c->second)
+        return;
+    entry.yes = type_truthy(&c->types, operand->type);
+    entry.no = type_falsy(&c->types, operand->type);
+    entries_add(&operand->entries, &entry);
+}
+
+/* A declared type as a value: `T(v)`, `T:is(v)`. */
+static const struct type *type_value(struct checker *c, const char *name, uint32_t n)
+{
+    struct type *ref, *value;
+
+    if (map_find(&c->types.declared, name, n) == NULL)
+        return PLAIN(ANY);
+    ref = type_store_alloc(&c->types, sizeof(*ref));
+    value = type_store_alloc(&c->types, sizeof(*value));
+    if (ref == NULL || value == NULL)
+        return PLAIN(ANY);
+    ref->sort = SORT_REF;
+    ref->as.text.data = name;
+    ref->as.text.n = n;
+    value->sort = SORT_VALUE;
+    value->as.val = ref;
+    return value;
+}
+
+void expr_name(struct checker *c, const struct trace_step *step)
+{
+    const char *name = c->source + step->start;
+    uint32_t n = step->end - step->start;
+    uint32_t local = check_find_local(c, name, n);
+    struct operand *operand = check_push_operand(c, NULL, step->start, step->end);
+
+    operand->name = name;
+    operand->n_bytes = n;
+    if (local != NO_LOCAL) {
+        name_local(c, operand, local);
+        return;
+    }
+    operand->form = OPERAND_GLOBAL;
+    if (!check_is_global(c, name, n))
+        return;
+    operand->type = type_value(c, name, n);
+    if (operand->type->sort == SORT_ANY)
+        operand->known = call_find_known(name, n);
+}
+
+/* ---- suffixes ----------------------------------------------------------------------
+ */
+
+/* "can't index 'x' of type P?, which may be nil". */
+void check_say_cannot(struct checker *c, const struct operand *operand,
+                      const char *what)
+{
+    char name[OPERAND_NAME_BYTES], type[TYPE_NAME_BYTES];
+    const struct type *rest = type_without_nil(&c->types, operand->type);
+    bool maybe = rest != operand->type && rest->sort != SORT_NEVER;
+
+    check_operand_name(operand, name);
+    type_show(&c->types, operand->type, type);
+    check_say(c, operand->start, "can't %s %s of type %s%s", what, name, type,
+              maybe ? ", which may be nil" : "");
+}
+
+static void say_no_field(struct checker *c, const struct operand *base,
+                         const char *name, uint32_t n, uint32_t at)
+{
+    const char *nearest = type_nearest_field(&c->types, base->type, name, n);
+    char type[TYPE_NAME_BYTES];
+
+    type_show(&c->types, base->type, type);
+    check_say(c, at, "no field '%.*s' in %s%s%.60s%s", n > 60 ? 60 : (int)n, name, type,
+              nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
+              nearest != NULL ? "'?" : "");
+}
+
+/* Reads a field of the last operand; name NULL: by a key that nobody can read. */
+static void read_field(struct checker *c, const char *name, uint32_t n, uint32_t at)
+{
+    struct operand *base = check_operand(c);
+    uint32_t local = base->form == OPERAND_LOCAL ? base->local : NO_LOCAL;
+    const struct type *type = NULL, *place = NULL, *about = NULL;
+    uint16_t known = 0;
+
+    if (base->known != 0 && name != NULL)
+        known = call_find_known_field(base->known, name, n);
+    if (base->type->sort == SORT_VALUE)
+        about = base->type->as.val;
+    if (local != NO_LOCAL && name != NULL && base->type->sort == SORT_TABLE)
+        type = check_find_member(c, local, name, n);
+    if (type == NULL && about == NULL) {
+        switch (type_field(&c->types, base->type, name, n, &type, &place)) {
+        case FIELD_TYPE:
+            break;
+        case FIELD_NONE:
+            say_no_field(c, base, name, n, at);
+            type = place = NULL;
+            break;
+        case FIELD_BAD:
+            check_say_cannot(c, base, "index");
+            type = place = NULL;
+            break;
+        default:
+            type = place = NULL;
+        }
+    }
+    become_value(c, base, type != NULL ? type : PLAIN(ANY));
+    base->form = name != NULL ? OPERAND_FIELD : OPERAND_INDEX;
+    base->local = local;
+    base->place = place;
+    base->about = about;
+    base->known = known;
+    base->name = name;
+    base->n_bytes = n;
+}
+
+void expr_field(struct checker *c, const struct trace_step *step)
+{
+    read_field(c, c->source + step->start, step->end - step->start, step->start);
+    check_operand(c)->end = step->end;
+}
+
+static bool is_string(struct checker *c, const struct type *type)
+{
+    type = type_behind(&c->types, type);
+    return type->sort == SORT_STRING || type->sort == SORT_TEXT;
+}
+
+void expr_method(struct checker *c, const struct trace_step *step)
+{
+    bool string = is_string(c, check_operand(c)->type);
+    const char *name = c->source + step->start;
+    uint32_t n = step->end - step->start;
+
+    expr_field(c, step);
+    check_operand(c)->method = true;
+    if (string)
+        check_operand(c)->known = call_find_method_of_string(name, n);
+}
+
+void expr_index_close(struct checker *c, const struct trace_step *step)
+{
+    const struct operand *key = check_operand(c);
+    const struct type *type = key->type;
+    bool text = key->form == OPERAND_CONSTANT && type->sort == SORT_TEXT;
+    struct entries entries = key->entries;
+    uint32_t at = key->start;
+
+    check_pop(c);
+    if (c->n_operands < 2)
+        return;
+    check_pop_operands(c, c->n_operands - 1);
+    if (text)
+        read_field(c, type->as.text.data, type->as.text.n, at);
+    else
+        read_field(c, NULL, 0, at);
+    entries_blur(c, &entries);
+    entries_merge(&check_operand(c)->entries, &entries);
+    check_operand(c)->end = step->end;
+}
+
+void expr_paren_close(struct checker *c, const struct trace_step *step)
+{
+    struct operand *operand = check_operand(c);
+
+    operand->start = check_top(c)->start;
+    operand->end = step->end;
+    check_pop(c);
+    if (operand->form == OPERAND_CALL || operand->form == OPERAND_DOTS)
+        operand->form = OPERAND_VALUE;
+    operand->of = NULL;
+}
+
+void expr_cast(struct checker *c, const struct trace_step *step)
+{
+    const char *text = c->source + step->start;
+    struct operand *operand = check_operand(c);
+    const struct type *type;
+
+    if (c->n_operands == 0)
+        return;
+    if (text[0] == '!') {
+        type = type_without_nil(&c->types, operand->type);
+    } else {
+        uint32_t skip = 2; /* `::<T>` are types for a function, no cast */
+
+        while (step->start + skip < step->end && (unsigned char)text[skip] <= ' ')
+            skip++;
+        if (text[0] == ':' && text[skip] == '<')
+            return;
+        type = check_annotation(c, step);
+        operand = check_operand(c);
+    }
+    operand->type = type;
+    operand->form = OPERAND_VALUE;
+    operand->of = NULL;
+    operand->known = 0;
+    operand->about = NULL;
+}
+
+/* ---- operators ---------------------------------------------------------------------
+ */
+
+static bool is_number(struct checker *c, const struct type *type)
+{
+    type = type_behind(&c->types, type);
+    return type->sort == SORT_INTEGER || type->sort == SORT_NUMBER ||
+           type->sort == SORT_FRACTION || type->sort == SORT_EXACT;
+}
+
+static bool may_be_object(const struct type *type)
+{
+    return type->sort == SORT_ANY || type->sort == SORT_NEVER ||
+           type->sort == SORT_TABLE || type->sort == SORT_USERDATA ||
+           (type->sort >= SORT_REF && type->sort != SORT_FUN &&
+            type->sort != SORT_LITERAL);
+}
+
+/* May it bring a metamethod, which does what nobody can know? */
+static bool may_do_anything(struct checker *c, const struct type *type)
+{
+    type = type_behind(&c->types, type);
+    if (type->sort == SORT_UNION) {
+        for (uint32_t i = 0; i < type->as.of.n; i++) {
+            const struct type *member = type_behind(&c->types, type->as.of.items[i]);
+
+            if (member->sort == SORT_UNION || may_be_object(member))
+                return true;
+        }
+        return false;
+    }
+    return may_be_object(type);
+}
+
+static const char *name_of_use(enum operand_use use)
+{
+    switch (use) {
+    case USE_CONCAT:
+        return "concatenate";
+    case USE_LENGTH:
+        return "take the length of";
+    case USE_ORDER:
+        return "compare";
+    default:
+        return "do arithmetic on";
+    }
+}
+
+static bool check_use(struct checker *c, const struct operand *operand,
+                      const struct operand *other, enum operand_use use)
+{
+    if (type_can(&c->types, operand->type, use))
+        return true;
+    if (other == NULL || !may_do_anything(c, other->type))
+        check_say_cannot(c, operand, name_of_use(use));
+    return false;
+}
+
+static void reduce_unary(struct checker *c, const struct operator* op)
+{
+    struct operand *operand = check_operand(c);
+    const struct type *type = type_behind(&c->types, operand->type);
+
+    if (op->kind == TK_NOT) {
+        struct entries entries = operand->entries;
+
+        become_value(c, operand, PLAIN(BOOLEAN));
+        operand->entries = entries;
+        entries_not(&operand->entries);
+    } else if (op->kind == '#') {
+        check_use(c, operand, NULL, USE_LENGTH);
+        become_value(c, operand,
+                     is_string(c, type) || type->sort == SORT_LITERAL ? PLAIN(INTEGER)
+                                                                      : PLAIN(ANY));
+    } else {
+        check_use(c, operand, NULL, op->kind == '-' ? USE_NUMBER : USE_BITS);
+        become_value(c, operand,
+                     !is_number(c, type)        ? PLAIN(ANY)
+                     : op->kind == '~'          ? PLAIN(INTEGER)
+                     : type->sort == SORT_EXACT ? PLAIN(NUMBER)
+                                                : type);
+    }
+    operand->start = op->start;
+}
+
+static const struct type *arithmetic(struct checker *c, const struct operator* op,
+                                     const struct operand *a, const struct operand *b)
+{
+    bool bits = op->kind == '&' || op->kind == '|' || op->kind == '~' ||
+                op->kind == TK_SHL || op->kind == TK_SHR;
+    enum operand_use use = bits ? USE_BITS : USE_NUMBER;
+    bool good = check_use(c, a, b, use) && check_use(c, b, a, use);
+
+    if (!good || !is_number(c, a->type) || !is_number(c, b->type))
+        return PLAIN(ANY);
+    if (bits)
+        return PLAIN(INTEGER);
+    return op->kind != '/' && op->kind != '^' && a->type->sort == SORT_INTEGER &&
+                   b->type->sort == SORT_INTEGER
+               ? PLAIN(INTEGER)
+               : PLAIN(NUMBER);
+}
+
+static const struct type *concat(struct checker *c, const struct operand *a,
+                                 const struct operand *b)
+{
+    bool good = check_use(c, a, b, USE_CONCAT) && check_use(c, b, a, USE_CONCAT);
+
+    return good && (is_string(c, a->type) || is_number(c, a->type)) &&
+                   (is_string(c, b->type) || is_number(c, b->type))
+               ? PLAIN(STRING)
+               : PLAIN(ANY);
+}
+
+static void compare(struct checker *c, const struct operand *a, const struct operand *b)
+{
+    char left[TYPE_NAME_BYTES], right[TYPE_NAME_BYTES];
+
+    if (!check_use(c, a, b, USE_ORDER) || !check_use(c, b, a, USE_ORDER))
+        return;
+    if ((is_number(c, a->type) && is_string(c, b->type)) ||
+        (is_string(c, a->type) && is_number(c, b->type)))
+        check_say(c, a->start, "can't compare %s with %s",
+                  type_show(&c->types, a->type, left),
+                  type_show(&c->types, b->type, right));
+}
+
+/* `x == nil`, `type(x) == "string"`: what that says of the local. */
+static bool read_equation(struct checker *c, const struct operand *side,
+                          const struct operand *constant, struct entry *out)
+{
+    const struct type *exact = constant->type;
+    uint32_t local = side->kind_of;
+
+    if (constant->form != OPERAND_CONSTANT || !c->second)
+        return false;
+    if (local != NO_LOCAL && exact->sort == SORT_TEXT) {
+        const struct type *now = check_read(c, local);
+
+        out->yes =
+            type_of_kind(&c->types, now, exact->as.text.data, exact->as.text.n, true);
+        out->no =
+            type_of_kind(&c->types, now, exact->as.text.data, exact->as.text.n, false);
+    } else if (side->form == OPERAND_LOCAL &&
+               (exact->sort == SORT_TEXT || exact->sort <= SORT_FALSE)) {
+        local = side->local;
+        out->yes = type_equal(&c->types, side->type, exact, true);
+        out->no = type_equal(&c->types, side->type, exact, false);
+    } else {
+        return false;
+    }
+    out->local = local;
+    out->ordinal = c->locals[local].ordinal;
+    return true;
+}
+
+static void equate(struct checker *c, const struct operator* op, struct operand *a,
+                   const struct operand *b)
+{
+    struct entries entries = a->entries, right = b->entries;
+    struct entry entry = {0};
+    bool found = read_equation(c, a, b, &entry) || read_equation(c, b, a, &entry);
+
+    entries_merge(&entries, &right);
+    entries_blur(c, &entries);
+    if (found) {
+        entries_add(&entries, &entry);
+        if (op->kind == TK_NE)
+            entries_not(&entries);
+    }
+    become_value(c, a, PLAIN(BOOLEAN));
+    a->entries = entries;
+}
+
+static const struct type *type_of_choice(struct checker *c, bool is_and,
+                                         const struct type *a, const struct type *b)
+{
+    const struct type *yes = type_truthy(&c->types, a);
+    const struct type *no = type_falsy(&c->types, a);
+
+    if (is_and ? no->sort == SORT_NEVER : yes->sort == SORT_NEVER)
+        return b;
+    if (is_and ? yes->sort == SORT_NEVER : no->sort == SORT_NEVER)
+        return a;
+    return type_union(&c->types, is_and ? no : yes, b);
+}
+
+static void choose(struct checker *c, const struct operator* op, struct operand *a,
+                   struct operand *b)
+{
+    bool is_and = op->kind == TK_AND;
+    struct entries entries = a->entries;
+    const struct type *deciding =
+        is_and ? type_falsy(&c->types, b->type) : type_truthy(&c->types, b->type);
+
+    flow_undo(c, op->mark);
+    c->mark = op->old_mark;
+    entries_both(c, &entries, &b->entries, is_and, deciding->sort != SORT_NEVER);
+    become_value(c, a, type_of_choice(c, is_and, a->type, b->type));
+    a->entries = entries;
+}
+
+static void reduce_binary(struct checker *c, const struct operator* op)
+{
+    struct operand *a, *b;
+    const struct type *type;
+
+    if (c->n_operands < 2)
+        return;
+    a = &c->operands[c->n_operands - 2];
+    b = &c->operands[c->n_operands - 1];
+    switch (op->kind) {
+    case TK_AND:
+    case TK_OR:
+        choose(c, op, a, b);
+        break;
+    case TK_EQ:
+    case TK_NE:
+        equate(c, op, a, b);
+        break;
+    default:
+        if (op->kind == '<' || op->kind == '>' || op->kind == TK_LE ||
+            op->kind == TK_GE) {
+            compare(c, a, b);
+            type = PLAIN(BOOLEAN);
+        } else {
+            type = op->kind == TK_CONCAT ? concat(c, a, b) : arithmetic(c, op, a, b);
+        }
+        entries_merge(&a->entries, &b->entries);
+        become_value(c, a, type);
+    }
+    a->end = b->end;
+    check_pop_operands(c, c->n_operands - 1);
+}
+
+/* Works out what is bound at least as tightly as priority. */
+static void reduce(struct checker *c, unsigned priority)
+{
+    while (c->n_operators > check_top(c)->operators) {
+        struct operator op = c->operators[c->n_operators - 1];
+
+        if (op.priority < priority)
+            return;
+        c->n_operators--;
+        if (op.unary)
+            reduce_unary(c, &op);
+        else
+            reduce_binary(c, &op);
+    }
+}
+
+void expr_open(struct checker *c, const struct trace_step *step)
+{
+    check_open(c, FRAME_EXPR, step->start);
+}
+
+void expr_close(struct checker *c, const struct trace_step *step)
+{
+    (void)step;
+    reduce(c, 0);
+    check_pop(c);
+}
+
+void expr_unary(struct checker *c, const struct trace_step *step)
+{
+    struct operator* op = CHECK_PUSH(c, operators);
+
+    if (op == NULL)
+        return;
+    op->kind = (uint16_t)step->kind;
+    op->priority = UNARY_PRIORITY;
+    op->unary = true;
+    op->start = step->start;
+}
+
+void expr_binary(struct checker *c, const struct trace_step *step)
+{
+    struct operator* op;
+    unsigned row = 0;
+
+    while (row + 1 < N_ELEMENTS(priorities) && priorities[row].kind != step->kind)
+        row++;
+    reduce(c, priorities[row].left);
+    op = CHECK_PUSH(c, operators);
+    if (op == NULL)
+        return;
+    op->kind = (uint16_t)step->kind;
+    op->priority = priorities[row].right;
+    op->start = step->start;
+    if (step->kind != TK_AND && step->kind != TK_OR)
+        return;
+    op->mark = c->n_trail;
+    op->old_mark = c->mark;
+    c->mark = c->n_trail;
+    flow_apply(c, &check_operand(c)->entries, step->kind == TK_AND);
+}
