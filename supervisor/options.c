@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,6 +256,53 @@ static bool names_place(enum option_id id)
            id == OPT_SRC_DIR || id == OPT_MODULES_DIR || id == OPT_LOCK_FILE;
 }
 
+enum field_type { FIELD_TEXT, FIELD_TEXTS, FIELD_TRUE };
+
+/* Options that only fill in a field. */
+static const struct {
+    enum option_id id;
+    enum field_type type;
+    size_t at; /* in struct options */
+} fields[] = {
+    {OPT_CONFIG, FIELD_TEXTS, offsetof(struct options, configs)},
+    {OPT_BYTECODE, FIELD_TEXTS, offsetof(struct options, pack.bytecode)},
+    {OPT_EXCLUDE, FIELD_TEXTS, offsetof(struct options, pack.exclude)},
+    {OPT_EXCLUDE_NS, FIELD_TEXTS, offsetof(struct options, pack.exclude_ns)},
+    {OPT_EMBED, FIELD_TEXTS, offsetof(struct options, pack.embed)},
+    {OPT_NS, FIELD_TEXTS, offsetof(struct options, lint.ns)},
+    {OPT_CODE, FIELD_TEXTS, offsetof(struct options, lint.codes)},
+    {OPT_STATE, FIELD_TEXT, offsetof(struct options, state)},
+    {OPT_CONTROL, FIELD_TEXT, offsetof(struct options, control)},
+    {OPT_EXEC, FIELD_TEXT, offsetof(struct options, exec)},
+    {OPT_HOST, FIELD_TEXT, offsetof(struct options, host)},
+    {OPT_OUT, FIELD_TEXT, offsetof(struct options, doc.out)},
+    {OPT_SRC_DIR, FIELD_TEXT, offsetof(struct options, init.src)},
+    {OPT_MODULES_DIR, FIELD_TEXT, offsetof(struct options, init.modules)},
+    {OPT_LOCK_FILE, FIELD_TEXT, offsetof(struct options, init.lock_file)},
+    {OPT_SILENT, FIELD_TRUE, offsetof(struct options, silent)},
+    {OPT_LIST, FIELD_TRUE, offsetof(struct options, pack.list)},
+    {OPT_JSON, FIELD_TRUE, offsetof(struct options, lint.json)},
+    {OPT_SUMMARY, FIELD_TRUE, offsetof(struct options, lint.summary)},
+};
+
+static bool take_field(struct options *out, enum option_id id, const char *value)
+{
+    for (size_t i = 0; i < N_ELEMENTS(fields); i++) {
+        void *at = (char *)out + fields[i].at;
+
+        if (fields[i].id != id)
+            continue;
+        if (fields[i].type == FIELD_TEXT)
+            *(const char **)at = value;
+        else if (fields[i].type == FIELD_TEXTS)
+            texts_add(at, value);
+        else
+            *(bool *)at = true;
+        return true;
+    }
+    return false;
+}
+
 static int take_option(struct parser *parser, const struct option_row *row,
                        const char *value)
 {
@@ -265,20 +313,13 @@ static int take_option(struct parser *parser, const struct option_row *row,
     if (value != NULL && value[0] == '\0' && names_place(row->id))
         return err_set(parser->err, ERR_INVALID, "--%s needs a path, not ''",
                        row->name);
-    switch (row->id) {
-    case OPT_CONFIG:
-        texts_add(&out->configs, value);
+    if (take_field(out, row->id, value))
         return 0;
+    switch (row->id) {
     case OPT_OVERRIDE:
         return set_override(parser, value);
     case OPT_SET:
         return set_setting(parser, value);
-    case OPT_STATE:
-        out->state = value;
-        return 0;
-    case OPT_CONTROL:
-        out->control = value;
-        return 0;
     case OPT_LOG_FORMAT:
         return set_log_format(parser, value);
     case OPT_LOG_LEVEL:
@@ -291,71 +332,21 @@ static int take_option(struct parser *parser, const struct option_row *row,
         return set_setting(parser, "logmanager.stream_to_events=true");
     case OPT_MEMORY:
         return set_memory(parser, value);
-    case OPT_SILENT:
-        out->silent = true;
-        return 0;
-    case OPT_EXEC:
-        out->exec = value;
-        return 0;
-    case OPT_HOST:
-        out->host = value;
-        return 0;
-    case OPT_BYTECODE:
-        texts_add(&out->pack.bytecode, value);
-        return 0;
-    case OPT_EXCLUDE:
-        texts_add(&out->pack.exclude, value);
-        return 0;
-    case OPT_EXCLUDE_NS:
-        texts_add(&out->pack.exclude_ns, value);
-        return 0;
-    case OPT_EMBED:
-        texts_add(&out->pack.embed, value);
-        return 0;
-    case OPT_LIST:
-        out->pack.list = true;
-        return 0;
     case OPT_LEVEL:
         return set_level(parser, value);
-    case OPT_JSON:
-        out->lint.json = true;
-        return 0;
-    case OPT_NS:
-        texts_add(&out->lint.ns, value);
-        return 0;
-    case OPT_CODE:
-        texts_add(&out->lint.codes, value);
-        return 0;
     case OPT_LIMIT:
         return set_limit(parser, value);
-    case OPT_SUMMARY:
-        out->lint.summary = true;
-        return 0;
     case OPT_FORMAT:
         return set_format(parser, value);
-    case OPT_OUT:
-        out->doc.out = value;
-        return 0;
-    case OPT_SRC_DIR:
-        out->init.src = value;
-        return 0;
-    case OPT_MODULES_DIR:
-        out->init.modules = value;
-        return 0;
-    case OPT_LOCK_FILE:
-        out->init.lock_file = value;
-        return 0;
-    case OPT_NOTHING:
-    case OPT_NOTHING_WITH_VALUE:
-        return 0;
     case OPT_VERSION:
         out->command = COMMAND_VERSION;
         return 0;
     case OPT_HELP:
         out->command = COMMAND_HELP;
         return 0;
+    default: /* understood, and without effect here */
+        return 0;
     }
-    return 0;
 }
 
 /* next is the argument behind, NULL if none. Returns how many arguments were used. */

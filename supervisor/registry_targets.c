@@ -264,18 +264,28 @@ static void handle_apply(struct request *request)
     fail_apply(request, &err);
 }
 
-static void handle_apply_version(struct request *request)
+/* To the version that the request names; NULL: it named none and was refused. */
+static struct apply *apply_of_version(struct request *request)
 {
     const struct value *wanted = request_arg(request, 0);
     struct apply *apply;
 
     if (wanted == NULL || wanted->type != VALUE_INT || wanted->as.integer < 0) {
         request_refuse(request, ERR_INVALID, "invalid version ID");
-        return;
+        return NULL;
     }
     apply = xcalloc(1, sizeof(*apply));
     apply->request = request;
     apply->version = (uint64_t)wanted->as.integer;
+    return apply;
+}
+
+static void handle_apply_version(struct request *request)
+{
+    struct apply *apply = apply_of_version(request);
+
+    if (apply == NULL)
+        return;
     begin(apply, prepare_version);
 }
 
@@ -353,16 +363,10 @@ static void handle_apply_text(struct request *request)
 /* [n, {dry_run}] */
 static void handle_rollback(struct request *request)
 {
-    const struct value *wanted = request_arg(request, 0);
-    struct apply *apply;
+    struct apply *apply = apply_of_version(request);
 
-    if (wanted == NULL || wanted->type != VALUE_INT || wanted->as.integer < 0) {
-        request_refuse(request, ERR_INVALID, "invalid version ID");
+    if (apply == NULL)
         return;
-    }
-    apply = xcalloc(1, sizeof(*apply));
-    apply->request = request;
-    apply->version = (uint64_t)wanted->as.integer;
     apply->dry_run = value_get_bool(request_arg(request, 1), "dry_run", false);
     begin_operation(apply, prepare_version);
 }
