@@ -34,7 +34,15 @@ struct subscription {
     struct actor *actor;
     struct channel *channel;
     char *system, *kind;
+    size_t system_bytes, kind_bytes;
 };
+
+/* system, kind and path travel as one topic: the lengths of the first two, then all
+ * three, any bytes. */
+struct topic_head {
+    uint16_t system_bytes, kind_bytes;
+};
+#define EVENT_TEXTS_MAX_BYTES (STR_MAX_BYTES - sizeof(struct topic_head))
 
 struct subscriptions *events_create(void)
 {
@@ -52,28 +60,25 @@ void events_destroy(struct subscriptions *subscriptions)
 /* ---- delivery -------------------------------------------------------------------- */
 
 /* EV-3: everything, a prefix, or equality. */
-static bool matches(const char *pattern, struct bytes text)
+static bool matches(const char *pattern, size_t n, struct bytes text)
 {
-    size_t n = strlen(pattern);
-
     if (n != 0 && pattern[n - 1] == '*')
         return text.n >= n - 1 && memcmp(text.data, pattern, n - 1) == 0;
-    return bytes_equal_text(text, pattern);
+    return text.n == n && memcmp(text.data, pattern, n) == 0;
 }
 
-/* system, kind and path travel as one topic, each with a NUL behind it. */
 static struct message *make_message(struct runtime *rt, const struct frame_event *frame)
 {
     static const struct bytes none = {NULL, 0};
+    const struct topic_head head = {(uint16_t)frame->system.n, (uint16_t)frame->kind.n};
     struct buf *scratch = &rt->scratch;
 
     buf_clear(scratch);
-    if (!buf_append(scratch, frame->system.data, frame->system.n) ||
-        !buf_append(scratch, "", 1) ||
+    if (frame->system.n + frame->kind.n + frame->path.n > EVENT_TEXTS_MAX_BYTES ||
+        !buf_append(scratch, &head, sizeof(head)) ||
+        !buf_append(scratch, frame->system.data, frame->system.n) ||
         !buf_append(scratch, frame->kind.data, frame->kind.n) ||
-        !buf_append(scratch, "", 1) ||
-        !buf_append(scratch, frame->path.data, frame->path.n) ||
-        buf_len(scratch) > STR_MAX_BYTES)
+        !buf_append(scratch, frame->path.data, frame->path.n))
         return NULL;
     return message_create(MSG_EVENT, 0, none, buf_bytes(scratch), frame->payload);
 }
@@ -84,7 +89,8 @@ void events_publish(struct runtime *rt, const struct frame_event *frame)
         struct subscription *one = container_of(node, struct subscription, node);
         struct message *message;
 
-        if (!matches(one->system, frame->system) || !matches(one->kind, frame->kind))
+        if (!matches(one->system, one->system_bytes, frame->system) ||
+            !matches(one->kind, one->kind_bytes, frame->kind))
             continue;
         message = make_message(rt, frame);
         if (message != NULL)
@@ -92,24 +98,27 @@ void events_publish(struct runtime *rt, const struct frame_event *frame)
     }
 }
 
-static const char *set_text(lua_State *L, const char *key, const char *text)
+static const char *set_text(lua_State *L, const char *key, const char *text, size_t n)
 {
-    lua_pushstring(L, text);
+    lua_pushlstring(L, text, n);
     lua_setfield(L, -2, key);
-    return text + strlen(text) + 1;
+    return text + n;
 }
 
 static void decode(lua_State *L, struct channel *channel, struct message *message)
 {
-    const char *text = message_topic(message);
+    const char *text = message_topic(message) + sizeof(struct topic_head);
+    struct topic_head head;
     struct err err;
     int n;
 
     (void)channel;
+    memcpy(&head, message_topic(message), sizeof(head));
     lua_createtable(L, 0, 4);
-    text = set_text(L, "system", text);
-    text = set_text(L, "kind", text);
-    set_text(L, "path", text);
+    text = set_text(L, "system", text, head.system_bytes);
+    text = set_text(L, "kind", text, head.kind_bytes);
+    set_text(L, "path", text,
+             message->topic_bytes - sizeof(head) - head.system_bytes - head.kind_bytes);
     n = codec_decode_args(L, message_payload(message), message->payload_bytes, 1, &err);
     if (n == 1)
         lua_setfield(L, -2, "data");
@@ -134,7 +143,8 @@ static void forget_patterns(struct subscription *one)
  */
 static void unsubscribe(struct subscription *one)
 {
-    struct value patterns[2] = {value_string(one->system), value_string(one->kind)};
+    struct value patterns[2] = {value_bytes(one->system, one->system_bytes),
+                                value_bytes(one->kind, one->kind_bytes)};
 
     uplink_ask(one->actor->vm->rt->uplink, "@events.unsubscribe", patterns, 2,
                ignore_answer, NULL);
@@ -166,23 +176,35 @@ static int subscribed(lua_State *L, int status, lua_KContext ctx)
     return 1;
 }
 
+static void set_patterns(lua_State *L, struct subscription *one)
+{
+    const char *system = lua_tolstring(L, 1, &one->system_bytes);
+    const char *kind = lua_tolstring(L, 2, &one->kind_bytes);
+
+    one->system = xstrndup(system, one->system_bytes);
+    one->kind = xstrndup(kind, one->kind_bytes);
+}
+
 /* Registered here before the supervisor knows of it, so that nothing sent after the
  * answer can be missed. */
 static int events_subscribe(lua_State *L)
 {
     struct actor *actor = task_begin_block(L)->actor;
-    const char *system = luaL_checkstring(L, 1);
-    const char *kind = luaL_optstring(L, 2, "*");
+    size_t system_bytes, kind_bytes;
+    const char *system = luaL_checklstring(L, 1, &system_bytes);
     struct subscription *one;
 
-    if (system[0] == '\0')
+    luaL_optlstring(L, 2, "*", &kind_bytes);
+    if (system_bytes == 0)
         return errors_return(L, ERR_INVALID, "system pattern is required");
+    if (system_bytes > STR_MAX_BYTES || kind_bytes > STR_MAX_BYTES)
+        return errors_return(L, ERR_INVALID, "system or kind pattern is too long");
     if (!identity_allows(L, "events.subscribe", system))
         return errors_return(L, ERR_INVALID,
                              "not allowed to subscribe to events from system: %s",
                              system);
     lua_settop(L, 2);
-    if (lua_isnil(L, 2) || kind[0] == '\0') {
+    if (lua_isnil(L, 2) || kind_bytes == 0) {
         lua_pushliteral(L, "*");
         lua_replace(L, 2);
     }
@@ -192,8 +214,7 @@ static int events_subscribe(lua_State *L)
     one->channel = channel_push_queue(L, actor, decode);
     lua_setiuservalue(L, 3, 1);
     actor_anchor(actor, L, one); /* the last that may raise */
-    one->system = xstrdup(system);
-    one->kind = xstrdup(lua_tostring(L, 2));
+    set_patterns(L, one);
     one->resource.withdraw = withdraw;
     actor_add_resource(actor, &one->resource);
     list_append(&actor->vm->rt->subscriptions->all, &one->node);
@@ -223,7 +244,8 @@ static int events_send(lua_State *L)
     frame.system = texts[0];
     frame.kind = texts[1];
     frame.path = texts[2];
-    if (!frame_encode_event(out, &frame))
+    if (texts[0].n + texts[1].n + texts[2].n > EVENT_TEXTS_MAX_BYTES ||
+        !frame_encode_event(out, &frame))
         return errors_return(L, ERR_INVALID, "system, kind or path is too long");
     if (codec_encode_args(L, 4, lua_isnil(L, 4) ? 0 : 1, out, &err) == -1) {
         uplink_drop_frame(uplink, at);

@@ -17,7 +17,7 @@ enum message_kind {
     MSG_EXIT,     /* payload = codec payload [value], or one error when failed */
     MSG_DOWN,     /* LINK_DOWN; the same */
     MSG_CANCEL,   /* payload = the reason's text */
-    MSG_EVENT,    /* topic = "system\0kind\0path", payload */
+    MSG_EVENT,    /* topic as its maker likes it, payload */
     MSG_TICK,     /* at_ns = wall clock, no payload */
     MSG_OUTDATED, /* payload = codec payload of entry ids */
 };
