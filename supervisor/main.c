@@ -214,10 +214,11 @@ static void serve(struct program *program)
 /* ---- life ------------------------------------------------------------------------ */
 
 /* Logs go to stdout (LG-3); beside a terminal process they would be in its way. */
-static void set_up_log(struct program *program)
+static bool set_up_log(struct program *program)
 {
     const struct options *options = &program->options;
     const struct config *config = program->sup.config;
+    const char *path = config_get_text(config, "logger.file");
     bool has_terminal = options->exec != NULL || options->name != NULL ||
                         options->command == COMMAND_TEST;
     bool asked_for = options->has_log_level || options->has_log_format;
@@ -225,12 +226,18 @@ static void set_up_log(struct program *program)
     log_set_format(config->log_format);
     log_set_level(config->log_level);
     program->log_fd = program_open_log(program);
+    if (program->log_fd == -1 && path[0] != '\0') {
+        fprintf(stderr, "supervisor: logger.file %s: %s\n", path, strerror(errno));
+        program->exit_code = EXIT_NEEDED;
+        return false;
+    }
     if (options->silent || (has_terminal && !asked_for && program->log_fd == -1))
         log_set_fd(-1);
     else if (program->log_fd != -1)
         log_set_fd(program->log_fd);
     else
         log_set_fd(has_terminal ? STDERR_FILENO : STDOUT_FILENO);
+    return true;
 }
 
 static void raise_limits(void)
@@ -270,7 +277,8 @@ static void run(struct program *program)
         program->exit_code = program_print_problems(program);
         return;
     }
-    set_up_log(program);
+    if (!set_up_log(program))
+        return;
     raise_limits();
     notify_init(&program->notify);
     sup->registry = registry_create();

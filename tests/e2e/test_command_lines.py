@@ -158,3 +158,20 @@ def test_CLI05_a_pattern_that_nothing_fits_is_told(folder):
                            "supervisor: warning: --embed files fits no entry\n")
     done = folder.run("pack", "x.wapp", "--bytecode", "app:**")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_log_file_that_cannot_be_written_ends_the_start(folder):
+    done = folder.hello("--set", "logger.file=none/x.log")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        69, "", "supervisor: logger.file none/x.log: No such file or directory\n")
+
+
+@pytest.mark.parametrize("args, line", [
+    (["test", "--fast"], "dev: 'test' takes no argument: '--fast'"),
+    (["biuld"], "dev: unknown command 'biuld'"),
+])
+def test_dev_does_nothing_that_was_not_asked_for(args, line):
+    done = subprocess.run([os.path.join(troupe.ROOT, "dev"), *args], text=True,
+                          capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0] == line
