@@ -52,8 +52,8 @@ int err_wrap(struct err *err, const char *fmt, ...)
 /* The CamelCase name that apps compare with ("NotFound", "" for unknown). */
 const char *err_kind_name(enum err_kind kind);
 
-/* The kind of that name; ERR_UNKNOWN for any other text (custom kinds travel as text).
- */
+/* The kind of that name; ERR_UNKNOWN for any other text (custom kinds travel as
+ * text). */
 enum err_kind err_kind_find(const char *name);
 
 #endif

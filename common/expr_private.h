@@ -199,8 +199,8 @@ int evaluation_fail(struct evaluation *ev, const struct node *node, const char *
 
 int expr_run(struct evaluation *ev, const struct node *node, struct operand *out);
 
-/* What an operator with two sides makes of them; `and`, `or` and `??` are run_binary's.
- */
+/* What an operator with two sides makes of them; `and`, `or` and `??` are
+ * run_binary's. */
 int expr_apply(struct evaluation *ev, const struct node *node, const struct value *a,
                const struct value *b, struct operand *out);
 

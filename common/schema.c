@@ -19,8 +19,7 @@ static int hex_digit(char c)
 }
 
 /* One part of a pointer inside a URI: %XX, then ~1 and ~0. Returns what comes behind
- * it.
- */
+ * it. */
 static const char *read_part(const char *at, char *out, size_t out_bytes)
 {
     size_t n = 0;

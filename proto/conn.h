@@ -56,8 +56,8 @@ void conn_set_finish(struct conn_set *set);
 /* Takes fd (made nonblocking). limits NULL = default. */
 struct conn *conn_create(struct conn_set *set, int fd, const struct conn_limits *limits,
                          const struct conn_callbacks *callbacks, void *context);
-void conn_destroy(
-    struct conn *conn); /* NULL is fine; closes fd, on_closed won't come */
+/* NULL is fine. Closes fd, on_closed won't come. */
+void conn_destroy(struct conn *conn);
 
 /* The buffer to encode frames into; call conn_wrote() after it. */
 struct buf *conn_out(struct conn *conn);

@@ -62,8 +62,8 @@ uint64_t trace_get_span(const uint8_t *text);
 void trace_set_span(uint8_t *text, uint64_t span);
 
 /* A new trace, or span: random, never 0. text has TRACE_TEXT_BYTES. What begins a trace
- * has no parent, but the form has a place for one: it is the trace's own second half.
- */
+ * has no parent, but the form has a place for one: it is the trace's own second
+ * half. */
 void trace_begin(uint8_t *text);
 bool trace_is_beginning(const uint8_t *text);
 uint64_t trace_new_span(void);

@@ -59,8 +59,8 @@ static int push_level(struct decoder *d, const struct level *level)
     return 0;
 }
 
-/* Remembers where a table starts, so that EXT_REF can name it. at is that of its head.
- */
+/* Remembers where a table starts, so that EXT_REF can name it. at is that of its
+ * head. */
 static size_t note_table(struct decoder *d, size_t at)
 {
     if (d->n_tables == d->size_tables) {

@@ -25,8 +25,8 @@ struct value;
 void bytecode_check(struct entry *entry, const struct snapshot *state,
                     struct problems *problems);
 
-/* What the compile worker once answered for a checked entry. INTERNAL when it is none.
- */
+/* What the compile worker once answered for a checked entry. INTERNAL when it is
+ * none. */
 int bytecode_read(const struct entry *entry, struct value *compiled_out,
                   struct err *err);
 

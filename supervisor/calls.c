@@ -190,8 +190,8 @@ struct call *calls_open_within(struct calls *calls, const struct origin *origin,
         deadline_at_ns = now_ns + timeout_ns;
     call = calls_open(calls, origin, FRAME_CALL, deadline_at_ns, err);
     /* So that errors name just what was asked for. A worker's call may have been held
-     * before; else whoever would hear of its own later end is past its deadline, too.
-     */
+     * before; else whoever would hear of its own later end is past its deadline,
+     * too. */
     if (call != NULL &&
         (is_earlier || (timeout_ns != 0 && origin->type == ORIGIN_WORKER)))
         call->opened_at_ns = deadline_at_ns - timeout_ns;

@@ -86,8 +86,7 @@ bool calls_is_next_attempt_due(const struct call *call);
 void calls_try_again(struct calls *calls, struct call *call);
 
 /* There will be no other attempt: frees what was kept for it. call->attempts isn't
- * NULL.
- */
+ * NULL. */
 void calls_forget_attempts(struct calls *calls, struct call *call);
 
 #endif

@@ -41,8 +41,8 @@ const struct entry *contract_find_binding(const struct snapshot *state, const ch
 /* The methods of a definition: a list of maps, perhaps empty. Borrowed. */
 const struct value *contract_methods(const struct entry *definition);
 
-/* One contract of a binding; everything is borrowed but id, which part_finish() frees.
- */
+/* One contract of a binding; everything is borrowed but id, which
+ * contract_part_finish() frees. */
 struct contract_part {
     char *id; /* of the definition, resolved; NULL: it is no reference */
     const struct value *methods;          /* map method → function, or NULL */

@@ -307,8 +307,8 @@ static void open_reserve(struct control *control)
         control->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* Out of descriptors: the reserve lets us say so. False when not even that is possible.
- */
+/* Out of descriptors: the reserve lets us say so. False when not even that is
+ * possible. */
 static bool accept_with_reserve(struct control *control)
 {
     struct ucred peer = {0};

@@ -92,8 +92,8 @@ static void plan_expand(struct plan *plan, const struct entry *router)
     }
 }
 
-/* The next storage that is no router; NULL at the end, or with err when it is missing.
- */
+/* The next storage that is no router; NULL at the end, or with err when it is
+ * missing. */
 static const struct entry *plan_next(struct plan *plan, const struct view *view,
                                      struct err *err)
 {

@@ -20,8 +20,8 @@ struct err;
  * *exists_out false. -1: INTERNAL. */
 int env_file_read(const char *path, struct buf *out, bool *exists_out, struct err *err);
 
-/* Visits the lines: *at starts at 0; false at the end. key and value borrow from text.
- */
+/* Visits the lines: *at starts at 0; false at the end. key and value borrow from
+ * text. */
 bool env_file_next(struct bytes text, size_t *at, struct bytes *key_out,
                    struct bytes *value_out);
 

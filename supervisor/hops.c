@@ -123,8 +123,8 @@ static size_t find_position(const struct supervisor *sup, const struct step *ste
 
 /* ---- one hop --------------------------------------------------------------------- */
 
-/* Where inline functions run: with who made the first call. NULL when it is no worker.
- */
+/* Where inline functions run: with who made the first call. NULL when it is no
+ * worker. */
 static struct worker *find_home(const struct supervisor *sup, const struct call *call)
 {
     while (call != NULL && call->hop != NULL && call->hop->parent != 0)

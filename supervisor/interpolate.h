@@ -28,8 +28,8 @@ struct snapshot;
 
 /* Where variables come from: those that are declared in state. Returns owned text, NULL
  * with err (NOT_FOUND, or what reading the storage said). type_out: the type of the
- * variable's own default, VALUE_NIL when it has none. space: the namespace of who asks.
- */
+ * variable's own default, VALUE_NIL when it has none. space: the namespace of who
+ * asks. */
 struct env_lookup {
     char *(*get)(void *context, const struct snapshot *state, const char *name,
                  const char *space, enum value_type *type_out, struct err *err);

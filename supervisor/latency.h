@@ -38,8 +38,8 @@ static inline void latency_note(struct latency *latency, double seconds, double 
     }
 }
 
-/* The time that a share q (0 to 1) of the calls didn't exceed; -1 when there are none.
- */
+/* The time that a share q (0 to 1) of the calls didn't exceed; -1 when there are
+ * none. */
 int64_t latency_quantile_us(struct latency *latency, double q, double at);
 
 /* Of all times ever: counts_out[i] are below latency_bounds_s[i] and not below the one

@@ -14,8 +14,8 @@
 #include "supervisor/problems.h"
 #include "supervisor/registry_override.h"
 
-/* Problems that say no code of their own (PROBLEM_PARSE does) have one by their kind.
- */
+/* Problems that say no code of their own (PROBLEM_PARSE does) have one by their
+ * kind. */
 static const char *code_of(const struct problem *problem)
 {
     if (problem->code != NULL)

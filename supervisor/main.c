@@ -361,8 +361,8 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "complete") == 0)
         return supervisor_manual_complete(argc - 2, argv + 2);
     open_standard_descriptors();
-    /* Whoever started us may have blocked others; a HUP waits until it can be a reload.
-     */
+    /* Whoever started us may have blocked others; a HUP waits until it can be a
+     * reload. */
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGHUP);
     sigprocmask(SIG_SETMASK, &blocked, NULL);

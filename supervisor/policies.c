@@ -74,8 +74,8 @@ static void collect(struct policy_spread *spread)
     }
 }
 
-/* A worker that doesn't take them has none: whoever has a scope there may do nothing.
- */
+/* A worker that doesn't take them has none: whoever has a scope there may do
+ * nothing. */
 static void on_set(void *context, uint8_t status, struct bytes result)
 {
     struct err why, bad;

@@ -10,9 +10,8 @@
  * Slots are spread over `n_processes` processes. A static pool and a host have all of
  * them from the start, a lazy pool starts them on demand and ends them when idle, an
  * adaptive one has as many slots as its controller (pool_adaptive.h) finds useful. What
- * dies is replaced at once; a process that dies before its first job waits 0, 250, 500
- * ms
- * ... 30 s before the next try, and all pools share one budget of restarts.
+ * dies is replaced at once; a process that dies before its first job waits 0, 250,
+ * 500 ms ... 30 s before the next try, and all pools share one budget of restarts.
  *
  * Invariants: a call is in this queue or in a worker's list, never in both.
  *             The slots of the workers that live never exceed n_slots_max.

@@ -80,8 +80,8 @@ struct pool *pool_create(struct pools *pools, const struct pool_spec *spec);
 /* A host that runs changes the number of its processes; the rest of spec (copied)
  * counts from its next start on. */
 void pool_set_next_spec(struct pool *pool, const struct pool_spec *spec);
-void pool_destroy(
-    struct pool *pool); /* its workers are gone or going with everything */
+/* Its workers are gone, or going with everything. */
+void pool_destroy(struct pool *pool);
 
 void pool_tell_started(struct pool *pool, const struct err *err);
 void pool_go_on_stopping(struct pool *pool);

@@ -27,8 +27,8 @@ void pools_load(struct supervisor *sup);
 struct pool *pool_stage_entry(struct supervisor *sup, const struct entry *entry,
                               struct snapshot *view);
 
-/* After a commit and before the staged pools are shown. before: the state until then.
- */
+/* After a commit and before the staged pools are shown. before: the state until
+ * then. */
 void pools_follow(struct supervisor *sup, const struct changeset *changeset,
                   struct snapshot *before);
 

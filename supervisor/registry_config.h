@@ -26,8 +26,8 @@ int64_t entry_integer(const struct entry *entry, const char *path, int64_t fallb
 
 enum pool_type { POOL_INLINE, POOL_LAZY, POOL_STATIC, POOL_ADAPTIVE };
 
-/* F-41, F-42; processes and isolation are ours (architecture, "Slots and processes").
- */
+/* F-41, F-42; processes and isolation are ours (architecture, "Slots and
+ * processes"). */
 struct pool_config {
     enum pool_type type;
     bool is_default;    /* the entry has no pool block */

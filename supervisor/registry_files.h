@@ -30,8 +30,8 @@ void file_list_finish(struct file_list *list);
 int folder_open(const char *path, struct err *err);
 
 /* Reads a regular file relative to dir_fd. The caller frees *text_out, which ends with
- * an uncounted NUL. Errors: NOT_FOUND, LIMIT_EXCEEDED (longer than max_bytes), INVALID.
- */
+ * an uncounted NUL. Errors: NOT_FOUND, LIMIT_EXCEEDED (longer than max_bytes),
+ * INVALID. */
 int file_read(int dir_fd, const char *name, size_t max_bytes, char **text_out,
               size_t *n_out, struct err *err);
 

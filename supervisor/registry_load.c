@@ -488,8 +488,7 @@ void registry_read(const struct load_options *options, struct entry_list *entrie
 }
 
 /* Entries of a file that couldn't be read are missed elsewhere: that is no news. A
- * module
- * (":json") stands in no file. */
+ * module (":json") stands in no file. */
 static bool is_news(const struct problem *row, bool incomplete)
 {
     return !incomplete || row->kind != ERR_NOT_FOUND ||

@@ -25,8 +25,8 @@ static int compare_changes(const void *left, const void *right)
     return strcmp(a->of_id, b->of_id);
 }
 
-/* The state after changes, which are sorted by id, one or two (delete, create) per id.
- */
+/* The state after changes, which are sorted by id, one or two (delete, create) per
+ * id. */
 static struct snapshot *apply_changes(const struct snapshot *state,
                                       const struct change *changes, size_t n)
 {

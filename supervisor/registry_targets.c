@@ -167,8 +167,7 @@ static void free_apply(void *context)
 }
 
 /* What apps see of any failure but a conflict is Internal with the whole chain
- * (REG-34).
- */
+ * (REG-34). */
 static void fail_apply(struct request *request, const struct err *why)
 {
     static const char prefix[] = "failed to apply changes: ";

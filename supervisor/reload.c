@@ -93,8 +93,8 @@ static void copy_problems(struct problems *to, const struct problems *from)
     }
 }
 
-/* A folder that is away for a moment (a checkout, a mount) is no wish to stop it all.
- */
+/* A folder that is away for a moment (a checkout, a mount) is no wish to stop it
+ * all. */
 static void check_emptiness(const struct reload *reload, struct problems *problems)
 {
     const struct snapshot *state = registry_state(reload->reloads->sup->registry);

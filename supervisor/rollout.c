@@ -246,8 +246,8 @@ static void collect_stages(struct rollout *rollout)
         add_stage(rollout, changeset->affected[i]);
 }
 
-/* "... app:f:3: boom" stands in a file that a person can open. *text moves behind it.
- */
+/* "... app:f:3: boom" stands in a file that a person can open. *text moves behind
+ * it. */
 static bool find_place(const struct entry *entry, const char **text,
                        struct problem_at *at)
 {

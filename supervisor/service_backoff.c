@@ -10,8 +10,8 @@ uint64_t backoff_delay_ms(const struct backoff *backoff, uint32_t n, double rand
     double delay = (double)backoff->initial_delay_ms;
     double max = (double)backoff->max_delay_ms;
 
-    /* Bounded: a factor above 1 reaches the cap, any other leaves the delay as it is.
-     */
+    /* Bounded: a factor above 1 reaches the cap, any other leaves the delay as it
+     * is. */
     if (backoff->factor > 1)
         for (uint32_t i = 1; i < n && delay < max && delay > 0; i++)
             delay *= backoff->factor;

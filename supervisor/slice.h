@@ -1,6 +1,5 @@
 /* slice -- one turn's worth of a work that may be long: 0.75 ms, then others have
- * theirs.
- */
+ * theirs. */
 #ifndef TROUPE_SUPERVISOR_SLICE_H
 #define TROUPE_SUPERVISOR_SLICE_H
 

@@ -4,10 +4,10 @@
  * vfork and exec of the worker binary: argv `worker <role> <entry>` (for ps only; what
  * counts comes in SETUP), descriptor 3 = its end of the socketpair, 4 = its own
  * liveness table, 5 = one inherited descriptor if the spec has one, from 6 on what it
- * steps into when it confines itself (jail.h), 0 1 2 = /dev/null
- * /dev/null and our stderr, or the terminal as it is. Nothing else is inherited: no
- * descriptor, no environment beyond a short allow-list, no blocked or ignored signal.
- * The child dies with its parent and can't gain privileges.
+ * steps into when it confines itself (jail.h), 0 and 1 = /dev/null and 2 = our stderr,
+ * or the terminal as it is. Nothing else is inherited: no descriptor, no environment
+ * beyond a short allow-list, no blocked or ignored signal. The child dies with its
+ * parent and can't gain privileges.
  */
 #ifndef TROUPE_SUPERVISOR_SPAWN_H
 #define TROUPE_SUPERVISOR_SPAWN_H

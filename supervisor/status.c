@@ -311,8 +311,8 @@ static void handle_status(struct request *request)
     request_reply_taken(request, result);
 }
 
-/* With no_wait it is answered now; otherwise the end of the connection is the answer.
- */
+/* With no_wait it is answered now; otherwise the end of the connection is the
+ * answer. */
 static void handle_stop(struct request *request)
 {
     struct supervisor *sup = request->sup;

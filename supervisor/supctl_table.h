@@ -33,9 +33,9 @@ void supctl_table_print(FILE *out, const struct value *records,
                         const struct column *columns, unsigned n_columns,
                         const char *none, bool in_colour);
 
-/* One record as "key  value" lines, all its keys; nested ones as JSON. What a key says
- * of its unit (_bytes, _ms, _us) or that it is a time decides how its value is written.
- */
+/* One record as "key value" lines, all its keys; nested ones as JSON. What a key says
+ * of its unit (_bytes, _ms, _us) or that it is a time decides how its value is
+ * written. */
 void supctl_record_print(FILE *out, const struct value *record);
 
 /* One cell as people read it. malloc'ed. */

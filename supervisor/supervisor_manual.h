@@ -1,5 +1,5 @@
-/* supervisor_manual -- help, manual pages and completion of `supervisor` and `worker`.
- */
+/* supervisor_manual -- help, manual pages and completion of `supervisor` and
+ * `worker`. */
 #ifndef TROUPE_SUPERVISOR_SUPERVISOR_MANUAL_H
 #define TROUPE_SUPERVISOR_SUPERVISOR_MANUAL_H
 

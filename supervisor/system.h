@@ -67,14 +67,14 @@ struct system *system_create(struct supervisor *sup);
 void system_destroy(struct system *system);
 
 /* The router hands a CALL whose target starts with '@' over; args is its REST. Answers
- * NotFound for an unknown target, Invalid for malformed args, Timeout at the deadline.
- */
+ * NotFound for an unknown target, Invalid for malformed args, Timeout at the
+ * deadline. */
 void system_call(struct system *system, const struct origin *origin,
                  struct bytes target, uint64_t caller, uint64_t deadline_at_ns,
                  struct bytes args);
 
-/* CANCEL of a request under way, or its origin's death (origin is then not answered).
- */
+/* CANCEL of a request under way, or its origin's death (origin is then not
+ * answered). */
 void system_cancel(struct system *system, const struct origin *origin);
 void system_origin_gone(struct system *system, const void *worker_or_client);
 

@@ -160,8 +160,7 @@ static void push_children(struct stack *stack, const char *path)
 }
 
 /* A folder is watched before it is read: what comes in between is seen twice, not
- * never.
- */
+ * never. */
 static void add_tree(struct watch *watch, const char *path, bool deep)
 {
     struct stack stack = {0};

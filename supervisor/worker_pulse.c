@@ -10,8 +10,8 @@
 #include "proto/conn.h"
 #include "supervisor/core.h"
 
-/* A process that somebody stopped (SIGSTOP, a debugger) can't answer and isn't stuck.
- */
+/* A process that somebody stopped (SIGSTOP, a debugger) can't answer and isn't
+ * stuck. */
 static bool is_stopped(const struct worker *w)
 {
     char path[64], text[512];

@@ -200,8 +200,8 @@ void actor_strip(struct actor *actor);
  * old->start. Old is ended, nobody hears of it. */
 void actor_take_over(struct actor *actor, struct actor *old);
 
-/* Frees what ended actors leave; the scheduler calls it when none of them is running.
- */
+/* Frees what ended actors leave; the scheduler calls it when none of them is
+ * running. */
 void actor_bury(struct actor *actor);
 
 /* Puts a message into the actor's mailbox (takes it) and wakes a receiver. -1 when the
@@ -220,8 +220,8 @@ void actor_consumed(struct actor *actor, const struct message *message);
 
 /* ---- Between actor.c and actor_end.c ---- */
 
-/* The first run of its main coroutine has returned the method, which is on top of it.
- */
+/* The first run of its main coroutine has returned the method, which is on top of
+ * it. */
 void actor_loaded(struct actor *actor);
 
 /* Everything but what outlives a run. */

@@ -14,8 +14,8 @@ struct err;
 
 /* `return ask_system(L, "@names.lookup", first, n, ctx, k);` sends the n values from
  * stack index first on and blocks; k finds the answer with ask_result() or ask_reply().
- * Raises when it can't block; returns nil and an Error when the values can't be sent.
- */
+ * Raises when it can't block; returns nil and an Error when the values can't be
+ * sent. */
 int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext ctx,
                lua_KFunction k);
 

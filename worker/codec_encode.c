@@ -347,8 +347,8 @@ static enum step fail_depth(struct encoder *e)
 
 /* ---- tables ---------------------------------------------------------------------- */
 
-/* Are the keys of the table on top exactly 1..n? Only asked after a guess went wrong.
- */
+/* Are the keys of the table on top exactly 1..n? Only asked after a guess went
+ * wrong. */
 static bool is_sequence(lua_State *L)
 {
     lua_Unsigned n = lua_rawlen(L, -1), count = 0;

@@ -80,8 +80,8 @@ uint32_t erase_lex_init(struct lexer *lx, const char *text, uint32_t n_bytes,
 bool erase_lex(struct lexer *lx, struct token *out);
 
 /* The next escape at or after `at` within the string that ends at `end` that Lua
- * doesn't know: the offset of its backslash, or `end`. *after_out is where to look on.
- */
+ * doesn't know: the offset of its backslash, or `end`. *after_out is where to look
+ * on. */
 uint32_t erase_lex_odd_escape(const struct lexer *lx, uint32_t at, uint32_t end,
                               uint32_t *after_out);
 

@@ -139,8 +139,8 @@ static void forget_patterns(struct subscription *one)
     one->system = one->kind = NULL;
 }
 
-/* The supervisor counts the patterns of this worker: each subscribe needs its opposite.
- */
+/* The supervisor counts the patterns of this worker: each subscribe needs its
+ * opposite. */
 static void unsubscribe(struct subscription *one)
 {
     struct value patterns[2] = {value_bytes(one->system, one->system_bytes),

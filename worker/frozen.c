@@ -99,8 +99,8 @@ static void move_contents(lua_State *L, int idx)
     }
 }
 
-/* Pushes a copy of the metatable at idx, without what would not work on a frozen table.
- */
+/* Pushes a copy of the metatable at idx, without what would not work on a frozen
+ * table. */
 static void push_metatable_copy(lua_State *L, int idx)
 {
     static const char *const dropped[] = {"__gc", "__mode", "__index"};

@@ -425,8 +425,8 @@ static void start_call(struct functions *functions, struct function *function,
     list_append(&functions->busy, &instance->node);
     functions->n_busy++;
     actor->context = call->context;
-    /* A shared file isn't preempted while it loads: nobody may come before it is there.
-     */
+    /* A shared file isn't preempted while it loads: nobody may come before it is
+     * there. */
     if (actor->fn_ref == LUA_NOREF && functions->rt->settings.shared)
         vm_set_tag(actor->main.co, VM_TAG_PINNED, true);
     failed = actor->fn_ref == LUA_NOREF ? actor_start(actor, call->start, &err)

@@ -37,8 +37,8 @@ struct group_watch {
 struct group_watches *groups_create(void);
 void groups_destroy(struct group_watches *watches);
 
-/* Asks for the snapshot; the task is woken with it (WAKE_REPLY). Before task_block().
- */
+/* Asks for the snapshot; the task is woken with it (WAKE_REPLY). Before
+ * task_block(). */
 void groups_start_watch(struct group_watch *watch, struct task *task);
 
 /* It gets nothing any more; the supervisor hears of it. Frees scope and group. */

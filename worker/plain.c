@@ -12,8 +12,8 @@
 #define SLOTS_PER_LEVEL 3      /* table, key, value */
 #define HOLES_MAX       100000 /* in one list */
 
-/* A table that is being written; it lies on the Lua stack, a map's last key above it.
- */
+/* A table that is being written; it lies on the Lua stack, a map's last key above
+ * it. */
 struct level {
     bool is_list, text_keys_only;
     lua_Integer n, next; /* list: items in all, which one is next */

@@ -78,8 +78,8 @@ void programs_get(struct programs *programs, const char *id, size_t n_bytes,
 
 /* The code of these entries (a list of texts) has changed: whatever is made of it runs
  * on for the actors that it has, but the next who wants it gets the new one. The
- * program that a pool's worker is there for stays: the supervisor replaces the worker.
- */
+ * program that a pool's worker is there for stays: the supervisor replaces the
+ * worker. */
 void programs_forget(struct programs *programs, const struct value *ids);
 
 /* Frees the programs that programs_forget() left and nobody uses. */

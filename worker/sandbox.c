@@ -282,8 +282,8 @@ static void make_limits(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &limits_key);
 }
 
-/* All environments share a metatable: globals, then nothing. Takes the globals' index.
- */
+/* All environments share a metatable: globals, then nothing. Takes the globals'
+ * index. */
 static void make_env_metatable(lua_State *L, int globals)
 {
     lua_createtable(L, 0, 2);

@@ -22,8 +22,8 @@ void sandbox_push_math(lua_State *L);
 void sandbox_push_os(lua_State *L);
 
 /* Of the functions that an app's function goes into and may block (LUA-34): sort with a
- * comparator at index 2; gsub with a function at index 3, find is where string.find is.
- */
+ * comparator at index 2; gsub with a function at index 3, find is where string.find
+ * is. */
 int sandbox_sort(lua_State *L);
 int sandbox_gsub(lua_State *L, int find);
 
@@ -40,8 +40,8 @@ struct sandbox_wrap {
     const char *stock_name; /* NULL: name */
 };
 
-/* Copies what the rows name from the stock table at index `from` to the table on top.
- */
+/* Copies what the rows name from the stock table at index `from` to the table on
+ * top. */
 void sandbox_copy(lua_State *L, int from, const struct sandbox_wrap *rows);
 
 /* Truncates the number at idx towards zero (LUA-41); see sandbox_integer(). */

@@ -5,8 +5,8 @@
 
 #include "worker/frozen.h"
 
-/* create() is a hint about what is to come; more than this is believed when it comes.
- */
+/* create() is a hint about what is to come; more than this is believed when it
+ * comes. */
 #define CREATE_MAX (1 << 20)
 
 static int table_concat(lua_State *L)

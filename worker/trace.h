@@ -37,8 +37,8 @@ static inline struct context *trace_context(const struct actor *actor)
     return actor->context;
 }
 
-/* The traceparent (TRACE_TEXT_BYTES, no NUL) of what it does; NULL: it is in no trace.
- */
+/* The traceparent (TRACE_TEXT_BYTES, no NUL) of what it does; NULL: it is in no
+ * trace. */
 static inline const uint8_t *trace_of(const struct actor *actor)
 {
     const struct context *context = trace_context(actor);

@@ -383,8 +383,8 @@ static struct value function_node(struct value params, const struct parameters *
     return type;
 }
 
-/* At '(' of a function's type or of a type in parentheses; fun: the word stood there.
- */
+/* At '(' of a function's type or of a type in parentheses; fun: the word stood
+ * there. */
 static struct value read_parentheses(struct reader *r, bool fun, int depth)
 {
     struct parameters found = {0};

@@ -21,8 +21,8 @@ struct unit;
 void types_open(lua_State *L, const struct program *program);
 void types_seal(lua_State *L);
 
-/* Sets the globals for unit in the environment at idx. Raises only for lack of memory.
- */
+/* Sets the globals for unit in the environment at idx. Raises only for lack of
+ * memory. */
 void types_bind(lua_State *L, int env, const struct unit *unit);
 
 /* Adds the unit's types to the table on top, the value of its chunk, if it is one. */

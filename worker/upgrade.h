@@ -28,8 +28,7 @@ void upgrade_begin(struct actor *actor);
 
 /* The code of these entries (a list of texts) has changed: tells those who want to
  * know. pids_out, the caller's, lists them: a supervisor need not restart what upgrades
- * itself.
- */
+ * itself. */
 void upgrade_spread_news(struct runtime *rt, const struct value *ids,
                          struct value *pids_out);
 

@@ -62,7 +62,7 @@ void uplink_end_frame(struct uplink *uplink, size_t at);
  * taken back when it is larger than any peer accepts. */
 int uplink_end_large_frame(struct uplink *uplink, size_t at, struct err *err);
 
-/* Takes a frame back that end_frame() has not seen yet. */
+/* Takes a frame back that uplink_end_frame() has not seen yet. */
 void uplink_drop_frame(struct uplink *uplink, size_t at);
 
 #endif

@@ -19,8 +19,8 @@
 /* Calls inside each other that nobody means: they are what fills the memory then. */
 #define STACK_MANY_LEVELS 20000
 
-/* One allocation above this is refused outright: it would pass both ceilings at once.
- */
+/* One allocation above this is refused outright: it would pass both ceilings at
+ * once. */
 static bool is_refused(const struct vm *vm, size_t old_bytes, size_t new_bytes)
 {
     return new_bytes > old_bytes && vm->n_trusted == 0 &&

@@ -1,5 +1,5 @@
-/* codec_bench -- what a message costs: nanoseconds to encode and decode typical values.
- */
+/* codec_bench -- what a message costs: nanoseconds to encode and decode typical
+ * values. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* The decoder against any bytes: payload, single value, error. The first byte chooses.
- */
+/* The decoder against any bytes: payload, single value, error. The first byte
+ * chooses. */
 #include <lauxlib.h>
 
 #include "common/err.h"

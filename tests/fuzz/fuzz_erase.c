@@ -96,8 +96,8 @@ static void check_refused(const struct erase_error *error, const char *source, s
 }
 
 /* Is source plain Lua that nothing typed looks like? On one line, `x = y as (z)` is two
- * statements to stock Lua; and a label may be spread over lines behind an expression.
- */
+ * statements to stock Lua; and a label may be spread over lines behind an
+ * expression. */
 static bool is_plain(const char *source, size_t n)
 {
     lua_State *L;

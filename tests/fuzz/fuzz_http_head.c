@@ -1,5 +1,5 @@
-/* A head has the same end however its bytes come, and what is taken has a path in it.
- */
+/* A head has the same end however its bytes come, and what is taken has a path in
+ * it. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

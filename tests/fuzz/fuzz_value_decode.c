@@ -27,8 +27,8 @@ static void check_round_trip(const struct value *value)
     buf_clear(&buf);
     if (!value_write_json(&buf, value, 0))
         abort();
-    /* Keys that were no UTF-8 may have become equal: only its own bounds matter here.
-     */
+    /* Keys that were no UTF-8 may have become equal: only its own bounds matter
+     * here. */
     if (value_read_json((const char *)buf_head(&buf), buf_len(&buf), &again, &err) == 0)
         value_finish(&again);
     buf_finish(&buf);

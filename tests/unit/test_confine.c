@@ -228,8 +228,8 @@ static int in_jail(uint32_t bits, bool (*try)(void))
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/* The whole jail, as this machine offers it; filter NULL = its own. 99: can't be made.
- */
+/* The whole jail, as this machine offers it; filter NULL = its own. 99: can't be
+ * made. */
 static int in_whole_jail(const struct bytes *filter, bool (*try)(void))
 {
     static const struct jail_settings settings = {.level = "on", .user = ""};

@@ -64,8 +64,8 @@ static size_t count_rows(const struct map *map, const void *const *model)
     return n;
 }
 
-/* Numbers come more often than they go, so that the map grows in the midst of it all.
- */
+/* Numbers come more often than they go, so that the map grows in the midst of it
+ * all. */
 START_TEST(map_that_grows_bit_by_bit_agrees_with_a_model)
 {
     static const void *model[N_MANY];

@@ -21,8 +21,8 @@ static lua_State *open_sandbox(void)
     return L;
 }
 
-/* Runs a chunk as an actor would, in a new environment; its results stay on the stack.
- */
+/* Runs a chunk as an actor would, in a new environment; its results stay on the
+ * stack. */
 static int run(lua_State *L, const char *source)
 {
     int status = luaL_loadbufferx(L, source, strlen(source), "=app:test", "t");

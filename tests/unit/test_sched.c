@@ -346,8 +346,8 @@ START_TEST(sched_keeps_no_large_empty_vm)
 }
 END_TEST
 
-/* Globals and coroutines of one run must not show in the next, which gets its memory.
- */
+/* Globals and coroutines of one run must not show in the next, which gets its
+ * memory. */
 START_TEST(sched_starts_each_process_from_nothing)
 {
     struct bench bench;

@@ -59,8 +59,8 @@ struct bench_frame *bench_take(struct bench *bench, uint8_t type)
     return NULL;
 }
 
-/* One answer for each call, as the supervisor gives: whatever comes later is dropped.
- */
+/* One answer for each call, as the supervisor gives: whatever comes later is
+ * dropped. */
 static void reply(struct bench *bench, uint64_t call, uint8_t status,
                   struct bytes result)
 {

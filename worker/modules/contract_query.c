@@ -15,8 +15,8 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Pushes the text decoded; false: a '%' with no two digits behind it, nothing pushed.
- */
+/* Pushes the text decoded; false: a '%' with no two digits behind it, nothing
+ * pushed. */
 static bool push_decoded(lua_State *L, const char *text, size_t n)
 {
     luaL_Buffer out;

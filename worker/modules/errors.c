@@ -13,8 +13,8 @@
  * nothing, which the codec relies on. */
 static const char metatable_key;
 
-/* text = kind, NUL, message, NUL, details. The stack is user value 1, if there is one.
- */
+/* text = kind, NUL, message, NUL, details. The stack is user value 1, if there is
+ * one. */
 struct error {
     enum err_retry retryable;
     size_t kind_n, message_n, details_n;
@@ -345,8 +345,8 @@ void errors_push_raised(lua_State *L, int idx)
 
 /* ---- the module ------------------------------------------------------------------ */
 
-/* The top value, which must be of that type or nil; "field must be a what" otherwise.
- */
+/* The top value, which must be of that type or nil; "field must be a what"
+ * otherwise. */
 static bool check_field(lua_State *L, const char *field, int type, const char *what)
 {
     int have = lua_type(L, -1);

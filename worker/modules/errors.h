@@ -59,8 +59,8 @@ bool errors_test(lua_State *L, int idx);
  * long as the object. */
 bool errors_view(lua_State *L, int idx, struct error_view *view_out);
 
-/* Of the Error at idx (it must be one); end with an uncounted NUL. n_out may be NULL.
- */
+/* Of the Error at idx (it must be one); end with an uncounted NUL. n_out may be
+ * NULL. */
 const char *errors_kind(lua_State *L, int idx, size_t *n_out);
 const char *errors_message(lua_State *L, int idx, size_t *n_out);
 enum err_retry errors_retryable(lua_State *L, int idx);

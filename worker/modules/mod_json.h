@@ -8,8 +8,8 @@
 
 int json_open(lua_State *L); /* pushes the module table */
 
-/* Lets payloads of this state read and write JSON, whether or not the module is open.
- */
+/* Lets payloads of this state read and write JSON, whether or not the module is
+ * open. */
 void json_add_transcoder(lua_State *L);
 
 #endif

@@ -1,5 +1,5 @@
-/* mod_metrics -- the module `metrics` (processes.md MT-1): counts that operators see.
- */
+/* mod_metrics -- the module `metrics` (processes.md MT-1): counts that operators
+ * see. */
 #ifndef TROUPE_WORKER_MODULES_MOD_METRICS_H
 #define TROUPE_WORKER_MODULES_MOD_METRICS_H
 

@@ -1,5 +1,5 @@
-/* mod_time -- the module `time`: values of time_values.h, and what needs a scheduler.
- */
+/* mod_time -- the module `time`: values of time_values.h, and what needs a
+ * scheduler. */
 #ifndef TROUPE_WORKER_MODULES_MOD_TIME_H
 #define TROUPE_WORKER_MODULES_MOD_TIME_H
 

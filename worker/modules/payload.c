@@ -10,8 +10,8 @@
 #include "worker/frozen.h"
 #include "worker/modules/errors.h"
 
-/* User value 1: the value once it is known, of a text format the text; 2: the format.
- */
+/* User value 1: the value once it is known, of a text format the text; 2: the
+ * format. */
 struct payload {
     bool is_encoded; /* bytes say what it is; user value 1 is not there yet */
     bool graph;

@@ -43,8 +43,8 @@ void time_push_now(lua_State *L);
 
 void time_push_duration(lua_State *L, int64_t ns);
 
-/* Takes nanoseconds, text ("1h30m") or a Duration. Otherwise pushes nil and an Error.
- */
+/* Takes nanoseconds, text ("1h30m") or a Duration. Otherwise pushes nil and an
+ * Error. */
 bool time_check_duration(lua_State *L, int idx, int64_t *ns_out);
 
 /* The same, but raises an argument error. */

@@ -108,8 +108,8 @@ static size_t find_first_type(const struct zone_table *table)
     return 0;
 }
 
-/* One block: struct, times, types, type_of, abbrevs and a NUL (by falling alignment).
- */
+/* One block: struct, times, types, type_of, abbrevs and a NUL (by falling
+ * alignment). */
 static struct zone_table *build(const struct counts *counts, const struct body *body,
                                 size_t width)
 {
