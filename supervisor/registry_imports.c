@@ -69,6 +69,7 @@ static void read_module(struct entry *entry, const struct value *item, size_t i,
                      "entries are imported under imports: {alias: ns:name}",
                      "module cannot have a namespace");
     } else if (!module_is_known(name)) {
+        hint = "no module has that name; a library of an app goes under imports";
         nearest = module_nearest(name);
         if (nearest != NULL) {
             snprintf(suggestion, sizeof(suggestion), "did you mean %s?", nearest);
