@@ -99,13 +99,8 @@ int program_print_problems(struct program *program)
 /* Warnings of the load go to the log once there is one. */
 static void log_warnings(const struct program *program)
 {
-    for (size_t i = 0; i < program->problems.n; i++) {
-        const struct problem *problem = &program->problems.rows[i];
-
-        log_warn(problem->text, "file=%s line=%u entry=%s",
-                 problem->file != NULL ? problem->file : "", problem->line,
-                 problem->entry != NULL ? problem->entry : "");
-    }
+    for (size_t i = 0; i < program->problems.n; i++)
+        problem_log(&program->problems.rows[i]);
 }
 
 static void give_up(struct program *program, int exit_code, const struct err *err)

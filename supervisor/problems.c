@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
 
@@ -156,6 +157,20 @@ bool problems_format(struct buf *buf, struct problems *problems)
     if (n_all > problems->n)
         return buf_printf(buf, "... and %zu more\n", n_all - problems->n);
     return true;
+}
+
+void problem_log(const struct problem *problem)
+{
+    enum log_level level = problem->severity == SEVERITY_ERROR ? LOG_ERROR : LOG_WARN;
+    const char *file = problem->file != NULL ? problem->file : "";
+    const char *entry = problem->entry != NULL ? problem->entry : "";
+
+    if (problem->hint != NULL)
+        log_write(level, problem->text, "file=%s line=%u column=%u entry=%s hint=%s",
+                  file, problem->line, problem->column, entry, problem->hint);
+    else
+        log_write(level, problem->text, "file=%s line=%u column=%u entry=%s", file,
+                  problem->line, problem->column, entry);
 }
 
 const struct problem *problems_first_error(const struct problems *problems)

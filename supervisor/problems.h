@@ -73,6 +73,9 @@ bool problems_format(struct buf *buf, struct problems *problems);
  * problem_format() makes of it. Sort first. */
 struct value problems_describe(const struct problems *problems);
 
+/* One problem as a record of the log. */
+void problem_log(const struct problem *problem);
+
 /* The first error, NULL if there is none. */
 const struct problem *problems_first_error(const struct problems *problems);
 

@@ -461,7 +461,10 @@ static void write_target(const struct entry_list *entries,
     }
     n = strlen(path);
     append = n > 2 && strcmp(path + n - 2, "+=") == 0;
-    field = xstrndup(path, append ? n - 2 : n);
+    n -= append ? 2 : 0;
+    while (append && n > 0 && path[n - 1] == ' ')
+        n--;
+    field = xstrndup(path, n);
     path = field;
     tree = choose_tree(entry, &path);
     ok = append ? append_path(tree, path, value_copy(value))

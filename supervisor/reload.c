@@ -206,14 +206,8 @@ static void log_problems(const struct problems *problems)
 {
     size_t n = problems->n < LOG_AT_MOST ? problems->n : LOG_AT_MOST;
 
-    for (size_t i = 0; i < n; i++) {
-        const struct problem *row = &problems->rows[i];
-
-        log_write(row->severity == SEVERITY_ERROR ? LOG_ERROR : LOG_WARN, row->text,
-                  "file=%s line=%u column=%u entry=%s",
-                  row->file != NULL ? row->file : "", row->line, row->column,
-                  row->entry != NULL ? row->entry : "");
-    }
+    for (size_t i = 0; i < n; i++)
+        problem_log(&problems->rows[i]);
 }
 
 /* Tells the log how a reload went. */

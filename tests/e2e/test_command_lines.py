@@ -142,6 +142,17 @@ def test_CLI01_init_writes_a_lock_file_that_counts(folder):
         "directories:\n  modules: .wippy\n  src: ./src\n")
 
 
+@pytest.mark.parametrize("path", ["x+=", "x +=", ".data.x +="])
+def test_REG13_a_requirement_appends_with_a_blank_or_without(folder, path):
+    folder.write("src/more.yaml", f"""\
+namespace: app
+entries:
+- {{name: r, kind: ns.requirement, default: b, targets: [{{entry: data, path: "{path}"}}]}}
+""")
+    done = folder.hello("-o", "app:data:y=1")
+    assert (done.stdout, done.stderr) == ('{"x":["b"],"y":1}\n', "")
+
+
 def test_CLI01_what_wippy_has_besides_is_taken(folder):
     done = folder.hello("--set", "cluster.enabled=true", "--registry", "http://hub",
                         program=folder.as_wippy())

@@ -272,6 +272,11 @@ def test_SIGHUP_reloads(boot):
     os.kill(one.pid, signal.SIGHUP)
     one.wait_record("reload failed, everything goes on as it was")
     assert one.call("app:f") == "2"
+    rewrite(one, [{**answering("f", "3"), "kind": "functon.lua"}])
+    one.allow("unknown kind")
+    os.kill(one.pid, signal.SIGHUP)
+    one.wait_record('"unknown kind: functon.lua".*"hint": "did you mean function.lua')
+    assert one.call("app:f") == "2"
 
 
 def test_REG30_entries_made_at_run_time_stay_over_a_reload(boot):
