@@ -112,6 +112,19 @@ static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
 
 /* ---- calling --------------------------------------------------------------------- */
 
+/* F-21: an error has the stack of whom it comes to. */
+static int result_k(lua_State *L, int status, lua_KContext ctx)
+{
+    struct bytes result;
+    bool ok = ask_reply(L, &result);
+    int n = ask_result(L);
+
+    (void)status, (void)ctx;
+    if (!ok)
+        errors_add_stack(L);
+    return n;
+}
+
 static int checked_result_k(lua_State *L, int status, lua_KContext ctx)
 {
     const struct call_check *check = (const struct call_check *)ctx;
@@ -119,14 +132,14 @@ static int checked_result_k(lua_State *L, int status, lua_KContext ctx)
     struct bytes result;
     int n;
 
-    (void)status;
     if (!ask_reply(L, &result))
-        return ask_result(L);
+        return result_k(L, status, 0);
     buf_clear(&rt->scratch);
     if (check->result(check, rt, result, &rt->scratch))
         return ask_result(L);
     n = codec_push_result(L, false, buf_bytes(&rt->scratch));
     ask_done(L);
+    errors_add_stack(L);
     return n;
 }
 
@@ -146,7 +159,7 @@ int call_sync(lua_State *L, struct call_plan *plan)
     if (send_call(L, plan, call, &err) == 0) {
         if (plan->check != NULL)
             return task_block(L, (lua_KContext)plan->check, checked_result_k);
-        return task_block(L, 0, ask_result_k);
+        return task_block(L, 0, result_k);
     }
     task->withdraw = NULL;
     uplink_unexpect(uplink, call);

@@ -420,6 +420,17 @@ static void set_stack(lua_State *L, const char *context)
     lua_setiuservalue(L, -2, 1);
 }
 
+void errors_add_stack(lua_State *L)
+{
+    struct error_view view;
+
+    if (!errors_view(L, -1, &view))
+        return;
+    push_view(L, &view, true);
+    set_stack(L, NULL);
+    lua_remove(L, -2);
+}
+
 static int errors_new(lua_State *L)
 {
     struct error_view view = {.retryable = RETRY_UNKNOWN};

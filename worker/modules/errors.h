@@ -52,6 +52,10 @@ int errors_return_struct(lua_State *L, const struct err *err);
 #define ERRORS_RAISED_MAX_BYTES ((size_t)16 * 1024)
 void errors_push_raised(lua_State *L, int idx);
 
+/* Gives the Error on top of L the stack of L: what has called the C function that runs,
+ * or waits. (It becomes another object; values that are no Errors stay as they are.) */
+void errors_add_stack(lua_State *L);
+
 /* Is the value at idx an Error? */
 bool errors_test(lua_State *L, int idx);
 

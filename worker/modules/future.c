@@ -75,6 +75,7 @@ static void push_outcome(lua_State *L, bool failed, struct bytes result)
     if (failed) {
         if (codec_decode_error(L, result.data, result.n, &err) == -1)
             errors_push_struct(L, &err);
+        errors_add_stack(L);
         return;
     }
     if (codec_open_args(result, &graph, &n, &rest, &err) == -1) {

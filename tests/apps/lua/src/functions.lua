@@ -218,6 +218,23 @@ case("F-21 errors pass unchanged through nested calls", function(t)
     t.eq(err:details().a, 1)
 end)
 
+case("F-21 an error has the stack of whom it comes to", function(t)
+    local function asks(name, ...)
+        local value, err = funcs.call("suite:fn_" .. name, ...)
+        return value, err
+    end
+    local here = "suite:functions:%d+: in %a+ 'asks'"
+    local _, err = asks("fail_error")
+    t.ok(string.find(err:stack(), here), err:stack())
+    _, err = asks("nested", "suite:fn_fail_error")
+    t.ok(string.find(err:stack(), here), err:stack())
+    t.eq(string.find(err:stack(), "fn_nested", 1, true), nil)
+    local future = assert(funcs.async("suite:fn_fault"))
+    err = future:response():receive()
+    t.ok(string.find(err:stack(), "suite:functions:%d+: in "), err:stack())
+    t.ok(string.find(select(2, future:result()):stack(), "suite:functions:%d+: in "))
+end)
+
 case("F-22 values arrive as their kind", function(t)
     local types = good("types", {i = 3, f = 3.0, s = "\0\xff", t = {}, b = true})
     t.eq(types.i, "integer")
