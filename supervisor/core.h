@@ -19,41 +19,38 @@ struct frame_exit;
 struct supervisor {
     struct ev_loop *loop;
     struct conn_set conns;
-    struct config *config;          /* command line and supervisor.yaml */
-    struct registry *registry;      /* what exists */
-    struct registry_store *history; /* its versions in a file; NULL: in memory */
-    struct code *code;              /* compiled chunks, made by the compile worker */
-    struct workers *workers;        /* every worker process, by index */
-    struct calls *calls;            /* requests under way: who asked, who answers */
-    struct pools *pools;            /* workers behind function entries and hosts */
-    struct code_news *code_news;    /* who must hear that code has changed */
-    struct reloads *reloads;        /* files that are read again */
-    struct rollouts *rollouts;      /* changes of the registry on their way */
-    struct router *router;          /* spawns that wait for a name */
-    struct actors *actors;          /* who watches whom across workers */
-    struct names *names;            /* registered names */
-    struct groups *groups;          /* process groups and their members */
-    struct names *locks;            /* held by actors, by name */
-    struct bus *bus;                /* event subscriptions */
-    struct services *services;      /* lifecycle of everything supervised */
-    struct system *system;          /* table of @targets */
-    struct control *control;        /* control socket and its clients */
-    struct logs *logs;              /* ring of recent records, followers */
-    struct env *env;                /* environment variables of apps */
-    struct policy_spread *policies; /* brings security policies to the workers */
-    struct stores *stores;          /* key-value stores in memory */
-    struct offload *offload;        /* a thread for writing files */
-    struct status *status;          /* figures about all of it */
-    /* calls that an actor of their own answers */
-    struct process_calls *process_calls;
-    /* figures for programs, and what apps count; what became of calls, by function */
-    struct metrics *metrics;
-    struct metrics_http *metrics_http; /* NULL: not served */
+    struct config *config;             /* command line and supervisor.yaml */
+    struct registry *registry;         /* what exists */
+    struct registry_store *history;    /* its versions in a file; NULL: in memory */
+    struct code *code;                 /* compiled chunks, made by the compile worker */
+    struct workers *workers;           /* every worker process, by index */
+    struct calls *calls;               /* requests under way: who asked, who answers */
+    struct pools *pools;               /* workers behind function entries and hosts */
+    struct code_news *code_news;       /* who must hear that code has changed */
+    struct reloads *reloads;           /* files that are read again */
+    struct rollouts *rollouts;         /* changes of the registry on their way */
+    struct router *router;             /* spawns that wait for a name */
+    struct actors *actors;             /* who watches whom across workers */
+    struct names *names;               /* registered names */
+    struct groups *groups;             /* process groups and their members */
+    struct names *locks;               /* held by actors, by name */
+    struct bus *bus;                   /* event subscriptions */
+    struct services *services;         /* lifecycle of everything supervised */
+    struct system *system;             /* table of @targets */
+    struct control *control;           /* control socket and its clients */
+    struct logs *logs;                 /* ring of recent records, followers */
+    struct env *env;                   /* environment variables of apps */
+    struct policy_spread *policies;    /* brings security policies to the workers */
+    struct stores *stores;             /* key-value stores in memory */
+    struct offload *offload;           /* a thread for writing files */
+    struct status *status;             /* figures about all of it */
+    struct metrics *metrics;           /* figures for programs, and what apps count */
     struct spans *spans;               /* of recorded traces */
-    struct otel *otel; /* where they go when they have ended; NULL: nowhere */
-    struct function_table *functions;
-    /* what stands around calls */
-    struct interceptors *interceptors;
+    struct otel *otel;                 /* where ended ones go; NULL: nowhere */
+    struct metrics_http *metrics_http; /* NULL: not served */
+    struct function_table *functions;  /* what became of calls, by function */
+    struct interceptors *interceptors; /* what stands around calls */
+    struct process_calls *process_calls; /* that an actor of their own answers */
 
     /* Upwards to program.h. stop: an orderly end (now: at once) with that exit status;
      * the first one counts, unless it was 0. on_exit: an EXIT for a control pid (worker

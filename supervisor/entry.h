@@ -29,7 +29,7 @@ struct entry_place {
 struct entry_origin {
     char *file; /* its YAML file, as a person would name it; NULL: no file */
     unsigned line, column;
-    bool is_applied; /* by an operator: no reload reads file, it is none of the sources */
+    bool is_applied; /* by an operator: no reload reads file, it is no source */
     struct entry_place *places;
     size_t n_places;
     char *source_file; /* the file behind `source: file://...`, NULL: inline */

@@ -5,16 +5,18 @@
  * terminal.host and every other kind that a backend is registered for. Here is decided
  * *when* something starts, stops and starts again; *how* is its backend's business.
  *
- * Two layers. service_machine.c moves one service through its states by a table;
- * service.c holds them all: what each needs, what is desired, which may begin now, who
- * waits for which verb. No verb waits for another: each marks what is desired, and
- * every change of state makes the next steps possible.
+ * Three layers. service_machine.c moves one service through its states by a table;
+ * service_set.c holds them all: what each needs, what is desired, which may begin now,
+ * who waits for which verb. service.c gives them a clock, the registry and their
+ * backends. No verb waits for another: each marks what is desired, and every change of
+ * state makes the next steps possible.
  *
- *   start      pulls in what the service needs; answered when it runs, failed or exited
- *   stop       takes along what needs it, dependents first; answered when it has
- * stopped restart    stop, then start of everything that the stop took down reset
- * clears the retry counter; failed -> stopped; a wait for a restart ends now A verb
- * that a later one contradicts is answered with Conflict.
+ *   start    pulls in what the service needs; answered when it runs, failed or exited
+ *   stop     takes along what needs it, dependents first; answered when it has stopped
+ *   restart  stop, then start of everything that the stop took down
+ *   reset    clears the retry counter; failed -> stopped; a wait for a restart ends now
+ *
+ * A verb that a later one contradicts is answered with Conflict.
  *
  * System targets: @services.list, @services.get [id], @services.start|stop|restart
  * [id, no_wait], @services.reset_failed [id]. Records: {id, kind, state, desired,
