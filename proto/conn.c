@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
 
 #define READ_BYTES ((size_t)256 * 1024)

@@ -2,6 +2,7 @@
 
 #include "common/duration.h"
 #include "common/value.h"
+
 #include "supervisor/retry.h"
 
 #define SPAN_MAX_MS 3.0e11 /* about ten years; longer is as good as none at all */

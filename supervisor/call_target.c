@@ -4,6 +4,7 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "supervisor/call_options.h"
 #include "supervisor/calls.h"
 #include "supervisor/core.h"

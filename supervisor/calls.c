@@ -8,9 +8,11 @@
 #include "common/duration.h"
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "supervisor/core.h"
 #include "supervisor/worker.h"
 

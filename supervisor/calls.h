@@ -32,6 +32,7 @@
 
 #include "common/buf.h"
 #include "common/list.h"
+
 #include "supervisor/function_stats.h"
 
 struct calls;

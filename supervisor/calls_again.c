@@ -5,7 +5,9 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
+
 #include "supervisor/retry.h"
 
 struct attempts {

@@ -1,6 +1,7 @@
 #include "supervisor/calls_private.h"
 
 #include "common/err.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 

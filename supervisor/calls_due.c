@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/mem.h"
+
 #include "supervisor/calls.h"
 
 void due_init(struct due_heap *heap)

@@ -4,9 +4,11 @@
 #include <ev.h>
 
 #include "common/buf.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/trace_context.h"
+
 #include "supervisor/spans.h"
 #include "supervisor/worker.h"
 

@@ -7,6 +7,7 @@
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 

@@ -1,6 +1,7 @@
 #include "supervisor/code_private.h"
 
 #include "common/mem.h"
+
 #include "proto/value_codec.h"
 
 #include "supervisor/entry.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 

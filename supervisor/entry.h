@@ -12,6 +12,7 @@
 
 #include "common/buf.h"
 #include "common/value.h"
+
 #include "supervisor/problems.h"
 
 struct embed;

@@ -16,7 +16,9 @@
 #include <stdint.h>
 
 #include "common/map.h"
+
 #include "proto/metric_change.h"
+
 #include "supervisor/latency.h"
 
 enum function_outcome {

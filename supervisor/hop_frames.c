@@ -6,6 +6,7 @@
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 #include "proto/value_skip.h"
+
 #include "supervisor/interceptors.h"
 
 bool hops_via_lists(struct bytes via, const char *id)

@@ -4,6 +4,7 @@
 
 #include "proto/context_map.h"
 #include "proto/frame.h"
+
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
 #include "supervisor/hops_private.h"

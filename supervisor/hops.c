@@ -7,11 +7,13 @@
 #include "common/id.h"
 #include "common/log.h"
 #include "common/value.h"
+
 #include "proto/context_map.h"
 #include "proto/frame.h"
 #include "proto/trace_context.h"
 #include "proto/value_codec.h"
 #include "proto/value_skip.h"
+
 #include "supervisor/call_options.h"
 #include "supervisor/call_target.h"
 #include "supervisor/calls.h"

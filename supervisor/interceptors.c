@@ -7,7 +7,9 @@
 #include "common/mem.h"
 #include "common/nearest.h"
 #include "common/wildcard.h"
+
 #include "proto/value_codec.h"
+
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/problems.h"

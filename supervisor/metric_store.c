@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/series.h"
+
 #include "proto/metric_change.h"
 
 #define HISTOGRAM_SAMPLES (METRIC_N_BUCKETS + 2) /* buckets, sum, count */

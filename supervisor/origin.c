@@ -1,9 +1,11 @@
 #include "supervisor/calls.h"
 
 #include "common/err.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "supervisor/worker.h"
 
 struct conn *origin_conn(const struct origin *origin)

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "common/mem.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
+
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
 #include "supervisor/pool_private.h"

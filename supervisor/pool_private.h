@@ -9,6 +9,7 @@
 #include "common/list.h"
 #include "common/map.h"
 #include "common/mem.h"
+
 #include "supervisor/call_options.h"
 #include "supervisor/core.h"
 #include "supervisor/function_stats.h"

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/log.h"
+
 #include "supervisor/core.h"
 #include "supervisor/pool_private.h"
 #include "supervisor/worker.h"

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 
 #include "common/mem.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
+
 #include "supervisor/calls.h"
 #include "supervisor/worker.h"
 

@@ -6,7 +6,9 @@
 
 #include "common/log.h"
 #include "common/value.h"
+
 #include "proto/value_codec.h"
+
 #include "supervisor/call_options.h"
 #include "supervisor/code.h"
 #include "supervisor/config.h"

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "common/buf.h"
+
 #include "supervisor/pool.h"
 
 struct changeset;

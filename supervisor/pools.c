@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+
 #include "supervisor/calls.h"
 #include "supervisor/code.h"
 #include "supervisor/core.h"

@@ -9,9 +9,11 @@
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
 #include "proto/trace_context.h"
 #include "proto/value_codec.h"
+
 #include "supervisor/actors.h"
 #include "supervisor/calls.h"
 #include "supervisor/core.h"

@@ -12,6 +12,7 @@
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/value_codec.h"
 
 #include "supervisor/entry.h"

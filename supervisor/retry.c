@@ -5,7 +5,9 @@
 
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/value_codec.h"
+
 #include "supervisor/call_options.h"
 #include "supervisor/service_backoff.h"
 

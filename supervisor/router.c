@@ -6,10 +6,12 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/value.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/trace_context.h"
 #include "proto/value_codec.h"
+
 #include "supervisor/actors.h"
 #include "supervisor/bus.h"
 #include "supervisor/call_options.h"

@@ -8,10 +8,12 @@
 #include "common/list.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 #include "proto/value_skip.h"
+
 #include "supervisor/actors.h"
 #include "supervisor/calls.h"
 #include "supervisor/core.h"

@@ -4,7 +4,9 @@
 
 #include "common/id.h"
 #include "common/map.h"
+
 #include "proto/trace_context.h"
+
 #include "supervisor/spans.h"
 
 #define SPAN_NAME_BYTES   160

@@ -15,6 +15,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
 
 #define MAX_ENVIRONMENT 64

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/exit.h"
 #include "common/mem.h"
+
 #include "proto/trace_context.h"
 
 #include "supervisor/supctl_table.h"

@@ -15,6 +15,7 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "supervisor/calls.h"
 
 struct supervisor;

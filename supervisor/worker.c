@@ -15,8 +15,10 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
+
 #include "supervisor/core.h"
 #include "supervisor/policies.h"
 #include "supervisor/jail.h"

@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"

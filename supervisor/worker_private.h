@@ -4,7 +4,9 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
+
 #include "proto/frame.h"
+
 #include "supervisor/worker.h"
 #include "supervisor/worker_table.h"
 

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "common/log.h"
+
 #include "proto/conn.h"
+
 #include "supervisor/core.h"
 
 /* A process that somebody stopped (SIGSTOP, a debugger) can't answer and isn't

@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "worker/codec.h"
 #include "worker/frozen.h"
 #include "worker/interceptor.h"

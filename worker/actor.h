@@ -21,6 +21,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/list.h"
+
 #include "worker/context.h"
 #include "worker/message.h"
 #include "worker/sched.h"

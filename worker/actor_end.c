@@ -7,7 +7,9 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "proto/value_codec.h"
+
 #include "worker/channel.h"
 #include "worker/codec.h"
 #include "worker/functions.h"

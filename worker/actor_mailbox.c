@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/mem.h"
+
 #include "worker/channel.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 
 #include "common/mem.h"
+
 #include "worker/actor.h"
 #include "worker/frozen.h"
 #include "worker/modules/errors.h"

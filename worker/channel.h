@@ -14,6 +14,7 @@
 #include <lua.h>
 
 #include "common/list.h"
+
 #include "worker/message.h"
 
 struct actor;

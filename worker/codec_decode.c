@@ -1,6 +1,7 @@
 #include "worker/codec.h"
 
 #include "common/err.h"
+
 #include "proto/frame.h"
 
 #include "worker/modules/errors.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/err.h"
+
 #include "proto/frame.h"
 
 #include "worker/frozen.h"

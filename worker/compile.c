@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/value.h"
+
 #include "proto/value_codec.h"
 
 #include "worker/check.h"

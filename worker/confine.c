@@ -19,6 +19,7 @@
 #include "common/landlock.h"
 #include "common/mem.h"
 #include "common/readable.h"
+
 #include "proto/frame.h"
 
 #define MAX_DESCRIPTORS 256

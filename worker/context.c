@@ -6,8 +6,10 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "proto/context_map.h"
 #include "proto/trace_context.h"
+
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/frozen.h"

@@ -10,10 +10,12 @@
 #include "common/log.h"
 #include "common/schema.h"
 #include "common/value.h"
+
 #include "proto/flat_codec.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 #include "proto/value_skip.h"
+
 #include "worker/contracts.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"

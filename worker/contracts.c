@@ -6,6 +6,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/schema.h"
+
 #include "worker/contract_check.h"
 
 struct default_binding {

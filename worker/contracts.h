@@ -16,6 +16,7 @@
 
 #include "common/map.h"
 #include "common/value.h"
+
 #include "worker/modules/call.h"
 
 struct contracts;

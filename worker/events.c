@@ -9,7 +9,9 @@
 #include "common/list.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/channel.h"

@@ -10,8 +10,10 @@
 #include "common/map.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/channel.h"
 #include "worker/inspect.h"

@@ -6,7 +6,9 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
+
 #include "worker/channel.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"

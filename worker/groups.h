@@ -15,6 +15,7 @@
 #include <lua.h>
 
 #include "common/buf.h"
+
 #include "worker/actor.h"
 
 struct channel;

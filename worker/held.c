@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "common/list.h"
 #include "common/mem.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 

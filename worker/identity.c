@@ -8,8 +8,10 @@
 #include "common/id.h"
 #include "common/log.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/context.h"
 #include "worker/policies.h"
 #include "worker/program.h"

@@ -19,6 +19,7 @@
 
 #include "common/policy.h"
 #include "common/value.h"
+
 #include "worker/actor.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"

@@ -5,8 +5,10 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/events.h"
 #include "worker/functions.h"

@@ -6,7 +6,9 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"

@@ -15,7 +15,9 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/contracts.h"
 #include "worker/events.h"

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/series.h"
 #include "common/value.h"
+
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 

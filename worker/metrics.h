@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "common/buf.h"
+
 #include "proto/metric_change.h"
 
 struct runtime;

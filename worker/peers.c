@@ -7,8 +7,10 @@
 #include "common/err.h"
 #include "common/list.h"
 #include "common/mem.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"

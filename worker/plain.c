@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+
 #include "worker/codec.h"
 #include "worker/frozen.h"
 

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/policy.h"
 #include "common/value.h"
+
 #include "worker/runtime.h"
 
 struct named_policy {

@@ -6,8 +6,10 @@
 #include "common/err.h"
 #include "common/map.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"

@@ -7,7 +7,9 @@
 #include "common/clock.h"
 #include "common/map.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"

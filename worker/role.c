@@ -8,8 +8,10 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/compile.h"
 #include "worker/contracts.h"

@@ -10,7 +10,9 @@
 #include <ev.h>
 
 #include "common/list.h"
+
 #include "proto/conn.h"
+
 #include "worker/sched.h"
 #include "worker/slots.h"
 

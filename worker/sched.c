@@ -10,7 +10,9 @@
 #include <lauxlib.h>
 
 #include "common/clock.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/functions.h"
 #include "worker/relations.h"

@@ -5,7 +5,9 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/program.h"

@@ -14,7 +14,9 @@
 #include "common/err.h"
 #include "common/list.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/sched.h"
 

@@ -6,7 +6,9 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/value.h"
+
 #include "proto/value_codec.h"
+
 #include "worker/channel.h"
 #include "worker/program.h"
 #include "worker/uplink.h"

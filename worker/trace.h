@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "proto/trace_context.h"
+
 #include "worker/actor.h"
 #include "worker/context.h"
 #include "worker/runtime.h"

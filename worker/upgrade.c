@@ -7,7 +7,9 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/channel.h"
 #include "worker/program.h"

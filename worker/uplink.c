@@ -6,9 +6,11 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/functions.h"
 #include "worker/groups.h"

@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "worker/actor.h"
 #include "worker/coroutines.h"
 #include "worker/modules.h"

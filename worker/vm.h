@@ -17,6 +17,7 @@
 #include <lua.h>
 
 #include "common/list.h"
+
 #include "worker/heap.h"
 
 struct err;

@@ -27,6 +27,7 @@
 #include <ev.h>
 
 #include "common/clock.h"
+
 #include "proto/frame.h"
 
 #include "tests/bench/limit.h"

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "common/clock.h"
+
 #include "proto/frame.h"
 
 #include "tests/bench/limit.h"

@@ -9,6 +9,7 @@
 #include "common/flat.h"
 #include "common/schema.h"
 #include "common/value.h"
+
 #include "proto/flat_codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -16,7 +16,9 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
+
 #include "supervisor/config.h"
 #include "supervisor/core.h"
 #include "supervisor/entry.h"

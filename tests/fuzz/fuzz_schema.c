@@ -10,6 +10,7 @@
 #include "common/flat.h"
 #include "common/schema.h"
 #include "common/value.h"
+
 #include "proto/flat_codec.h"
 #include "proto/value_codec.h"
 

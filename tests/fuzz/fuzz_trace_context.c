@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/luac_head.h"
+
 #include "proto/trace_context.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -21,6 +21,7 @@
 #include "common/liveness.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 

@@ -15,8 +15,10 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "supervisor/actors.h"
 #include "supervisor/bus.h"
 #include "supervisor/calls.h"

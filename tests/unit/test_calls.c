@@ -9,9 +9,11 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/value.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "supervisor/calls_due.h"
 #include "supervisor/core.h"
 #include "supervisor/retry.h"

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "supervisor/problems.h"
+
 #include "tests/unit/floor.h"
 #include "tests/unit/unit.h"
 

@@ -23,7 +23,9 @@
 
 #include "common/err.h"
 #include "common/landlock.h"
+
 #include "proto/frame.h"
+
 #include "supervisor/jail.h"
 #include "supervisor/jail_filter.h"
 #include "supervisor/jail_user.h"

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+
 #include "proto/frame.h"
 
 /* One conn on one end of a socketpair; the test holds the other end. */

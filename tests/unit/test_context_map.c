@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/err.h"
+
 #include "proto/value_codec.h"
 
 #include "tests/unit/unit.h"

@@ -13,11 +13,14 @@
 
 #include "common/err.h"
 #include "common/log.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
+
 #include "supervisor/core.h"
 #include "supervisor/router.h"
 #include "supervisor/system.h"
+
 #include "tests/unit/unit.h"
 
 static struct supervisor sup;

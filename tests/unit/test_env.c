@@ -11,9 +11,11 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "supervisor/entry.h"
 #include "supervisor/env_file.h"
 #include "supervisor/registry.h"
+
 #include "tests/unit/unit.h"
 
 static char folder[64];

@@ -5,7 +5,9 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+
 #include "proto/frame.h"
+
 #include "worker/program.h"
 #include "worker/vm.h"
 

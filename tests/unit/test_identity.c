@@ -1,9 +1,12 @@
 #include "worker/identity.h"
 
 #include "common/buf.h"
+
 #include "proto/context_map.h"
 #include "proto/value_codec.h"
+
 #include "tests/unit/unit.h"
+
 #include "worker/context.h"
 
 /* A context of these encoded values, NULL for a key that is not there. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+
 #include "proto/frame.h"
 
 #include "tests/unit/unit.h"

@@ -3,13 +3,16 @@
 #include <string.h>
 
 #include "common/err.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_kinds.h"
+
 #include "tests/unit/unit.h"
 
 static struct supervisor sup;

@@ -9,7 +9,9 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
+
 #include "supervisor/jail_cell.h"
 #include "supervisor/jail_cgroup.h"
 #include "supervisor/jail_filter.h"

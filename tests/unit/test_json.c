@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/unit/lua_cases.h"
+
 #include "worker/modules/errors.h"
 #include "worker/modules/json_decode.h"
 #include "worker/modules/json_encode.h"

@@ -1,6 +1,7 @@
 #include "worker/modules/json_validate.h"
 
 #include "tests/unit/lua_cases.h"
+
 #include "worker/modules/mod_json.h"
 
 /* A snippet fails when its last two results aren't false and an Error of that text. */

@@ -1,6 +1,7 @@
 #include "supervisor/latency.h"
 
 #include "common/mem.h"
+
 #include "tests/unit/unit.h"
 
 static const struct {

@@ -5,10 +5,13 @@
 
 #include "common/err.h"
 #include "common/log.h"
+
 #include "proto/value_codec.h"
+
 #include "supervisor/entry.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
+
 #include "tests/unit/unit.h"
 
 static struct registry *registry;

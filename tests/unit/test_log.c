@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "tests/unit/unit.h"
 
 static char text[65536];

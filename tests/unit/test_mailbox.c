@@ -3,6 +3,7 @@
 
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 
 #include "tests/unit/unit.h"

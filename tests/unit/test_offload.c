@@ -5,6 +5,7 @@
 #include <ev.h>
 
 #include "common/mem.h"
+
 #include "tests/unit/unit.h"
 
 struct count {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/err.h"
+
 #include "tests/unit/unit.h"
 
 static struct options options;

@@ -2,8 +2,10 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "tests/unit/unit.h"
 
 static struct frame_span example(void)

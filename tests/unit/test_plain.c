@@ -8,7 +8,9 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/value.h"
+
 #include "proto/value_codec.h"
+
 #include "worker/frozen.h"
 #include "worker/modules/errors.h"
 

@@ -4,7 +4,9 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "proto/value_codec.h"
+
 #include "supervisor/entry.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry_kinds.h"

@@ -16,6 +16,7 @@
 #include "supervisor/offload.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
+
 #include "tests/unit/unit.h"
 
 static char folder[64], path[96];

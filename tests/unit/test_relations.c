@@ -4,8 +4,10 @@
 
 #include "common/err.h"
 #include "common/id.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 
 #include "tests/unit/unit.h"

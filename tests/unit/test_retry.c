@@ -4,7 +4,9 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "proto/value_codec.h"
+
 #include "supervisor/call_options.h"
 
 #include "tests/unit/unit.h"

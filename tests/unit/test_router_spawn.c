@@ -1,7 +1,9 @@
 #include "supervisor/router_spawn.h"
 
 #include "common/id.h"
+
 #include "supervisor/problems.h"
+
 #include "tests/unit/floor.h"
 #include "tests/unit/unit.h"
 

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "common/clock.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/program.h"
 #include "worker/vm.h"

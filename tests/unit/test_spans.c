@@ -4,9 +4,12 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+
 #include "proto/value_codec.h"
+
 #include "supervisor/core.h"
 #include "supervisor/system.h"
+
 #include "tests/unit/unit.h"
 
 #define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "tests/unit/unit.h"
 
 static char root[64];

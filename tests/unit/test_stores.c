@@ -9,13 +9,16 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "supervisor/core.h"
 #include "supervisor/env.h"
 #include "supervisor/registry.h"
 #include "supervisor/system.h"
 #include "supervisor/token_targets.h"
+
 #include "tests/unit/unit.h"
 
 static struct supervisor sup;

@@ -7,9 +7,12 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "supervisor/core.h"
+
 #include "tests/unit/unit.h"
 
 static struct supervisor sup;

@@ -11,7 +11,9 @@
 #include <ev.h>
 
 #include "common/err.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/runtime.h"
 #include "worker/sched.h"

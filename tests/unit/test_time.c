@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "tests/unit/lua_cases.h"
+
 #include "worker/modules/zone.h"
 
 static const char *const cases[] = {

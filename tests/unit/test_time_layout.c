@@ -5,6 +5,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+
 #include "tests/unit/unit.h"
 
 static bool has_tzdata(void)

@@ -1,9 +1,11 @@
 #include "proto/trace_context.h"
 
 #include "common/value.h"
+
 #include "proto/context_map.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "tests/unit/unit.h"
 
 #define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/err.h"
+
 #include "proto/value_skip.h"
 
 #include "tests/unit/unit.h"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/err.h"
+
 #include "worker/actor.h"
 #include "worker/program.h"
 

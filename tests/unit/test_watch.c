@@ -9,6 +9,7 @@
 #include <ev.h>
 
 #include "common/err.h"
+
 #include "tests/unit/unit.h"
 
 static char folder[64];

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "common/err.h"
+
 #include "tests/unit/unit.h"
+
 #include "worker/modules/calendar.h"
 #include "worker/modules/zone_rule.h"
 

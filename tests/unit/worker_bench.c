@@ -8,9 +8,11 @@
 
 #include "common/err.h"
 #include "common/liveness.h"
+
 #include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/compile.h"
 #include "worker/events.h"

@@ -16,6 +16,7 @@
 #include "common/list.h"
 #include "common/map.h"
 #include "common/value.h"
+
 #include "worker/runtime.h"
 
 struct conn;

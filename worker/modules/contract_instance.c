@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "worker/actor.h"
 #include "worker/context.h"
 #include "worker/contracts.h"

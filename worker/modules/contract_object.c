@@ -5,7 +5,9 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/contracts.h"

@@ -10,6 +10,7 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/contracts.h"

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_contract.h"
 

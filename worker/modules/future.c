@@ -3,7 +3,9 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/channel.h"
 #include "worker/codec.h"

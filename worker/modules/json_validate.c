@@ -13,9 +13,11 @@
 #include "common/mem.h"
 #include "common/schema.h"
 #include "common/value.h"
+
 #include "proto/flat_codec.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/codec.h"
 #include "worker/modules/errors.h"
 

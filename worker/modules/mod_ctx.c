@@ -5,7 +5,9 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "proto/trace_context.h"
+
 #include "worker/actor.h"
 #include "worker/context.h"
 #include "worker/modules/errors.h"

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "worker/identity.h"
 #include "worker/modules/call.h"
 #include "worker/modules/errors.h"

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"

@@ -9,7 +9,9 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/log.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/frozen.h"

@@ -6,6 +6,7 @@
 
 #include "common/err.h"
 #include "common/series.h"
+
 #include "worker/frozen.h"
 #include "worker/metrics.h"
 #include "worker/modules/errors.h"

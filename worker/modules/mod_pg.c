@@ -9,8 +9,10 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"

@@ -8,7 +8,9 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/mem.h"
+
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"

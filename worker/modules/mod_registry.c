@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/identity.h"

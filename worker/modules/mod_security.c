@@ -3,7 +3,9 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/context.h"

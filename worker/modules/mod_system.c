@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/identity.h"

@@ -2,8 +2,10 @@
 
 #include "common/mem.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/modules/process_spawn.h"
 #include "worker/relations.h"

@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "common/id.h"
+
 #include "worker/actor.h"
 #include "worker/channel.h"
 #include "worker/codec.h"

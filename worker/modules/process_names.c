@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/mem.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"

@@ -7,8 +7,10 @@
 
 #include "common/err.h"
 #include "common/value.h"
+
 #include "proto/frame.h"
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"

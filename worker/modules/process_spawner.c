@@ -3,8 +3,10 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "proto/context_map.h"
 #include "proto/frame.h"
+
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/context.h"

@@ -4,6 +4,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/frozen.h"

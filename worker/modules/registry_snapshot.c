@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "worker/ask.h"
 #include "worker/codec.h"
 #include "worker/identity.h"

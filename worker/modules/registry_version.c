@@ -1,6 +1,7 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "worker/ask.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_registry.h"

@@ -1,7 +1,9 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+
 #include "proto/value_codec.h"
+
 #include "worker/actor.h"
 #include "worker/codec.h"
 #include "worker/modules/mod_security.h"

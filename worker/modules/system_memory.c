@@ -3,6 +3,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/inspect.h"

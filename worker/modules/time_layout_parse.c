@@ -6,6 +6,7 @@
 
 #include "common/err.h"
 #include "common/quote.h"
+
 #include "worker/modules/time_parts.h"
 
 #define QUOTED_BYTES 128 /* each of up to three quotations in an error */

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+
 #include "worker/actor.h"
 #include "worker/channel.h"
 #include "worker/modules/errors.h"

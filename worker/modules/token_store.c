@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/duration.h"
 #include "common/err.h"
+
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/context.h"
