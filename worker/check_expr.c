@@ -373,7 +373,8 @@ void expr_cast(struct checker *c, const struct trace_step *step)
             skip++;
         if (text[0] == ':' && text[skip] == '<')
             return;
-        type = check_annotation(c, step);
+        /* `-4 as number?` is minus of what may be nil, which nobody means. */
+        type = type_weak(&c->types, check_annotation(c, step));
         operand = check_operand(c);
     }
     operand->type = type;

@@ -365,8 +365,14 @@ const struct type *type_assigned(struct type_store *types, const struct type *de
     struct assigned assigned = {types, type_weak(types, value)};
     const struct type *now;
 
+    if (type_behind(types, value)->sort == SORT_NEVER)
+        return PLAIN(ANY); /* control doesn't come here */
     if (!type_is_union(types, declared, false))
         return declared;
     now = type_filter(types, declared, keep_assigned, &assigned);
-    return now->sort == SORT_NEVER ? declared : now;
+    if (now->sort == SORT_NEVER)
+        now = declared;
+    return type_is_union(types, value, false) && !type_is_union(types, value, true)
+               ? type_weak(types, now)
+               : now;
 }

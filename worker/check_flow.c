@@ -217,6 +217,7 @@ static void join_one(struct checker *c, struct frame *frame, uint32_t i,
 
     if (row != NULL) {
         row->type = type_union(&c->types, row->type, type);
+        row->never |= type->sort == SORT_NEVER;
         return;
     }
     row = CHECK_PUSH(c, joins);
@@ -225,6 +226,7 @@ static void join_one(struct checker *c, struct frame *frame, uint32_t i,
     row->local = i;
     row->ordinal = c->locals[i].ordinal;
     row->type = frame->n_joined != 0 ? type_union(&c->types, was, type) : type;
+    row->never = type->sort == SORT_NEVER;
 }
 
 void flow_if_branch_end(struct checker *c, struct frame *frame)
@@ -277,7 +279,7 @@ void flow_if_close(struct checker *c, struct frame *frame)
         const struct type *type = row->type;
 
         if (frame->maybe)
-            type = type_weak(&c->types, type);
+            type = row->never ? PLAIN(ANY) : type_weak(&c->types, type);
         if (find_again(c, row->local, row->ordinal) != NULL)
             flow_set(c, row->local, type);
     }
@@ -317,7 +319,8 @@ void flow_loop_close(struct checker *c, struct frame *frame)
 
         if (row == NULL)
             return;
-        *row = (struct join_row){c->trail[i].local, c->trail[i].ordinal, NULL};
+        row->local = c->trail[i].local;
+        row->ordinal = c->trail[i].ordinal;
     }
     flow_undo(c, frame->mark);
     c->mark = frame->old_mark;

@@ -83,6 +83,7 @@ struct trail_row {
 struct join_row {
     uint32_t local, ordinal;
     const struct type *type;
+    bool never; /* a branch leaves nothing of it: control doesn't come that way */
 };
 
 /* What a condition says of a local. */

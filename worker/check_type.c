@@ -370,14 +370,40 @@ static const struct type *record_from(struct type_store *types,
     return type;
 }
 
+struct inner_names {
+    const struct type_names *outer;
+    const struct value *generics;
+};
+
+static bool is_inner_generic(void *context, const char *name)
+{
+    const struct inner_names *inner = context;
+    const struct type_names *outer = inner->outer;
+
+    return is_param((void *)inner->generics, name) ||
+           (outer->is_generic != NULL && outer->is_generic(outer->context, name));
+}
+
+static void on_inner_unknown(void *context, const char *name, uint32_t at)
+{
+    const struct type_names *outer = ((const struct inner_names *)context)->outer;
+
+    if (outer->on_unknown != NULL)
+        outer->on_unknown(outer->context, name, at);
+}
+
 static const struct type *fun_from(struct type_store *types, const struct value *tree,
                                    const struct type_names *names)
 {
+    struct inner_names inner = {names, value_get(tree, "generics")};
+    struct type_names all = {is_inner_generic, on_inner_unknown, &inner};
     struct type_fun *fun = type_store_alloc(types, sizeof(*fun));
     struct type *type = make(types, SORT_FUN);
 
     if (fun == NULL || type == NULL)
         return NULL;
+    if (inner.generics != NULL)
+        names = &all;
     fun->params = list_from(types, value_get(tree, "params"), names, &fun->n_params);
     fun->has_rets = value_get(tree, "ret") != NULL;
     fun->rets = list_from(types, value_get(tree, "ret"), names, &fun->n_rets);

@@ -610,17 +610,20 @@ static struct value read_returns(struct reader *r)
 /* A method of an interface: a field that holds a function. Behind `function`. */
 static struct value read_method(struct reader *r)
 {
-    struct value field = value_map(), names, type;
+    struct value field = value_map(), generics, names, type;
     struct parameters found = {0};
 
     value_put(&field, "name", text_of(r, peek(r, 0)));
     value_put(&field, "opt", value_bool(false));
     expect(r, TK_NAME);
-    names = read_generics(r);
-    value_finish(&names);
+    generics = read_generics(r);
     expect(r, '(');
     names = read_parameters(r, &found, 0);
     type = function_node(names, &found);
+    if (r->places && generics.as.list.n != 0)
+        value_put(&type, "generics", generics);
+    else
+        value_finish(&generics);
     if (accept(r, ':'))
         value_put(&type, "ret", read_returns(r));
     value_put(&field, "type", type);

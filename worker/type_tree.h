@@ -33,7 +33,8 @@ enum type_form {
 };
 
 /* What the erasing pass took out of a source, for who must say where a name stands:
- * each `ref` also has `at`, its offset in text. nil as below. */
+ * each `ref` also has `at`, its offset in text, and a method of an interface has
+ * `generics`, names of its type parameters. nil as below. */
 struct value type_tree_read_places(const char *text, size_t n_bytes,
                                    enum type_form form);
 

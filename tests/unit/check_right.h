@@ -96,7 +96,13 @@
 "local function f(a: number) return function(b: string): (number, string) return a, b end end f(1)('x')",
 "local t: {f: (number) -> string, g: fun(self: any)} = x t.f(1) t:g() t.g(t)",
 "local function f(cb: ((err: string?) -> ())?) if cb then cb() cb('x') end end f() f(print)",
+"interface Mapper function map<T, U>(self: any, v: T, f: (T) -> U): U end local m: Mapper = f() local x: string = m:map(1, tostring)",
+"local function f(n: number) if n then else return end print(n + 1) end",
+"local a: number? = -4 as number? local b: number = f() as number | nil",
+"local x: number? = nil if x == nil then x = (x ~= nil and x or assert(x)) end print(x + 1)",
+"local x: number? = nil repeat x = x until x < 3",
 /* narrowing */
+"local p: Point? = f() p = nil if p == nil then fail() end print(p.x)",
 "local function f(x: number?): number if x then return x end return 0 end",
 "local function f(x: number?): number if not x then return 0 end return x end",
 "local function f(x: number?): number if x == nil then return 0 end return x + 1 end",
