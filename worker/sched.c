@@ -23,6 +23,10 @@
 #define TASKS_PER_TURN     256 /* of one actor, before the next one's turn */
 #define RETRY_INSTRUCTIONS 100 /* where the code can't yield right now */
 
+/* lua_sethook() visits every call that is open: with very many, a tick would take
+ * longer than a slice, and the code between two ticks would get nowhere. */
+#define CALLS_MAX 100000
+
 /*
  * What the timer's signal handler touches. lua_sethook() may be called from a signal
  * handler (Lua's own interpreter does it); nothing else of Lua may.
@@ -73,8 +77,9 @@ static void hook(lua_State *L, lua_Debug *ar)
 {
     struct task *task = task_current(L);
 
-    (void)ar;
     lua_sethook(L, NULL, 0, 0);
+    if (lua_getstack(L, CALLS_MAX, ar))
+        luaL_error(L, "stack overflow");
     if (vm_of(L)->over)
         vm_check_ceiling(L);
     if (!slice_over || task == NULL)

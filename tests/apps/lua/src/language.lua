@@ -42,6 +42,15 @@ case("LUA-02 a recursion without an end is told as one", function(t)
     local done, err = pcall(deeper)
     t.eq(done, false)
     t.ok(string.find(err, "^suite:language:%d+: stack overflow$"), err)
+    local function wide(a, b, c, d, e, f, g, h)
+        local i, j, k, l, m, n, o, p, q, r = a, b, c, d, e, f, g, h, a, b
+        return 1 + wide(i, j, k, l, m, n, o, p) + (q or 1) + (r or 1)
+    end
+    done, err = pcall(wide)
+    t.ok(not done and string.find(err, "stack overflow"), err)
+    local depth = 0
+    local function count() depth = depth + 1; return depth < 20000 and 1 + count() or 1 end
+    t.eq(count(), 20000)
 end)
 
 case("TYPE-01 TYPE-20 annotations are erased", function(t)
