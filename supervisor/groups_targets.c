@@ -16,7 +16,7 @@
 #define LIMIT_MOST           100000000
 #define BROADCAST_DEFAULT_MS 5000
 
-/* The scope's entry, or NULL: then request is answered. */
+/* The scope's entry, or NULL: then request is answered, and gone. */
 static const struct entry *find_entry(struct request *request)
 {
     const struct value *id = request_arg_as(request, 0, VALUE_STRING);
@@ -125,11 +125,12 @@ static void join_all(struct request *request, struct scope *scope,
 static void handle_join(struct request *request)
 {
     const struct entry *entry = find_entry(request);
-    const struct value *host = request_arg_as(request, 1, VALUE_STRING);
+    const struct value *host;
     struct group_limits limits;
 
     if (entry == NULL || !has_names(request, 2))
         return;
+    host = request_arg_as(request, 1, VALUE_STRING);
     if (host == NULL || request->caller == 0 || request->origin.type != ORIGIN_WORKER) {
         request_refuse(request, ERR_INVALID, "only processes join groups");
         return;
@@ -160,9 +161,9 @@ static bool leave_one(struct groups *groups, const struct entry *entry, uint64_t
 
 static void handle_leave(struct request *request)
 {
-    const struct entry *entry = find_entry(request);
     const struct value *names = request->args.as.list.items;
     size_t n = request->args.as.list.n, n_left = 0;
+    const struct entry *entry = find_entry(request);
 
     if (entry == NULL || !has_names(request, 1))
         return;
@@ -205,8 +206,8 @@ static int compare_texts(const void *a, const void *b)
 
 static void handle_groups(struct request *request)
 {
-    const struct entry *entry = find_entry(request);
     const struct groups *groups = request->sup->groups;
+    const struct entry *entry = find_entry(request);
     struct value list = value_list();
     const struct scope *scope;
 

@@ -85,6 +85,21 @@ START_TEST(pg1_what_is_no_scope)
 }
 END_TEST
 
+/* A refusal frees the request: nothing of it may be read after that. */
+START_TEST(pg1_every_target_refuses_a_scope_that_is_gone)
+{
+    static const char *const names[] = {"join",  "leave",     "members", "groups",
+                                        "watch", "broadcast", "list",    "open"};
+    char target[32];
+
+    for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+        snprintf(target, sizeof(target), "@pg.%s", names[i]);
+        fake_call_as(1, fake_pid(1, 1), i, target, "[\"app:none\", \"a\", \"b\"]");
+        ck_assert_ptr_nonnull(strstr(fake_received(1), "no such entry: app:none"));
+    }
+}
+END_TEST
+
 START_TEST(pg2_limits_refuse_a_list_as_a_whole)
 {
     join(1, 1, "app:narrow", "\"a\", \"b\", \"c\"");
@@ -225,6 +240,7 @@ static void fill(TCase *tc)
     tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
     tcase_add_test(tc, pg2_joining_is_counted);
     tcase_add_test(tc, pg1_what_is_no_scope);
+    tcase_add_test(tc, pg1_every_target_refuses_a_scope_that_is_gone);
     tcase_add_test(tc, pg2_limits_refuse_a_list_as_a_whole);
     tcase_add_test(tc, pg2_limits_count_groups_with_members);
     tcase_add_test(tc, pg2_watchers_get_a_snapshot_and_what_comes_after);
