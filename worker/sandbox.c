@@ -12,6 +12,7 @@
 #include "worker/modules/payload.h"
 #include "worker/sandbox_lib.h"
 
+#define SEAL_DEPTH           4 /* globals, modules, what is in them, and in that */
 #define STRING_BYTES_DEFAULT ((size_t)64 * 1024 * 1024)
 
 /* Their addresses are the keys of the registry. */
@@ -330,18 +331,28 @@ void sandbox_open(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &globals_key);
 }
 
-void sandbox_seal(lua_State *L)
+/* Freezes the tables in the table on top, and those in them: process.registry is as
+ * shared as process. Recursion is bounded by depth. */
+static void freeze_fields(lua_State *L, int depth) /* NOLINT(misc-no-recursion) */
 {
-    sandbox_push_globals(L);
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
     lua_pushnil(L);
     while (lua_next(L, -2) != 0) {
         if (lua_type(L, -1) == LUA_TTABLE && !frozen_test(L, -1)) {
+            if (depth > 1)
+                freeze_fields(L, depth - 1);
             lua_pushvalue(L, -2);
             frozen_push_proxy(L, -2);
             lua_rawset(L, -5); /* another value for a key that is there: allowed */
         }
         lua_pop(L, 1);
     }
+}
+
+void sandbox_seal(lua_State *L)
+{
+    sandbox_push_globals(L);
+    freeze_fields(L, SEAL_DEPTH);
     lua_pop(L, 1);
 }
 

@@ -32,7 +32,8 @@ struct sandbox_limits {
  * require, process, channel, subscribe, unsubscribe, coroutine.resume/wrap/spawn. */
 void sandbox_open(lua_State *L);
 
-/* Freezes every table among the shared globals. Before the first chunk runs. */
+/* Freezes every table among the shared globals, and the tables in them. Before the
+ * first chunk runs. */
 void sandbox_seal(lua_State *L);
 
 /* Pushes the shared globals. No chunk may get hold of this table. */

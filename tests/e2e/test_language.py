@@ -106,3 +106,41 @@ def test_LUA32_a_frozen_table_has_methods_too(boot):
                                 (funcs.call("app:m.main", 3))}
                     end}""", modules=["funcs"])])
     assert running.call("app:run") == [1, 2, 3]
+
+
+EVERY_MODULE = ["base64", "contract", "ctx", "env", "events", "expr", "funcs", "hash", "io",
+                "json", "logger", "metrics", "pg", "registry", "security", "system", "time",
+                "uuid"]
+WALKS = """
+local writable, n = {}, 0
+local function walk(path, t)
+    n = n + 1
+    local key = next(t)
+    for how, try in pairs{
+            new = function() t.zzz = 1 end, old = function() t[key] = 1 end,
+            raw = function() rawset(t, "zzz", 1) end,
+            insert = function() table.insert(t, 1) end,
+            metatable = function() setmetatable(t, {}) end} do
+        if pcall(try) then writable[#writable + 1] = how .. " " .. path end
+    end
+    for name, field in pairs(t) do
+        if type(field) == "table" then walk(path .. "." .. name, field) end
+    end
+end
+return {main = function(names)
+    for _, name in ipairs(names) do
+        if type(_G[name]) == "table" then walk(name, _G[name]) end
+    end
+    table.sort(writable)
+    return {n = n, writable = table.concat(writable, "; ")}
+end}"""
+
+
+def test_LUA24_L3_nothing_that_actors_share_can_be_written(boot):
+    """process.registry and its like, too: actors of an entry share a Lua state."""
+    running = boot([function("walks", WALKS, modules=EVERY_MODULE)])
+    found = running.call("app:walks", EVERY_MODULE + [
+        "string", "table", "math", "os", "coroutine", "errors", "package", "channel",
+        "payload", "process"])
+    assert found["writable"] == ""
+    assert found["n"] > 30
