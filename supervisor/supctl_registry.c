@@ -57,22 +57,54 @@ static int run_registry_get(struct supctl *ctl)
     return code;
 }
 
+static bool is_root_field(const char *text, size_t n)
+{
+    static const char *const names[] = {".id", ".kind", ".name", ".ns"};
+
+    for (unsigned i = 0; i < N_ELEMENTS(names); i++)
+        if (strlen(names[i]) == n && memcmp(names[i], text, n) == 0)
+            return true;
+    return false;
+}
+
+/* Adds field=value to filter. The registry leaves out what it can't make sense of, and
+ * then finds too much (REG-32): so that is refused here. */
+static bool add_criterion(struct value *filter, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    size_t n = equals != NULL ? (size_t)(equals - text) : 0;
+    bool is_root = is_root_field(text, n);
+
+    if (n == 0) {
+        fprintf(stderr, "supctl: registry find wants field=value, e.g. "
+                        ".kind=function.lua or meta.type=test\n");
+        return false;
+    }
+    if (text[0] == '.' && !is_root) {
+        fprintf(stderr,
+                "supctl: there is no field %.*s; there are .id, .kind, .name, .ns and "
+                "meta.X\n",
+                (int)n, text);
+        return false;
+    }
+    /* names and patterns are texts, also those that look like numbers */
+    value_put_n(filter, text, n,
+                is_root || strchr("~*^$", text[0]) != NULL
+                    ? value_string(equals + 1)
+                    : supctl_json_or_text(equals + 1));
+    return true;
+}
+
 static int run_registry_find(struct supctl *ctl)
 {
     struct value args = value_list(), filter = value_map();
 
     for (unsigned i = 0; i < ctl->n_args; i++) {
-        const char *equals = strchr(ctl->args[i], '=');
-
-        if (equals == NULL || equals == ctl->args[i]) {
-            fprintf(stderr, "supctl: registry find wants field=value, e.g. "
-                            ".kind=function.lua or meta.type=test\n");
+        if (!add_criterion(&filter, ctl->args[i])) {
             value_finish(&args);
             value_finish(&filter);
             return EXIT_USAGE;
         }
-        value_put_n(&filter, ctl->args[i], (size_t)(equals - ctl->args[i]),
-                    supctl_json_or_text(equals + 1));
     }
     value_append(&args, filter);
     return print_entries(ctl, "@registry.find", args);
@@ -179,8 +211,16 @@ static struct value options_of(const struct supctl *ctl)
 
 static int run_reload(struct supctl *ctl)
 {
-    struct value args = value_list();
+    struct value args;
 
+    if (ctl->n_args != 0) {
+        fprintf(stderr,
+                "supctl: reload reads all files of the app again and takes no name; "
+                "'supctl restart %s' starts one service anew\n",
+                ctl->args[0]);
+        return EXIT_USAGE;
+    }
+    args = value_list();
     value_append(&args, options_of(ctl));
     return change(ctl, "@registry.reload", args);
 }
@@ -342,7 +382,7 @@ static const struct command commands[] = {
      "versions, or what one of them changed", 0, 1, 0, run_history},
     {"registry rollback", "registry rollback VERSION", "make it the present one again",
      1, 1, FLAG_DRY_RUN, run_rollback},
-    {"reload", "reload", "read the app's files again and run what has changed", 0, 0,
+    {"reload", "reload", "read the app's files again and run what has changed", 0, 1,
      FLAG_DRY_RUN, run_reload},
 };
 const struct command_table supctl_registry_commands = {commands, N_ELEMENTS(commands),

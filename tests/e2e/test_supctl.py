@@ -352,6 +352,27 @@ def test_names_that_are_not_there_and_what_may_be_meant(running, args, code, lin
     assert json.loads(alone.stderr)["error"]["kind"]
 
 
+@pytest.mark.parametrize("args, line", [
+    (["registry", "find", ".knd=process.lua"],
+     "supctl: there is no field .knd; there are .id, .kind, .name, .ns and meta.X"),
+    (["registry", "find", "=x"], "supctl: registry find wants field=value, e.g. "
+     ".kind=function.lua or meta.type=test"),
+    (["reload", "app:one"], "supctl: reload reads all files of the app again and takes no "
+     "name; 'supctl restart app:one' starts one service anew"),
+])
+def test_questions_that_would_be_answered_otherwise(running, args, line):
+    done = running.run_supctl(*args)
+    assert (done.returncode, done.stdout, done.stderr) == (USAGE, "", line + "\n")
+
+
+def test_REG32_names_that_look_like_numbers_are_texts(running):
+    assert running.supctl("registry", "find", ".name=5") == []
+    assert running.supctl("registry", "find", ".name=t*", ".kind=process.lua") != []
+    assert running.supctl("registry", "find", "^meta.type=1") == []
+    assert [row["id"] for row in running.supctl("registry", "find", "*meta.type=alk")] == [
+        "app:teller"]
+
+
 def test_an_empty_path_is_no_socket():
     done = subprocess.run([troupe.SUPCTL, "--control", "", "status"], text=True,
                           capture_output=True, timeout=30, check=False)
