@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "common/expr_private.h"
+#include "common/hex.h"
 #include "common/mem.h"
 
 #define MAX_NUMBER_BYTES 64
@@ -136,12 +137,11 @@ static int read_hex(struct lexer *lexer, size_t n_digits, uint32_t *out)
     if ((size_t)(lexer->end - lexer->at) < n_digits)
         return -1;
     for (size_t i = 0; i < n_digits; i++) {
-        char c = *lexer->at++;
+        int digit = hex_digit(*lexer->at++);
 
-        if (!isxdigit((unsigned char)c))
+        if (digit == -1)
             return -1;
-        code = code << 4 |
-               (uint32_t)(isdigit((unsigned char)c) ? c - '0' : (c | 0x20) - 'a' + 10);
+        code = code << 4 | (uint32_t)digit;
     }
     *out = code;
     return 0;

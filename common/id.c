@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/hex.h"
+
 static const char digits[] = "0123456789abcdef";
 
 /* PID-1: 5 digits, then 6, then 8, then 16. */
@@ -39,15 +41,6 @@ size_t pid_format(char out[PID_TEXT_MAX], const char *host, size_t host_bytes,
     return (size_t)(at + 1 - out);
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool parse_unique(const char *at, const char *end, uint64_t *pid_out)
 {
     uint64_t pid = 0;
@@ -55,7 +48,7 @@ static bool parse_unique(const char *at, const char *end, uint64_t *pid_out)
     if (end - at < 3 || end - at > 18 || at[0] != '0' || at[1] != 'x')
         return false;
     for (at += 2; at < end; at++) {
-        int digit = hex_value(*at);
+        int digit = hex_digit(*at);
 
         if (digit < 0)
             return false;

@@ -4,19 +4,12 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/hex.h"
 #include "common/mem.h"
 #include "common/regex.h"
 #include "common/schema_private.h"
 
 /* ---- references ------------------------------------------------------------------ */
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* One part of a pointer inside a URI: %XX, then ~1 and ~0. Returns what comes behind
  * it. */

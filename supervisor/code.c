@@ -444,7 +444,8 @@ struct code *code_create(struct supervisor *sup)
     code->sup = sup;
     code->types =
         sup->config != NULL && config_get_bool(sup->config, "lua.type_system.enabled");
-    code->strict = code->types && config_get_bool(sup->config, "lua.type_system.strict");
+    code->strict =
+        code->types && config_get_bool(sup->config, "lua.type_system.strict");
     map_init(&code->chunks);
     list_init(&code->pending);
     buf_init(&code->settings_buf, 0);

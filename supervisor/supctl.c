@@ -91,6 +91,15 @@ void supctl_print_json(const struct value *value, bool pretty)
     buf_finish(&buf);
 }
 
+void supctl_print_list(const struct supctl *ctl, const struct value *list,
+                       const struct column *columns, unsigned n, const char *none)
+{
+    if (ctl->json)
+        supctl_print_json(list, false);
+    else
+        supctl_table_print(stdout, list, columns, n, none, ctl->is_terminal);
+}
+
 static int exit_code_of(const struct supctl_error *error)
 {
     if (error->unreachable)

@@ -17,6 +17,8 @@
 
 #include "supervisor/supctl_client.h"
 
+struct column; /* of supctl_table.h */
+
 enum flag {
     FLAG_NO_WAIT = 1,
     FLAG_NOW = 2,
@@ -105,6 +107,10 @@ struct value supctl_json_or_text(const char *text);
 
 /* Prints as JSON: one line, or indented for people when pretty. */
 void supctl_print_json(const struct value *value, bool pretty);
+
+/* Prints a list as JSON, or as columns; none: what an empty one says. */
+void supctl_print_list(const struct supctl *ctl, const struct value *list,
+                       const struct column *columns, unsigned n, const char *none);
 
 /* Prints an error and returns its exit status. */
 int supctl_fail(const struct supctl *ctl, const struct supctl_error *error);

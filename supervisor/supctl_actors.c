@@ -11,15 +11,6 @@
 
 #include "supervisor/supctl_table.h"
 
-static void print_list(const struct supctl *ctl, const struct value *list,
-                       const struct column *columns, unsigned n, const char *none)
-{
-    if (ctl->json)
-        supctl_print_json(list, false);
-    else
-        supctl_table_print(stdout, list, columns, n, none, ctl->is_terminal);
-}
-
 /* On stderr: what reads our output reads rows. */
 static void say_what_lacks(const struct value *answer, size_t n_shown)
 {
@@ -51,7 +42,7 @@ static int run_ps(struct supctl *ctl)
     code = supctl_ask(ctl, "@actors.list", args, ASK_TIMEOUT_MS, &answer);
     actors = value_get(&answer, "actors");
     if (code == EXIT_OK && actors != NULL && actors->type == VALUE_LIST) {
-        print_list(ctl, actors, columns, N_ELEMENTS(columns), "no actors");
+        supctl_print_list(ctl, actors, columns, N_ELEMENTS(columns), "no actors");
         say_what_lacks(&answer, actors->as.list.n);
     }
     value_finish(&answer);
@@ -137,7 +128,7 @@ static int run_names(struct supctl *ctl)
     int code = supctl_ask(ctl, "@names.list", value_list(), ASK_TIMEOUT_MS, &names);
 
     if (code == EXIT_OK)
-        print_list(ctl, &names, columns, N_ELEMENTS(columns), "no names");
+        supctl_print_list(ctl, &names, columns, N_ELEMENTS(columns), "no names");
     value_finish(&names);
     return code;
 }
@@ -161,9 +152,9 @@ static int run_groups(struct supctl *ctl)
         value_append(&args, value_string(ctl->args[i]));
     code = supctl_ask(ctl, "@pg.list", args, ASK_TIMEOUT_MS, &list);
     if (code == EXIT_OK && ctl->n_args == 2)
-        print_list(ctl, &list, members, N_ELEMENTS(members), "no members");
+        supctl_print_list(ctl, &list, members, N_ELEMENTS(members), "no members");
     else if (code == EXIT_OK)
-        print_list(ctl, &list, groups, N_ELEMENTS(groups), "no groups");
+        supctl_print_list(ctl, &list, groups, N_ELEMENTS(groups), "no groups");
     value_finish(&list);
     return code;
 }

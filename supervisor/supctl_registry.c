@@ -27,11 +27,8 @@ static int print_entries(struct supctl *ctl, const char *target, struct value ar
     struct value entries;
     int code = supctl_ask(ctl, target, args, ASK_TIMEOUT_MS, &entries);
 
-    if (code == EXIT_OK && ctl->json)
-        supctl_print_json(&entries, false);
-    else if (code == EXIT_OK)
-        supctl_table_print(stdout, &entries, columns, N_ELEMENTS(columns), "no entries",
-                           ctl->is_terminal);
+    if (code == EXIT_OK)
+        supctl_print_list(ctl, &entries, columns, N_ELEMENTS(columns), "no entries");
     value_finish(&entries);
     return code;
 }
@@ -359,11 +356,8 @@ static int run_history(struct supctl *ctl)
     args = value_list();
     value_append(&args, version);
     code = supctl_ask(ctl, "@registry.changes", args, ASK_TIMEOUT_MS, &changes);
-    if (code == EXIT_OK && ctl->json)
-        supctl_print_json(&changes, false);
-    else if (code == EXIT_OK)
-        supctl_table_print(stdout, &changes, columns, N_ELEMENTS(columns), "no changes",
-                           ctl->is_terminal);
+    if (code == EXIT_OK)
+        supctl_print_list(ctl, &changes, columns, N_ELEMENTS(columns), "no changes");
     value_finish(&changes);
     return tell_versions(ctl, code);
 }

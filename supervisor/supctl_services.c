@@ -49,15 +49,6 @@ static const struct column worker_columns[] = {
     {"MEMORY", "rss_bytes", COLUMN_BYTES},
 };
 
-static void print_list(const struct supctl *ctl, const struct value *list,
-                       const struct column *columns, unsigned n, const char *none)
-{
-    if (ctl->json)
-        supctl_print_json(list, false);
-    else
-        supctl_table_print(stdout, list, columns, n, none, ctl->is_terminal);
-}
-
 static void print_record(const struct supctl *ctl, const struct value *record)
 {
     if (ctl->json)
@@ -96,7 +87,7 @@ static int list_of(struct supctl *ctl, const char *target, const struct column *
 
     add_uptimes(&list);
     if (code == EXIT_OK)
-        print_list(ctl, &list, columns, n_columns, none);
+        supctl_print_list(ctl, &list, columns, n_columns, none);
     value_finish(&list);
     return code;
 }

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/flat.h"
 #include "common/list.h"
@@ -73,25 +72,11 @@ static void write_error(const struct flaw *flaw, struct buf *out)
 
 static void write_warning(const struct flaw *flaw, struct runtime *rt)
 {
-    struct conn *conn = uplink_conn(rt->uplink);
-    struct frame_log frame = {.level = LOG_WARN,
-                              .at_ns = (uint64_t)clock_wall_ns(),
-                              .logger = bytes_of_text("contract")};
-    struct value message = message_of(flaw), fields = value_map();
-    struct buf record;
+    struct value fields = value_map();
 
     value_put(&fields, "contract", value_string(flaw->method->contract->id));
     value_put(&fields, "method", value_string(flaw->method->name));
-    buf_init(&record, 0);
-    if (rt->settings.log_level <= LOG_WARN && value_encode(&record, &message) &&
-        value_encode(&record, &fields)) {
-        frame.record = buf_bytes(&record);
-        frame_encode_log(conn_out(conn), &frame);
-        conn_wrote(conn);
-    }
-    buf_finish(&record);
-    value_finish(&message);
-    value_finish(&fields);
+    uplink_log(rt->uplink, LOG_WARN, "contract", message_of(flaw), fields);
 }
 
 /* What can't be looked at is a flaw of all of it. */

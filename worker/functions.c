@@ -4,7 +4,6 @@
 
 #include <lauxlib.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/map.h"
@@ -166,28 +165,15 @@ static void send_free(struct runtime *rt, uint64_t call)
 static void log_error_of(struct actor *actor, const struct outcome *outcome,
                          const char *note)
 {
-    struct conn *conn = uplink_conn(actor->vm->rt->uplink);
-    struct frame_log frame = {.level = LOG_ERROR,
-                              .at_ns = (uint64_t)clock_wall_ns(),
-                              .logger = bytes_of_text("app")};
-    struct value message = {0}, fields = value_map();
+    struct value fields = value_map();
     struct err error, unreadable;
-    struct buf record;
 
     if (error_decode(outcome->result, &error, &unreadable) == -1)
         error = unreadable;
-    message = value_string(error.text);
     value_put(&fields, "function", value_string(actor->host));
     value_put(&fields, "note", value_string(note));
-    buf_init(&record, 0);
-    if (value_encode(&record, &message) && value_encode(&record, &fields)) {
-        frame.record = buf_bytes(&record);
-        frame_encode_log(conn_out(conn), &frame);
-        conn_wrote(conn);
-    }
-    buf_finish(&record);
-    value_finish(&message);
-    value_finish(&fields);
+    uplink_log(actor->vm->rt->uplink, LOG_ERROR, "app", value_string(error.text),
+               fields);
 }
 
 void functions_ended(struct actor *actor, const struct outcome *outcome)

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/id.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -97,30 +96,16 @@ static size_t format_pid(const struct actor *actor, char text[PID_TEXT_MAX])
 static void log_missing(const struct actor *actor, const char *part, const char *action,
                         const char *resource)
 {
-    struct runtime *rt = actor->vm->rt;
-    struct frame_log frame = {.level = LOG_DEBUG,
-                              .at_ns = (uint64_t)clock_wall_ns(),
-                              .logger = bytes_of_text("security")};
     struct value fields = value_map();
     char pid[PID_TEXT_MAX], message[40];
-    struct value text;
-    struct buf record;
 
     snprintf(message, sizeof(message), "no %s in the security context", part);
-    text = value_string(message);
     value_put(&fields, "action", value_string(action));
     value_put(&fields, "resource", value_string(resource));
     value_put(&fields, "pid", value_bytes(pid, format_pid(actor, pid)));
     value_put(&fields, "entry", value_string(actor->vm->program->id));
-    buf_init(&record, 0); /* the caller may be using the scratch buffer */
-    if (value_encode(&record, &text) && value_encode(&record, &fields)) {
-        frame.record = buf_bytes(&record);
-        frame_encode_log(conn_out(uplink_conn(rt->uplink)), &frame);
-        conn_wrote(uplink_conn(rt->uplink));
-    }
-    buf_finish(&record);
-    value_finish(&text);
-    value_finish(&fields);
+    uplink_log(actor->vm->rt->uplink, LOG_DEBUG, "security", value_string(message),
+               fields);
 }
 
 static bool is_complete(const struct identity *identity)

@@ -18,15 +18,7 @@
 
 #include "proto/frame.h"
 
-#include "worker/actor.h"
-#include "worker/contracts.h"
-#include "worker/events.h"
-#include "worker/functions.h"
 #include "worker/metrics.h"
-#include "worker/groups.h"
-#include "worker/peers.h"
-#include "worker/policies.h"
-#include "worker/program.h"
 #include "worker/relations.h"
 #include "worker/role.h"
 #include "worker/runtime.h"
@@ -71,19 +63,7 @@ static void set_up(struct runtime *rt)
     signal(SIGPIPE, SIG_IGN);
     ev_set_allocator(mem_allocate); /* its own way of having no memory is abort() */
     rt->loop = ev_default_loop(EVFLAG_NOENV);
-    buf_init(&rt->scratch, 0);
-    conn_set_init(&rt->conns, rt->loop);
-    sched_init(&rt->sched, rt);
-    list_init(&rt->births);
-    rt->programs = programs_create(rt);
-    rt->functions = functions_create(rt);
-    rt->policies = policies_create();
-    rt->peers = peers_create(rt);
-    rt->contracts = contracts_create();
-    rt->subscriptions = events_create();
-    rt->group_watches = groups_create();
-    rt->uplink = uplink_create(rt, SOCKET_FD);
-    rt->metrics = metrics_create(rt);
+    runtime_init(rt, SOCKET_FD);
 }
 
 /* Actors that send faster than the supervisor reads wait until it has caught up; what
@@ -114,27 +94,6 @@ static void run(struct runtime *rt)
     conn_flush(uplink_conn(rt->uplink));
 }
 
-static void tear_down(struct runtime *rt)
-{
-    actors_end_all(rt);
-    relations_finish(rt);
-    sched_finish(&rt->sched);
-    metrics_destroy(rt->metrics);
-    terminal_destroy(rt->terminal);
-    events_destroy(rt->subscriptions);
-    contracts_destroy(rt->contracts);
-    groups_destroy(rt->group_watches);
-    programs_destroy(rt->programs);
-    functions_destroy(rt->functions);
-    policies_destroy(rt->policies);
-    peers_destroy(rt->peers);
-    uplink_destroy(rt->uplink);
-    conn_set_finish(&rt->conns);
-    slots_finish(&rt->slots);
-    liveness_unmap(rt->liveness);
-    buf_finish(&rt->scratch);
-}
-
 /* Until the kernel closes it: who closes it is killed at once, checked or not. */
 static int keep_socket_open(void)
 {
@@ -154,7 +113,9 @@ int main(int argc, char **argv)
     run(&rt);
     terminal_restore(rt.terminal);
     if (getenv("TROUPE_TEAR_DOWN") != NULL && /* leak checkers; the kernel is faster */
-        keep_socket_open() == 0)
-        tear_down(&rt);
+        keep_socket_open() == 0) {
+        runtime_finish(&rt);
+        liveness_unmap(rt.liveness);
+    }
     return rt.exit_status;
 }

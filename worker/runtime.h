@@ -63,4 +63,11 @@ struct runtime {
     struct buf scratch;       /* for one encoding at a time, never across a yield */
 };
 
+/* Makes what every role has. rt is all zero but for its loop and its liveness table,
+ * which stay the caller's; takes fd, the socket to the supervisor. */
+void runtime_init(struct runtime *rt, int fd);
+
+/* Ends every actor and frees the rest. */
+void runtime_finish(struct runtime *rt);
+
 #endif

@@ -1,8 +1,8 @@
 #include "worker/uplink.h"
-#include "worker/vm.h"
 
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -19,6 +19,7 @@
 #include "worker/peers.h"
 #include "worker/role.h"
 #include "worker/runtime.h"
+#include "worker/vm.h"
 
 /* A request under way; number = generation << 32 | index. */
 struct pending {
@@ -153,6 +154,26 @@ void uplink_ask(struct uplink *uplink, const char *target, const struct value *i
     frame.args = buf_bytes(&args);
     uplink_wrote(uplink, encoded && frame_encode_call(conn_out(uplink->conn), &frame));
     buf_finish(&args);
+}
+
+void uplink_log(struct uplink *uplink, enum log_level level, const char *logger,
+                struct value message, struct value fields)
+{
+    struct frame_log frame = {.level = (uint8_t)level,
+                              .at_ns = (uint64_t)clock_wall_ns(),
+                              .logger = bytes_of_text(logger)};
+    struct buf record; /* not the scratch buffer: the caller may be using it */
+
+    buf_init(&record, 0);
+    if ((int)level >= uplink->rt->settings.log_level &&
+        value_encode(&record, &message) && value_encode(&record, &fields)) {
+        frame.record = buf_bytes(&record);
+        frame_encode_log(conn_out(uplink->conn), &frame);
+        conn_wrote(uplink->conn);
+    }
+    buf_finish(&record);
+    value_finish(&message);
+    value_finish(&fields);
 }
 
 void uplink_end_frame(struct uplink *uplink, size_t at)

@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/log.h"
+#include "common/value.h"
 
 struct conn;
 struct err;
@@ -19,7 +21,6 @@ struct frame_exit;
 struct frame_reply;
 struct runtime;
 struct task;
-struct value;
 
 struct uplink *uplink_create(struct runtime *rt, int fd); /* takes fd */
 void uplink_destroy(struct uplink *uplink);
@@ -53,6 +54,11 @@ void uplink_reply(struct uplink *uplink, uint64_t call, uint8_t status,
                   struct bytes result);
 void uplink_send_exit(struct uplink *uplink, const struct frame_exit *frame);
 void uplink_send_gone(struct uplink *uplink, uint64_t pid);
+
+/* A record for the supervisor's log, unless it wants none of that level. Takes message
+ * and fields. */
+void uplink_log(struct uplink *uplink, enum log_level level, const char *logger,
+                struct value message, struct value fields);
 
 /* A frame header whose REST is appended next to conn_out(); end() patches its length.
  * begin() = frame_encode_x with an empty REST, at_out = buf_len before it. */

@@ -15,13 +15,7 @@
 
 #include "worker/actor.h"
 #include "worker/compile.h"
-#include "worker/events.h"
-#include "worker/functions.h"
-#include "worker/groups.h"
-#include "worker/peers.h"
-#include "worker/policies.h"
 #include "worker/program.h"
-#include "worker/relations.h"
 #include "worker/uplink.h"
 
 #include "tests/unit/unit.h"
@@ -354,17 +348,7 @@ void bench_begin(struct bench *bench, const char *role)
     buf_init(&bench->logs, 0);
     rt->liveness = calloc(PID_MAX_SLOTS, sizeof(liveness_word));
     rt->loop = ev_loop_new(EVFLAG_AUTO);
-    buf_init(&rt->scratch, 0);
-    conn_set_init(&rt->conns, rt->loop);
-    sched_init(&rt->sched, rt);
-    list_init(&rt->births);
-    rt->programs = programs_create(rt);
-    rt->functions = functions_create(rt);
-    rt->policies = policies_create();
-    rt->peers = peers_create(rt);
-    rt->subscriptions = events_create();
-    rt->group_watches = groups_create();
-    rt->uplink = uplink_create(rt, fds[0]);
+    runtime_init(rt, fds[0]);
     limits.out_max_bytes = 0;
     bench->conn = conn_create(&rt->conns, fds[1], &limits, &callbacks, bench);
     send_setup(bench, role);
@@ -377,20 +361,8 @@ void bench_end(struct bench *bench)
     struct runtime *rt = &bench->rt;
     struct list *node;
 
-    actors_end_all(rt);
-    relations_finish(rt);
-    sched_finish(&rt->sched);
-    events_destroy(rt->subscriptions);
-    groups_destroy(rt->group_watches);
-    programs_destroy(rt->programs);
-    functions_destroy(rt->functions);
-    policies_destroy(rt->policies);
-    peers_destroy(rt->peers);
-    uplink_destroy(rt->uplink);
     conn_destroy(bench->conn);
-    conn_set_finish(&rt->conns);
-    slots_finish(&rt->slots);
-    buf_finish(&rt->scratch);
+    runtime_finish(rt);
     free((void *)rt->liveness);
     ev_loop_destroy(rt->loop);
     while ((node = list_take_first(&bench->frames)) != NULL)

@@ -4,17 +4,10 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+#include "common/hex.h"
 
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_contract.h"
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Pushes the text decoded; false: a '%' with no two digits behind it, nothing
  * pushed. */

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/hex.h"
+
 /* Between 1582-10-15, where the clock of version 1 starts, and 1970; in 100 ns. */
 #define EPOCH_TICKS 122192928000000000
 #define TICKS_PER_S 10000000
@@ -73,15 +75,6 @@ struct uuid uuid_make_named(const uint8_t digest[16], int version)
     return uuid;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool is_hyphen_place(size_t i)
 {
     return i == 8 || i == 13 || i == 18 || i == 23;
@@ -93,7 +86,7 @@ static bool parse_digits(const char *text, size_t n, struct uuid *uuid_out)
     size_t n_digits = 0;
 
     for (size_t i = 0; i < n; i++) {
-        int value = hex_value(text[i]);
+        int value = hex_digit(text[i]);
 
         if (n == 36 && is_hyphen_place(i)) {
             if (text[i] != '-')
