@@ -201,7 +201,7 @@ struct problem_at entry_source_at(const struct entry *entry, unsigned line,
         at.column = column;
     } else if (place != NULL && place->is_block) {
         at.line += line;
-        at.column = column;
+        at.column = column != 0 ? column + place->indent : 0;
     }
     return at;
 }

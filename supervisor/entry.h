@@ -23,7 +23,8 @@ struct kind;
 struct entry_place {
     char *path;
     unsigned line, column;
-    bool is_block; /* a text whose lines stand below, one for one */
+    bool is_block;   /* a text whose lines stand below, one for one, */
+    unsigned indent; /* each behind so many blanks */
 };
 
 /* Where an entry comes from. */

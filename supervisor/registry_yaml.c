@@ -161,6 +161,7 @@ static void add_place(struct entry_origin *origin, const char *path,
         .line = at->line,
         .column = at->column,
         .is_block = node->is_block,
+        .indent = node->indent,
     };
 }
 

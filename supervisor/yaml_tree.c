@@ -58,6 +58,9 @@ struct builder {
     struct map anchors;
     struct level levels[VALUE_MAX_DEPTH];
     size_t depth, n_nodes, n_expanded, n_expanded_bytes;
+    const char *text; /* all of it, borrowed */
+    size_t n_text;
+    size_t line, line_start; /* as far as lines were counted: from 0, and its offset */
     bool has_document;
     bool failed; /* go on for more problems, but give nothing back */
 };
@@ -281,6 +284,47 @@ static int tagged_scalar(struct builder *b, const yaml_event_t *event, const cha
                    "tag '%s' doesn't fit here", tag);
 }
 
+/* Events come in order, so all lines of a document are counted once. */
+static size_t find_line(struct builder *b, size_t line)
+{
+    while (b->line < line && b->line_start < b->n_text) {
+        const char *end =
+            memchr(b->text + b->line_start, '\n', b->n_text - b->line_start);
+
+        b->line_start = end != NULL ? (size_t)(end - b->text) + 1 : b->n_text;
+        b->line++;
+    }
+    return b->line_start;
+}
+
+static size_t count_blanks(const char *text, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && text[i] == ' ')
+        i++;
+    return i;
+}
+
+/* How many blanks before each line of a block don't belong to its text: what its first
+ * line that isn't empty has more of in the file. */
+static unsigned block_indent(struct builder *b, const yaml_event_t *event,
+                             const char *value, size_t n)
+{
+    size_t at = find_line(b, event->start_mark.line + 1), i = 0, raw, own;
+
+    for (;;) {
+        raw = count_blanks(b->text + at, b->n_text - at);
+        if (at + raw >= b->n_text || b->text[at + raw] != '\n')
+            break;
+        at += raw + 1;
+    }
+    while (i < n && value[i] == '\n')
+        i++;
+    own = count_blanks(value + i, n - i);
+    return raw > own ? (unsigned)(raw - own) : 0;
+}
+
 static int on_scalar(struct builder *b, const yaml_event_t *event)
 {
     const char *text = (const char *)event->data.scalar.value;
@@ -302,6 +346,8 @@ static int on_scalar(struct builder *b, const yaml_event_t *event)
     node->n_text = n;
     node->is_block = event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
                      event->data.scalar.style == YAML_FOLDED_SCALAR_STYLE;
+    if (node->is_block)
+        node->indent = block_indent(b, event, text, n);
     node->n_all_bytes = n;
     if (value.type == VALUE_BOOL)
         node->as.boolean = value.as.boolean;
@@ -557,6 +603,8 @@ struct yaml_document *yaml_parse(const char *file, const char *text, size_t n_by
                                  struct problems *problems)
 {
     struct builder b = {.file = file,
+                        .text = text,
+                        .n_text = n_bytes,
                         .limits = limits == NULL ? &yaml_limits_default : limits,
                         .problems = problems};
 

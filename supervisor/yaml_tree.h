@@ -43,6 +43,7 @@ struct yaml_node {
     const char *text; /* scalars: as written, NUL-terminated; VALUE_STRING: its bytes */
     size_t n_text;
     bool is_block;           /* `|` or `>`: its lines stand below, one for one */
+    unsigned indent;         /* is_block: blanks before each that aren't of the text */
     struct yaml_pair *pairs; /* VALUE_MAP, VALUE_LIST (key NULL) */
     size_t n;
     size_t n_all, n_all_bytes; /* with everything below, aliases expanded */

@@ -22,11 +22,11 @@ static void explain(struct misfit *misfit, uint32_t at, const char *fmt, ...)
 {
     va_list args;
 
-    if (misfit == NULL || misfit->text[0] != '\0')
-        return;
-    misfit->at = at;
     va_start(args, fmt);
-    vsnprintf(misfit->text, sizeof(misfit->text), fmt, args);
+    if (misfit != NULL && misfit->text[0] == '\0') {
+        misfit->at = at;
+        vsnprintf(misfit->text, sizeof(misfit->text), fmt, args);
+    }
     va_end(args);
 }
 

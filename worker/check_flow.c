@@ -119,7 +119,7 @@ void entries_both(struct checker *c, struct entries *left, struct entries *right
         const struct type *a_no = a != NULL ? a->no : now;
         const struct type *b_no = b != NULL ? b->no : a != NULL ? a->yes : now;
 
-        row->yes = b != NULL ? b->yes : a->yes;
+        row->yes = b != NULL ? b->yes : a != NULL ? a->yes : now;
         row->no = a_no;
         if (!right_decides)
             continue;

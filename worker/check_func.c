@@ -124,8 +124,8 @@ static void take_results(struct checker *c, const struct trace_step *step)
 
 void func_annotate(struct checker *c, const struct trace_step *step)
 {
-    struct frame *frame = check_top(c);
     const struct type *type;
+    struct frame *frame;
 
     if (c->source[step->start] == '<') {
         take_generics(c, step);

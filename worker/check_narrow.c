@@ -1,5 +1,6 @@
 #include "worker/check_narrow.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -16,19 +17,21 @@ void type_list_members(struct type_store *types, const struct type *type,
     out->n = 0;
     out->weak = out->many = false;
     todo[n_todo++] = type;
-    while (n_todo > 0 && !out->many) {
+    while (n_todo > 0) {
         const struct type *one = type_behind(types, todo[--n_todo]);
 
-        if (!type_store_step(types))
-            out->many = true;
-        else if (one->sort != SORT_UNION && out->n < TYPE_MAX_MEMBERS)
+        if (one->sort != SORT_UNION && out->n < TYPE_MAX_MEMBERS) {
             out->items[out->n++] = one;
-        else if (one->sort != SORT_UNION || n_todo + one->as.of.n > TYPE_MAX_MEMBERS)
+            continue;
+        }
+        if (one->sort != SORT_UNION || n_todo + one->as.of.n > TYPE_MAX_MEMBERS ||
+            !type_store_step(types)) {
             out->many = true;
-        else
-            for (uint32_t i = one->as.of.n; i-- > 0;)
-                todo[n_todo++] = one->as.of.items[i];
-        out->weak |= one->sort == SORT_UNION && one->weak;
+            return;
+        }
+        for (uint32_t i = one->as.of.n; i-- > 0;)
+            todo[n_todo++] = one->as.of.items[i];
+        out->weak |= one->weak;
     }
 }
 
@@ -222,5 +225,6 @@ const struct type *type_equal(struct type_store *types, const struct type *type,
 {
     struct equal equal = {exact, is_it};
 
+    assert(exact != NULL);
     return type_filter(types, type, keep_equal, &equal);
 }

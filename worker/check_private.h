@@ -282,10 +282,10 @@ void check_drop_locals(struct checker *c, uint32_t n);
 bool check_is_constant(struct checker *c, uint32_t local);
 
 /* What reading it gives here. */
-const struct type *check_read(struct checker *c, uint32_t local);
+const struct type *check_read(struct checker *c, uint32_t i);
 
 /* It is assigned to. */
-void check_assign_local(struct checker *c, uint32_t local, const struct type *value);
+void check_assign_local(struct checker *c, uint32_t i, const struct type *value);
 
 void check_note_member(struct checker *c, uint32_t local, const char *name, uint32_t n,
                        const struct type *type);
@@ -303,7 +303,7 @@ bool check_same_group(struct checker *c, uint32_t a, uint32_t b);
 /* ---- check_flow.c ------------------------------------------------------------------
  */
 
-void flow_set(struct checker *c, uint32_t local, const struct type *type);
+void flow_set(struct checker *c, uint32_t i, const struct type *type);
 void flow_undo(struct checker *c, uint32_t mark);
 
 /* A condition is true, or not. */

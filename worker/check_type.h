@@ -127,7 +127,7 @@ const struct type *type_from_tree(struct type_store *types, const struct value *
                                   const struct type_names *names);
 
 /* Notes `type NAME = …`. */
-void type_store_declare(struct type_store *types, const struct value *declaration);
+void type_store_declare(struct type_store *types, const struct value *tree);
 
 /* Behind names. Never a SORT_REF. */
 const struct type *type_behind(const struct type_store *types, const struct type *type);

@@ -59,6 +59,21 @@ def test_check_names_file_line_and_column_of_each_TYPE_21(tmp_path):
     assert len(lines) == 3
 
 
+def test_a_source_inside_yaml_has_the_place_in_the_file_TYPE_21(tmp_path):
+    block = "|\n" + "".join("      " + line + "\n" for line in WRONG.strip().splitlines())
+    troupe.write_app(tmp_path, {
+        "src/_index.yaml": INDEX.replace("file://f.lua\n", block)})
+    done = check(tmp_path)
+    index = (tmp_path / "src" / "_index.yaml").read_text().splitlines()
+    row = next(i for i, line in enumerate(index) if "half(\"x\")" in line)
+    column = index[row].index('"x"')
+    assert f"_index.yaml:{row + 1}:{column + 1}: error: app:f: argument 1" in done.stderr
+    # So do errors of syntax.
+    text = (tmp_path / "src" / "_index.yaml").read_text().replace("return n / 2", "n = = 2")
+    (tmp_path / "src" / "_index.yaml").write_text(text)
+    assert "_index.yaml:9:15: error: app:f: " in check(tmp_path).stderr
+
+
 def test_lint_names_them_too_CLI_04(tmp_path):
     with_file(tmp_path, WRONG)
     done = check(tmp_path, "--json", "--code", "T0001", command="lint")
