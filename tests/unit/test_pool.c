@@ -150,12 +150,47 @@ START_TEST(pool_holds_and_resumes_workers)
     ck_assert_int_eq(value_get_int(floor_first(&asked), "held", 0), 4);
     ck_assert_int_eq(value_get_int(floor_first(&asked), "resumed", 0), 2);
     value_finish(&asked.list);
+    /* What a worker stops to hold counts for that worker alone, and for no more than
+     * it held. */
+    pool_unhold(pool, floor_worker(pool, 0), 1);
+    pool_get_figures(pool, &figures);
+    ck_assert_uint_eq(figures.n_held, 2);
+    pool_unhold(pool, caller, UINT32_MAX);
+    pool_get_figures(pool, &figures);
+    ck_assert_uint_eq(figures.n_held, 0);
+    ck_assert(list_empty(&caller->holders));
     /* Its death ends everything that it wanted. */
     worker_kill(caller, "was killed by the test");
     FLOOR_UNTIL((pool_get_figures(pool, &figures), figures.n_busy == 0));
     ck_assert_uint_eq(figures.n_queued, 0);
     ck_assert_uint_eq(figures.n_held, 0);
     ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    floor_close();
+}
+END_TEST
+
+/* What its deadline is over for gets no slot, even when there is one. */
+START_TEST(pool_starts_nothing_that_is_too_late)
+{
+    struct frame_call frame = {.call = 7, .target = bytes_of_text("app:f")};
+    struct origin origin = {.type = ORIGIN_NONE};
+    struct pool *pool;
+    struct call *call;
+    struct bytes body;
+    struct err err;
+    struct buf buf;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 4);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    buf_init(&buf, 0);
+    ck_assert(frame_encode_call(&buf, &frame) && frame_body(&buf, &body));
+    call = calls_open(sup.calls, &origin, FRAME_CALL,
+                      (uint64_t)clock_monotonic_ns() - 1, &err);
+    pool_submit(pool, call, body);
+    ck_assert_uint_eq(floor_worker(pool, 0)->n_busy, 0);
+    ck_assert_uint_eq(calls_n_open(sup.calls), 0);
+    buf_finish(&buf);
     floor_close();
 }
 END_TEST
@@ -732,6 +767,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, pool_spreads_calls_over_its_processes);
     tcase_add_test(tc, pool_queue_full_refuses_the_supervisors_own);
     tcase_add_test(tc, pool_holds_and_resumes_workers);
+    tcase_add_test(tc, pool_starts_nothing_that_is_too_late);
     tcase_add_test(tc, pool_lingering_slot_stays_busy);
     tcase_add_test(tc, pool_call_times_out);
     tcase_add_test(tc, pool_deadline_covers_the_queue);
