@@ -100,7 +100,8 @@ static char *describe(int dir_fd, const char *folder, const struct dirent *item,
     if (S_ISLNK(st.st_mode) && all)
         return NULL;
     if (S_ISLNK(st.st_mode) && fstatat(dir_fd, name, &st, 0) == -1)
-        return NULL;
+        return errno == ENOENT && is_data_file(name) ? xasprintf("%s%s", folder, name)
+                                                     : NULL;
     return S_ISREG(st.st_mode) && (all || is_data_file(name))
                ? xasprintf("%s%s", folder, name)
                : NULL;

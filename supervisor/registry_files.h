@@ -14,7 +14,8 @@
 struct err;
 
 /* The names of all *.yaml, *.yml and *.json files below a folder, relative to it, in
- * lexical order; folders named node_modules and hidden names are left out. */
+ * lexical order; folders named node_modules and hidden names are left out. Links that
+ * lead nowhere are there: who reads them will tell. */
 struct file_list {
     char **names;
     size_t n, size;

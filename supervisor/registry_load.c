@@ -63,8 +63,11 @@ static void load_file(struct loader *loader, const struct load_file *file)
 
     if (file_read(file->root_fd, file->name, loader->budget.max_file_bytes, &text, &n,
                   &err) == -1) {
-        if (file->is_named || err.kind != ERR_LIMIT_EXCEEDED ||
-            starts_as_ours(file->root_fd, file->name))
+        if (!file->is_named && err.kind == ERR_NOT_FOUND)
+            complain(loader, SEVERITY_WARNING, path, "mend the link, or take it out",
+                     "no such file, going on without it");
+        else if (file->is_named || err.kind != ERR_LIMIT_EXCEEDED ||
+                 starts_as_ours(file->root_fd, file->name))
             complain(loader, SEVERITY_ERROR, path,
                      err.kind == ERR_LIMIT_EXCEEDED
                          ? "split it, or keep long texts in files named by file://"

@@ -254,3 +254,14 @@ def test_REG01_a_lock_file_that_is_wrong_is_told(tmp_path, text, code, line):
     (tmp_path / "x.yaml").write_text("namespace: a\nentries:\n" + ENTRY)
     result = check(tmp_path)
     assert (result.returncode, result.stderr) == (code, "wippy.lock: " + line + "\n")
+
+
+def test_REG02_a_link_that_leads_nowhere_is_told(tmp_path):
+    (tmp_path / "x.yaml").write_text("namespace: a\nentries:\n" + ENTRY)
+    (tmp_path / "gone.yaml").symlink_to("nowhere.yaml")
+    (tmp_path / "gone.txt").symlink_to("nowhere.txt")
+    (tmp_path / ".#x.yaml").symlink_to("an.editors@lock")
+    result = check(tmp_path)
+    assert (result.returncode, result.stderr) == (
+        0, "gone.yaml: warning: no such file, going on without it; mend the link, or take "
+        "it out\n")
