@@ -106,6 +106,20 @@ static int base_ipairs(lua_State *L)
     return 3;
 }
 
+static bool is_env(lua_State *L, int idx)
+{
+    bool same;
+
+    if (!lua_getmetatable(L, idx))
+        return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &env_metatable_key);
+    same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
+/* To an app an environment is one table with the shared globals (LUA-30): code that is
+ * to run anywhere asks for rawget(_G, "unpack"). */
 static int base_rawget(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -113,7 +127,12 @@ static int base_rawget(lua_State *L)
     lua_settop(L, 2);
     if (frozen_push_contents(L, 1))
         lua_replace(L, 1);
-    lua_rawget(L, 1);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, 1) == LUA_TNIL && is_env(L, 1)) {
+        sandbox_push_globals(L);
+        lua_pushvalue(L, 2);
+        lua_rawget(L, -2);
+    }
     return 1;
 }
 

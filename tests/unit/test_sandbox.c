@@ -200,7 +200,8 @@ static const char *const hostile[] = {
     "for _, name in ipairs{'execute', 'exit', 'remove', 'rename', 'tmpname', "
     "'getenv',\n"
     "    'setlocale'} do assert(os[name] == nil) end\n"
-    "assert(_G == _ENV and rawget(_G, 'string') == nil and getmetatable(_G) == false)\n"
+    "assert(_G == _ENV and rawget(_G, 'string') == string and getmetatable(_G) == "
+    "false)\n"
     "do local _ENV = {}; x = 1; assert = nil end\n"
     "assert(x == nil)",
 

@@ -142,6 +142,17 @@ case("LUA-30 what is there and what is not", function(t)
     end
 end)
 
+case("LUA-30 rawget sees all globals in _G", function(t)
+    t.eq(rawget(_G, "unpack"), unpack)
+    t.eq(rawget(_G, "string"), string)
+    t.eq(rawget(_G, "loadstring"), nil)
+    only_mine = 5
+    t.eq(rawget(_G, "only_mine"), 5)
+    only_mine = nil
+    t.eq(rawget({}, "unpack"), nil)
+    t.eq(rawget(setmetatable({}, {__index = _G}), "unpack"), nil)
+end)
+
 case("LUA-31 globals of the chunk are seen by functions", function(t)
     t.eq(calls_later(), "later")
 end)
