@@ -15,7 +15,11 @@
 #include "worker/sandbox.h"
 
 #define MAX_DEPTH 100
+#ifdef FUZZING
+#define MAX_STEPS 10000 /* what reaches the bound shall not take all the time */
+#else
 #define MAX_STEPS 10000000
+#endif
 #define MAX_NAMES 64 /* that stand for names */
 
 /* The type parameters of a declaration, and what they are where it is used. */

@@ -5,147 +5,31 @@
  * Input: frames as type (u8), body length (u16, big endian), body. The top bit of the
  * type chooses the worker.
  */
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <stdint.h>
 
-#include <ev.h>
-
+#include "common/buf.h"
 #include "common/err.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "common/value.h"
 
-#include "proto/frame.h"
-
-#include "supervisor/config.h"
-#include "supervisor/core.h"
-#include "supervisor/entry.h"
-#include "supervisor/env.h"
-#include "supervisor/interceptors.h"
-#include "supervisor/modules.h"
-#include "supervisor/pool.h"
-#include "supervisor/registry.h"
-#include "supervisor/registry_load.h"
 #include "supervisor/router.h"
-#include "supervisor/worker.h"
 
-#define INPUTS_PER_LIFE 2000
+#include "tests/fuzz/floor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct supervisor sup;
-static struct worker *peers[2];
-static unsigned n_inputs;
-
-static char *quiet_worker(void)
-{
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-    self[n > 0 ? n : 0] = '\0';
-    *strrchr(self, '/') = '\0';
-    return xasprintf("%s/../unit/fake_worker", self);
-}
-
-static void add_pool(const char *entry, enum pool_kind kind, enum pool_use use)
-{
-    static const uint8_t empty_map[] = {0x80};
-    struct pool_spec spec = {.entry = entry,
-                             .kind = kind,
-                             .use = use,
-                             .n_slots_max = 2,
-                             .n_processes = 1,
-                             .buffer = 4,
-                             .idle_timeout_ms = 1000,
-                             .settings = {empty_map, 1}};
-
-    pools_add(sup.pools, &spec);
-}
-
-/* Calls to it, and what stands around them; code is never run here. */
-static void add_entries(void)
-{
-    static const char *const ids[] = {"app:l", "app:i"}, *const kinds[] = {
-                                                             "function.lua",
-                                                             "interceptor.lua"};
-    struct operation operations[N_ELEMENTS(ids)];
-    struct changeset *changeset;
-
-    for (size_t i = 0; i < N_ELEMENTS(ids); i++) {
-        struct value data = value_map();
-
-        value_put(&data, "source", value_string("return {}"));
-        value_put(&data, "method", value_string("main"));
-        operations[i] = (struct operation){
-            .op = CHANGE_CREATE,
-            .entry = entry_create(ids[i], strlen(ids[i]), kinds[i], value_map(), data)};
-    }
-    changeset = registry_prepare(sup.registry, operations, N_ELEMENTS(ids), NULL, NULL);
-    if (changeset == NULL || registry_commit(sup.registry, changeset, NULL, NULL) == -1)
-        abort();
-    for (size_t i = 0; i < N_ELEMENTS(ids); i++)
-        entry_unref(operations[i].entry);
-    interceptors_load(sup.interceptors);
-}
-
-static void open_all(void)
-{
-    static const struct worker_owner nobody;
-    static const struct load_options nothing_to_load;
-    struct worker_spec spec = {.role = "pool",
-                               .entry = "app:mute",
-                               .n_slots = 2,
-                               .extra_fd = -1,
-                               .owner = &nobody};
-
-    memset(&sup, 0, sizeof(sup));
-    log_set_level(LOG_OFF);
-    sup.loop = ev_default_loop(EVFLAG_AUTO);
-    sup.config = config_create();
-    sup.registry = registry_create();
-    sup.env = env_create(sup.registry);
-    modules_create(&sup, &nothing_to_load, quiet_worker());
-    add_entries();
-    add_pool("app:f", POOL_KIND_INLINE, POOL_FOR_CALLS);
-    add_pool("app:l", POOL_KIND_LAZY, POOL_FOR_CALLS);
-    add_pool("app:i", POOL_KIND_LAZY, POOL_FOR_INTERCEPTION);
-    add_pool("app:h", POOL_KIND_HOST, POOL_FOR_CALLS);
-    for (size_t i = 0; i < N_ELEMENTS(peers); i++) {
-        peers[i] = worker_start(sup.workers, &spec, NULL);
-        if (peers[i] == NULL)
-            abort();
-        peers[i]->state = WORKER_READY;
-    }
-}
-
-static void close_all(void)
-{
-    modules_destroy(&sup);
-    env_destroy(sup.env);
-    registry_destroy(sup.registry);
-    config_destroy(sup.config);
-    ev_loop_destroy(sup.loop);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct supervisor *sup = floor_take();
     struct err err = {0};
 
-    if (n_inputs++ % INPUTS_PER_LIFE == 0) {
-        if (sup.loop != NULL)
-            close_all();
-        open_all();
-    }
     while (size >= 3) {
         size_t n = (size_t)data[1] << 8 | data[2];
         struct bytes body = {data + 3, n < size - 3 ? n : size - 3};
 
-        router_on_worker_frame(&sup, peers[data[0] >> 7], data[0] & 0x7f, body, &err);
+        router_on_worker_frame(sup, floor_worker(data[0] >> 7), data[0] & 0x7f, body,
+                               &err);
         data += 3 + body.n;
         size -= 3 + body.n;
     }
-    conn_flush_all(&sup.conns);
+    conn_flush_all(&sup->conns);
     return 0;
 }

@@ -344,6 +344,8 @@ static void on_call(struct bytes body)
         return;
     }
     deed = args.as.list.n != 0 ? value_text(&args.as.list.items[0]) : "echo";
+    if (deed == NULL)
+        deed = "echo";
     arg = args.as.list.n > 1 ? &args.as.list.items[1] : &nothing;
     for (size_t i = 0; i < N_ELEMENTS(deeds); i++)
         if (strcmp(deeds[i].name, deed) == 0)
