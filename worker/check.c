@@ -240,7 +240,7 @@ static bool is_param(void *context, const char *name)
     for (size_t i = 0; params->names != NULL && i < params->names->as.list.n; i++)
         if (strcmp(value_text(&params->names->as.list.items[i]), name) == 0)
             return true;
-    return false;
+    return func_is_generic(params->unknown.c, name);
 }
 
 static void on_unknown_in_declaration(void *context, const char *name, uint32_t at)

@@ -7,12 +7,10 @@
 
 #include "worker/check_narrow.h"
 
-#define MAX_DEPTH 24
-
 /* ---- does it fit? ------------------------------------------------------------------
  *
- * Types may refer to themselves: MAX_DEPTH bounds how far two are looked into, and the
- * steps of the check how often.
+ * Types may refer to themselves: TYPE_MAX_DEPTH bounds how far two are looked into, and
+ * the steps of the check how often.
  */
 
 static void explain(struct misfit *misfit, uint32_t at, const char *fmt, ...)
@@ -305,13 +303,28 @@ static bool union_fits(struct type_store *types, const struct type *value,
     return !members.weak;
 }
 
+/* Inside a comparison of the same two, as types that name themselves have it: then they
+ * fit if the rest does. */
+static bool is_compared(const struct type_store *types, const struct type *value,
+                        const struct type *wanted, int depth)
+{
+    for (int i = 0; i < depth; i++)
+        if (types->compared[i].value == value && types->compared[i].wanted == wanted)
+            return true;
+    return false;
+}
+
 static bool fits(struct type_store *types, const struct type *value,
                  const struct type *wanted, struct misfit *misfit, int depth)
 {
-    if (value == wanted || ++depth > MAX_DEPTH || !type_store_step(types))
+    if (value == wanted || depth == TYPE_MAX_DEPTH || !type_store_step(types))
         return true;
     value = type_behind(types, value);
     wanted = type_behind(types, wanted);
+    if (is_compared(types, value, wanted, depth))
+        return true;
+    types->compared[depth].value = value;
+    types->compared[depth++].wanted = wanted;
     if (value == wanted || value->sort == SORT_ANY || value->sort == SORT_NEVER ||
         value->sort == SORT_VALUE || wanted->sort == SORT_ANY ||
         wanted->sort == SORT_NEVER)

@@ -98,12 +98,17 @@ struct declaration {
     const struct type *type; /* NULL: declared more than once */
 };
 
+#define TYPE_MAX_DEPTH 24 /* to which two types are compared */
+
 struct type_store {
     struct map declared; /* name → struct declaration */
     struct arena_chunk *chunks;
     size_t chunk_used, n_bytes, max_bytes;
     long steps_left; /* of work that isn't linear in the source */
-    bool exhausted;  /* memory or steps: what comes out means nothing any more */
+    struct {
+        const struct type *value, *wanted;
+    } compared[TYPE_MAX_DEPTH]; /* that are, one inside the other; see check_fit.c */
+    bool exhausted; /* memory or steps: what comes out means nothing any more */
 };
 
 void type_store_init(struct type_store *types, size_t max_bytes, long max_steps);

@@ -101,6 +101,9 @@
 "local a: number? = -4 as number? local b: number = f() as number | nil",
 "local x: number? = nil if x == nil then x = (x ~= nil and x or assert(x)) end print(x + 1)",
 "local x: number? = nil repeat x = x until x < 3",
+"local function f<T>(x: T): {T} type List = {T} local l: List = {x} return l end",
+"type A = {l: A?, r: A?, m: A?, n: A?, v: number} type B = {l: B?, r: B?, m: B?, n: B?, v: number} local a: A = f() local b: B = a",
+"type X = X local x: X = 1 type Y = Y | nil local y: Y = 'a' type Z = {Z} local z: Z = {{}, {{}}}",
 /* narrowing */
 "local p: Point? = f() p = nil if p == nil then fail() end print(p.x)",
 "local function f(x: number?): number if x then return x end return 0 end",

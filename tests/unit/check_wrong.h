@@ -107,6 +107,8 @@
  "1:50 local 'p': field 'y': expected string, got integer"},
 {"local a: {number} = f() a[1] = 'x'",
  "1:32 an element: expected number?, got \"x\""},
+{"type A = {l: A?, r: A?, v: number} type B = {l: B?, r: B?, v: string} local a: A = f() local b: B = a",
+ "1:101 local 'b': expected B, got A: field 'v': expected string, got number"},
 /* names of types */
 {"local a: strin = 1",
  "1:10 unknown type 'strin'; did you mean 'string'?"},
