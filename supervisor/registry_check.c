@@ -60,7 +60,7 @@ static const struct rule rules[] = {
     {"env.storage.file", "file_path", RULE_TEXT, "file path must not be empty", NULL, NULL},
     {"db.sql.sqlite", "file", RULE_TEXT, "file path is required", NULL, NULL},
     {"fs.directory", "directory", RULE_TEXT, "directory is required", NULL, NULL},
-    {"security.token_store", "store", RULE_REFERENCE, "store ID is required", NULL, NULL},
+    {"security.token_store", "store", RULE_REFERENCE, "store ID is required", "store.", NULL},
     {"template.jet", "set", RULE_REFERENCE, NULL, "template.set", NULL},
 };
 /* clang-format on */

@@ -20,6 +20,19 @@
 #define LENGTH_MAX            1024
 #define EXPIRATION_DEFAULT_MS (INT64_C(24) * 60 * 60 * 1000)
 
+/* Without a key that can be read, tokens would be unsigned. */
+static void check_key(const struct entry *entry, const char *path,
+                      struct problems *problems)
+{
+    const struct value *key = value_get(entry_fields(entry), path);
+    struct problem_at at = entry_at(entry, path);
+
+    if (key != NULL && key->type != VALUE_NIL && key->type != VALUE_STRING)
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                     "put it between quotes",
+                     "failed to decode token store config: %s must be a text", path);
+}
+
 void token_store_check(const struct entry *entry, struct problems *problems)
 {
     int64_t length = entry_integer(entry, "token_length", LENGTH_DEFAULT, INT64_MIN,
@@ -32,6 +45,8 @@ void token_store_check(const struct entry *entry, struct problems *problems)
                      "positive");
     entry_duration_ms(entry, "default_expiration", EXPIRATION_DEFAULT_MS, true,
                       problems);
+    check_key(entry, "token_key", problems);
+    check_key(entry, "token_key_env", problems);
 }
 
 /* The variable that token_key_env names wins over token_key, if it exists. */

@@ -56,6 +56,22 @@ def test_S10_S20_what_a_policy_does_not_read_is_a_warning(tmp_path, entry, text)
         f"a:x: {kind} has no field {text}"]
 
 
+@pytest.mark.parametrize("fields, code, text", [
+    ("store: a:m2, token_key: 1234", 78, "error: a:x: failed to decode token store "
+     "config: token_key must be a text; put it between quotes"),
+    ("store: a:m2, token_key_env: [A]", 78, "token_key_env must be a text"),
+    ("store: a:e", 0, "warning: a:x: store is a:e, a registry.entry; name an entry of "
+     "kind store.*"),
+    ("store: a:m2, token_key: '1234'", 0, ""),
+])
+def test_S50_a_token_store_needs_a_key_and_a_store_that_can_be_used(
+        tmp_path, fields, code, text):
+    result = check_entry(tmp_path, "kind: security.token_store, " + fields +
+                         "}\n- {name: m2, kind: store.memory")
+    assert (result.returncode, text in result.stderr) == (code, True), result.stderr
+    assert text or not result.stderr
+
+
 @pytest.mark.parametrize("groups, fine", [("[g]", True), ("~", True), ("g", False),
                                           ("[g, 5]", False)])
 def test_S30_groups_are_a_list_of_names(tmp_path, groups, fine):
