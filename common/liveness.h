@@ -44,6 +44,34 @@ static inline bool liveness_is_full(const liveness_word *table, uint64_t pid)
  * so that the next worker begins with fresh ones. */
 #define LIVENESS_USED_SLOT 0
 
+/* In that word too, set by the supervisor: so much waits to be read by the worker that
+ * nobody may send to its actors for now. */
+#define LIVENESS_HELD_BIT (1u << 31)
+
+static inline uint32_t liveness_n_used(const liveness_word *table)
+{
+    return atomic_load(&table[LIVENESS_USED_SLOT]) & ~LIVENESS_HELD_BIT;
+}
+
+static inline void liveness_set_used(liveness_word *table, uint32_t n)
+{
+    atomic_fetch_add(&table[LIVENESS_USED_SLOT], n - liveness_n_used(table));
+}
+
+static inline void liveness_set_held(liveness_word *table, bool held)
+{
+    if (held)
+        atomic_fetch_or(&table[LIVENESS_USED_SLOT], LIVENESS_HELD_BIT);
+    else
+        atomic_fetch_and(&table[LIVENESS_USED_SLOT], ~LIVENESS_HELD_BIT);
+}
+
+static inline bool liveness_is_held(const liveness_word *table)
+{
+    return (atomic_load_explicit(&table[LIVENESS_USED_SLOT], memory_order_relaxed) &
+            LIVENESS_HELD_BIT) != 0;
+}
+
 /* After the death of the worker: nobody lives in these slots. */
 void liveness_bury(liveness_word *table, uint32_t first_slot, uint32_t n_slots);
 

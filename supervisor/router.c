@@ -342,7 +342,7 @@ static inline int pass_message(struct supervisor *sup, struct worker *from,
         return refuse_forged(from, sender, "sender", err);
     to = workers_find(sup->workers, pid_index(receiver));
     if (to != NULL)
-        conn_forward(to->conn, type, body);
+        worker_pass_message(to, type, body);
     return 0;
 }
 

@@ -29,6 +29,11 @@
 #define HOST_GRACE_MS    1000 /* a host's own end of its actors, after the deadline */
 #define MAX_POLLS_AT_END 1024
 
+/* Half of what a conn holds at most: the rest is for what senders had under way, and
+ * for all that isn't a message. */
+#define HOLD_ABOVE_BYTES ((size_t)128 * 1024 * 1024)
+#define HOLD_LOOK_S      0.02
+
 static const struct worker_times default_times = {
     .ready_timeout_ms = 10000, .ping_every_ms = 5000, .pong_timeout_ms = 15000};
 
@@ -270,9 +275,44 @@ static void describe_end(const struct worker *w, char out[REASON_BYTES])
     }
 }
 
+/* ---- messages to its actors --------------------------------------------------------
+ */
+
+static void on_hold_tick(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct worker *w = container_of(timer, struct worker, hold);
+
+    (void)revents;
+    if (conn_pending_bytes(w->conn) > HOLD_ABOVE_BYTES / 2)
+        return;
+    liveness_set_held(w->liveness, false);
+    ev_timer_stop(loop, timer);
+}
+
+static void hold(struct worker *w)
+{
+    if (ev_is_active(&w->hold) || w->liveness == NULL)
+        return;
+    log_warn("a worker doesn't read what its actors are sent, senders have to wait",
+             "role=%s entry=%s pid=%d", w->priv->role, w->priv->entry, (int)w->os_pid);
+    liveness_set_held(w->liveness, true);
+    ev_timer_set(&w->hold, HOLD_LOOK_S, HOLD_LOOK_S);
+    ev_timer_start(w->sup->loop, &w->hold);
+}
+
+void worker_pass_message(struct worker *worker, uint8_t type, struct bytes body)
+{
+    conn_forward(worker->conn, type, body);
+    if (__builtin_expect(conn_pending_bytes(worker->conn) > HOLD_ABOVE_BYTES, 0))
+        hold(worker);
+}
+
 static void free_worker(struct worker *w)
 {
     ev_child_stop(w->sup->loop, &w->child);
+    if (ev_is_active(&w->hold))
+        liveness_set_held(w->liveness, false);
+    ev_timer_stop(w->sup->loop, &w->hold);
     ev_timer_stop(w->sup->loop, &w->deadline);
     conn_destroy(w->conn);
     if (w->priv->pidfd != -1)
@@ -409,6 +449,7 @@ static void fill_worker(struct worker *w, struct workers *workers,
     w->priv->settings = spec->settings;
     w->priv->pidfd = -1;
     ev_timer_init(&w->deadline, on_deadline, 0., 0.);
+    ev_timer_init(&w->hold, on_hold_tick, 0., 0.);
 }
 
 struct worker *worker_start(struct workers *workers, const struct worker_spec *spec,

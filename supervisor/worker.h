@@ -72,6 +72,7 @@ struct worker {
     struct value *figures;      /* of its last PONG: a map, or NULL */
     struct ev_child child;
     struct ev_timer deadline; /* armed by entering a state, see worker.c */
+    struct ev_timer hold;     /* runs while senders are told to wait */
     struct worker_private *priv;
 };
 
@@ -136,6 +137,11 @@ struct worker *workers_next(const struct workers *workers, uint32_t after_index)
 /* Starts one; NULL with err. on_ready or on_dead follow later, never from inside. */
 struct worker *worker_start(struct workers *workers, const struct worker_spec *spec,
                             struct err *err);
+
+/* Passes a message on. A worker that doesn't read, busy or stopped as it may be, must
+ * not be flooded until its conn gives it up for dead: before that, senders are told
+ * that the mailboxes of its actors are full. */
+void worker_pass_message(struct worker *worker, uint8_t type, struct bytes body);
 
 /* Takes no new work, finishes what it has and exits; killed at the deadline. */
 void worker_drain(struct worker *worker, uint64_t deadline_at_ns);

@@ -360,6 +360,7 @@ void actor_take_over(struct actor *actor, struct actor *old)
     actor->n_steps = old->n_steps;
     actor->is_known = old->is_known;
     actor->is_full = old->is_full;
+    actor->full_at_bytes = old->full_at_bytes;
     actor->mailbox_bytes = old->mailbox_bytes;
     actor->mailbox_n = old->mailbox_n;
     actor->n_counted = old->n_counted;

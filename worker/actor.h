@@ -92,6 +92,7 @@ struct actor {
     struct start *start;    /* NULL once its method runs */
     struct msgq mailbox;    /* what has no taker yet */
     uint64_t mailbox_bytes; /* of it and of all queue channels */
+    uint64_t full_at_bytes; /* of is_full: what they were when it became so */
     struct channel *inbox, *events;
     struct list queues;            /* channels that are fed by topic or source */
     struct belongings *belongings; /* NULL while it has none */
@@ -208,6 +209,10 @@ void actor_bury(struct actor *actor);
 /* Puts a message into the actor's mailbox (takes it) and wakes a receiver. -1 when the
  * mailbox is full (then it is freed). */
 int actor_deliver(struct actor *actor, struct message *message);
+
+/* The same for one from another worker, whose sender was told that it is accepted: a
+ * mailbox that became full while it was on its way takes it all the same. */
+int actor_deliver_accepted(struct actor *actor, struct message *message);
 
 /* Everything of the mailbox that this new queue channel takes moves into it. */
 void actor_reroute(struct actor *actor, struct channel *channel);

@@ -10,6 +10,9 @@
 
 #define MAILBOX_MIN_MESSAGES 100000 /* MB-5: never fewer, whatever their bytes */
 
+/* More than that can't be on its way: the supervisor holds no more for a worker. */
+#define ON_ITS_WAY_MAX_BYTES (256ull * 1024 * 1024)
+
 static void count_in(struct actor *actor, struct message *message)
 {
     message->is_counted = true;
@@ -19,6 +22,7 @@ static void count_in(struct actor *actor, struct message *message)
     if (!actor->is_full && actor->mailbox_n > MAILBOX_MIN_MESSAGES &&
         actor->mailbox_bytes > actor->vm->rt->settings.mailbox_max_bytes) {
         actor->is_full = true;
+        actor->full_at_bytes = actor->mailbox_bytes;
         slots_set_full(&actor->vm->rt->slots, actor->pid, true);
     }
 }
@@ -51,20 +55,17 @@ static struct channel *taker(struct actor *actor, const struct message *message)
     return message_topic(message)[0] != '@' ? actor->inbox : NULL;
 }
 
-int actor_deliver(struct actor *actor, struct message *message)
+static int drop(struct actor *actor, struct message *message)
+{
+    message_destroy(message);
+    actor->vm->rt->n_mailbox_drops++;
+    return -1;
+}
+
+static int take_in(struct actor *actor, struct message *message)
 {
     struct channel *channel;
 
-    if (message->kind == MSG_DOWN && !actor->trap_links) {
-        message_destroy(message);
-        actor_doom(actor, DOOM_LINK);
-        return 0;
-    }
-    if (message->kind == MSG_USER && actor->is_full) {
-        message_destroy(message);
-        actor->vm->rt->n_mailbox_drops++;
-        return -1;
-    }
     count_in(actor, message);
     channel = taker(actor, message);
     if (channel != NULL)
@@ -72,6 +73,26 @@ int actor_deliver(struct actor *actor, struct message *message)
     else
         msgq_append(&actor->mailbox, message);
     return 0;
+}
+
+int actor_deliver(struct actor *actor, struct message *message)
+{
+    if (message->kind == MSG_DOWN && !actor->trap_links) {
+        message_destroy(message);
+        actor_doom(actor, DOOM_LINK);
+        return 0;
+    }
+    if (message->kind == MSG_USER && actor->is_full)
+        return drop(actor, message);
+    return take_in(actor, message);
+}
+
+int actor_deliver_accepted(struct actor *actor, struct message *message)
+{
+    if (actor->is_full &&
+        actor->mailbox_bytes > actor->full_at_bytes + ON_ITS_WAY_MAX_BYTES)
+        return drop(actor, message);
+    return take_in(actor, message);
 }
 
 static bool goes_to(struct actor *actor, const struct message *message,

@@ -57,7 +57,7 @@ int inbound_on_send(struct runtime *rt, struct bytes body, struct err *err)
     message = message_create(MSG_USER, frame.from, frame.from_host, frame.topic,
                              frame.payload);
     if (message != NULL)
-        actor_deliver(actor, message);
+        actor_deliver_accepted(actor, message);
     return 0;
 }
 
@@ -78,7 +78,7 @@ int inbound_on_send_traced(struct runtime *rt, struct bytes body, struct err *er
     }
     message = message_create_traced(frame.from, frame.from_host, frame.topic,
                                     frame.payload, frame.trace.data);
-    if (message == NULL || actor_deliver(actor, message) == -1)
+    if (message == NULL || actor_deliver_accepted(actor, message) == -1)
         trace_refuse_message(rt, frame.trace.data, "mailbox full");
     return 0;
 }

@@ -21,7 +21,7 @@ enum peer_state {
     PEER_UNMAPPED, /* ask first: peers_ask() */
     PEER_DEAD,
     PEER_ALIVE,
-    PEER_FULL,
+    PEER_FULL, /* its mailbox, or the way to its worker */
 };
 
 struct peers *peers_create(struct runtime *rt);

@@ -8,15 +8,13 @@
 
 void slots_init(struct slots *slots, uint32_t index, liveness_word *table)
 {
-    uint32_t n_used = atomic_load(&table[LIVENESS_USED_SLOT]);
-
     *slots = (struct slots){.index = index, .liveness = table, .n_used = 1};
     /* A predecessor's slots are used again only after fresh ones: the generations of
      * both go on where its table stopped. */
     slots->n_size = 256;
     slots->slots = xcalloc(slots->n_size, sizeof(*slots->slots));
-    if (n_used == 0)
-        atomic_store(&table[LIVENESS_USED_SLOT], 1);
+    if (liveness_n_used(table) == 0)
+        liveness_set_used(table, 1);
 }
 
 void slots_finish(struct slots *slots)
@@ -36,8 +34,8 @@ static uint32_t take_fresh(struct slots *slots)
         slots->slots = xrealloc(slots->slots, slots->n_size * sizeof(*slots->slots));
     }
     slots->n_used++;
-    if (atomic_load(&slots->liveness[LIVENESS_USED_SLOT]) < slots->n_used)
-        atomic_store(&slots->liveness[LIVENESS_USED_SLOT], slots->n_used);
+    if (liveness_n_used(slots->liveness) < slots->n_used)
+        liveness_set_used(slots->liveness, slots->n_used);
     return slot;
 }
 

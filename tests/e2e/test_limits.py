@@ -1,12 +1,14 @@
 """Sizes, depths and numbers: what is big arrives whole or is refused clearly, on every
 route, and nobody else waits for it (M1, M2, MB-5, F-44 to F-48)."""
 
+import os
+import signal
 import time
 
 import pytest
 
 import troupe
-from troupe import SupctlError, function, host, process, wait_for
+from troupe import SupctlError, function, host, process, service, wait_for
 
 ECHO = "return {main = function(...) return ... end}"
 SLEEP = "return {main = function(d) time.sleep(d) return d end}"
@@ -188,6 +190,84 @@ end}""", modules=["time"]), function("echo", ECHO)])
     assert not troupe.has_grown(one.pid, 0, 300 << 20)
     assert one.call("app:echo", 1) == 1
     one.supctl("cancel", pid)
+
+
+def test_MB5_what_was_accepted_arrives(boot):
+    """A sender that is faster than its receiver's worker: what was on its way when the
+    mailbox became full is not lost."""
+    one = boot([host(host={"workers": 1, "mailbox_max_bytes": 1 << 20}),
+                host("far", host={"workers": 1}),
+                process("counts", """
+return {main = function()
+    local inbox, n = process.inbox(), 0
+    process.events():receive()
+    while true do
+        local got = channel.select{inbox:case_receive(), default = true}
+        if got.default then return n end
+        n = n + 1
+    end
+end}"""), process("floods", """
+return {main = function(pid)
+    local text, n = ("x"):rep(500), 0
+    while true do
+        local done, err = process.send(pid, "t", text)
+        if not done then return {n, err:kind()} end
+        n = n + 1
+    end
+end}"""), function("flood", """
+local function value_of(pid)
+    local event
+    repeat event = process.events():receive() until event.from == pid
+    return event.result.value or tostring(event.result.error)
+end
+
+return {main = function()
+    local pid = process.spawn_monitored("app:counts", "app:host")
+    local sent = value_of(process.spawn_monitored("app:floods", "app:far", pid))
+    assert(process.spawn("app:cancels", "app:far", pid))
+    return {sent[1], sent[2], value_of(pid)}
+end}"""), process("cancels", """
+return {main = function(pid)
+    process.cancel(pid) -- by the same way, behind all that was sent
+end}""")])
+    sent, kind, got = one.call("app:flood", timeout="60s")
+    assert kind == "RateLimited"
+    assert sent >= 100000 and got == sent, (sent, got)
+
+
+def test_MB5_flooding_a_worker_that_reads_nothing(boot):
+    """Senders get RateLimited before the supervisor gives the worker up for dead."""
+    one = boot([host(host={"workers": 1}), host("far", host={"workers": 1}),
+                process("deaf", """
+return {main = function()
+    process.registry.register("deaf")
+    logger:info("up")
+    process.events():receive()
+end}""", modules=["logger"]), service("keeps", "app:deaf"), process("floods", """
+return {main = function(pid)
+    local text = ("x"):rep(50000)
+    for n = 0, 20000 do
+        local done, err = process.send("deaf", "t", text)
+        if not done then return {n, err:kind(), tostring(err)} end
+    end
+    return {"never refused"}
+end}"""), function("flood", """
+return {main = function()
+    process.spawn_monitored("app:floods", "app:far")
+    return process.events():receive().result.value
+end}""")])
+    one.allow("senders have to wait")
+    one.wait_record('"up"')
+    pid = one.wait_worker("app:host")[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        n, kind, text = one.call("app:flood", timeout="60s")
+        assert (kind, text) == ("RateLimited", "mailbox full")
+        assert n * 50000 >= 100 << 20
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert one.service("app:keeps")["restarts"] == 0
+    assert one.wait_worker("app:host") == [pid]
 
 
 def test_F44_thousands_of_calls_at_once(boot):

@@ -193,6 +193,22 @@ START_TEST(slots_show_a_full_mailbox)
 }
 END_TEST
 
+START_TEST(growing_leaves_the_hold_alone)
+{
+    struct table table;
+
+    begin(&table);
+    slots_enter(&table.slots, actor_number(1));
+    liveness_set_held(table.words, true);
+    slots_enter(&table.slots, actor_number(2));
+    ck_assert(liveness_is_held(table.words));
+    ck_assert_uint_eq(liveness_n_used(table.words), 3);
+    liveness_set_held(table.words, false);
+    ck_assert(!liveness_is_held(table.words));
+    ck_assert_uint_eq(liveness_n_used(table.words), 3);
+    end(&table);
+}
+
 START_TEST(slots_grow)
 {
     struct table table;
@@ -204,7 +220,7 @@ START_TEST(slots_grow)
     ck_assert_uint_eq(table.slots.n_live, 5000);
     for (uintptr_t i = 0; i < 5000; i++)
         ck_assert_ptr_eq(slots_find(&table.slots, pids[i]), actor_number(i + 1));
-    ck_assert_uint_ge(atomic_load(&table.words[LIVENESS_USED_SLOT]), 5001);
+    ck_assert_uint_ge(liveness_n_used(table.words), 5001);
     free(pids);
     end(&table);
 }
@@ -221,6 +237,8 @@ static void fill(TCase *tc)
     tcase_add_test(tc, slots_go_on_where_a_predecessor_stopped);
     tcase_add_test(tc, slots_show_a_full_mailbox);
     tcase_add_test(tc, slots_grow);
+    tcase_add_test(tc, growing_leaves_the_hold_alone);
+    tcase_add_test(tc, growing_leaves_the_hold_alone);
 }
 
 int main(void)
