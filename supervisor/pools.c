@@ -107,8 +107,9 @@ static void take_over(struct pool *pool, const struct err *err)
     if (pool->removed || pool->visible)
         return;
     if (err != NULL && old != NULL) {
-        log_error("new pool can't start, the old one stays", "entry=%s why=%s",
-                  pool->spec.entry, err->text);
+        if (!pool->pools->closing) /* what is taken apart starts no more */
+            log_error("new pool can't start, the old one stays", "entry=%s why=%s",
+                      pool->spec.entry, err->text);
         retire(pool);
         return;
     }

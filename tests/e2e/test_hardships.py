@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import struct
+import subprocess
 import time
 
 import pytest
@@ -40,21 +41,22 @@ def test_F4_a_machine_that_slept_kills_nobody(boot, order):
                 function("echo", ECHO, pool=ONE),
                 function("sleep", "return {main = function(d) time.sleep(d) return d end}",
                          modules=["time"], pool=ONE)],
-               args=["--set", "workers.ping_every=100ms",
-                     "--set", "workers.pong_timeout=500ms"])
+               args=["--set", f"workers.ping_every={100 * troupe.SLOW_BY}ms",
+                     "--set", f"workers.pong_timeout={500 * troupe.SLOW_BY}ms"])
     one.allow("stopped from outside")
+    slept = f"{1500 * troupe.SLOW_BY}ms"
     pids = {pid for entry in ("app:echo", "app:sleep", "app:host")
             for pid in one.wait_worker(entry)}
-    call = one.call_in_background("app:sleep", "1500ms")
+    call = one.call_in_background("app:sleep", slept)
     wait_for(lambda: one.pool("app:sleep")["n_busy"] == 1)
     sleepers = [one.pid] if order == "supervisor alone" else [one.pid, *pids]
     for pid in sleepers:
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(1.2)  # longer than pong_timeout
+    time.sleep(1.2 * troupe.SLOW_BY)  # longer than pong_timeout
     for pid in sleepers if order != "workers first" else reversed(sleepers):
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.02)
-    assert call.communicate()[0].strip() == '"1500ms"'
+    assert call.communicate()[0].strip() == f'"{slept}"'
     before = len(one.records())
     assert one.call("app:echo", 1) == 1
     assert pids <= set(one.workers()), one.records()[before:]
@@ -158,6 +160,30 @@ if n >= len(answer):
     assert answers[-1] == "whole" and len(answers) == os.path.getsize(at), answers
     assert one.call("app:good", 1) == 1
     wait_for(lambda: troupe.n_descriptors(one.pid) <= fds + 1, what="closed connections")
+
+
+# ---- P6: a stop in the middle of a change
+
+
+def test_P6_a_stop_while_a_pool_is_replaced_is_no_error(boot, tmp_path):
+    """Nobody has to be told that what is taken apart does not start any more."""
+    late = tmp_path / "late"
+    one = boot([function("echo", ECHO, pool=ONE)], supervisor=hostile_bin(tmp_path, f"""
+if argv[2] == "app:echo" and os.path.exists({str(late)!r}):
+    time.sleep(3600)
+be_honest()
+"""))
+    one.wait_worker("app:echo")
+    late.touch()
+    scale = troupe.Child([troupe.SUPCTL, "scale", "app:echo", "2", "--control", one.control],
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(troupe.children_of(one.pid)) > 1 and
+             [pid for pid in troupe.children_of(one.pid)
+              if "worker.py" in " ".join(troupe.command_line(pid)) or
+              "python3" in " ".join(troupe.command_line(pid))], what="the new pool's worker")
+    assert one.stop() == OK
+    scale.wait()
+    assert one.unexpected_records() == []
 
 
 # ---- complaint 4: what a worker leaves behind
