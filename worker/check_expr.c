@@ -245,6 +245,8 @@ void check_say_cannot(struct checker *c, const struct operand *operand,
     type_show(&c->types, operand->type, type);
     check_say(c, operand->start, "can't %s %s of type %s%s", what, name, type,
               maybe ? ", which may be nil" : "");
+    if (operand->form == OPERAND_LOCAL) /* once is enough */
+        flow_set(c, operand->local, maybe ? rest : PLAIN(ANY));
 }
 
 static void say_no_field(struct checker *c, const struct operand *base,

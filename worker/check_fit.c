@@ -23,6 +23,7 @@ static void explain(struct misfit *misfit, uint32_t at, const char *fmt, ...)
     va_start(args, fmt);
     if (misfit != NULL && misfit->text[0] == '\0') {
         misfit->at = at;
+        /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it starts above */
         vsnprintf(misfit->text, sizeof(misfit->text), fmt, args);
     }
     va_end(args);

@@ -104,7 +104,9 @@ void check_assign_local(struct checker *c, uint32_t i, const struct type *value)
     }
     if (local->declared == NULL || local->function != c->function)
         return;
-    if (type_behind(&c->types, value)->sort == SORT_ANY)
+    if (!type_fits(&c->types, value, local->declared, NULL))
+        flow_set(c, i, PLAIN(ANY)); /* that was told */
+    else if (type_behind(&c->types, value)->sort == SORT_ANY)
         flow_set(c, i, type_weak(&c->types, local->declared));
     else
         flow_set(c, i, type_assigned(&c->types, local->declared, value));

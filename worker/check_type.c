@@ -320,6 +320,8 @@ void type_store_declare(struct type_store *types, const struct value *tree)
         return;
     map_put(&types->declared, declaration->name, strlen(name), declaration);
     declaration->type = type_from_tree(types, value_get(tree, "type"), &names);
+    if (declaration->type->sort > SORT_REF) /* it was made just now */
+        ((struct type *)declaration->type)->name = declaration->name;
 }
 
 /* ---- from trees --------------------------------------------------------------------
@@ -641,7 +643,9 @@ static void show(struct shown *shown, const struct type *type, int depth)
 
     if (type == NULL)
         type = PLAIN(ANY);
-    if (type->sort < N_ELEMENTS(names) && names[type->sort] != NULL)
+    if (type->name != NULL)
+        put(shown, "%s", type->name);
+    else if (type->sort < N_ELEMENTS(names) && names[type->sort] != NULL)
         put(shown, "%s", names[type->sort]);
     else if (type->sort == SORT_REF)
         put(shown, "%.*s", (int)type->as.text.n, type->as.text.data);

@@ -66,8 +66,9 @@ struct type_fun {
 
 struct type {
     enum type_sort sort;
-    bool weak; /* SORT_UNION */
-    bool open; /* SORT_LITERAL: it has more than its fields say */
+    const char *name; /* that it was declared by, for messages; or NULL */
+    bool weak;        /* SORT_UNION */
+    bool open;        /* SORT_LITERAL: it has more than its fields say */
     union {
         struct {
             const char *data;

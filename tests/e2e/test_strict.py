@@ -147,6 +147,65 @@ def test_types_of_libraries_are_left_to_them_TYPE_21(boot):
     assert one.call("app:f") == 2
 
 
+# ---- a whole program, and what is found when something in it changes
+
+
+STRICT_APP = os.path.join(troupe.ROOT, "tests", "apps", "strict")
+
+
+def test_a_typed_program_of_some_size_passes_and_runs_TYPE_21(boot, tmp_path):
+    done = check(tmp_path, "--config", STRICT_APP)
+    assert (done.returncode, done.stderr) == (0, "")
+    one = boot(cwd=STRICT_APP, args=STRICT)
+    assert one.call("users:users", {"name": "Ann"}) == "Ann (none) nobody 0"
+
+
+@pytest.mark.parametrize("text, instead, want", [
+    ("id = next_id,", "id = name,", "field 'id': expected integer, got string"),
+    ("        name = name,\n", "", "field 'name' is missing"),
+    ('input.role or "user"', '"owner"', "local 'role': expected Role, got \"owner\""),
+    ("return user\nend", "return 5\nend", "result 1: expected User?, got integer"),
+    ("users[user.id] = user", "users[user.id] = user.name", "expected User?, got string"),
+    ("user.name = name", "user.nmae = name",
+     "no field 'nmae' in User; did you mean 'name'?"),
+    ("if not user then return false end", "",
+     "can't index 'user' of type User?, which may be nil"),
+    ("user.email and (", "true and (",
+     None),  # nobody follows what is in a field
+    ("if best then print(best.name) end", "print(best.name)",
+     None),  # nor how often a loop runs
+    ('emit({kind = "created", user = user})', 'emit("created")',
+     "argument 1 of 'emit': expected Event, got \"created\""),
+    ("s:push(1)", "s:pusch(1)", "no field 'pusch' in StackOf; did you mean 'push'?"),
+    ("fib(n - 1, memo)", "fib('n', memo)",
+     "argument 1 of 'fib': expected integer, got \"n\""),
+    ("fib(n - 1, memo)", "fib()", "argument 1 of 'fib' is missing: expected integer"),
+    ("fib(n - 1, memo)", "fib(n - 1, memo, 3)", "'fib' takes 2 arguments, got 3"),
+    ('current = "done"', 'current = "over"', "'current': expected"),
+    ("x = {x}", "x = nil", "'x': expected string | {string}, got nil"),
+    ("x = tostring(x) end\n    return x", "x = 1 end\n    return x",
+     "result 1: expected string, got number | string"),
+    ('error("no user", 2)', 'print("no user")',
+     "result 1: expected User, got User?, which may be nil"),
+    ("total = total + n", "total = total + {n}",
+     "can't do arithmetic on a value of type table"),
+    ("(listener: (event: Event)", "(listener: (event: Evnet)",
+     "unknown type 'Evnet'; did you mean 'Event'?"),
+])
+def test_a_mistake_in_it_is_found_TYPE_21(tmp_path, text, instead, want):
+    with open(os.path.join(STRICT_APP, "src", "users.lua"), encoding="utf-8") as file:
+        source = file.read()
+    assert text in source
+    with_file(tmp_path, source.replace(text, instead, 1))
+    index = tmp_path / "src" / "_index.yaml"
+    index.write_text(index.read_text() + "    modules: [json, time]\n")
+    lines = check(tmp_path).stderr.splitlines()
+    if want is None:
+        assert not lines
+    else:
+        assert len(lines) == 1 and want in lines[0], lines
+
+
 def apps():
     root = os.path.join(troupe.ROOT, "config")
     examples = sorted(glob.glob(os.path.join(root, "examples", "*", "src")))
