@@ -20,8 +20,7 @@
 #define STEPS_PER_BYTE 100l
 #define MAX_VECTOR     (1u << 26) /* rows of any vector */
 
-/* ---- vectors and frames ------------------------------------------------------------
- */
+/* ---- vectors and frames ---------------------------------------------------------- */
 
 void *check_grow(struct checker *c, void *items, uint32_t *n, uint32_t *size,
                  size_t item_bytes)
@@ -77,8 +76,7 @@ void check_pop(struct checker *c)
     c->n_frames--;
 }
 
-/* ---- reports -----------------------------------------------------------------------
- */
+/* ---- reports --------------------------------------------------------------------- */
 
 /* CR LF and LF CR count as one end of a line, as in erase_lex.c. */
 static void find_place(const struct checker *c, uint32_t at, struct check_error *error)
@@ -171,8 +169,7 @@ void check_fits(struct checker *c, const struct operand *value,
     say(c, misfit.at != NO_PLACE ? misfit.at : value->start, text);
 }
 
-/* ---- types in the source -----------------------------------------------------------
- */
+/* ---- types in the source --------------------------------------------------------- */
 
 struct unknown {
     struct checker *c;
@@ -265,8 +262,7 @@ static void declare(struct checker *c, const struct trace_step *step)
     value_finish(&tree);
 }
 
-/* ---- steps -------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------- */
 
 static void on_erased(struct checker *c, const struct trace_step *step)
 {
@@ -383,8 +379,7 @@ static void on_step(void *context, const struct trace_step *step)
         handlers[step->what](c, step);
 }
 
-/* ---- passes ------------------------------------------------------------------------
- */
+/* ---- passes ---------------------------------------------------------------------- */
 
 static bool run_pass(struct checker *c)
 {

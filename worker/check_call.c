@@ -4,8 +4,7 @@
 
 #include "common/mem.h"
 
-/* ---- what everybody knows ----------------------------------------------------------
- */
+/* ---- what everybody knows -------------------------------------------------------- */
 
 enum special {
     KNOWN_PLAIN,
@@ -94,8 +93,7 @@ uint16_t call_find_method_of_string(const char *name, uint32_t n)
     return find_known("string", name, n);
 }
 
-/* ---- arguments ---------------------------------------------------------------------
- */
+/* ---- arguments ------------------------------------------------------------------- */
 
 /* 'name' of a function that a message is about. */
 static const char *function_name(const struct operand *called,
@@ -164,8 +162,7 @@ static void check_arguments(struct checker *c, const struct operand *called,
     check_too_many(c, called, fun, first, skip);
 }
 
-/* ---- results -----------------------------------------------------------------------
- */
+/* ---- results --------------------------------------------------------------------- */
 
 static const struct type *first_result(const struct type_fun *fun)
 {
@@ -287,8 +284,7 @@ void call_close(struct checker *c, const struct trace_step *step)
         note_question(c, called.about, &asked, result);
 }
 
-/* ---- loops over tables -------------------------------------------------------------
- */
+/* ---- loops over tables ----------------------------------------------------------- */
 
 void call_loop_types(struct checker *c, const struct operand *called,
                      const struct type **key_out, const struct type **value_out)

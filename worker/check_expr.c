@@ -21,8 +21,7 @@ static const struct {
     {'^', 14, 13},
 };
 
-/* ---- operands ----------------------------------------------------------------------
- */
+/* ---- operands -------------------------------------------------------------------- */
 
 struct operand *check_push_operand(struct checker *c, const struct type *type,
                                    uint32_t start, uint32_t end)
@@ -123,8 +122,7 @@ uint32_t check_count(struct checker *c, uint32_t first, bool *more_out)
     return n - 1;
 }
 
-/* ---- constants and names -----------------------------------------------------------
- */
+/* ---- constants and names --------------------------------------------------------- */
 
 static const struct type *type_of_number(const char *text, uint32_t n)
 {
@@ -230,8 +228,7 @@ void expr_name(struct checker *c, const struct trace_step *step)
         operand->known = call_find_known(name, n);
 }
 
-/* ---- suffixes ----------------------------------------------------------------------
- */
+/* ---- suffixes -------------------------------------------------------------------- */
 
 /* "can't index 'x' of type P?, which may be nil". */
 void check_say_cannot(struct checker *c, const struct operand *operand,
@@ -386,8 +383,7 @@ void expr_cast(struct checker *c, const struct trace_step *step)
     operand->about = NULL;
 }
 
-/* ---- operators ---------------------------------------------------------------------
- */
+/* ---- operators ------------------------------------------------------------------- */
 
 static bool is_number(struct checker *c, const struct type *type)
 {

@@ -10,8 +10,7 @@
 
 #define MAX_NAMES 200 /* of fields that are looked at for a near one */
 
-/* ---- fields ------------------------------------------------------------------------
- */
+/* ---- fields ---------------------------------------------------------------------- */
 
 static enum field_found field_of_record(struct type_store *types,
                                         const struct type *record, const char *name,
@@ -148,8 +147,7 @@ const char *type_nearest_field(struct type_store *types, const struct type *type
     return nearest;
 }
 
-/* ---- operators ---------------------------------------------------------------------
- */
+/* ---- operators ------------------------------------------------------------------- */
 
 /* Does the text read as a number? Then it counts as one. */
 static bool is_numeric(const struct type *text)

@@ -45,10 +45,9 @@ void flow_undo(struct checker *c, uint32_t mark)
     }
 }
 
-/* ---- conditions --------------------------------------------------------------------
- */
+/* ---- conditions ------------------------------------------------------------------ */
 
-struct entry *entries_find(struct entries *entries, uint32_t local)
+static struct entry *find_entry(struct entries *entries, uint32_t local)
 {
     for (uint32_t i = 0; i < entries->n; i++)
         if (entries->rows[i].local == local)
@@ -58,7 +57,7 @@ struct entry *entries_find(struct entries *entries, uint32_t local)
 
 void entries_add(struct entries *entries, const struct entry *entry)
 {
-    struct entry *there = entries_find(entries, entry->local);
+    struct entry *there = find_entry(entries, entry->local);
 
     if (there != NULL)
         *there = *entry;
@@ -112,8 +111,8 @@ void entries_both(struct checker *c, struct entries *left, struct entries *right
     entries_merge(&all, right);
     for (uint32_t i = 0; i < all.n; i++) {
         struct entry *row = &all.rows[i];
-        const struct entry *a = entries_find(left, row->local);
-        const struct entry *b = entries_find(right, row->local);
+        const struct entry *a = find_entry(left, row->local);
+        const struct entry *b = find_entry(right, row->local);
         const struct local *local = find_again(c, row->local, row->ordinal);
         const struct type *now = local != NULL ? local->now : PLAIN(ANY);
         const struct type *a_no = a != NULL ? a->no : now;
@@ -142,7 +141,7 @@ void flow_spread(struct checker *c, struct entries *entries)
 
         if (local->function != c->function ||
             !type_is_union(&c->types, local->now, true) ||
-            entries_find(entries, i) != NULL)
+            find_entry(entries, i) != NULL)
             continue;
         for (uint32_t j = 0; j < n; j++) {
             if (entries->rows[j].local >= c->n_locals ||
@@ -292,8 +291,7 @@ void flow_if_close(struct checker *c, struct frame *frame)
         c->life = frame->life;
 }
 
-/* ---- loops -------------------------------------------------------------------------
- */
+/* ---- loops ----------------------------------------------------------------------- */
 
 /* What the loop assigns to may be anything that it was declared as when it comes round
  * again. */

@@ -7,7 +7,7 @@
 
 #include "worker/type_tree.h"
 
-struct frame *func_current(struct checker *c)
+static struct frame *current_function(struct checker *c)
 {
     for (uint32_t i = c->n_frames; i-- > 0;)
         if (c->frames[i].kind == FRAME_FUNCTION)
@@ -29,8 +29,7 @@ bool func_is_generic(void *context, const char *name)
     return false;
 }
 
-/* ---- names -------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------- */
 
 /* `function` as a value, `local function NAME`, `function NAME…`. */
 void func_open(struct checker *c, const struct trace_step *step)
@@ -72,8 +71,7 @@ void func_name(struct checker *c, const struct trace_step *step)
     frame->n_bytes = step->end - step->start;
 }
 
-/* ---- parameters and results --------------------------------------------------------
- */
+/* ---- parameters and results ------------------------------------------------------ */
 
 void func_param(struct checker *c, const struct trace_step *step)
 {
@@ -149,8 +147,7 @@ void func_params_end(struct checker *c, const struct trace_step *step)
     c->header = true;
 }
 
-/* ---- body --------------------------------------------------------------------------
- */
+/* ---- body ------------------------------------------------------------------------ */
 
 static bool fill_params(struct checker *c, struct frame *frame)
 {
@@ -250,8 +247,7 @@ void func_close(struct checker *c, const struct trace_step *step)
         check_push_operand(c, make_type(c, fun), frame.start, step->end);
 }
 
-/* ---- return ------------------------------------------------------------------------
- */
+/* ---- return ---------------------------------------------------------------------- */
 
 static void check_result(struct checker *c, const struct frame *frame,
                          const struct type_fun *fun, uint32_t i)
@@ -277,7 +273,7 @@ static void check_result(struct checker *c, const struct frame *frame,
 /* A `return` is complete; its values are the operands of frame. */
 void func_return(struct checker *c, struct frame *frame)
 {
-    struct frame *function = func_current(c);
+    struct frame *function = current_function(c);
     uint32_t n_there = c->n_operands - frame->operands, n_given;
     const struct type_fun *fun;
     bool more;

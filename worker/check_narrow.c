@@ -5,8 +5,7 @@
 
 #include "common/mem.h"
 
-/* ---- members -----------------------------------------------------------------------
- */
+/* ---- members --------------------------------------------------------------------- */
 
 void type_list_members(struct type_store *types, const struct type *type,
                        struct type_members *out)
@@ -99,8 +98,7 @@ const struct type *type_without_nil(struct type_store *types, const struct type 
     return type_filter(types, type, keep_not_nil, NULL);
 }
 
-/* ---- type(x) -----------------------------------------------------------------------
- */
+/* ---- type(x) --------------------------------------------------------------------- */
 
 struct kind {
     const char *name;

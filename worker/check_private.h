@@ -36,8 +36,7 @@ struct value;
 #define NO_LOCAL    UINT32_MAX
 #define MAX_ENTRIES 8 /* locals that one condition may say something of */
 
-/* ---- locals ------------------------------------------------------------------------
- */
+/* ---- locals ---------------------------------------------------------------------- */
 
 /* What the first pass found out of the n-th local of the source. */
 struct fact {
@@ -65,8 +64,7 @@ struct local {
     uint32_t seen;   /* checker.n_seen: visited */
 };
 
-/* ---- flow --------------------------------------------------------------------------
- */
+/* ---- flow ------------------------------------------------------------------------ */
 
 enum life {
     LIFE_LIVE,
@@ -98,8 +96,7 @@ struct entries {
     bool many; /* there were more: it may say something of any local */
 };
 
-/* ---- expressions -------------------------------------------------------------------
- */
+/* ---- expressions ----------------------------------------------------------------- */
 
 enum operand_form {
     OPERAND_VALUE,
@@ -139,8 +136,7 @@ struct operator
     uint32_t mark, old_mark; /* `and`, `or`: the trail before its right side */
 };
 
-/* ---- syntax ------------------------------------------------------------------------
- */
+/* ---- syntax ---------------------------------------------------------------------- */
 
 enum frame_kind {
     FRAME_CHUNK,
@@ -239,8 +235,7 @@ struct checker {
     struct operand none; /* what is pushed without memory */
 };
 
-/* ---- check.c -----------------------------------------------------------------------
- */
+/* ---- check.c --------------------------------------------------------------------- */
 
 /* Room for one more in a vector of the checker; NULL (and stopped) without memory. */
 void *check_grow(struct checker *c, void *items, uint32_t *n, uint32_t *size,
@@ -269,8 +264,7 @@ const struct type *check_annotation(struct checker *c, const struct trace_step *
 const struct type *check_type_of_tree(struct checker *c, const struct value *tree,
                                       uint32_t from);
 
-/* ---- check_scope.c -----------------------------------------------------------------
- */
+/* ---- check_scope.c --------------------------------------------------------------- */
 
 void check_declare(struct checker *c, const struct pending *name,
                    const struct type *value);
@@ -300,8 +294,7 @@ bool check_is_global(struct checker *c, const char *name, uint32_t n);
 void check_group(struct checker *c, uint32_t a, uint32_t b);
 bool check_same_group(struct checker *c, uint32_t a, uint32_t b);
 
-/* ---- check_flow.c ------------------------------------------------------------------
- */
+/* ---- check_flow.c ---------------------------------------------------------------- */
 
 void flow_set(struct checker *c, uint32_t i, const struct type *type);
 void flow_undo(struct checker *c, uint32_t mark);
@@ -313,7 +306,6 @@ void flow_apply(struct checker *c, const struct entries *entries, bool yes);
 void flow_spread(struct checker *c, struct entries *entries);
 
 void entries_add(struct entries *entries, const struct entry *entry);
-struct entry *entries_find(struct entries *entries, uint32_t local);
 /* The condition is about them, but in a way that nobody can read. */
 void entries_blur(struct checker *c, struct entries *entries);
 void entries_merge(struct entries *into, const struct entries *from);
@@ -336,8 +328,7 @@ void flow_loop_close(struct checker *c, struct frame *frame);
 /* At a label: control may come from elsewhere. */
 void flow_restart(struct checker *c);
 
-/* ---- check_expr.c ------------------------------------------------------------------
- */
+/* ---- check_expr.c ---------------------------------------------------------------- */
 
 struct operand *check_push_operand(struct checker *c, const struct type *type,
                                    uint32_t start, uint32_t end);
@@ -376,8 +367,7 @@ void check_say_cannot(struct checker *c, const struct operand *operand,
 const char *check_operand_name(const struct operand *operand,
                                char out[OPERAND_NAME_BYTES]);
 
-/* ---- check_call.c ------------------------------------------------------------------
- */
+/* ---- check_call.c ---------------------------------------------------------------- */
 
 void call_open(struct checker *c, const struct trace_step *step);
 void call_close(struct checker *c, const struct trace_step *step);
@@ -389,15 +379,13 @@ uint16_t call_find_method_of_string(const char *name, uint32_t n);
 void call_loop_types(struct checker *c, const struct operand *called,
                      const struct type **key_out, const struct type **value_out);
 
-/* ---- check_table.c -----------------------------------------------------------------
- */
+/* ---- check_table.c --------------------------------------------------------------- */
 
 void table_open(struct checker *c, const struct trace_step *step);
 void table_item(struct checker *c, const struct trace_step *step);
 void table_close(struct checker *c, const struct trace_step *step);
 
-/* ---- check_func.c ------------------------------------------------------------------
- */
+/* ---- check_func.c ---------------------------------------------------------------- */
 
 void func_open(struct checker *c, const struct trace_step *step);
 void func_name(struct checker *c, const struct trace_step *step);
@@ -407,12 +395,10 @@ void func_params_end(struct checker *c, const struct trace_step *step);
 void func_begin_body(struct checker *c);
 void func_close(struct checker *c, const struct trace_step *step);
 void func_return(struct checker *c, struct frame *frame);
-struct frame *func_current(struct checker *c);
 void func_drop_generics(struct frame *frame);
 bool func_is_generic(void *context, const char *name);
 
-/* ---- check_stat.c ------------------------------------------------------------------
- */
+/* ---- check_stat.c ---------------------------------------------------------------- */
 
 void stat_step(struct checker *c, const struct trace_step *step);
 

@@ -6,8 +6,7 @@
 
 #define KEY_BYTES 128 /* of a member; longer names are known to nobody */
 
-/* ---- locals ------------------------------------------------------------------------
- */
+/* ---- locals ---------------------------------------------------------------------- */
 
 /* The fact of the next local: made in the first pass, met again in the second. */
 static struct fact *next_fact(struct checker *c)
@@ -112,8 +111,7 @@ void check_assign_local(struct checker *c, uint32_t i, const struct type *value)
         flow_set(c, i, type_assigned(&c->types, local->declared, value));
 }
 
-/* ---- groups ------------------------------------------------------------------------
- */
+/* ---- groups ---------------------------------------------------------------------- */
 
 static uint32_t group_of(struct checker *c, uint32_t ordinal)
 {
@@ -139,8 +137,7 @@ bool check_same_group(struct checker *c, uint32_t a, uint32_t b)
     return group_of(c, c->locals[a].ordinal) == group_of(c, c->locals[b].ordinal);
 }
 
-/* ---- members -----------------------------------------------------------------------
- */
+/* ---- members --------------------------------------------------------------------- */
 
 /* The bytes of the key; 0 when the name is too long. */
 static size_t make_key(uint32_t ordinal, const char *name, uint32_t n,
@@ -188,8 +185,7 @@ const struct type *check_find_member(struct checker *c, uint32_t local,
     return member->type;
 }
 
-/* ---- globals -----------------------------------------------------------------------
- */
+/* ---- globals --------------------------------------------------------------------- */
 
 void check_note_global(struct checker *c, const char *name, uint32_t n)
 {

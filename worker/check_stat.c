@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* ---- local -------------------------------------------------------------------------
- */
+/* ---- local ----------------------------------------------------------------------- */
 
 /* What a local without an annotation is known to be: tables may change. */
 static const struct type *kept_type(struct checker *c, const struct type *type)
@@ -111,8 +110,7 @@ static void finish_local(struct checker *c)
     check_pop(c);
 }
 
-/* ---- assignments and calls ---------------------------------------------------------
- */
+/* ---- assignments and calls ------------------------------------------------------- */
 
 static void assign_field(struct checker *c, const struct operand *place,
                          const struct type *type)
@@ -201,8 +199,7 @@ static void finish_call(struct checker *c)
         c->life = called.life;
 }
 
-/* ---- loops -------------------------------------------------------------------------
- */
+/* ---- loops ----------------------------------------------------------------------- */
 
 static void leave_loops(struct checker *c, bool all)
 {
@@ -309,8 +306,7 @@ static void end_repeat(struct checker *c)
     check_pop(c);
 }
 
-/* ---- if ----------------------------------------------------------------------------
- */
+/* ---- if -------------------------------------------------------------------------- */
 
 static void end_branch(struct checker *c)
 {
@@ -331,8 +327,7 @@ static void end_if(struct checker *c)
     check_pop(c);
 }
 
-/* ---- steps -------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------- */
 
 static void add_name(struct checker *c, const struct trace_step *step)
 {

@@ -41,8 +41,7 @@ static const struct {
     {"function", SORT_FUNCTION},
 };
 
-/* ---- memory ------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------- */
 
 void type_store_init(struct type_store *types, size_t max_bytes, long max_steps)
 {
@@ -112,8 +111,7 @@ bool type_store_step(struct type_store *types)
     return !types->exhausted;
 }
 
-/* ---- making types ------------------------------------------------------------------
- */
+/* ---- making types ---------------------------------------------------------------- */
 
 static struct type *make(struct type_store *types, enum type_sort sort)
 {
@@ -267,8 +265,7 @@ bool type_is_union(const struct type_store *types, const struct type *type, bool
     return type->sort == SORT_UNION && !(strong && type->weak);
 }
 
-/* ---- names -------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------- */
 
 static const struct declaration *find_declaration(const struct type_store *types,
                                                   const char *name, size_t n)
@@ -546,8 +543,7 @@ const struct type *type_from_tree(struct type_store *types, const struct value *
 
 // NOLINTEND(misc-no-recursion)
 
-/* ---- for people --------------------------------------------------------------------
- */
+/* ---- for people ------------------------------------------------------------------ */
 
 struct shown {
     char *out;

@@ -8,7 +8,8 @@
  * started us, and O_NONBLOCK would be its problem too.
  *
  * The tty's mode is put back when the actor that changed it ends, and when the worker
- * does. SIGINT and SIGTERM are the supervisor's to act on (TH-3): both are ignored here.
+ * does. SIGINT and SIGTERM are the supervisor's to act on (TH-3): both are ignored
+ * here.
  */
 #ifndef TROUPE_WORKER_TERMINAL_H
 #define TROUPE_WORKER_TERMINAL_H

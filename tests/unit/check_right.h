@@ -224,4 +224,4 @@
 "local function f(n: number?): boolean? return n and n > 0 end",
 "local function f(a: any): (number?, string?) if not a then return nil, 'no a' end return 1 end",
 "local function f(a: any): (number?, string?) return g(a) end local n, err = f(1) if n then print(n + 1) else print(err .. '') end",
-// clang-format on
+    // clang-format on

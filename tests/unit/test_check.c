@@ -42,8 +42,7 @@ static const char *check(const char *source)
     return text;
 }
 
-/* ---- right programs ----------------------------------------------------------------
- */
+/* ---- right programs -------------------------------------------------------------- */
 
 static const char *const right[] = {
 #include "tests/unit/check_right.h"
@@ -58,8 +57,7 @@ START_TEST(check_leaves_right_programs_alone)
 }
 END_TEST
 
-/* ---- wrong programs ----------------------------------------------------------------
- */
+/* ---- wrong programs -------------------------------------------------------------- */
 
 static const struct {
     const char *source, *want;
@@ -92,8 +90,7 @@ START_TEST(check_counts_lines_and_columns)
 }
 END_TEST
 
-/* ---- bounds ------------------------------------------------------------------------
- */
+/* ---- bounds ---------------------------------------------------------------------- */
 
 START_TEST(check_keeps_some_errors_and_counts_all)
 {
