@@ -558,6 +558,7 @@ __attribute__((format(printf, 2, 3))) static void put(struct shown *shown,
     int n;
 
     va_start(args, fmt);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it starts above */
     n = vsnprintf(shown->out + shown->n, room, fmt, args);
     va_end(args);
     shown->n += n > 0 && (size_t)n < room ? (size_t)n : room - 1;

@@ -173,6 +173,36 @@ START_TEST(compile_refuses_other_arguments)
 }
 END_TEST
 
+/* Types are checked for who asks for it, and only then. */
+START_TEST(compile_refuses_type_errors_when_strict_TYPE_21)
+{
+    static const char source[] = "local a: string = 1\nlocal b: number = 'x'";
+    struct value args = value_list(), result = {0};
+    const struct value *problems;
+    struct err err;
+
+    value_append(&args, value_string("app:unit"));
+    value_append(&args, value_string("library.lua"));
+    value_append(&args, value_string(source));
+    value_append(&args, value_bool(true));
+    ck_assert_int_eq(compile_source(NULL, &args, &result, &err), 0);
+    value_finish(&result);
+    value_append(&args, value_bool(true));
+    ck_assert_int_eq(compile_source(NULL, &args, &result, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_INVALID);
+    ck_assert_str_eq(err.text, "type errors in app:unit: "
+                               "1:19 local 'a': expected string, got integer; "
+                               "2:19 local 'b': expected number, got \"x\"");
+    ck_assert_str_eq(value_get_text(&result, "message"), err.text);
+    problems = value_get_path(&result, "details.problems");
+    ck_assert_uint_eq(problems->as.list.n, 2);
+    ck_assert_int_eq(value_get_int(&problems->as.list.items[1], "line", 0), 2);
+    ck_assert_int_eq(value_get_int(&problems->as.list.items[1], "column", 0), 19);
+    value_finish(&result);
+    value_finish(&args);
+}
+END_TEST
+
 START_TEST(compile_says_whether_globals_are_looked_at)
 {
     static const struct {
@@ -220,6 +250,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, compile_counts_200_locals_with_its_own);
     tcase_add_test(tc, compile_takes_nul_bytes_and_empty_sources);
     tcase_add_test(tc, compile_refuses_other_arguments);
+    tcase_add_test(tc, compile_refuses_type_errors_when_strict_TYPE_21);
     tcase_add_test(tc, compile_says_whether_globals_are_looked_at);
 }
 
