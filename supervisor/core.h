@@ -16,6 +16,9 @@
 
 struct frame_exit;
 
+/* Who stops us and has no exit status to give; no status that a process can have. */
+enum { EXIT_KEPT = 256 };
+
 struct supervisor {
     struct ev_loop *loop;
     struct conn_set conns;
@@ -53,8 +56,8 @@ struct supervisor {
     struct process_calls *process_calls; /* that an actor of their own answers */
 
     /* Upwards to program.h. stop: an orderly end (now: at once) with that exit status;
-     * the first one counts, unless it was 0. on_exit: an EXIT for a control pid (worker
-     * index 0) that no service has. Both may be NULL. */
+     * the last one counts (TH-4), EXIT_KEPT leaves what is set. on_exit: an EXIT for a
+     * control pid (worker index 0) that no service has. Both may be NULL. */
     void (*stop)(struct supervisor *sup, int exit_code, bool now);
     void (*on_exit)(struct supervisor *sup, const struct frame_exit *frame);
 };

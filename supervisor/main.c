@@ -108,7 +108,8 @@ static void on_terminal_done(void *context, int exit_code)
 {
     struct program *program = context;
 
-    program_stop(&program->sup, exit_code, false);
+    /* A main that called system.exit(3) and then just ends has said 3. */
+    program_stop(&program->sup, exit_code == EXIT_OK ? EXIT_KEPT : exit_code, false);
 }
 
 static void on_control_exit(struct supervisor *sup, const struct frame_exit *frame)

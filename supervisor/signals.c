@@ -63,7 +63,7 @@ static void on_stop_signal(struct program *program, int number)
     if (is_an_echo(program))
         return;
     if (!program->stopping) {
-        program_stop(&program->sup, EXIT_OK, false);
+        program_stop(&program->sup, EXIT_KEPT, false);
         return;
     }
     log_warn("second signal, ending at once", "signal=%d", number);

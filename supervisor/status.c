@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/exit.h"
 #include "common/list.h"
 #include "common/map.h"
 #include "common/mem.h"
@@ -321,7 +322,7 @@ static void handle_stop(struct request *request)
     if (value_get_bool(request_arg(request, 0), "no_wait", false))
         request_reply_taken(request, value_bool(true));
     if (sup->stop != NULL)
-        sup->stop(sup, 0, now);
+        sup->stop(sup, EXIT_KEPT, now);
 }
 
 static void handle_exit(struct request *request)
@@ -331,7 +332,9 @@ static void handle_exit(struct request *request)
 
     if (sup->stop != NULL)
         sup->stop(sup,
-                  code != NULL && code->type == VALUE_INT ? (int)code->as.integer : 0,
+                  code != NULL && code->type == VALUE_INT
+                      ? (int)(code->as.integer & 0xff)
+                      : EXIT_OK,
                   false);
     request_reply_taken(request, value_bool(true));
 }

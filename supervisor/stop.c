@@ -69,7 +69,7 @@ void program_stop(struct supervisor *sup, int exit_code, bool now)
 {
     struct program *program = program_of(sup);
 
-    if (program->exit_code == EXIT_OK)
+    if (exit_code != EXIT_KEPT)
         program->exit_code = exit_code;
     if (now) {
         ev_break(sup->loop, EVBREAK_ALL);

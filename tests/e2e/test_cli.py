@@ -76,6 +76,17 @@ def test_TH4_exit_codes(folder, body, code):
         assert done.stderr == ""
 
 
+@pytest.mark.parametrize("body,code", [
+    ("system.exit(3)", 3), ("system.exit(3) system.exit(4)", 4),
+    ("system.exit(3) system.exit(0)", 0), ("system.exit(3) return 5", 5),
+    ("system.exit(3) error('bad')", 1), ("system.exit() return 5", 5),
+    ("system.exit(259)", 3), ("system.exit(-1)", 255),
+])
+def test_TH4_the_last_exit_code_counts(folder, body, code):
+    done = run_x(folder, body, modules=["io", "system"])
+    assert done.returncode == code, done
+
+
 def test_TH4_error_text_is_not_doubled(folder):
     done = run_x(folder, "error('boom')")
     assert done.stderr.count("boom") == 1
