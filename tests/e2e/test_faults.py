@@ -12,10 +12,10 @@ import subprocess
 
 import pytest
 
+import faults
 import troupe
 from troupe import function, host, process, service, wait_for
 
-LIBRARY = os.path.join(troupe.BUILD, "tests", "faults", "libfaults.so")
 ALL = os.environ.get("TROUPE_FAULTS") == "all"
 MOST = 5000
 # Orderly ends: fine, failed, needed thing missing, out of memory, bad configuration.
@@ -92,7 +92,7 @@ WORKER = [("malloc", str(errno.ENOMEM)), ("malloc", f"{errno.ENOMEM}+"),
           ("send", str(errno.EAGAIN)), ("recvmsg", str(errno.EINTR)),
           ("send", "before"), ("send", "after"), ("recvmsg", "after")]
 
-pytestmark = pytest.mark.skipif(troupe.SANITIZED or not os.path.exists(LIBRARY),
+pytestmark = pytest.mark.skipif(troupe.SANITIZED or not os.path.exists(faults.LIBRARY),
                                 reason="sanitizers wrap the same calls")
 
 
@@ -184,9 +184,9 @@ def sweep_once(boot, tmp_path, who, call, action, n):
     one = boot(APP, start=False, args=KEPT)
     one.allow(".*")
     if who == "supervisor":
-        one.env.update(fault, LD_PRELOAD=LIBRARY)
+        one.env.update(fault, LD_PRELOAD=faults.preload())
     else:
-        one.env.update(fault, TROUPE_PRELOAD=LIBRARY)
+        one.env.update(fault, TROUPE_PRELOAD=faults.preload())
         script = tmp_path / "worker"
         script.write_text(f'#!/bin/sh\nexec env LD_PRELOAD="$TROUPE_PRELOAD" '
                           f'"{troupe.WORKER}" "$@"\n')
@@ -197,7 +197,7 @@ def sweep_once(boot, tmp_path, who, call, action, n):
     if one.is_up() and who == "supervisor" and not forever and not kills:
         wait_for(lambda: answers(one) or not one.is_up(), what=f"{what}: an answer")
     workers = one.workers() if one.is_up() else []
-    struck = mark.exists() and mark.stat().st_size > 0
+    struck = mark.stat().st_size > 0
     code = one.stop()
     assert code in ENDS or (kills and code == -9), \
         f"{what}: ended with {code}\n{one.output()}{one.errors()}"
@@ -256,7 +256,7 @@ def test_F1_F2_a_pack_is_whole_or_not_there(tmp_path, call, action):
     for n in numbers():
         target, mark = tmp_path / "one.wapp", tmp_path / f"mark-{n}"
         target.write_bytes(b"the old one")
-        done = pack(tmp_path, "one.wapp", LD_PRELOAD=LIBRARY,
+        done = pack(tmp_path, "one.wapp", LD_PRELOAD=faults.preload(),
                     TROUPE_FAULT=f"{call} {n} {action} {mark}")
         assert done.returncode in (*ENDS, -9), done.stderr
         found = target.read_bytes()
@@ -275,7 +275,7 @@ def test_F2_a_pack_that_can_not_be_read_is_refused(boot, tmp_path, call, action)
     for n in numbers():
         mark = tmp_path / f"mark-{n}"
         one = boot(config=str(tmp_path / "whole.wapp"), start=False,
-                   env={"LD_PRELOAD": LIBRARY,
+                   env={"LD_PRELOAD": faults.preload(),
                         "TROUPE_FAULT": f"{call} {n} {action} {mark}"})
         one.allow(".*")
         one.spawn()

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import faults
 import troupe
 from hostile import hostile_bin
 from troupe import (FAILED, OK, SupctlError, function, host, process, service, wait_for)
@@ -344,9 +345,6 @@ def test_C1_the_socket_is_always_a_file(boot, path):
 # ---- F3: what is acknowledged was synced
 
 
-LIBRARY = os.path.join(troupe.BUILD, "tests", "faults", "libfaults.so")
-
-
 @pytest.mark.skipif(troupe.SANITIZED, reason="sanitizers wrap the same calls")
 def test_F3_no_change_is_acknowledged_that_is_not_on_the_disk(boot, tmp_path):
     """From the n-th sync on all of them fail: so does each change from there on."""
@@ -357,7 +355,7 @@ def test_F3_no_change_is_acknowledged_that_is_not_on_the_disk(boot, tmp_path):
         one = boot([{"name": "note", "kind": "registry.entry", "text": "n0"}], start=False,
                    args=["--set", "registry.history_type=sqlite",
                          "--set", "registry.history_path=history.db"],
-                   env={"LD_PRELOAD": LIBRARY,
+                   env={"LD_PRELOAD": faults.preload(),
                         "TROUPE_FAULT": f"fdatasync {number} 5+ {mark}"})
         one.allow(".*")
         one.spawn()
