@@ -1,7 +1,6 @@
 """Worker programs that misbehave, in Python; they speak the wire as far as it serves."""
 
 import os
-import sys
 
 import troupe
 

@@ -3,7 +3,6 @@ old (F-5, REG-20, REG-23, PM-1)."""
 
 import pytest
 
-import troupe
 from troupe import SupctlError, function, host, library, process, service, wait_for
 
 # What an app does to its own registry: a list of {op, entry or id}.
@@ -148,7 +147,7 @@ end}""")
 
     def spawn():
         pid = one.supctl("spawn", "app:p", "app:host")
-        return pid["pid"] if isinstance(pid, dict) else pid
+        return pid
 
     old = spawn()
     before = one.service("app:s")["pid"]

@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 import troupe
-from troupe import function, host, process, wait_for
+from troupe import NEEDS_ROOT, function, host, process, wait_for
 
 APP = [function("hash", """local hash, time = require("hash"), require("time")
     return {main = function()
@@ -15,7 +15,6 @@ APP = [function("hash", """local hash, time = require("hash"), require("time")
     end}""", modules=["hash", "time"])]
 NEEDS_JAIL = pytest.mark.skipif(troupe.SANITIZED,
                                 reason="a build for sanitizers confines nobody")
-NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 NO_CAPABILITIES = "0" * 16
 
 

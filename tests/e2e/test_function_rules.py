@@ -8,16 +8,7 @@ import subprocess
 import pytest
 
 import troupe
-from troupe import SupctlError, function, host, process, wait_for
-
-ECHO = "return {main = function(...) return ... end}"
-ONE = {"type": "static", "workers": 1}
-
-
-def failure(one, *args, **options):
-    with pytest.raises(SupctlError) as caught:
-        one.call(*args, **options)
-    return caught.value
+from troupe import ECHO, ONE, function, host, process, wait_for
 
 
 def messages(one):
@@ -266,7 +257,7 @@ def test_F41_a_file_that_fails_at_a_warm_start(boot):
     one = boot([function("f", 'error("bad day", 0)', pool={**ONE, "warm_start": True})])
     one.allow("bad day")
     assert one.wait_record('"bad day|bad day"')[0]["function"] == "app:f"
-    error = failure(one, "app:f")
+    error = one.failure("app:f")
     assert error.kind == "Internal" and "bad day" in error.message
 
 
@@ -294,7 +285,7 @@ def test_F48_calls_that_a_removed_pool_has_accepted_are_run(boot):
     calls = [one.call_in_background("app:f", n) for n in range(4)]
     wait_for(lambda: one.pool("app:f")["n_queued"] == 3)
     assert one.call("app:remove") is True
-    assert failure(one, "app:f", 9).message == "no handler registered for target"
+    assert one.failure("app:f", 9).message == "no handler registered for target"
     assert sorted(json.loads(call.communicate(timeout=60)[0]) for call in calls) == \
         [0, 1, 2, 3]
 

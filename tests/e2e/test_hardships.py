@@ -14,12 +14,10 @@ import pytest
 import faults
 import troupe
 from hostile import hostile_bin
-from troupe import (FAILED, OK, SupctlError, function, host, process, service, wait_for)
+from troupe import (BOOM, ECHO, FAILED, IDLE, NEEDS_ROOT, OK, ONE, SupctlError, function,
+                    host, process, service, sleeper, wait_for)
 
-ECHO = "return {main = function(...) return ... end}"
-POLITE = "return {main = function() process.events():receive() end}"
-ONE = {"type": "static", "workers": 1}
-NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
 def hostile(boot, folder, script, *more, **options):
@@ -38,10 +36,9 @@ def hostile(boot, folder, script, *more, **options):
 def test_F4_a_machine_that_slept_kills_nobody(boot, order):
     """Suspended for longer than any heartbeat may take: all live on, in whichever order
     they wake up, and so does what was under way."""
-    one = boot([host(), process("p", POLITE), service("s", "app:p"),
+    one = boot([host(), process("p", IDLE), service("s", "app:p"),
                 function("echo", ECHO, pool=ONE),
-                function("sleep", "return {main = function(d) time.sleep(d) return d end}",
-                         modules=["time"], pool=ONE)],
+                sleeper(pool=ONE)],
                args=["--set", f"workers.ping_every={100 * troupe.SLOW_BY}ms",
                      "--set", f"workers.pong_timeout={500 * troupe.SLOW_BY}ms"])
     one.allow("stopped from outside")
@@ -62,6 +59,38 @@ def test_F4_a_machine_that_slept_kills_nobody(boot, order):
     assert one.call("app:echo", 1) == 1
     assert pids <= set(one.workers()), one.records()[before:]
     assert one.service("app:s")["restarts"] == 0
+
+
+# ---- complaint 13: clocks
+
+
+@pytest.mark.skipif(not os.path.exists(FAKETIME) or troupe.SANITIZED,
+                    reason="needs the package faketime")
+@pytest.mark.parametrize("step", ["+365d", "-365d"])
+def test_complaint13_a_clock_step_changes_nothing(boot, tmp_path, step):
+    """Mid-start, mid-backoff and mid-call, a year each way."""
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    running = boot([
+        host(), process("p", BOOM),
+        service("s", "app:p", restart={"initial_delay": "300ms", "max_attempts": 3}),
+        sleeper()],
+        env={"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(clock),
+             "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+             "DONT_FAKE_MONOTONIC": "1"})
+    running.allow("it will be restarted", "it stays down")
+    call = running.call_in_background("app:sleep", "400ms")
+    running.wait_record("it will be restarted")
+    started = time.monotonic()
+    clock.write_text(step)
+    running.wait_record("it stays down", timeout=10)
+    assert time.monotonic() - started < 5
+    assert call.wait(10) == OK
+    call.communicate()
+    years = {r["ts"][:4] for r in running.records()}
+    assert len(years) == 2, "the step was not seen at all"
+    uptime_ms = running.service("app:host")["uptime_ms"]
+    assert 0 <= uptime_ms < 60000
 
 
 # ---- M1: sizes that are only said
@@ -238,6 +267,15 @@ def test_L6_a_deadline_ends_whatever_runs(boot, name):
 # ---- S3: secrets
 
 
+def test_S3_no_secret_reaches_argv_or_the_environment_of_workers(boot):
+    one = boot([function("echo", ECHO, pool=ONE)],
+               env={"APP_TEST_SECRET": "hunter2"})
+    pid = one.wait_worker("app:echo")[0]
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        assert b"hunter2" not in file.read()
+    assert "hunter2" not in " ".join(troupe.command_line(pid))
+
+
 def memory_has(pid, token):
     """Is that text anywhere in what a process may write to?"""
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
@@ -272,8 +310,7 @@ def test_S3_a_secret_is_nowhere_but_with_who_asked_for_it(boot):
     assert one.call("app:ask") == len(secret)
     one.call("app:other", 1)
     assert not any(memory_has(pid, secret.encode()) for pid in others)
-    assert not memory_has(one.workers("@compile")[0], secret.encode()) \
-        if one.workers("@compile") else True
+    assert not any(memory_has(pid, secret.encode()) for pid in one.workers("@compile"))
     for pid in (one.pid, *one.workers()):
         assert secret not in " ".join(troupe.command_line(pid))
     assert secret not in one.output() + json.dumps(one.supctl("status"))
@@ -398,7 +435,7 @@ JSON_OF = {
 def asked(boot_shared):
     named = 'return {main = function() process.registry.register("polite") ' \
             "process.events():receive() end}"
-    one = boot_shared([host(), process("p", POLITE), process("named", named),
+    one = boot_shared([host(), process("p", IDLE), process("named", named),
                        service("s", "app:p"), service("polite.service", "app:named"),
                        function("echo", ECHO, pool=ONE)])
     wait_for(lambda: one.supctl("names"))

@@ -11,9 +11,8 @@ import pytest
 
 import troupe
 from hostile import hostile_bin
-from troupe import SupctlError, function, host, process, wait_for
+from troupe import ECHO, SupctlError, function, host, process, wait_for
 
-ECHO = "return {main = function(...) return ... end}"
 DEATH = (r"worker died|killing a worker|was killed|worker|shutdown takes too long",)
 
 # What the worker of app:bad does with its first call (the wire is set up). Later

@@ -17,11 +17,10 @@ import pytest
 
 import troupe
 from hostile import hostile_bin, proto_version
-from troupe import SupctlError, function, host, process, service, wait_for
+from troupe import ECHO, SupctlError, function, host, process, service, wait_for
 
 LIVES = int(os.environ.get("TROUPE_FUZZ_LIVES", "15"))
 
-ECHO = "return {main = function(...) return ... end}"
 # Reads whatever it is sent, as far as it can be read.
 HONEST = """
 return {main = function()

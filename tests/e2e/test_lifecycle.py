@@ -1,22 +1,16 @@
 """Lifecycles at their edges: starts that hang, verbs against verbs, what stays behind."""
 
+import os
 import subprocess
 import time
 
 import pytest
 
 import troupe
-from troupe import (FAILED, OK, SupctlError, function, host, process, service,
-                    wait_for)
+from hostile import hostile_bin
+from troupe import (BOOM, FAILED, NOT_RUNNING, OK, POLITE, SupctlError, function, host,
+                    process, service, wait_for)
 
-BOOM = 'return {main = function() error("boom") end}'
-# Ends when it is asked to.
-POLITE = """
-return {main = function()
-    local events = process.events()
-    while events:receive().kind ~= process.event.CANCEL do end
-end}
-"""
 # Sees no CANCEL, ever.
 STUBBORN = "return {main = function() process.inbox():receive() end}"
 NEVER_LOADED = "while true do end return {main = function() end}"
@@ -240,3 +234,84 @@ def test_life01_a_broken_lifecycle_is_named_before_anything_starts(boot):
     assert running.wait() == troupe.BAD_CONFIG
     assert "app:s" in running.errors() and "start_timeout" in running.errors()
     running.child = None  # its end was the test
+
+
+# ---- complaint 1: ready means ready
+
+# A host that is ready once `go` exists; everything else is honest.
+LATE_HOST = """
+if argv[2] == "app:slow":
+    while not os.path.exists({go!r}):
+        time.sleep(0.01)
+be_honest()
+"""
+
+
+def boot_late_host(boot, tmp_path, **lifecycle):
+    go = str(tmp_path / "go")
+    supervisor = hostile_bin(tmp_path, LATE_HOST.format(go=go))
+    running = boot([
+        host("slow", host={"workers": 1}, lifecycle={"auto_start": True, **lifecycle}),
+        host("above", host={"workers": 1},
+             lifecycle={"auto_start": True, "requires": ["app:slow"]}),
+        process("p", POLITE), service("s", "app:p", "app:slow")],
+        start=False, supervisor=supervisor)
+    running.spawn()
+    wait_for(lambda: os.path.exists(running.control), what="the control socket")
+    running.wait_service("app:slow", "starting")
+    return running, go
+
+
+def test_complaint1_dependents_wait_for_ready_not_for_started(boot, tmp_path):
+    running, go = boot_late_host(boot, tmp_path)
+    assert running.supctl("status")["supervisor"]["state"] == "starting"
+    assert not running.workers("app:above"), "forked before what it needs was ready"
+    for name in ("app:slow", "app:above", "app:s"):
+        assert running.run_supctl("is-running", name).returncode == NOT_RUNNING
+    with open(go, "w"):
+        pass
+    wait_for(running.is_running)
+    order = [r["service"] for r in running.records() if r["msg"] == "service is running"]
+    assert order[0] == "app:slow" and set(order) == {"app:slow", "app:above", "app:s"}
+
+
+def test_complaint15_a_stop_during_the_start_ends_in_time(boot, tmp_path):
+    running, _ = boot_late_host(boot, tmp_path)
+    running.allow("app:slow", "stopped")
+    started = time.monotonic()
+    assert running.stop() == OK
+    assert time.monotonic() - started < 5  # nobody's timeout had to pass
+
+
+def test_P6_start_stop_and_restart_of_what_is_still_starting(boot, tmp_path):
+    running, go = boot_late_host(boot, tmp_path)
+    running.allow("app:slow", "app:s", "app:above")
+    stop = troupe.Child([troupe.SUPCTL, "stop", "app:slow", "--control",
+                             running.control], stderr=subprocess.DEVNULL)
+    assert stop.wait(30) in (OK, FAILED)
+    running.wait_service("app:slow", "stopped")
+    assert not running.workers("app:slow") and not running.workers("app:above")
+    with open(go, "w"):
+        pass
+    assert running.run_supctl("start", "app:above").returncode == OK
+    assert running.service("app:slow")["state"] == "running"
+
+
+# ---- complaint 2: an outage of any length
+
+
+def test_complaint2_it_comes_back_after_an_outage(boot):
+    needs = """
+    return {main = function()
+        if not process.registry.lookup("database") then error("no database") end
+        process.events():receive()
+    end}
+    """
+    running = boot([host(), process("needs", needs),
+                    process("database", POLITE),
+                    service("s", "app:needs", restart={"initial_delay": "5ms",
+                                                       "max_delay": "50ms"})])
+    running.allow("it will be restarted")
+    wait_for(lambda: running.service("app:s")["restarts"] > 10)
+    running.supctl("spawn", "app:database", "app:host", "--name", "database")
+    running.wait_service("app:s", "running", timeout=10)

@@ -8,9 +8,7 @@ import time
 import pytest
 
 import troupe
-from troupe import function, host, library, process, service, write_app
-
-ECHO = "return {main = function(...) return ... end}"
+from troupe import ECHO, function, host, library, process, service, write_app
 
 
 def get(one, entry_id):

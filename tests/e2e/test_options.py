@@ -7,7 +7,7 @@ import re
 import pytest
 
 import troupe
-from troupe import SupctlError, function, host, process, wait_for
+from troupe import ONE, function, host, process, wait_for
 
 # Fails until its n-th run, as long as this one process of the pool lives.
 FLAKY = """
@@ -31,7 +31,6 @@ return {main = function(target, options, ...)
     return {value = value}
 end}"""
 
-ONE = {"type": "static", "workers": 1}
 FAST = {"max_attempts": 5, "initial_delay": 1}
 
 
@@ -112,12 +111,6 @@ def shared(boot_shared):
     ])
 
 
-def failure(one, *args, **options):
-    with pytest.raises(SupctlError) as caught:
-        one.call(*args, **options)
-    return caught.value
-
-
 # ---- retry
 
 
@@ -126,12 +119,12 @@ def test_F52_a_call_is_tried_until_it_succeeds(shared):
 
 
 def test_F52_the_last_error_comes_when_attempts_are_used_up(shared):
-    error = failure(shared, "app:twice", 99)
+    error = shared.failure("app:twice", 99)
     assert (error.kind, error.message) == ("Unavailable", "run 2")
 
 
 def test_F52_without_the_option_there_is_one_attempt(shared):
-    assert failure(shared, "app:plain", 99).message == "run 1"
+    assert shared.failure("app:plain", 99).message == "run 1"
 
 
 def test_F15_with_options_replaces_the_whole_retry_table(shared):
@@ -149,15 +142,15 @@ def test_F15_options_are_not_inherited(shared):
 
 
 def test_F52_kinds(shared):
-    assert failure(shared, "app:picky", 99).message == "run 1"
-    assert failure(shared, "app:picky", 99, "Conflict").message == "run 6"
-    assert failure(shared, "app:skips", 99).message == "run 1"
-    assert failure(shared, "app:listed", 99, "Internal").message == "run 5"
+    assert shared.failure("app:picky", 99).message == "run 1"
+    assert shared.failure("app:picky", 99, "Conflict").message == "run 6"
+    assert shared.failure("app:skips", 99).message == "run 1"
+    assert shared.failure("app:listed", 99, "Internal").message == "run 5"
 
 
 def test_F52_an_error_that_says_no_is_final(shared):
-    assert failure(shared, "app:inline_like", 99, "Unavailable", False).message == "run 1"
-    assert "late" in failure(shared, "app:fails_late").message
+    assert shared.failure("app:inline_like", 99, "Unavailable", False).message == "run 1"
+    assert "late" in shared.failure("app:fails_late").message
 
 
 def test_F52_inline_functions_too(shared):
@@ -176,7 +169,7 @@ def test_F33_cancel_ends_the_waiting(shared):
 
 
 def test_F34_a_deadline_ends_the_waiting(shared):
-    error = failure(shared, "app:never", timeout="100ms")
+    error = shared.failure("app:never", timeout="100ms")
     assert error.kind == "Timeout"
     told = re.fullmatch(r"function execution timed out after (\d+)ms", error.message)
     # A client sends the moment when its patience ends: what was left of it is known.
@@ -200,7 +193,7 @@ def test_a_worker_that_dies_is_a_failed_attempt(boot):
 
 
 def test_F34_timeout_of_the_entry(shared):
-    error = failure(shared, "app:limited", "1h")
+    error = shared.failure("app:limited", "1h")
     assert (error.kind, error.message) == ("Timeout",
                                            "function execution timed out after 50ms")
     assert error.error["retryable"] is True
@@ -221,7 +214,7 @@ def test_F34_what_is_no_timeout_means_none(shared, timeout):
 
 
 def test_F34_nested_calls_inherit_the_earlier_deadline(shared):
-    error = failure(shared, "app:nested", "app:nested", "app:sleep", "1h", timeout="50ms")
+    error = shared.failure("app:nested", "app:nested", "app:sleep", "1h", timeout="50ms")
     assert error.kind == "Timeout"
     wait_for(lambda: shared.pool("app:sleep")["n_busy"] == 0)
     assert shared.call("app:sleep", "1ms") == "1ms"
@@ -244,13 +237,13 @@ def test_F6_a_process_with_a_default_host_is_callable(shared):
 
 
 def test_F6_its_error_is_the_calls_error(shared):
-    error = failure(shared, "app:worker", "fail")
+    error = shared.failure("app:worker", "fail")
     assert (error.kind, error.message) == ("Conflict", "refused")
 
 
 def test_F6_no_host_no_call(shared):
     for target in ("app:homeless", "app:holder", "app:host", "app:none"):
-        assert failure(shared, target).message == "no handler registered for target"
+        assert shared.failure(target).message == "no handler registered for target"
 
 
 def test_F6_retry_starts_another_one(shared):
@@ -259,7 +252,7 @@ def test_F6_retry_starts_another_one(shared):
 
 
 def test_PM6b_a_caller_that_gives_up_leaves_the_process(shared):
-    error = failure(shared, "app:worker", "wait", timeout="300ms")
+    error = shared.failure("app:worker", "wait", timeout="300ms")
     assert error.kind == "Timeout"
     heard = json.dumps(shared.wait_record('"heard"'))
     assert "caller context canceled" in heard

@@ -1,16 +1,15 @@
 """Services: order, restarts, backoff, stops, and what supctl does with them (SV)."""
 
 import json
-import signal
 import subprocess
 import time
 
 import pytest
 
 import troupe
-from troupe import SupctlError, function, host, process, service, terminal, wait_for
+from troupe import (IDLE, SupctlError, function, host, process, service, terminal,
+                    wait_for)
 
-IDLE = "return {main = function() process.events():receive() end}"
 CRASH = r"service failed|process failed|service .* failed|stays down"
 
 
@@ -491,50 +490,6 @@ def test_complaint12_is_running_and_wait_have_exit_codes(boot):
     assert one.run_supctl("status", "app:off").returncode == troupe.NOT_RUNNING
     assert one.run_supctl("wait", "app:s").returncode == troupe.OK
     assert one.run_supctl("start", "app:none").returncode == troupe.NO_SUCH_NAME
-
-
-def test_P6_verbs_against_each_other_never_get_stuck(boot):
-    """start, stop and restart of one service at once, many times."""
-    one = boot([host(), process("p", IDLE), service("s", "app:p")])
-    children = []
-    for i in range(30):
-        verb = ["start", "stop", "restart"][i % 3]
-        children.append(troupe.Child(
-            [troupe.SUPCTL, verb, "app:s", "--control", one.control],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-    for child in children:
-        child.wait(60)
-    one.supctl("start", "app:s")
-    assert one.service("app:s")["state"] == "running"
-    assert len(one.actors("app:p")) == 1
-
-
-def test_complaint15_term_during_start(boot):
-    """SIGTERM before everything runs ends cleanly."""
-    app = [host(), NAMED, *[named(f"s{i}") for i in range(50)]]
-    for delay in (0.0, 0.005, 0.02, 0.05):
-        one = boot(app, start=False)
-        one.spawn()
-        time.sleep(delay)
-        one.child.send_signal(signal.SIGTERM)
-        code = one.wait(30)
-        assert code in (troupe.OK, -signal.SIGTERM), (code, one.errors())
-        if code != troupe.OK:
-            one.child = None  # before it could listen to signals
-
-
-def test_P1_a_hundred_services_in_a_crash_loop(boot):
-    crash = process("crash", "return {main = function() error('x') end}")
-    rows = [service(f"s{i}", "app:crash", restart={"initial_delay": "1ms", "max_delay": "5ms"})
-            for i in range(100)]
-    one = boot([host(), crash, *rows, process("p", IDLE), service("ok", "app:p")],
-               start=False)
-    one.allow(CRASH, "app:s")
-    one.spawn()
-    wait_for(lambda: tries(one, "app:ok") == ("running", 0))
-    wait_for(lambda: sum(row["restarts"] for row in one.supctl("services")) > 300)
-    assert troupe.ping_cost_ms(one) < (200 if troupe.SANITIZED else 50)
-    assert one.service("app:ok")["state"] == "running"
 
 
 def test_terminal_hosts_are_services(boot):

@@ -180,7 +180,7 @@ def test_top_follows_what_happens(terminal, running):
     for _ in range(20):
         running.call("app:beta", 1)
     wait_for(lambda: [line for line in top.lines() if line.startswith("app:beta")
-                      and "us" in line or "ms" in line])
+                      and re.search(r"\d(us|ms)\b", line)])
 
 
 @pytest.mark.parametrize("columns,lines", [(120, 40), (50, 10), (20, 4), (8, 2)])

@@ -14,6 +14,8 @@ import socket
 import subprocess
 import time
 
+import pytest
+
 import descriptors
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -179,6 +181,34 @@ class SupctlError(Exception):
         return self.error.get("message")
 
 
+# What many tests run: programs as small as they can be.
+ECHO = "return {main = function(...) return ... end}"
+SLEEP = "return {main = function(d) time.sleep(d) return d end}"
+SPIN = "return {main = function() while true do end end}"
+BOOM = 'return {main = function() error("boom") end}'
+IDLE = "return {main = function() process.events():receive() end}"
+# Ends when it is asked to, and not before.
+POLITE = """
+return {main = function()
+    local events = process.events()
+    while events:receive().kind ~= process.event.CANCEL do end
+end}
+"""
+# No hook runs inside string.find.
+PATTERN_BOMB = """
+return {main = function()
+    return string.find(("a"):rep(30), ("a?"):rep(30) .. ("a"):rep(30))
+end}
+"""
+ONE = {"type": "static", "workers": 1}
+
+# What the log tells when a worker process is killed.
+DEATH = "worker died|killing a worker|was killed"
+
+AS_NOBODY = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
 def host(name="host", **fields):
     return {"name": name, "kind": "process.host", "lifecycle": {"auto_start": True},
             **fields}
@@ -187,6 +217,11 @@ def host(name="host", **fields):
 def function(name, source, **fields):
     return {"name": name, "kind": "function.lua", "source": source, "method": "main",
             **fields}
+
+
+def sleeper(name="sleep", **fields):
+    """A function that sleeps for as long as it is told."""
+    return function(name, SLEEP, modules=["time"], **fields)
 
 
 def process(name, source, **fields):
@@ -221,6 +256,14 @@ def write_app(folder, app, namespace="app"):
         with open(path, mode) as file:
             file.write(text)
     return folder
+
+
+def open_to_all(folder):
+    """Everybody may look into folder, and into those that it lies in."""
+    path = str(folder)
+    while path != "/":
+        os.chmod(path, os.stat(path).st_mode | 0o055)
+        path = os.path.dirname(path)
 
 
 def lua_app(name):
@@ -406,6 +449,21 @@ class Troupe:
         options = ["--timeout", stretched(timeout)] if timeout else []
         return self.supctl("call", *options, target, *map(json.dumps, args))
 
+    def failure(self, target, *args, timeout=None):
+        """The error of a call that has to fail."""
+        try:
+            got = self.call(target, *args, timeout=timeout)
+        except SupctlError as error:
+            return error
+        raise AssertionError(f"{target} didn't fail: {got}")
+
+    def try_call(self, target, *args, timeout=None):
+        """The result of a call, or None when it fails."""
+        try:
+            return self.call(target, *args, timeout=timeout)
+        except SupctlError:
+            return None
+
     def call_in_background(self, target, *args, timeout=None):
         """The same as a child process: .communicate(), .returncode."""
         options = ["--timeout", stretched(timeout)] if timeout else []
@@ -429,6 +487,10 @@ class Troupe:
             if row["entry"] == name:
                 return row
         raise AssertionError(f"no pool {name}")
+
+    def wait_busy(self, name, n=1):
+        """Waits until n calls of a pool run."""
+        wait_for(lambda: self.pool(name)["n_busy"] >= n, what=f"{n} call(s) of {name} to run")
 
     def actors(self, source=None):
         return [row for row in self.supctl("ps")

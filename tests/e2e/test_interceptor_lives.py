@@ -1,0 +1,251 @@
+"""Interceptors with a supervisor of their own (F-54): pools, deaths, roots, changes."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import troupe
+from interceptors import handler, interceptor, tag
+from troupe import DEATH, ECHO, ONE, function, host, process, service, wait_for
+
+INLINE = {"type": "inline"}
+
+
+# ---- one instance for all
+
+
+def test_F54_nobody_comes_between_in_a_shared_instance(boot):
+    """Not even when a slice is over in the middle of it."""
+    one = boot([function("f", ECHO),
+                interceptor("i", """local n = 0
+                    return {handle = function(call, next)
+                        if call.args[1] == "read" then return n end
+                        local before = n
+                        for i = 1, 3000000 do end
+                        n = before + 1
+                        return next()
+                    end}""", pool=INLINE)])
+    calls = [one.call_in_background("app:f", 1) for _ in range(8)]
+    for call in calls:
+        call.communicate(timeout=60)
+    assert one.call("app:f", "read") == 8
+
+
+def test_F54_a_loop_in_a_shared_instance_ends_with_its_call(boot):
+    one = boot([function("f", ECHO),
+                interceptor("i", """local n = 0
+                    return {handle = function(call, next)
+                        n = n + 1
+                        while call.args[1] == "loop" do end
+                        return n
+                    end}""", pool=INLINE)])
+    assert one.failure("app:f", "loop", timeout="300ms").kind == "Timeout"
+    assert one.call("app:f", 1) == 2
+
+
+def test_F54_a_shared_file_that_fails_to_load(boot):
+    one = boot([function("f", ECHO),
+                interceptor("i", 'error("bad day", 0)', pool=INLINE)])
+    for _ in range(3):
+        error = one.failure("app:f", 1)
+        assert error.kind == "Internal" and "bad day" in error.message
+
+
+def test_F54_what_lingers_in_a_shared_instance(boot):
+    one = boot([function("f", ECHO),
+                interceptor("i", """local late = 0
+                    return {handle = function(call, next)
+                        coroutine.spawn(function() time.sleep("10ms")
+                            late = late + 1 end)
+                        return late
+                    end}""", pool=INLINE)])
+    for _ in range(3):
+        one.call("app:f", 1)
+    wait_for(lambda: one.call("app:f", 1) >= 3)
+
+
+# ---- queues and sizes
+
+
+def test_F48_a_full_queue_makes_intercepted_calls_wait(boot):
+    one = boot([function("narrow", ECHO,
+                         pool={"type": "static", "workers": 1, "buffer": 1}),
+                interceptor("i", handler("return next()"), functions=["app:narrow"],
+                            pool={"type": "static", "workers": 1, "buffer": 1}),
+                function("many", """return {main = function(n)
+                    local futures, sum = {}, 0
+                    for i = 1, n do futures[i] = funcs.async("app:narrow", i) end
+                    for i = 1, n do
+                        sum = sum + futures[i]:response():receive():data()
+                    end
+                    return sum end}""", modules=["funcs"])])
+    assert one.call("app:many", 2000, timeout="60s") == 2000 * 2001 // 2
+    for pool in ("app:narrow", "app:i"):
+        wait_for(lambda pool=pool: one.pool(pool)["n_busy"] == 0)
+        assert one.pool(pool)["n_queued"] == 0
+
+
+def test_F54_the_largest_calls_can_be_intercepted_too(boot):
+    one = boot([function("f", "return {main = function(text) return #text end}"),
+                interceptor("i", handler("return next()"), functions=["app:f"]),
+                function("sends", """return {main = function(n)
+                    local value, err = funcs.call("app:f", string.rep("x", n))
+                    return value or err:kind() end}""", modules=["funcs"])])
+    most = 64 * 1024 * 1024 - 256 * 1024 - 10
+    assert one.call("app:sends", most, timeout="60s") == most
+    assert one.call("app:sends", most + 20, timeout="60s") == "LimitExceeded"
+    assert one.call("app:sends", 3) == 3
+
+
+# ---- processes and roots
+
+
+def test_F54_a_process_is_tried_again_inside_the_chain(boot):
+    one = boot([host(),
+                function("count", """local n = 0
+                    return {main = function() n = n + 1 return n end}""",
+                         pool=ONE),
+                process("flaky", """return {main = function(least)
+                    local n = funcs.call("app:count")
+                    if n < least then
+                        return nil, errors.new{message = "run " .. n,
+                            kind = "Unavailable"}
+                    end
+                    return n end}""", modules=["errors", "funcs"],
+                        meta={"default_host": "app:host", "options": {"retry":
+                              {"max_attempts": 5, "initial_delay": 1}}}),
+                interceptor("i", handler("""local value, err = next()
+                    if err then return nil, err end
+                    return {attempt = call.attempt, value = value}"""),
+                            functions=["app:flaky"])])
+    assert one.call("app:flaky", 3) == {"attempt": 3, "value": 3}
+
+
+def test_F54_roots(boot):
+    one = boot([
+        host(),
+        function("where", ECHO),
+        interceptor("tells", handler("return call.root")),
+        process("main", """return {main = function()
+            logger:info("root", {of = "service", is = funcs.call("app:where")})
+            process.spawn("app:child", "app:host")
+            process.events():receive() end}""", modules=["funcs", "logger"]),
+        process("child", """return {main = function()
+            logger:info("root", {of = "child", is = funcs.call("app:where")})
+            end}""", modules=["funcs", "logger"]),
+        service("service", "app:main")])
+    records = one.wait_record('"msg": "root"', 2)
+    assert {r["of"]: r["is"] for r in records} == {"service": "service",
+                                                  "child": "process"}
+    assert one.call("app:where") == "control"
+
+
+# ---- deaths
+
+
+def test_F54_death_of_a_handlers_worker(boot):
+    one = boot([function("waits", """return {main = function()
+                    time.sleep("1h") end}""", modules=["time"]),
+                interceptor("watches", handler("return next()"))])
+    one.allow(DEATH)
+    call = one.call_in_background("app:waits")
+    wait_for(lambda: one.pool("app:waits")["n_busy"] == 1)
+    one.kill_worker("app:watches")
+    _, err = call.communicate(timeout=60)
+    assert json.loads(err)["error"]["kind"] == "Unavailable"
+    wait_for(lambda: one.pool("app:waits")["n_busy"] == 0)
+
+
+def test_F54_death_of_the_targets_worker(boot):
+    one = boot([function("waits", """return {main = function()
+                    time.sleep("1h") end}""", modules=["time"]),
+                interceptor("watches", handler("""local _, err = next()
+                    return err:kind()"""))])
+    one.allow(DEATH)
+    call = one.call_in_background("app:waits")
+    wait_for(lambda: one.pool("app:waits")["n_busy"] == 1)
+    one.kill_worker("app:waits")
+    out, _ = call.communicate(timeout=60)
+    assert json.loads(out) == "Unavailable"
+
+
+def test_F52_a_handlers_worker_that_dies_is_a_failed_attempt(boot):
+    one = boot([function("sleeps", """return {main = function()
+                    time.sleep("2s") return "slept" end}""", modules=["time"],
+                         meta={"options": {"retry": {"max_attempts": 3,
+                                                     "initial_delay": 10}}}),
+                interceptor("watches", handler("return next()"))])
+    one.allow(DEATH)
+    call = one.call_in_background("app:sleeps")
+    wait_for(lambda: one.pool("app:sleeps")["n_busy"] == 1)
+    one.kill_worker("app:watches")
+    out, err = call.communicate(timeout=60)
+    assert json.loads(out) == "slept", err
+
+
+# ---- load and change
+
+
+def check(folder, entries):
+    troupe.write_app(str(folder), entries)
+    return subprocess.run(
+        [troupe.SUPERVISOR, "check", "--config", os.path.join(str(folder), "src"),
+         "--state", os.path.join(str(folder), "state")],
+        capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("fields,text", [
+    ({"order": "first"}, "order must be an integer"),
+    ({"order": 1.5}, "order must be an integer"),
+    ({"match": ["app:*"]}, "match must be a map"),
+    ({"match": {"functions": "app:*"}}, "match.functions must be a list of texts"),
+    ({"match": {"functions": [1]}}, "match.functions must be a list of texts"),
+    ({"match": {"meta": 1}}, "match.meta must be a map"),
+    ({"match": {"option": ""}}, "match.option must be the name of an option"),
+    ({"match": {"function": ["app:*"]}}, "did you mean functions?"),
+    ({"config": []}, "config must be a map"),
+    ({"source": "return {"}, "expected"),
+    ({"source": ""}, "source is required"),
+    ({"method": ""}, "method is required"),
+    ({"pool": {"type": "endless"}}, "unknown pool type"),
+])
+def test_F54_wrong_entries_are_told(tmp_path, fields, text):
+    done = check(tmp_path, [{**interceptor("i", handler("return next()")), **fields}])
+    output = done.stdout + done.stderr
+    assert done.returncode == troupe.BAD_CONFIG
+    assert text in output
+    assert "_index.json:" in output
+
+
+def test_F54_changes_at_run_time(boot):
+    one = boot([
+        function("echo", ECHO),
+        function("change", """return {main = function(op, id, source, order)
+            local changes = registry.snapshot():changes()
+            local entry = {id = id, kind = "interceptor.lua", data = {source = source,
+                method = "handle", order = order, modules = {"time"},
+                match = {functions = {"app:echo"}}}}
+            if op == "delete" then changes:delete(id) else changes[op](changes, entry) end
+            local version, err = changes:apply()
+            return version ~= nil, err
+        end}""", modules=["registry"])])
+    assert one.call("app:echo", 1) == 1
+    assert one.call("app:change", "create", "app:one", tag("one"), 1)
+    assert one.call("app:echo", 1) == "one(1)"
+    assert one.call("app:change", "create", "app:two", tag("two"), 2)
+    assert one.call("app:echo", 1) == "one(two(1))"
+    assert one.call("app:change", "update", "app:one", tag("uno"), 3)
+    wait_for(lambda: one.call("app:echo", 1) == "two(uno(1))")
+    assert one.call("app:change", "create", "app:waits", handler(
+        'local value = next() time.sleep("300ms") return "w" .. value'), 0)
+    call = one.call_in_background("app:echo", 1)
+    wait_for(lambda: one.pool("app:waits")["n_busy"] == 1)
+    assert one.call("app:change", "delete", "app:waits", "", 0)
+    assert one.call("app:echo", 1) == "two(uno(1))"
+    assert json.loads(call.communicate(timeout=60)[0]) == "wtwo(uno(1))"
+    one.call("app:change", "delete", "app:two", "", 0)
+    assert one.call("app:echo", 1) == "uno(1)"
+    one.call("app:change", "delete", "app:one", "", 0)
+    assert one.call("app:echo", 1) == 1
