@@ -68,32 +68,3 @@ def check(*args):
 def test_the_example_settings_load_and_change_nothing():
     done = check("--config", SETTINGS)
     assert (done.returncode, done.stderr) == (troupe.OK, "")
-
-
-def test_the_example_settings_have_every_key():
-    """The table of known keys is the source; the file has each in its section."""
-    table = read("supervisor", "settings.c")
-    table = table[table.index("settings_table[] = {"):table.index("// clang-format on")]
-    rows = re.findall(r'\{"([\w.]+)",\s*SETTING_(\w+),', table)
-    text = read("config", "supervisor.yaml")
-    assert len(rows) > 20
-    for key, kind in rows:
-        if kind in ("LATER", "NEVER"):
-            assert re.search(rf"^#.*\b{re.escape(key)}\b", text, re.M), key
-        else:
-            *sections, name = key.split(".")
-            body = text
-            for depth, section in enumerate(sections):
-                found = re.search(rf"^{'  ' * depth}{section}:\n((?:[ #].*\n|\n)*)",
-                                  body, re.M)
-                assert found, key
-                body = found.group(1)
-            assert re.search(rf"^{'  ' * len(sections)}{name}: ", body, re.M), key
-
-
-def test_a_wrong_key_in_settings_is_told_with_the_right_one(tmp_path):
-    path = tmp_path / "supervisor.yaml"
-    path.write_text('version: "1.0"\nshutdown:\n  timeot: 5s\n', encoding="utf-8")
-    done = check("--config", str(path))
-    assert done.returncode == troupe.BAD_CONFIG
-    assert "shutdown.timeout" in done.stderr
