@@ -1,3 +1,6 @@
+local json = require("json")
+local time = require("time")
+
 local items, n_items = {}, 0
 
 -- nil when the arguments have no text of their own (holes, for instance).

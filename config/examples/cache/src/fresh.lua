@@ -1,3 +1,5 @@
+local funcs = require("funcs")
+
 local function main(n)
     return funcs.new():with_options({cache = false}):call("cache:square", n)
 end

@@ -1,3 +1,5 @@
+local time = require("time")
+
 -- Two runners and a limit. The first case that is ready wins; what the others would have
 -- brought stays where it is.
 local function runner(delay)

@@ -1,3 +1,5 @@
+local time = require("time")
+
 -- jobs is a bounded queue: who puts into a full one waits. Closing it tells the workers
 -- that no more will come; a nil from a closed one ends their loops.
 local function worker(name, jobs, results)

@@ -1,3 +1,6 @@
+local errors = require("errors")
+local time = require("time")
+
 -- Per function: closed (calls pass), open (calls fail at once), and after the pause half
 -- open: one call passes, and what becomes of it decides.
 local circuits = {}

@@ -1,3 +1,5 @@
+local errors = require("errors")
+
 local function main(city, broken)
     if broken then
         return nil, errors.new({message = "no answer", kind = errors.UNAVAILABLE})

@@ -1,3 +1,5 @@
+local ctx = require("ctx")
+
 return {
     main = function(mail)
         local sender = ctx.get("sender")

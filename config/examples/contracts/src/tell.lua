@@ -1,3 +1,5 @@
+local contract = require("contract")
+
 -- The first two values that a method returns, in one that a terminal can show.
 local function show(result, err)
     if err then

@@ -1,3 +1,5 @@
+local time = require("time")
+
 -- What can be asked from outside, by the name of a counter.
 local function receive(from)
     local limit = time.after("5s")

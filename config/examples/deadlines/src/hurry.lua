@@ -1,3 +1,5 @@
+local funcs = require("funcs")
+
 local function main(n_steps, timeout)
     local quick = funcs.new():with_options({timeout = timeout})
     local text, err = quick:call("deadlines:slow", n_steps)

@@ -1,3 +1,5 @@
+local funcs = require("funcs")
+
 local function main(a_steps, b_steps)
     local a = assert(funcs.async("deadlines:slow", a_steps, "a"))
     local b = assert(funcs.async("deadlines:slow", b_steps, "b"))

@@ -1,3 +1,6 @@
+local funcs = require("funcs")
+local time = require("time")
+
 -- What is called from here has the same deadline, and is cancelled with us: nothing runs
 -- on for nobody.
 local function main(n_steps, name)

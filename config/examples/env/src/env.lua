@@ -1,3 +1,5 @@
+local env = require("env")
+
 local function get(name: string)
     return env.get(name)
 end

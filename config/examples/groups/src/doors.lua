@@ -1,3 +1,6 @@
+local pg = require("pg")
+local time = require("time")
+
 -- What can be asked from outside: guests are processes that have their name.
 local function ask(name, topic, ...)
     local sent, err = process.send("guest." .. name, topic, ...)

@@ -1,3 +1,5 @@
+local pg = require("pg")
+
 -- One guest: is in one room at a time and remembers what was said there.
 local function main(name)
     local rooms, room, heard = assert(pg.open("groups:rooms")), nil, {}

@@ -1,3 +1,6 @@
+local logger = require("logger")
+local pg = require("pg")
+
 -- events() tells of every room; monitor("kitchen") would tell of one.
 local function main()
     local rooms = assert(pg.open("groups:rooms"))

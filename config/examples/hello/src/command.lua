@@ -1,3 +1,6 @@
+local funcs = require("funcs")
+local io = require("io")
+
 -- Each word behind the command's name is an argument; the result is the exit status.
 local function main(...: string): integer
     for _, name in ipairs({...}) do

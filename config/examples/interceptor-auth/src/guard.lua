@@ -1,3 +1,5 @@
+local errors = require("errors")
+
 -- The context of a call goes along to whatever it calls in turn, so the role that was set
 -- at the entrance is there however deep the guarded function is.
 local function handle(call, next)

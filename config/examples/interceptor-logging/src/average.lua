@@ -1,3 +1,5 @@
+local funcs = require("funcs")
+
 local function main(a, b)
     local sum, err = funcs.call("interceptor_logging:add", a, b)
     if err then

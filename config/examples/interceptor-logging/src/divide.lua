@@ -1,3 +1,5 @@
+local errors = require("errors")
+
 local function main(a, b)
     if b == 0 then
         return nil, errors.new({message = "division by zero", kind = errors.INVALID})

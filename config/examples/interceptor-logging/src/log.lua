@@ -1,3 +1,6 @@
+local logger = require("logger")
+local time = require("time")
+
 local function handle(call, next)
     local begin = time.now()
     local result, err = next()

@@ -1,3 +1,5 @@
+local words = require("words")
+
 return function(name: string): string
     return words.greeting(name)
 end

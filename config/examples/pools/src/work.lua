@@ -1,3 +1,6 @@
+local system = require("system")
+local time = require("time")
+
 -- A slot runs one call at a time and keeps its upvalues in between: n counts the calls of
 -- this slot alone.
 local n = 0

@@ -1,3 +1,5 @@
+local funcs = require("funcs")
+
 -- `retry` replaces what the callee's entry says, as a whole.
 local function main(name)
     local result, err = funcs.new()

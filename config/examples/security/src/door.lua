@@ -1,3 +1,6 @@
+local funcs = require("funcs")
+local security = require("security")
+
 local function login(name, group)
     local scope, err = security.named_scope("security:" .. group)
     if err then return nil, err end

@@ -1,3 +1,6 @@
+local errors = require("errors")
+local security = require("security")
+
 local notes = {
     plan = {owner = "ann"},
     bill = {owner = "bob"},
@@ -7,7 +10,9 @@ local notes = {
 -- The third argument of `can` is what conditions and expressions see as `meta`.
 local function touch(action, name)
     local note = notes[name]
-    if not note then return nil, errors.new({message = "no note " .. name, kind = errors.NOT_FOUND}) end
+    if not note then
+        return nil, errors.new({message = "no note " .. name, kind = errors.NOT_FOUND})
+    end
     if not security.can("note." .. action, "note:" .. name, note) then
         local actor = security.actor()
         return nil, errors.new({

@@ -1,3 +1,5 @@
+local funcs = require("funcs")
+
 local function main(name, group, action, note)
     local token, err = funcs.call("security:login", name, group)
     if err then return nil, err end

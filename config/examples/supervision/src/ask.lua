@@ -1,3 +1,5 @@
+local time = require("time")
+
 -- ask(name, "tell"): what a process says of itself. ask(name, "fail"): it fails.
 local function main(name, topic)
     local answers, limit = process.listen("answer"), time.after("5s")

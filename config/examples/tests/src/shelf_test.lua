@@ -1,3 +1,6 @@
+local check = require("check")
+local shelf = require("shelf")
+
 local tests = {}
 
 function tests.adds_prices()

@@ -1,3 +1,5 @@
+local shelf = require("shelf")
+
 return function(items: {any}): number
     return shelf.total(items)
 end

@@ -1,3 +1,6 @@
+local ctx = require("ctx")
+local funcs = require("funcs")
+
 -- Nothing here is about tracing: what a call calls belongs to its trace.
 local function main(what)
     local price = assert(funcs.async("tracing:price", what))

@@ -1,3 +1,7 @@
+local errors = require("errors")
+local funcs = require("funcs")
+local time = require("time")
+
 local function price(what)
     time.sleep("30ms")
     return 10 * #what

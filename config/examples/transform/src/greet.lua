@@ -1,3 +1,5 @@
+local errors = require("errors")
+
 local function main(name)
     if name == "" then
         return nil, errors.new({message = "a name is required", kind = errors.INVALID})

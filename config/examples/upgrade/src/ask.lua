@@ -1,3 +1,5 @@
+local time = require("time")
+
 -- ask("add") or ask("tell"): what the counter says then.
 local function main(what)
     assert(process.send("counter", what))

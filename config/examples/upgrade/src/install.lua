@@ -1,3 +1,5 @@
+local registry = require("registry")
+
 -- Replaces the counter's source while it runs.
 local function main()
     local snapshot = assert(registry.snapshot())
