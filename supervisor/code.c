@@ -354,12 +354,23 @@ static void start_worker(struct code *code)
     }
 }
 
+static bool imports_entries(const struct entry *entry)
+{
+    for (size_t i = entry->n_modules; i < entry->n_bindings; i++)
+        if (entry->bindings[i].target[0] != ':')
+            return true;
+    return false;
+}
+
 static void send_one(struct code *code, struct chunk *chunk)
 {
     const struct value *source = source_of(chunk->entry);
     struct value args[] = {value_string(chunk->entry->id),
-                           value_string(chunk->entry->kind), *source,
-                           value_bool(code->types), value_bool(code->strict)};
+                           value_string(chunk->entry->kind),
+                           *source,
+                           value_bool(code->types),
+                           value_bool(code->strict),
+                           value_bool(imports_entries(chunk->entry))};
     struct frame_call frame = {.call = ++code->n_calls,
                                .target = bytes_of_text(COMPILER_NAME)};
     struct origin origin = {.type = ORIGIN_INTERNAL,

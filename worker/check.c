@@ -1,6 +1,7 @@
 #include "worker/check.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,9 +196,11 @@ static void on_unknown(void *context, const char *name, uint32_t at)
     if (is_silent(c))
         return;
     MAP_FOREACH (row, &c->types.declared)
-        if (n < N_ELEMENTS(names))
+        if (n < N_ELEMENTS(names) && !c->imports)
             names[n++] = row->text;
     nearest = nearest_find(name, names, n);
+    if (c->imports && (nearest == NULL || !islower((unsigned char)name[0])))
+        return; /* a library's; what is left are primitives spelt wrong */
     check_say(c, unknown->from + at, "unknown type '%.80s'%s%.80s%s", name,
               nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
               nearest != NULL ? "'?" : "");
@@ -414,6 +417,7 @@ static void finish(struct checker *c)
     free(c->joins);
     map_finish(&c->members);
     map_finish(&c->globals);
+    map_finish(&c->class_names);
     type_store_finish(&c->types);
     free(c);
 }
@@ -426,7 +430,8 @@ static int by_place(const void *a, const void *b)
                               : (x->col > y->col) - (x->col < y->col);
 }
 
-int check_types(const char *source, size_t n_bytes, struct check_report *out)
+int check_types(const char *source, size_t n_bytes, bool imports,
+                struct check_report *out)
 {
     size_t max_bytes = BASE_BYTES + BYTES_PER_BYTE * n_bytes;
     struct checker *c = calloc(1, sizeof(*c));
@@ -441,10 +446,13 @@ int check_types(const char *source, size_t n_bytes, struct check_report *out)
     c->source = source;
     c->n_bytes = (uint32_t)n_bytes;
     c->report = out;
+    c->imports = imports;
     type_store_init(&c->types, max_bytes < MAX_BYTES ? max_bytes : MAX_BYTES,
                     BASE_STEPS + STEPS_PER_BYTE * (long)n_bytes);
     map_init(&c->members);
     map_init(&c->globals);
+    map_init(&c->class_names);
+    c->types.classes = memmem(source, n_bytes, "setmetatable", 12) != NULL;
     if (run_pass(c)) {
         c->second = true;
         run_pass(c);

@@ -9,6 +9,9 @@
  * local may be (`if x then`, `x == nil`, `type(x) == "string"`, `T:is(x)`, `assert(x)`,
  * `and`, `or`, a branch that returns).
  *
+ * `return nil, "why"` is how any function fails, and what a method's name means is up
+ * to a metatable, so that both are right whatever the annotations say.
+ *
  * The promise is that a right program has no report: where the flow of a program is
  * hard to follow (loops, closures, goto, conditions that only a person understands) a
  * local is allowed to be any of what it may be. See check_flow.h.
@@ -21,6 +24,7 @@
 #ifndef TROUPE_WORKER_CHECK_H
 #define TROUPE_WORKER_CHECK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define CHECK_MAX_ERRORS 20 /* kept; the others are counted */
@@ -36,9 +40,11 @@ struct check_report {
     size_t n, n_all;            /* kept; found */
 };
 
-/* source is one that the erasing pass accepts. -1 without memory to begin with. The
- * caller finishes the report. */
-int check_types(const char *source, size_t n_bytes, struct check_report *out);
+/* source is one that the erasing pass accepts; imports: it has libraries, whose types
+ * are known by their bare names too. -1 without memory to begin with. The caller
+ * finishes the report. */
+int check_types(const char *source, size_t n_bytes, bool imports,
+                struct check_report *out);
 
 void check_report_finish(struct check_report *report);
 

@@ -14,6 +14,7 @@ enum special {
     KNOWN_ERROR,
     KNOWN_PAIRS,
     KNOWN_IPAIRS,
+    KNOWN_SETMETATABLE,
 };
 
 /* Globals that are there in every program: what they give, and that they come back. */
@@ -31,7 +32,7 @@ static const struct known {
     {NULL, "tostring", PLAIN(STRING), KNOWN_PLAIN},
     {NULL, "rawequal", PLAIN(BOOLEAN), KNOWN_PLAIN},
     {NULL, "rawset", PLAIN(ANY), KNOWN_PLAIN},
-    {NULL, "setmetatable", PLAIN(ANY), KNOWN_PLAIN},
+    {NULL, "setmetatable", PLAIN(TABLE), KNOWN_SETMETATABLE},
     {NULL, "string", PLAIN(ANY), KNOWN_LIBRARY},
     {NULL, "table", PLAIN(ANY), KNOWN_LIBRARY},
     {NULL, "os", PLAIN(ANY), KNOWN_LIBRARY},
@@ -185,6 +186,17 @@ static const struct type *after_assert(struct checker *c, uint32_t first)
     return type_truthy(&c->types, claim->type);
 }
 
+/* setmetatable(x, …): x. What is written out has one from then on. */
+static const struct type *after_setmetatable(struct checker *c, uint32_t first)
+{
+    const struct type *type;
+
+    if (c->n_operands <= first)
+        return PLAIN(TABLE);
+    type = type_behind(&c->types, c->operands[first].type);
+    return type->sort == SORT_RECORD ? type : PLAIN(TABLE);
+}
+
 /* `T:is(x)`: x is a T when that is true. */
 static void note_question(struct checker *c, const struct type *about,
                           const struct operand *asked, struct operand *result)
@@ -208,8 +220,9 @@ static bool is_question(const struct operand *called)
 static const struct type_fun *function_of(struct checker *c,
                                           const struct operand *called)
 {
-    const struct type *type = type_behind(&c->types, called->type);
+    const struct type *type = type_without_nil(&c->types, called->type);
 
+    type = type_behind(&c->types, type);
     return type->sort == SORT_FUN ? type->as.fun : NULL;
 }
 
@@ -221,6 +234,8 @@ static const struct type *type_of_call(struct checker *c, const struct operand *
 
     if (is_special(called, KNOWN_ASSERT))
         return after_assert(c, first);
+    if (is_special(called, KNOWN_SETMETATABLE))
+        return after_setmetatable(c, first);
     if (row != NULL)
         return row->special == KNOWN_LIBRARY ? PLAIN(ANY) : row->result;
     if (fun != NULL)

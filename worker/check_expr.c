@@ -105,6 +105,9 @@ struct listed check_listed(struct checker *c, uint32_t first, uint32_t i)
         return (struct listed){NULL, last, false};
     if (last->form == OPERAND_CALL && i - n + 1 < last->of->n_rets)
         return (struct listed){last->of->rets[i - n + 1], last, false};
+    if (last->form == OPERAND_CALL && i == n && last->of->n_rets <= 1 &&
+        (last->of->fails || !last->of->complete))
+        return (struct listed){NULL, last, false}; /* why it failed (LUA-33) */
     return (struct listed){PLAIN(NIL), NULL, true};
 }
 
@@ -258,8 +261,30 @@ static void say_no_field(struct checker *c, const struct operand *base,
               nearest != NULL ? "'?" : "");
 }
 
-/* Reads a field of the last operand; name NULL: by a key that nobody can read. */
-static void read_field(struct checker *c, const char *name, uint32_t n, uint32_t at)
+/* Methods of a class live in a metatable, and the class may be another library's: what
+ * is told is a name that some class here has, spelt wrong. */
+static bool may_be_inherited(struct checker *c, const struct operand *base,
+                             const char *name, uint32_t n, bool method)
+{
+    const struct type *type = NULL, *place;
+    const char *nearest;
+
+    if (check_is_class_name(c, name, n))
+        return true;
+    if (!method)
+        return false;
+    nearest = type_nearest_field(&c->types, base->type, name, n);
+    if (nearest == NULL)
+        return true;
+    type_field(&c->types, base->type, nearest, strlen(nearest), &type, &place);
+    type = type_without_nil(&c->types, type);
+    return type->sort != SORT_FUN && type->sort != SORT_FUNCTION;
+}
+
+/* Reads a field of the last operand; name NULL: by a key that nobody can read; method:
+ * to call it with ':'. */
+static void read_field(struct checker *c, const char *name, uint32_t n, uint32_t at,
+                       bool method)
 {
     struct operand *base = check_operand(c);
     uint32_t local = base->form == OPERAND_LOCAL ? base->local : NO_LOCAL;
@@ -277,7 +302,8 @@ static void read_field(struct checker *c, const char *name, uint32_t n, uint32_t
         case FIELD_TYPE:
             break;
         case FIELD_NONE:
-            say_no_field(c, base, name, n, at);
+            if (!may_be_inherited(c, base, name, n, method))
+                say_no_field(c, base, name, n, at);
             type = place = NULL;
             break;
         case FIELD_BAD:
@@ -300,7 +326,7 @@ static void read_field(struct checker *c, const char *name, uint32_t n, uint32_t
 
 void expr_field(struct checker *c, const struct trace_step *step)
 {
-    read_field(c, c->source + step->start, step->end - step->start, step->start);
+    read_field(c, c->source + step->start, step->end - step->start, step->start, false);
     check_operand(c)->end = step->end;
 }
 
@@ -316,7 +342,8 @@ void expr_method(struct checker *c, const struct trace_step *step)
     const char *name = c->source + step->start;
     uint32_t n = step->end - step->start;
 
-    expr_field(c, step);
+    read_field(c, name, n, step->start, true);
+    check_operand(c)->end = step->end;
     check_operand(c)->method = true;
     if (string)
         check_operand(c)->known = call_find_method_of_string(name, n);
@@ -335,9 +362,9 @@ void expr_index_close(struct checker *c, const struct trace_step *step)
         return;
     check_pop_operands(c, c->n_operands - 1);
     if (text)
-        read_field(c, type->as.text.data, type->as.text.n, at);
+        read_field(c, type->as.text.data, type->as.text.n, at, false);
     else
-        read_field(c, NULL, 0, at);
+        read_field(c, NULL, 0, at, false);
     entries_blur(c, &entries);
     entries_merge(&check_operand(c)->entries, &entries);
     check_operand(c)->end = step->end;

@@ -59,6 +59,14 @@ static bool is_optional(struct type_store *types, const struct type_field *field
     return field->optional || fits(types, PLAIN(NIL), field->type, NULL, depth);
 }
 
+/* A method may be in a metatable. */
+static bool is_method(struct type_store *types, const struct type_field *field)
+{
+    const struct type *type = type_behind(types, field->type);
+
+    return type->sort == SORT_FUN || type->sort == SORT_FUNCTION;
+}
+
 /* One value inside a table that is written out. */
 static bool part_fits(struct type_store *types, const struct type_field *part,
                       const struct type *wanted, struct misfit *misfit, int depth)
@@ -88,7 +96,8 @@ static bool literal_fits_record(struct type_store *types, const struct type *val
 
         types->steps_left -= value->as.fields.n;
         if (part == NULL) {
-            if (value->open || is_optional(types, field, depth))
+            if (value->open || is_optional(types, field, depth) ||
+                (types->classes && is_method(types, field)))
                 continue;
             explain(misfit, NO_PLACE, "field '%.*s' is missing",
                     field->n_bytes > 60 ? 60 : (int)field->n_bytes, field->name);
@@ -144,7 +153,8 @@ static bool record_fits_record(struct type_store *types, const struct type *valu
             type_find_field(value, field->name, field->n_bytes);
 
         types->steps_left -= value->as.fields.n;
-        if (part == NULL && !is_optional(types, field, depth)) {
+        if (part == NULL && !is_optional(types, field, depth) &&
+            !is_method(types, field)) {
             explain(misfit, NO_PLACE, "field '%.*s' is missing",
                     field->n_bytes > 60 ? 60 : (int)field->n_bytes, field->name);
             return false;

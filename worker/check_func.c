@@ -182,6 +182,8 @@ static void bind_name(struct checker *c, const struct frame *frame)
 {
     const struct type *type = make_type(c, frame->fun);
 
+    if (frame->dotted && !c->second && c->types.classes)
+        map_put(&c->class_names, frame->name, frame->n_bytes, c);
     if (frame->item == FUNCTION_LOCAL) {
         if (check_is_constant(c, frame->local))
             c->locals[frame->local].now = type;
@@ -229,9 +231,10 @@ void func_drop_generics(struct frame *frame)
 void func_close(struct checker *c, const struct trace_step *step)
 {
     struct frame frame = *check_top(c);
-    const struct type_fun *fun = frame.fun;
+    struct type_fun *fun = frame.fun;
     char type[TYPE_NAME_BYTES];
 
+    fun->complete = true;
     if (fun->has_rets && fun->n_rets != 0 && !frame.returns && c->life == LIFE_LIVE &&
         !type_accepts_nil(&c->types, fun->rets[0]))
         check_say(c, step->start, "the function ends without a result: expected %s",
@@ -249,8 +252,51 @@ void func_close(struct checker *c, const struct trace_step *step)
 
 /* ---- return ---------------------------------------------------------------------- */
 
+/* Can it be what somebody failed for: a text, or an object? */
+static bool may_be_reason(struct checker *c, const struct listed *got)
+{
+    struct type_members members;
+
+    if (got->missing)
+        return false;
+    if (got->type == NULL)
+        return true;
+    type_list_members(&c->types, got->type, &members);
+    for (unsigned i = 0; i < members.n; i++) {
+        const char *kind = type_kind_name(members.items[i]);
+
+        if (kind == NULL || strcmp(kind, "string") == 0 || strcmp(kind, "table") == 0 ||
+            strcmp(kind, "userdata") == 0)
+            return true;
+    }
+    return members.many;
+}
+
+/* `return nil, "why"`, or what may come to that: whatever the function gives when all
+ * goes well, that is how it fails (LUA-33). */
+static bool may_fail(struct checker *c, const struct frame *frame)
+{
+    struct listed value = check_listed(c, frame->operands, 0);
+    struct listed reason = check_listed(c, frame->operands, 1);
+
+    return !value.missing && may_be_reason(c, &reason) &&
+           (value.type == NULL || value.type->sort == SORT_NEVER ||
+            type_falsy(&c->types, value.type)->sort != SORT_NEVER);
+}
+
+/* What is to be held against the first annotation; NULL: nothing. */
+static const struct type *type_of_success(struct checker *c, const struct type *type,
+                                          const struct type *wanted)
+{
+    const struct type *rest = type_truthy(&c->types, type);
+
+    if (type_fits(&c->types, type, wanted, NULL))
+        return type;
+    return rest->sort != SORT_NEVER ? rest : NULL;
+}
+
 static void check_result(struct checker *c, const struct frame *frame,
-                         const struct type_fun *fun, uint32_t i)
+                         const struct type_fun *fun, uint32_t i, bool fails)
 {
     struct listed got = check_listed(c, frame->operands, i);
     const struct type *wanted = fun->rets[i];
@@ -260,35 +306,56 @@ static void check_result(struct checker *c, const struct frame *frame,
     if (got.type == NULL)
         return;
     if (got.missing) {
-        if (!type_accepts_nil(&c->types, wanted))
+        if (!fails && !type_accepts_nil(&c->types, wanted))
             check_say(c, frame->start, "result %u is missing: expected %s", i + 1,
                       type_show(&c->types, wanted, type));
         return;
     }
+    if (fails && i == 0)
+        got.type = type_of_success(c, got.type, wanted);
+    if (got.type == NULL)
+        return;
     value = *got.operand;
     value.type = got.type;
     check_fits(c, &value, wanted, "result %u", i + 1);
+}
+
+/* Values that nobody annotated: a reason behind the only result, or where one would
+ * be. */
+static void check_surplus(struct checker *c, const struct frame *frame,
+                          const struct type_fun *fun, bool fails)
+{
+    uint32_t n_there = c->n_operands - frame->operands, n_given;
+    bool more;
+
+    n_given = check_count(c, frame->operands, &more);
+    if (n_given <= fun->n_rets || n_there <= fun->n_rets)
+        return;
+    if (fun->n_rets <= 1 &&
+        (fails ||
+         (n_there == 2 && type_accepts_nil(&c->types, check_operand(c)->type))))
+        return;
+    check_say(c, c->operands[frame->operands + fun->n_rets].start,
+              "the function returns %u value%s, got %u%s", fun->n_rets,
+              fun->n_rets == 1 ? "" : "s", n_given, more ? " or more" : "");
 }
 
 /* A `return` is complete; its values are the operands of frame. */
 void func_return(struct checker *c, struct frame *frame)
 {
     struct frame *function = current_function(c);
-    uint32_t n_there = c->n_operands - frame->operands, n_given;
-    const struct type_fun *fun;
-    bool more;
+    struct type_fun *fun;
+    bool fails;
 
     if (function == NULL)
         return;
-    function->returns |= n_there != 0;
+    function->returns |= c->n_operands != frame->operands;
     fun = function->fun;
     if (!fun->has_rets)
         return;
+    fails = may_fail(c, frame);
+    fun->fails |= fails;
     for (uint32_t i = 0; i < fun->n_rets; i++)
-        check_result(c, frame, fun, i);
-    n_given = check_count(c, frame->operands, &more);
-    if (n_given > fun->n_rets && n_there > fun->n_rets)
-        check_say(c, c->operands[frame->operands + fun->n_rets].start,
-                  "the function returns %u value%s, got %u%s", fun->n_rets,
-                  fun->n_rets == 1 ? "" : "s", n_given, more ? " or more" : "");
+        check_result(c, frame, fun, i, fails);
+    check_surplus(c, frame, fun, fails);
 }

@@ -45,6 +45,7 @@ struct fact {
     uint32_t group;      /* another local that goes along with it, or itself */
     bool in_closure;     /* assigned by a function inside the one that declares it */
     bool wild;           /* fields are assigned by keys that nobody can read */
+    bool is_class;       /* it has an __index: others have its fields, too */
 };
 
 /* A field of a table that a local holds, as the first pass found it. */
@@ -209,6 +210,8 @@ struct checker {
     uint32_t n_locals_seen; /* declared so far in this pass */
     struct map members;     /* ordinal and name → struct member */
     struct map globals;     /* names of globals that the source assigns to */
+    struct map class_names; /* of functions that are fields, as methods are */
+    bool imports;           /* types of libraries are known by their bare names */
 
     struct frame *frames;
     uint32_t n_frames, frames_size;
@@ -285,6 +288,10 @@ void check_note_member(struct checker *c, uint32_t local, const char *name, uint
                        const struct type *type);
 const struct type *check_find_member(struct checker *c, uint32_t local,
                                      const char *name, uint32_t n);
+
+/* Is it the name of something that a class here has? Objects of any type may have it,
+ * then. */
+bool check_is_class_name(struct checker *c, const char *name, uint32_t n);
 
 void check_note_global(struct checker *c, const char *name, uint32_t n);
 bool check_is_global(struct checker *c, const char *name, uint32_t n);

@@ -160,6 +160,8 @@ void check_note_member(struct checker *c, uint32_t local, const char *name, uint
 
     if (c->second || n_key == 0)
         return;
+    if (n == 7 && memcmp(name, "__index", 7) == 0)
+        check_fact(c, local)->is_class = true;
     member = map_find(&c->members, key, n_key);
     if (member == NULL) {
         member = type_store_alloc(&c->types, sizeof(*member));
@@ -183,6 +185,24 @@ const struct type *check_find_member(struct checker *c, uint32_t local,
         member->n_assigned != 1)
         return NULL;
     return member->type;
+}
+
+bool check_is_class_name(struct checker *c, const char *name, uint32_t n)
+{
+    char key[KEY_BYTES];
+    size_t n_key;
+
+    if (!c->types.classes || map_find(&c->class_names, name, n) != NULL)
+        return c->types.classes;
+    for (uint32_t i = 0; i < c->n_facts; i++) {
+        if (!c->facts[i].is_class)
+            continue;
+        n_key = make_key(i, name, n, key);
+        if (n_key == 0 || map_find(&c->members, key, n_key) != NULL)
+            return true;
+    }
+    c->types.steps_left -= c->n_facts / 8;
+    return false;
 }
 
 /* ---- globals --------------------------------------------------------------------- */

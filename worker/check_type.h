@@ -62,6 +62,8 @@ struct type_fun {
     bool has_rets;  /* it says what it returns */
     bool method;    /* declared with ':': the first param is self */
     bool annotated; /* at least one type stands at it */
+    bool complete;  /* all of its body was seen */
+    bool fails;     /* a `return` of it may have nil and a reason (LUA-33) */
 };
 
 struct type {
@@ -110,6 +112,7 @@ struct type_store {
         const struct type *value, *wanted;
     } compared[TYPE_MAX_DEPTH]; /* that are, one inside the other; see check_fit.c */
     bool exhausted; /* memory or steps: what comes out means nothing any more */
+    bool classes;   /* the source sets metatables: methods may live there */
 };
 
 void type_store_init(struct type_store *types, size_t max_bytes, long max_steps);

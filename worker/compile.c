@@ -151,13 +151,14 @@ static void describe_types(const struct check_report *report, const char *id,
     buf_finish(&text);
 }
 
-static int check_source(const struct value *source, const char *id,
+static int check_source(const struct value *source, const char *id, bool imports,
                         struct value *result, struct err *err)
 {
     struct check_report report;
     int failed = -1;
 
-    if (check_types(source->as.string.data, source->as.string.n, &report) == -1)
+    if (check_types(source->as.string.data, source->as.string.n, imports, &report) ==
+        -1)
         return err_set(err, ERR_UNAVAILABLE, "no memory to check types");
     if (report.n == 0)
         failed = 0;
@@ -224,10 +225,10 @@ int compile_source(struct runtime *rt, const struct value *args, struct value *r
     int failed;
 
     (void)rt;
-    if (args->as.list.n < 3 || args->as.list.n > 5 || value_text(&items[0]) == NULL ||
+    if (args->as.list.n < 3 || args->as.list.n > 6 || value_text(&items[0]) == NULL ||
         items[2].type != VALUE_STRING)
         return err_set(err, ERR_INVALID,
-                       "@compile takes id, kind, source, types and strict");
+                       "@compile takes id, kind, source, types, strict and imports");
     id = value_text(&items[0]);
     buf_init(&bytecode, 0);
     failed =
@@ -236,7 +237,8 @@ int compile_source(struct runtime *rt, const struct value *args, struct value *r
         failed = compile_plain(&erased, id, &bytecode, &error);
     if (failed == -1) {
         describe(&error, &items[2], id, result, err);
-    } else if (has_flag(args, 4) && check_source(&items[2], id, result, err) == -1) {
+    } else if (has_flag(args, 4) &&
+               check_source(&items[2], id, has_flag(args, 5), result, err) == -1) {
         failed = -1;
     } else {
         *result = value_map();

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -204,6 +205,68 @@ def test_a_mistake_in_it_is_found_TYPE_21(tmp_path, text, instead, want):
         assert not lines
     else:
         assert len(lines) == 1 and want in lines[0], lines
+
+
+TYPED_APP = os.path.join(troupe.ROOT, "tests", "apps", "typed")
+TYPED = sorted(os.path.basename(path)[:-len(".lua")]
+               for path in glob.glob(os.path.join(TYPED_APP, "src", "*.lua")))
+
+
+def test_modules_in_many_styles_have_no_type_errors_TYPE_21(tmp_path):
+    done = check(tmp_path, "--config", TYPED_APP)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(TYPED) == 20
+
+
+@pytest.mark.parametrize("args", [STRICT, []], ids=["strict", "erased"])
+def test_modules_in_many_styles_do_the_same_with_types_and_without_TYPE_21(boot, args):
+    one = boot(cwd=TYPED_APP, args=args)
+    said = {name: one.call("typed:selftest", name) for name in TYPED}
+    assert said["account"] == "ann: 6, bob: 4"
+    assert said["shapes"] == "circle 3.1, box 24, 33"
+    assert said["library_user"] == "15 nil Cid: insufficient funds"
+    assert said["users"] == "Ann b.c no user 2 truefalsenilAnn"
+    assert all(said.values())
+
+
+@pytest.mark.parametrize("name, text, instead, want", [
+    ("account", "balance = opening or 0", "balance = owner",
+     "field 'balance': expected number, got string"),
+    ("account", "from.LIMIT", "from.LIMITS", "no field 'LIMITS' in Account"),
+    ("account", "transfer(a, b, 4)", "transfer(a, b)",
+     "argument 3 of 'transfer' is missing: expected number"),
+    ("shapes", "Circle.new(self.r * by)", "Circle.new('x')",
+     "argument 1 of 'new': expected number"),
+    ("shapes", "shape:scale(2)", "shape:scal(2)", "did you mean 'scale'?"),
+    ("config", "if not found then return nil, why end\n        level", "level",
+     "'level': expected Level, got Level?, which may be nil"),
+    ("config", "config.port .. ", "config.prot .. ", "did you mean 'port'?"),
+    ("parser", "text = word, at = at", "text = word, at = word",
+     "field 'at': expected integer, got string"),
+    ("money", "money(150)", "money('1.50 EUR')", "argument 1 of 'money': expected integer"),
+    ("state", "on_change(from, to)\n    end", "on_change(from, 5)\n    end",
+     "argument 2 of 'on_change': expected State, got integer"),
+    ("users", 'assert(user, "no user " .. id)\n', "",
+     "result 1: expected User, got User?, which may be nil"),
+    ("matrix", "low and n < low", "n < low", "can't compare 'low' of type number?"),
+    ("http_client", "r.status >= 500", "r.staus >= 500", "did you mean 'status'?"),
+    ("worker", "ok = err == nil", "ok = err", "expected boolean, got string?"),
+    ("text", "(h or 0) * 60", "h * 60", "can't do arithmetic on 'h' of type integer?"),
+    ("tree", "insert(tree, key, i)", "insert(tree, i, key)", "argument 2 of 'insert'"),
+    ("validate", "check = M.string}", "chek = M.string}", "field 'check' is missing"),
+    ("pipeline", "return n // 1", "return text", "result 1: expected integer, got string"),
+    ("library_user", "limit: people", "limit: strnig, x: people",
+     "unknown type 'strnig'; did you mean 'string'?"),
+])
+def test_a_mistake_in_one_of_them_is_found_TYPE_21(tmp_path, name, text, instead, want):
+    source = os.path.join(TYPED_APP, "src")
+    shutil.copytree(source, tmp_path / "src")
+    with open(os.path.join(source, name + ".lua"), encoding="utf-8") as file:
+        typed = file.read()
+    assert text in typed
+    (tmp_path / "src" / (name + ".lua")).write_text(typed.replace(text, instead, 1))
+    lines = check(tmp_path).stderr.splitlines()
+    assert len(lines) >= 1 and want in lines[0], lines
 
 
 def apps():

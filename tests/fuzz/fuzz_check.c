@@ -63,7 +63,7 @@ static void check_untyped(const struct erased *erased)
                                            "argument ", "no field"};
     struct check_report report;
 
-    must(check_types(erased->text, erased->n_bytes, &report) == 0, "no memory");
+    must(check_types(erased->text, erased->n_bytes, false, &report) == 0, "no memory");
     for (size_t i = 0; i < report.n; i++)
         for (size_t j = 0; j < sizeof(of_types) / sizeof(*of_types); j++)
             must(strncmp(report.errors[i].message, of_types[j], strlen(of_types[j])) !=
@@ -82,10 +82,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     must(source != NULL, "no memory");
     if (n != 0)
         memcpy(source, data, n);
-    must(check_types(source, n, &first) == 0, "no memory");
+    must(check_types(source, n, false, &first) == 0, "no memory");
     check_report(&first, source, n);
     if (erase_types_at(source, n, &erased, &error) == 0) {
-        must(check_types(source, n, &second) == 0, "no memory");
+        must(check_types(source, n, false, &second) == 0, "no memory");
         check_same(&first, &second);
         check_report_finish(&second);
         check_untyped(&erased);

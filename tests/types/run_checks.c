@@ -62,7 +62,7 @@ int main(void)
     while ((text = read_text(&n_text)) != NULL && (line = read_text(&n_line)) != NULL) {
         struct check_report report;
 
-        if (check_types(text, n_text, &report) == -1)
+        if (check_types(text, n_text, false, &report) == -1)
             abort();
         n++;
         n_right += atoi(line) == 0;

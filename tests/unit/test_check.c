@@ -32,7 +32,7 @@ static const char *check(const char *source)
     ck_assert_msg(erase_types(source, strlen(source), "c", &erased, &err) == 0,
                   "%s\n%s", source, err.text);
     erased_finish(&erased);
-    ck_assert_int_eq(check_types(source, strlen(source), &report), 0);
+    ck_assert_int_eq(check_types(source, strlen(source), false, &report), 0);
     text[0] = '\0';
     for (size_t i = 0; i < report.n && n < sizeof(text); i++)
         n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%d:%d %s",
@@ -101,7 +101,7 @@ START_TEST(check_keeps_some_errors_and_counts_all)
     for (int i = 0; i < 100; i++)
         n += (size_t)snprintf(source + n, sizeof(source) - n,
                               "do local a: string = 1 end\n");
-    ck_assert_int_eq(check_types(source, n, &report), 0);
+    ck_assert_int_eq(check_types(source, n, false, &report), 0);
     ck_assert_uint_eq(report.n, CHECK_MAX_ERRORS);
     ck_assert_uint_eq(report.n_all, 100);
     check_report_finish(&report);
@@ -149,7 +149,7 @@ START_TEST(check_is_bounded)
             for (int i = 0; i < n; i++)
                 at += (size_t)sprintf(source + at, "%s", repeated[_i].after);
             at += (size_t)sprintf(source + at, "%s", tails[tail]);
-            ck_assert_int_eq(check_types(source, at, &report), 0);
+            ck_assert_int_eq(check_types(source, at, false, &report), 0);
             check_report_finish(&report);
         }
     }
