@@ -8,6 +8,7 @@
 
 #include "supervisor/actors.h"
 #include "supervisor/core.h"
+#include "supervisor/registry_config.h"
 #include "supervisor/slice.h"
 #include "supervisor/worker.h"
 
@@ -166,8 +167,8 @@ static void tidy_member(struct groups *groups, struct member *member)
 }
 
 static int check_limits(const struct groups *groups, const struct scope *scope,
-                        const struct group *group, const struct group_limits *limits,
-                        struct err *err)
+                        const struct group *group,
+                        const struct group_scope_config *limits, struct err *err)
 {
     bool is_new = group == NULL || list_empty(&group->memberships);
 
@@ -182,7 +183,7 @@ static int check_limits(const struct groups *groups, const struct scope *scope,
 
 int groups_join(struct groups *groups, struct scope *scope, struct worker *worker,
                 uint64_t pid, struct bytes host, struct bytes name,
-                const struct group_limits *limits, struct err *err)
+                const struct group_scope_config *limits, struct err *err)
 {
     struct group *group = groups_find(scope, name);
     struct membership *membership;

@@ -16,6 +16,7 @@
 #include "supervisor/groups.h"
 
 struct err;
+struct group_scope_config;
 struct request;
 struct worker;
 
@@ -96,13 +97,10 @@ struct group *groups_get(struct scope *scope, struct bytes name); /* makes it */
 void groups_tidy(struct group *group);
 struct peer *groups_peer(struct groups *groups, struct worker *worker);
 
-struct group_limits {
-    size_t max_groups, max_members; /* 0 = none */
-};
 /* Counts pid in once more; tells nobody. -1 and err at a limit. */
 int groups_join(struct groups *groups, struct scope *scope, struct worker *worker,
                 uint64_t pid, struct bytes host, struct bytes name,
-                const struct group_limits *limits, struct err *err);
+                const struct group_scope_config *limits, struct err *err);
 /* ... and out; false: it is no member. */
 bool groups_leave(struct groups *groups, struct scope *scope, uint64_t pid,
                   struct bytes name);

@@ -13,9 +13,6 @@
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 
-#define LIMIT_MOST           100000000
-#define BROADCAST_DEFAULT_MS 5000
-
 /* The scope's entry, or NULL: then request is answered, and gone. */
 static const struct entry *find_entry(struct request *request)
 {
@@ -100,7 +97,7 @@ static void tell_about(struct groups *groups, struct scope *scope, uint64_t pid,
 }
 
 static void join_all(struct request *request, struct scope *scope,
-                     const struct group_limits *limits, struct bytes host)
+                     const struct group_scope_config *limits, struct bytes host)
 {
     struct groups *groups = request->sup->groups;
     const struct value *names = request->args.as.list.items;
@@ -126,7 +123,7 @@ static void handle_join(struct request *request)
 {
     const struct entry *entry = find_entry(request);
     const struct value *host;
-    struct group_limits limits;
+    struct group_scope_config config;
 
     if (entry == NULL || !has_names(request, 2))
         return;
@@ -135,12 +132,8 @@ static void handle_join(struct request *request)
         request_refuse(request, ERR_INVALID, "only processes join groups");
         return;
     }
-    limits = (struct group_limits){
-        .max_groups =
-            (size_t)entry_integer(entry, "max_groups", 0, 0, LIMIT_MOST, NULL),
-        .max_members = (size_t)entry_integer(entry, "max_members_per_group", 0, 0,
-                                             LIMIT_MOST, NULL)};
-    join_all(request, groups_scope(request->sup->groups, entry->id), &limits,
+    group_scope_config_read(entry, &config, NULL);
+    join_all(request, groups_scope(request->sup->groups, entry->id), &config,
              value_to_bytes(host));
 }
 
@@ -290,6 +283,7 @@ static void handle_unwatch(struct request *request)
 static void handle_broadcast(struct request *request)
 {
     const struct entry *entry = find_entry(request);
+    struct group_scope_config config;
     struct bytes name;
 
     if (entry == NULL || (name = get_name(request, 1)).n == 0)
@@ -300,10 +294,9 @@ static void handle_broadcast(struct request *request)
         request_refuse(request, ERR_INVALID, "topic is required");
         return;
     }
+    group_scope_config_read(entry, &config, NULL);
     groups_cast(request->sup->groups, find_group(request->sup->groups, entry, name),
-                request,
-                (uint32_t)entry_duration_ms(entry, "broadcast_timeout",
-                                            BROADCAST_DEFAULT_MS, true, NULL));
+                request, (uint32_t)config.broadcast_timeout_ms);
 }
 
 /* ---- for people ------------------------------------------------------------------ */

@@ -11,7 +11,8 @@
 
 #include "supervisor/entry.h"
 
-#define MAX_SLOTS 65536
+#define MAX_SLOTS       65536
+#define MAX_GROUP_LIMIT 100000000
 
 __attribute__((format(printf, 4, 5))) static void complain(struct problems *problems,
                                                            const struct entry *entry,
@@ -342,4 +343,18 @@ void host_config_read(const struct entry *entry, struct host_config *out,
     out->local_queue_size =
         host_number(entry, "host.local_queue_size", "local queue size", 256, problems);
     out->hide_logs = entry_bool(entry, "hide_logs", false, problems);
+}
+
+/* ---- scope of groups ------------------------------------------------------------- */
+
+void group_scope_config_read(const struct entry *entry, struct group_scope_config *out,
+                             struct problems *problems)
+{
+    *out = (struct group_scope_config){
+        .max_groups =
+            (size_t)entry_integer(entry, "max_groups", 0, 0, MAX_GROUP_LIMIT, problems),
+        .max_members = (size_t)entry_integer(entry, "max_members_per_group", 0, 0,
+                                             MAX_GROUP_LIMIT, problems),
+        .broadcast_timeout_ms =
+            entry_duration_ms(entry, "broadcast_timeout", 5000, true, problems)};
 }

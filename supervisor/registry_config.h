@@ -1,5 +1,6 @@
 /*
- * registry_config -- the typed blocks of entries: pool, lifecycle, host.
+ * registry_config -- the typed blocks of entries: pool, lifecycle, host,
+ * scope of groups.
  *
  * Every default is resolved here, once, and every duration becomes milliseconds.
  * Reading never fails: what is wrong is added to problems (NULL: the entry was checked
@@ -68,5 +69,13 @@ struct host_config {
 };
 void host_config_read(const struct entry *entry, struct host_config *out,
                       struct problems *problems);
+
+/* PG-4: the fields that have an effect where there is one node. */
+struct group_scope_config {
+    size_t max_groups, max_members; /* 0 = none */
+    int64_t broadcast_timeout_ms;
+};
+void group_scope_config_read(const struct entry *entry, struct group_scope_config *out,
+                             struct problems *problems);
 
 #endif

@@ -105,6 +105,21 @@ static void check_host(const struct entry *entry, struct problems *problems)
                     problems);
 }
 
+static void check_group_scope(const struct entry *entry, struct problems *problems)
+{
+    struct group_scope_config config;
+
+    warn_of_unknown(entry, entry_fields(entry), "",
+                    NAMES("protocol_timeout", "broadcast_timeout",
+                          "anti_entropy_interval", "circuit_breaker_failures",
+                          "circuit_breaker_reset_time", "max_retries",
+                          "retry_base_delay", "retry_max_delay", "action_queue_size",
+                          "action_queue_max_size", "monitor_buffer", "max_groups",
+                          "max_members_per_group", "lifecycle"),
+                    problems);
+    group_scope_config_read(entry, &config, problems);
+}
+
 static void check_pool(const struct entry *entry, struct problems *problems)
 {
     warn_of_unknown(entry, value_get(entry_fields(entry), "pool"), "pool.",
@@ -486,6 +501,8 @@ void entry_check_fields(const struct entry *entry, const struct snapshot *state,
         check_lifecycle(entry, state, problems);
     if (strcmp(entry->kind, "process.host") == 0)
         check_host(entry, problems);
+    else if (strcmp(entry->kind, "pg.scope") == 0)
+        check_group_scope(entry, problems);
     else if (strcmp(entry->kind, "terminal.host") == 0)
         warn_of_slips(entry, entry_fields(entry), "", NAMES("lifecycle", "hide_logs"),
                       problems);

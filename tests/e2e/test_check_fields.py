@@ -281,3 +281,20 @@ def test_REG02_a_link_that_leads_nowhere_is_told(tmp_path):
     assert (result.returncode, result.stderr) == (
         0, "gone.yaml: warning: no such file, going on without it; mend the link, or take "
         "it out\n")
+
+
+@pytest.mark.parametrize("fields, code, text", [
+    ("max_groups: ten", 78, "error: a:x: max_groups must be an integer"),
+    ("max_members_per_group: -1", 78,
+     "error: a:x: max_members_per_group is -1; it must be between 0 and"),
+    ("broadcast_timeout: 5", 78,
+     "error: a:x: broadcast_timeout must be a duration with a unit"),
+    ("max_member_per_group: 3", 0, "warning: a:x: pg.scope has no field "
+     "max_member_per_group, ignoring it; did you mean max_members_per_group?"),
+    ("max_groups: 0, max_members_per_group: 3, broadcast_timeout: 1s, max_retries: 2, "
+     "lifecycle: {auto_start: true}", 0, ""),
+])
+def test_PG4_limits_that_are_none(tmp_path, fields, code, text):
+    result = check_entry(tmp_path, "kind: pg.scope, " + fields)
+    assert (result.returncode, text in result.stderr) == (code, True), result.stderr
+    assert text or not result.stderr
