@@ -45,12 +45,15 @@ static inline bool liveness_is_full(const liveness_word *table, uint64_t pid)
 #define LIVENESS_USED_SLOT 0
 
 /* In that word too, set by the supervisor: so much waits to be read by the worker that
- * nobody may send to its actors for now. */
-#define LIVENESS_HELD_BIT (1u << 31)
+ * nobody may send to its actors for now; so much waits to be read by whoever subscribed
+ * to its events that it may publish none for now. */
+#define LIVENESS_HELD_BIT  (1u << 31)
+#define LIVENESS_QUIET_BIT (1u << 30)
 
 static inline uint32_t liveness_n_used(const liveness_word *table)
 {
-    return atomic_load(&table[LIVENESS_USED_SLOT]) & ~LIVENESS_HELD_BIT;
+    return atomic_load(&table[LIVENESS_USED_SLOT]) &
+           ~(LIVENESS_HELD_BIT | LIVENESS_QUIET_BIT);
 }
 
 static inline void liveness_set_used(liveness_word *table, uint32_t n)
@@ -58,18 +61,19 @@ static inline void liveness_set_used(liveness_word *table, uint32_t n)
     atomic_fetch_add(&table[LIVENESS_USED_SLOT], n - liveness_n_used(table));
 }
 
-static inline void liveness_set_held(liveness_word *table, bool held)
+/* bit: one of the two above. */
+static inline void liveness_set_bit(liveness_word *table, uint32_t bit, bool on)
 {
-    if (held)
-        atomic_fetch_or(&table[LIVENESS_USED_SLOT], LIVENESS_HELD_BIT);
+    if (on)
+        atomic_fetch_or(&table[LIVENESS_USED_SLOT], bit);
     else
-        atomic_fetch_and(&table[LIVENESS_USED_SLOT], ~LIVENESS_HELD_BIT);
+        atomic_fetch_and(&table[LIVENESS_USED_SLOT], ~bit);
 }
 
-static inline bool liveness_is_held(const liveness_word *table)
+static inline bool liveness_has_bit(const liveness_word *table, uint32_t bit)
 {
     return (atomic_load_explicit(&table[LIVENESS_USED_SLOT], memory_order_relaxed) &
-            LIVENESS_HELD_BIT) != 0;
+            bit) != 0;
 }
 
 /* After the death of the worker: nobody lives in these slots. */

@@ -3,13 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ev.h>
+
 #include "common/err.h"
 #include "common/list.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
 
-#include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 
@@ -44,8 +45,11 @@ struct follower {
 struct bus {
     struct supervisor *sup;
     struct list subscribers, followers;
+    struct ev_timer quiet; /* runs while a worker may publish nothing */
     uint64_t n_events;
 };
+
+#define QUIET_LOOK_S 0.02
 
 bool bus_pattern_matches(struct bytes pattern, struct bytes text)
 {
@@ -127,10 +131,46 @@ static void free_subscriber(struct subscriber *subscriber)
     free(subscriber);
 }
 
+/* ---- publishers who have to wait ------------------------------------------------- */
+
+static bool is_anyone_held(const struct bus *bus)
+{
+    LIST_FOREACH (node, &bus->subscribers)
+        if (worker_is_held(container_of(node, struct subscriber, in_bus)->worker))
+            return true;
+    return false;
+}
+
+static void on_quiet_tick(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct bus *bus = container_of(timer, struct bus, quiet);
+
+    (void)revents;
+    if (is_anyone_held(bus))
+        return;
+    WORKERS_FOREACH(worker, bus->sup->workers)
+    if (worker->liveness != NULL)
+        liveness_set_bit(worker->liveness, LIVENESS_QUIET_BIT, false);
+    ev_timer_stop(loop, timer);
+}
+
+static void quieten(struct bus *bus, const struct worker *publisher)
+{
+    if (publisher->liveness == NULL)
+        return;
+    liveness_set_bit(publisher->liveness, LIVENESS_QUIET_BIT, true);
+    if (!ev_is_active(&bus->quiet)) {
+        ev_timer_set(&bus->quiet, QUIET_LOOK_S, QUIET_LOOK_S);
+        ev_timer_start(bus->sup->loop, &bus->quiet);
+    }
+}
+
 void bus_on_worker_dead(struct bus *bus, const struct worker *worker)
 {
     struct subscriber *subscriber = find_subscriber(bus, worker);
 
+    if (ev_is_active(&bus->quiet) && worker->liveness != NULL)
+        liveness_set_bit(worker->liveness, LIVENESS_QUIET_BIT, false);
     if (subscriber != NULL)
         free_subscriber(subscriber);
 }
@@ -197,16 +237,23 @@ static void tell_followers(struct bus *bus, const struct frame_event *event)
     value_finish(&item);
 }
 
-static void spread(struct bus *bus, const struct frame_event *event, struct bytes body)
+/* true: somebody who wants it doesn't read any more. */
+static bool spread(struct bus *bus, const struct frame_event *event, struct bytes body,
+                   bool may_miss)
 {
+    bool is_held = false;
+
     LIST_FOREACH (node, &bus->subscribers) {
         struct subscriber *subscriber = container_of(node, struct subscriber, in_bus);
+        struct worker *worker = subscriber->worker;
 
-        /* A peer over its bound counts as dead: conn closes it, worker.c buries it. */
-        if (wants(subscriber, event))
-            conn_forward(subscriber->worker->conn, FRAME_EVENT, body);
+        if (!wants(subscriber, event) || (may_miss && worker_is_held(worker)))
+            continue;
+        worker_pass_message(worker, FRAME_EVENT, body);
+        is_held |= worker_is_held(worker);
     }
     tell_followers(bus, event);
+    return is_held;
 }
 
 size_t bus_count_subscriptions(const struct bus *bus)
@@ -226,11 +273,11 @@ uint64_t bus_count_events(const struct bus *bus)
 int bus_on_event(struct supervisor *sup, struct worker *from,
                  const struct frame_event *frame, struct bytes body, struct err *err)
 {
-    (void)from;
     if (frame->system.n == 0 || frame->kind.n == 0 || frame->path.n == 0)
         return err_set(err, ERR_INVALID, "event without system, kind or path");
     sup->bus->n_events++;
-    spread(sup->bus, frame, body);
+    if (__builtin_expect(spread(sup->bus, frame, body, false), 0))
+        quieten(sup->bus, from);
     return 0;
 }
 
@@ -259,7 +306,7 @@ void bus_publish(struct supervisor *sup, const char *system, const char *kind,
             body = buf_bytes(&frame);
             body.data += FRAME_HEADER_BYTES;
             body.n -= FRAME_HEADER_BYTES;
-            spread(sup->bus, &event, body);
+            spread(sup->bus, &event, body, strcmp(system, "logs") == 0);
         }
     }
     if (buf_len(&frame) == 0)
@@ -392,6 +439,7 @@ struct bus *bus_create(struct supervisor *sup)
     bus->sup = sup;
     list_init(&bus->subscribers);
     list_init(&bus->followers);
+    ev_timer_init(&bus->quiet, on_quiet_tick, 0., 0.);
     if (sup->system != NULL)
         system_add_targets(sup->system, targets, N_ELEMENTS(targets));
     return bus;
@@ -404,6 +452,7 @@ void bus_destroy(struct bus *bus)
 
     if (bus == NULL)
         return;
+    ev_timer_stop(bus->sup->loop, &bus->quiet);
     while ((node = list_first(&bus->subscribers)) != NULL)
         free_subscriber(container_of(node, struct subscriber, in_bus));
     while ((node = list_first(&bus->followers)) != NULL)

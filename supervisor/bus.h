@@ -6,6 +6,10 @@
  * all see one order. A worker is sent each event once and spreads it among its own
  * subscriptions; patterns are counted per worker.
  *
+ * A worker that doesn't read what it is sent stops those who publish what it asked for:
+ * their events.send fails (RateLimited) until it has caught up, or died. Records of the
+ * log (EV-7) pass it by meanwhile.
+ *
  * Patterns (EV-3): "*" or "" = everything; text that ends in '*' = prefix; else
  * equality.
  *

@@ -285,7 +285,7 @@ static void on_hold_tick(struct ev_loop *loop, ev_timer *timer, int revents)
     (void)revents;
     if (conn_pending_bytes(w->conn) > HOLD_ABOVE_BYTES / 2)
         return;
-    liveness_set_held(w->liveness, false);
+    liveness_set_bit(w->liveness, LIVENESS_HELD_BIT, false);
     ev_timer_stop(loop, timer);
 }
 
@@ -295,7 +295,7 @@ static void hold(struct worker *w)
         return;
     log_warn("a worker doesn't read what its actors are sent, senders have to wait",
              "role=%s entry=%s pid=%d", w->priv->role, w->priv->entry, (int)w->os_pid);
-    liveness_set_held(w->liveness, true);
+    liveness_set_bit(w->liveness, LIVENESS_HELD_BIT, true);
     ev_timer_set(&w->hold, HOLD_LOOK_S, HOLD_LOOK_S);
     ev_timer_start(w->sup->loop, &w->hold);
 }
@@ -311,7 +311,7 @@ static void free_worker(struct worker *w)
 {
     ev_child_stop(w->sup->loop, &w->child);
     if (ev_is_active(&w->hold))
-        liveness_set_held(w->liveness, false);
+        liveness_set_bit(w->liveness, LIVENESS_HELD_BIT, false);
     ev_timer_stop(w->sup->loop, &w->hold);
     ev_timer_stop(w->sup->loop, &w->deadline);
     conn_destroy(w->conn);

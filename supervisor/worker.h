@@ -143,6 +143,12 @@ struct worker *worker_start(struct workers *workers, const struct worker_spec *s
  * that the mailboxes of its actors are full. */
 void worker_pass_message(struct worker *worker, uint8_t type, struct bytes body);
 
+/* Are senders told so now? */
+static inline bool worker_is_held(const struct worker *worker)
+{
+    return ev_is_active(&worker->hold);
+}
+
 /* Takes no new work, finishes what it has and exits; killed at the deadline. */
 void worker_drain(struct worker *worker, uint64_t deadline_at_ns);
 

@@ -109,6 +109,7 @@ struct actor {
     bool upgradable : 1;     /* wants OUTDATED */
     bool is_known : 1;       /* the supervisor must hear of its end (GONE) */
     bool is_full : 1;        /* the liveness table says so */
+    bool misses_news : 1;    /* while it is: the log says so */
     bool keeps_main : 1;     /* its coroutine ended well and may run again */
     bool has_uservalues : 1; /* others than main were set */
 };
@@ -213,6 +214,11 @@ int actor_deliver(struct actor *actor, struct message *message);
 /* The same for one from another worker, whose sender was told that it is accepted: a
  * mailbox that became full while it was on its way takes it all the same. */
 int actor_deliver_accepted(struct actor *actor, struct message *message);
+
+/* The same for what comes through a subscription's channel. One that a full mailbox
+ * doesn't take is missed: the log says so once, until there is room again. */
+void actor_deliver_news(struct actor *actor, struct channel *channel,
+                        struct message *message);
 
 /* Everything of the mailbox that this new queue channel takes moves into it. */
 void actor_reroute(struct actor *actor, struct channel *channel);

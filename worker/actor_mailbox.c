@@ -1,11 +1,17 @@
 #include "worker/actor.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/id.h"
+#include "common/log.h"
 #include "common/mem.h"
+#include "common/value.h"
 
 #include "worker/channel.h"
+#include "worker/program.h"
 #include "worker/runtime.h"
+#include "worker/uplink.h"
 #include "worker/vm.h"
 
 #define MAILBOX_MIN_MESSAGES 100000 /* MB-5: never fewer, whatever their bytes */
@@ -37,6 +43,7 @@ void actor_consumed(struct actor *actor, const struct message *message)
         (actor->mailbox_n <= MAILBOX_MIN_MESSAGES ||
          actor->mailbox_bytes < actor->vm->rt->settings.mailbox_max_bytes / 4 * 3)) {
         actor->is_full = false;
+        actor->misses_news = false;
         slots_set_full(&actor->vm->rt->slots, actor->pid, false);
     }
 }
@@ -95,6 +102,34 @@ int actor_deliver_accepted(struct actor *actor, struct message *message)
     return take_in(actor, message);
 }
 
+static void warn_of_missed_news(struct actor *actor)
+{
+    char pid[PID_TEXT_MAX];
+    struct value fields = value_map();
+
+    actor->misses_news = true;
+    pid_format(pid, actor->host, strlen(actor->host), actor->pid);
+    value_put(&fields, "pid", value_string(pid));
+    value_put(&fields, "entry", value_string(actor->vm->program->id));
+    uplink_log(actor->vm->rt->uplink, LOG_WARN, "app",
+               value_string("a mailbox is full of events that nobody receives, "
+                            "further ones are dropped"),
+               fields);
+}
+
+void actor_deliver_news(struct actor *actor, struct channel *channel,
+                        struct message *message)
+{
+    if (actor->is_full) {
+        if (!actor->misses_news)
+            warn_of_missed_news(actor);
+        drop(actor, message);
+        return;
+    }
+    count_in(actor, message);
+    channel_deliver(channel, message);
+}
+
 static bool goes_to(struct actor *actor, const struct message *message,
                     const struct channel *channel)
 {
@@ -133,13 +168,14 @@ struct harvest {
     uint32_t n, n_size;
 };
 
-/* What isn't counted was never the mailbox's: timers, subscriptions, futures. News of
- * old code is no news to the new one. */
+/* What isn't counted was never the mailbox's: timers, futures. Subscriptions end with
+ * the run that made them. News of old code is no news to the new one. */
 static void keep(struct harvest *harvest, struct message *message)
 {
     if (message == NULL)
         return;
-    if (!message->is_counted || message->kind == MSG_OUTDATED) {
+    if (!message->is_counted || message->kind == MSG_EVENT ||
+        message->kind == MSG_OUTDATED) {
         message_destroy(message);
         return;
     }
@@ -188,6 +224,7 @@ void actor_recall_messages(struct actor *actor)
     if (actor->is_full)
         slots_set_full(&actor->vm->rt->slots, actor->pid, false);
     actor->is_full = false;
+    actor->misses_news = false;
     actor->mailbox_bytes = 0;
     actor->mailbox_n = 0;
     if (harvest.n > 1)

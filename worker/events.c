@@ -96,7 +96,7 @@ void events_publish(struct runtime *rt, const struct frame_event *frame)
             continue;
         message = make_message(rt, frame);
         if (message != NULL)
-            channel_deliver(one->channel, message);
+            actor_deliver_news(one->actor, one->channel, message);
     }
 }
 
@@ -242,6 +242,12 @@ static int events_send(lua_State *L)
     if (!identity_allows(L, "events.send", (const char *)texts[0].data))
         return errors_return(L, ERR_INVALID, "not allowed to send events to system: %s",
                              (const char *)texts[0].data);
+    if (__builtin_expect(
+            liveness_has_bit(actor->vm->rt->slots.liveness, LIVENESS_QUIET_BIT), 0)) {
+        lua_pushnil(L);
+        errors_push(L, ERR_RATE_LIMITED, RETRY_YES, "subscribers are too far behind");
+        return 2;
+    }
     lua_settop(L, 4);
     frame.system = texts[0];
     frame.kind = texts[1];

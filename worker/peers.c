@@ -118,7 +118,7 @@ enum peer_state peers_check(struct runtime *rt, uint64_t pid)
         return PEER_UNMAPPED;
     if (!liveness_is_alive(table, pid))
         return PEER_DEAD;
-    if (index != rt->slots.index && liveness_is_held(table))
+    if (index != rt->slots.index && liveness_has_bit(table, LIVENESS_HELD_BIT))
         return PEER_FULL;
     return liveness_is_full(table, pid) ? PEER_FULL : PEER_ALIVE;
 }

@@ -271,6 +271,91 @@ end}""")])
     assert one.wait_worker("app:host") == [pid]
 
 
+def test_EV1_publishers_wait_for_a_worker_that_reads_nothing(boot):
+    """They get RateLimited before the supervisor gives the worker up for dead; nothing of
+    what was accepted is lost; whoever publishes nothing for it isn't concerned."""
+    one = boot([host(host={"workers": 1}), host("far", host={"workers": 1}),
+                process("deaf", """
+return {main = function()
+    local sub = assert(events.subscribe("flood"))
+    process.registry.register("deaf")
+    logger:info("up")
+    local n = 0
+    while sub:channel():receive().kind ~= "end" do n = n + 1 end
+    logger:info("got", {n = n})
+    process.events():receive()
+end}""", modules=["logger", "events"]), service("keeps", "app:deaf"),
+                function("flood", """
+return {main = function()
+    local text = ("x"):rep(1 << 20)
+    for n = 0, 1000 do
+        local done, err = events.send("flood", "data", "/", text)
+        if not done then return {n, err:kind(), tostring(err), err:retryable()} end
+        if n % 8 == 0 then time.sleep("1ms") end
+    end
+    return {"never refused"}
+end}""", modules=["events", "time"]), function("tell", """
+return {main = function(kind) return (events.send("flood", kind, "/")) end}""",
+                                               modules=["events"])])
+    one.allow("senders have to wait")
+    one.wait_record('"up"')
+    pid = one.wait_worker("app:host")[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        n, kind, text, retryable = one.call("app:flood", timeout="60s")
+        assert (kind, retryable) == ("RateLimited", True), text
+        assert n >= 100
+        assert one.call("app:tell", "data") is True  # another worker, no flood of its own
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert one.wait_worker("app:host") == [pid]
+    wait_for(lambda: one.call("app:flood", timeout="60s")[0] != 0, what="room again")
+    one.call("app:tell", "end")
+    one.wait_record('"got"')
+    assert one.service("app:keeps")["restarts"] == 0
+
+
+def test_EV4_events_that_nobody_receives_are_bounded(boot):
+    """A subscriber that doesn't read misses events when its mailbox is full, others get
+    them all, and the log says so, once."""
+    one = boot([host(host={"workers": 1, "mailbox_max_bytes": 1 << 20}),
+                process("deaf", """
+return {main = function()
+    local sub = assert(events.subscribe("flood"))
+    process.registry.register("deaf")
+    while process.events():receive().kind ~= process.event.CANCEL do end
+    local n = 0
+    while not channel.select{sub:channel():case_receive(), default = true}.default do
+        n = n + 1
+    end
+    events.send("flood", "late", "/")
+    return {n, sub:channel():receive().kind}
+end}""", modules=["events"]), process("reads", """
+return {main = function(n)
+    local sub = assert(events.subscribe("flood"))
+    for i = 1, n do
+        assert(events.send("flood", "data", "/"))
+        assert(sub:channel():receive())
+    end
+    return "all"
+end}""", modules=["events"]), function("f", """
+return {main = function(n)
+    local deaf = assert(process.spawn_monitored("app:deaf", "app:host"))
+    while not process.registry.lookup("deaf") do time.sleep("1ms") end
+    assert(process.spawn_monitored("app:reads", "app:host", n))
+    local all = process.events():receive().result.value
+    local _, err = process.send(deaf, "refused")
+    process.cancel(deaf)
+    local got = process.events():receive().result.value
+    return {all, err and err:kind() or "taken", got[1], got[2]}
+end}""", modules=["time"])])
+    one.allow("a mailbox is full of events")
+    all_of_them, kind, n, late = one.call("app:f", 101000, timeout="90s")
+    assert (all_of_them, kind, late) == ("all", "RateLimited", "late")
+    assert 100000 <= n < 101000
+    assert one.output().count("a mailbox is full of events") == 1
+
+
 def test_F44_thousands_of_calls_at_once(boot):
     """Far more than slots and queue places: all come back, none twice."""
     one = boot([host(), function("inc", "return {main = function(i) return i end}",

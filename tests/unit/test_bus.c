@@ -107,6 +107,50 @@ START_TEST(a_dead_worker_is_forgotten)
 }
 END_TEST
 
+static bool is_quiet(uint32_t index)
+{
+    return liveness_has_bit(fake_worker(index)->liveness, LIVENESS_QUIET_BIT);
+}
+
+START_TEST(ev1_publishers_wait_for_a_worker_that_reads_nothing)
+{
+    subscribe(1, "[\"s\"]");
+    subscribe(2, "[\"s\"]");
+    subscribe(2, "[\"logs\"]");
+    fake_hold(2, true);
+    send_event(3, "s", "k", "/1");
+    send_event(4, "other", "k", "/2");
+    ck_assert(is_quiet(3));
+    ck_assert(!is_quiet(4));
+    bus_publish(&fake_sup, "logs", "info", "app", NULL);
+    bus_publish(&fake_sup, "s", "k", "/3", NULL);
+    ck_received(1, "EVENT s k /1\nEVENT s k /3\n");
+    ck_received(2, "EVENT s k /1\nEVENT s k /3\n");
+    ev_run(fake_sup.loop, EVRUN_ONCE);
+    ck_assert(is_quiet(3));
+    fake_hold(2, false);
+    ev_run(fake_sup.loop, EVRUN_ONCE);
+    ck_assert(!is_quiet(3));
+    bus_publish(&fake_sup, "logs", "info", "app", NULL);
+    ck_received(2, "EVENT logs info app\n");
+}
+END_TEST
+
+START_TEST(ev1_who_waits_for_the_dead_waits_no_more)
+{
+    subscribe(2, "[\"s\"]");
+    fake_hold(2, true);
+    send_event(3, "s", "k", "/1");
+    send_event(4, "s", "k", "/2");
+    fake_kill(3);
+    ck_assert(!is_quiet(3)); /* the next worker of that index is nobody's publisher */
+    fake_kill(2);
+    ev_run(fake_sup.loop, EVRUN_ONCE);
+    ck_assert(!is_quiet(4));
+    fake_hold(2, false);
+}
+END_TEST
+
 START_TEST(ev7_the_runtime_speaks_and_clients_follow)
 {
     struct value data = value_map();
@@ -139,6 +183,8 @@ static void fill(TCase *tc)
     tcase_add_test(tc, ev4_patterns_are_counted);
     tcase_add_test(tc, ev2_refuses);
     tcase_add_test(tc, a_dead_worker_is_forgotten);
+    tcase_add_test(tc, ev1_publishers_wait_for_a_worker_that_reads_nothing);
+    tcase_add_test(tc, ev1_who_waits_for_the_dead_waits_no_more);
     tcase_add_test(tc, ev7_the_runtime_speaks_and_clients_follow);
 }
 

@@ -199,12 +199,12 @@ START_TEST(growing_leaves_the_hold_alone)
 
     begin(&table);
     slots_enter(&table.slots, actor_number(1));
-    liveness_set_held(table.words, true);
+    liveness_set_bit(table.words, LIVENESS_HELD_BIT, true);
     slots_enter(&table.slots, actor_number(2));
-    ck_assert(liveness_is_held(table.words));
+    ck_assert(liveness_has_bit(table.words, LIVENESS_HELD_BIT));
     ck_assert_uint_eq(liveness_n_used(table.words), 3);
-    liveness_set_held(table.words, false);
-    ck_assert(!liveness_is_held(table.words));
+    liveness_set_bit(table.words, LIVENESS_HELD_BIT, false);
+    ck_assert(!liveness_has_bit(table.words, LIVENESS_HELD_BIT));
     ck_assert_uint_eq(liveness_n_used(table.words), 3);
     end(&table);
 }

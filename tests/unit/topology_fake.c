@@ -216,6 +216,35 @@ struct worker *workers_find(const struct workers *table, uint32_t index)
     return &workers[index];
 }
 
+struct worker *workers_next(const struct workers *table, uint32_t after_index)
+{
+    struct worker *worker = NULL;
+
+    for (uint32_t i = after_index + 1; i < FAKE_WORKERS && worker == NULL; i++)
+        worker = workers_find(table, i);
+    return worker;
+}
+
+static void on_hold(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop, (void)timer, (void)revents;
+}
+
+void fake_hold(uint32_t index, bool held)
+{
+    if (held) {
+        ev_timer_init(&workers[index].hold, on_hold, 1000., 0.);
+        ev_timer_start(fake_sup.loop, &workers[index].hold);
+    } else {
+        ev_timer_stop(fake_sup.loop, &workers[index].hold);
+    }
+}
+
+void worker_pass_message(struct worker *worker, uint8_t type, struct bytes body)
+{
+    conn_forward(worker->conn, type, body);
+}
+
 const char *worker_entry(const struct worker *worker)
 {
     (void)worker;

@@ -32,6 +32,9 @@ void fake_set_alive(uint64_t pid, bool alive);
 /* Liveness buried, gone from the table, actors told. */
 void fake_kill(uint32_t index);
 
+/* Its senders are told to wait: it doesn't read. */
+void fake_hold(uint32_t index, bool held);
+
 /* What arrived at a worker (or, index 0, at the services), one line per frame; cleared
  * by the call. */
 const char *fake_received(uint32_t index);
