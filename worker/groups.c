@@ -21,6 +21,7 @@ struct group_request {
     struct group_watch *watch; /* NULL: it has been ended */
     struct task *task;         /* NULL: it has been dropped */
     char *scope, *group;
+    size_t group_bytes;
 };
 
 struct group_watches {
@@ -55,10 +56,14 @@ void groups_destroy(struct group_watches *watches)
 
 /* ---- watches --------------------------------------------------------------------- */
 
+/* The group's name may have any bytes. */
 static void ask(struct runtime *rt, const char *target, const char *scope,
-                const char *group, uplink_done *done, void *context)
+                const char *group, size_t group_bytes, uplink_done *done, void *context)
 {
-    struct value args[2] = {value_string(scope), value_string(group)};
+    struct value args[2] = {value_string(scope)};
+
+    if (group != NULL)
+        args[1] = value_bytes(group, group_bytes);
 
     uplink_ask(rt->uplink, target, args, N_ELEMENTS(args), done, context);
     value_finish(&args[0]);
@@ -83,7 +88,8 @@ static void on_watched(void *context, uint8_t status, struct bytes result)
     if (watch != NULL && status == REPLY_OK)
         list_append(&rt->group_watches->active, &watch->node);
     else if (status == REPLY_OK)
-        ask(rt, "@pg.unwatch", request->scope, request->group, ignore_answer, NULL);
+        ask(rt, "@pg.unwatch", request->scope, request->group, request->group_bytes,
+            ignore_answer, NULL);
     if (request->task != NULL)
         task_wake_reply(request->task, status, result);
     free_request(request);
@@ -105,12 +111,15 @@ void groups_start_watch(struct group_watch *watch, struct task *task)
     request->watch = watch;
     request->task = task;
     request->scope = xstrdup(watch->scope);
-    request->group = watch->group != NULL ? xstrdup(watch->group) : NULL;
+    if (watch->group != NULL)
+        request->group = xstrndup(watch->group, watch->group_bytes);
+    request->group_bytes = watch->group_bytes;
     list_append(&rt->group_watches->requests, &request->node);
     watch->request = request;
     task->withdraw = drop_task;
     task->withdraw_state = request;
-    ask(rt, "@pg.watch", watch->scope, watch->group, on_watched, request);
+    ask(rt, "@pg.watch", watch->scope, watch->group, watch->group_bytes, on_watched,
+        request);
 }
 
 void groups_end_watch(struct group_watch *watch)
@@ -120,7 +129,8 @@ void groups_end_watch(struct group_watch *watch)
     if (watch->request != NULL)
         watch->request->watch = NULL;
     if (watch->active)
-        ask(rt, "@pg.unwatch", watch->scope, watch->group, ignore_answer, NULL);
+        ask(rt, "@pg.unwatch", watch->scope, watch->group, watch->group_bytes,
+            ignore_answer, NULL);
     watch->active = false;
     watch->request = NULL;
     list_remove(&watch->node);
@@ -132,7 +142,9 @@ void groups_end_watch(struct group_watch *watch)
 static bool concerns(const struct group_watch *watch, const struct frame_group *frame)
 {
     return bytes_equal_text(frame->scope, watch->scope) &&
-           (watch->group == NULL || bytes_equal_text(frame->group, watch->group));
+           (watch->group == NULL ||
+            (frame->group.n == watch->group_bytes &&
+             memcmp(frame->group.data, watch->group, watch->group_bytes) == 0));
 }
 
 /* The kind and the group travel as one topic. */
@@ -165,7 +177,7 @@ int groups_on_group(struct runtime *rt, struct bytes body, struct err *err)
             continue;
         message = make_message(rt, &frame);
         if (message != NULL)
-            channel_deliver(watch->channel, message);
+            actor_deliver_news(watch->actor, watch->channel, message);
     }
     return 0;
 }

@@ -32,6 +32,7 @@ struct group_watch {
     struct channel *channel;
     struct group_request *request; /* until the supervisor has answered */
     char *scope, *group;           /* malloc'ed; group NULL: all of the scope */
+    size_t group_bytes;
     bool active;
 };
 

@@ -124,7 +124,10 @@ static int watch(lua_State *L)
     lua_setiuservalue(L, -2, 1);
     actor_anchor(actor, L, one); /* the last that may raise */
     one->scope = xstrdup(lua_tostring(L, -2));
-    one->group = lua_isnil(L, 2) ? NULL : xstrdup(lua_tostring(L, 2));
+    if (!lua_isnil(L, 2)) {
+        one->group_bytes = lua_rawlen(L, 2);
+        one->group = xstrndup(lua_tostring(L, 2), one->group_bytes);
+    }
     one->resource.withdraw = withdraw;
     actor_add_resource(actor, &one->resource);
     lua_replace(L, 3);
