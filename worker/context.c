@@ -112,11 +112,21 @@ static void convert_list(lua_State *L, lua_Integer n, /* NOLINT(misc-no-recursio
     lua_remove(L, -2);
 }
 
+/* Pushes the text of a key. No code of the app runs for it: half a context may be
+ * written by then, with an identity in it, where other calls would write theirs. */
+static void push_key_text(lua_State *L, int idx)
+{
+    if (lua_istable(L, idx))
+        lua_pushfstring(L, "table: %p", lua_topointer(L, idx));
+    else
+        luaL_tolstring(L, idx, NULL);
+}
+
 static void convert_map(lua_State *L, int depth) /* NOLINT(misc-no-recursion) */
 {
     lua_newtable(L);
     for (lua_pushnil(L); lua_next(L, -3) != 0; lua_pop(L, 1)) {
-        luaL_tolstring(L, -2, NULL);
+        push_key_text(L, -2);
         lua_pushvalue(L, -2);
         convert(L, depth + 1);
         lua_rawset(L, -5);

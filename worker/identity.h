@@ -53,7 +53,8 @@ static inline bool identity_is_free(const struct actor *actor)
     return actor->context == NULL && !actor->vm->rt->settings.strict_mode;
 }
 
-/* The running actor; NULL where none does (then nobody is there to be refused). */
+/* The running actor; NULL where none does, as in a __tostring of what somebody raised
+ * who has ended by then: that may do nothing. */
 static inline const struct actor *identity_actor(lua_State *L)
 {
     const struct task *task = vm_of(L)->rt->sched.current;
@@ -66,8 +67,8 @@ static inline bool identity_allows(lua_State *L, const char *action,
 {
     const struct actor *actor = identity_actor(L);
 
-    return actor == NULL || identity_is_free(actor) ||
-           identity_check(actor, action, resource, NULL);
+    return actor != NULL && (identity_is_free(actor) ||
+                             identity_check(actor, action, resource, NULL));
 }
 
 /* The same with one text for conditions to see. */
@@ -77,8 +78,9 @@ static inline bool identity_allows_text(lua_State *L, const char *action,
 {
     const struct actor *actor = identity_actor(L);
 
-    return actor == NULL || identity_is_free(actor) ||
-           identity_check_text(actor, action, resource, key, text);
+    return actor != NULL &&
+           (identity_is_free(actor) ||
+            identity_check_text(actor, action, resource, key, text));
 }
 
 /* The same with the caller's pid (processes.md C-5). */
@@ -87,8 +89,8 @@ static inline bool identity_allows_process(lua_State *L, const char *action,
 {
     const struct actor *actor = identity_actor(L);
 
-    return actor == NULL || identity_is_free(actor) ||
-           identity_check_process(actor, action, resource);
+    return actor != NULL && (identity_is_free(actor) ||
+                             identity_check_process(actor, action, resource));
 }
 
 /* ---- policies -------------------------------------------------------------------- */

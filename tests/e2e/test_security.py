@@ -131,6 +131,90 @@ def test_s83_an_interceptor_sees_the_callers_identity(boot):
         assert failed.value.message == "refused"
 
 
+def policy(name, actions, resources="*", effect="allow", **fields):
+    return {"name": name, "kind": "security.policy",
+            "policy": {"actions": actions, "resources": resources, "effect": effect},
+            **fields}
+
+
+def as_actor(target, *policies):
+    """A function that calls target as `guest`, held to these policies."""
+    listed = ", ".join(f'security.policy("app:{name}")' for name in policies)
+    return function("as_guest", f"""return {{main = function(...)
+        return funcs.new():with_actor(security.new_actor("guest"))
+            :with_scope(security.new_scope{{{listed}}}):call("{target}", ...)
+    end}}""", modules=["funcs", "security"])
+
+
+def test_s40_the_text_of_what_was_raised_is_made_in_nobodys_name(boot):
+    """A __tostring runs when its actor has ended: no identity holds it there."""
+    running = boot([
+        policy("calls", "funcs.call"),
+        policy("all", "*", groups=["everybody"]),
+        as_actor("app:escape", "calls"),
+        function("escape", """local got = {}
+        local function try(name, f, ...)
+            local done, value = pcall(f, ...)
+            got[name] = done and value ~= nil and not errors.is(value, "") or false
+        end
+        local function try_all()
+            try("scope", security.new_scope, {})
+            try("policy", security.policy, "app:all")
+            try("group", security.named_scope, "app:everybody")
+            try("actor", security.new_actor, "root")
+            try("send", process.send, process.pid, "x")
+            try("named", process.send, "app:somebody", "x")
+            try("event", events.send, "app", "k", "/")
+            try("env", env.get, "X")
+        end
+        return {main = function(raises)
+            if not raises then return got end
+            error(setmetatable({}, {__tostring = function()
+                try_all()
+                got.ran = true
+                return "text"
+            end}))
+        end}""", modules=["security", "events", "env"],
+                 pool={"type": "static", "size": 1}),
+    ])
+    with pytest.raises(SupctlError) as failed:
+        running.call("app:as_guest", True)
+    assert failed.value.message == "text"
+    got = running.call("app:as_guest", False)
+    assert got.pop("ran") is True
+    assert got and not any(got.values()), got
+
+
+def test_s62_no_code_of_the_app_runs_while_a_context_is_written(boot):
+    """Keys of context values become texts, but not by a __tostring: what it calls may
+    use the same memory, where half an identity lies."""
+    running = boot([
+        policy("all", "*"),
+        {"name": "forger", "kind": "interceptor.lua", "method": "main",
+         "modules": ["security", "ctx"], "match": {"functions": ["app:target"]},
+         "source": """return {main = function(call, next)
+             local ran = false
+             local key = setmetatable({}, {__tostring = function()
+                 ran = true
+                 pcall(security.can, "a", "b", {long = ("x"):rep(200)})
+                 return "key"
+             end})
+             call.context.values = {[key] = 1}
+             call.options.nested = {[key] = 1}
+             local got, err = next()
+             return ran and "code ran" or got, err
+         end}"""},
+        function("target", """return {main = function()
+            local values = ctx.all().values
+            local key = next(values)
+            return {security.actor():id(), #security.scope():policies(), key:match("^%a+"),
+                values[key]}
+        end}""", modules=["security", "ctx"]),
+        as_actor("app:target", "all"),
+    ])
+    assert running.call("app:as_guest") == ["guest", 1, "table", 1]
+
+
 # ---- services
 
 def secured(name, process_id, security):

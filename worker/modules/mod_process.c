@@ -51,10 +51,10 @@ static int process_id(lua_State *L)
 static int refuse_op(lua_State *L, const struct process_op *op, uint64_t pid,
                      const char *host, size_t host_bytes)
 {
-    const struct actor *self = identity_actor(L);
+    const struct actor *self = actor_current(L);
     char text[PID_TEXT_MAX];
 
-    if (self == NULL || identity_is_free(self))
+    if (identity_is_free(self))
         return 0;
     pid_format(text, host, host_bytes, pid);
     if (identity_check_process(self, op->action, text))
@@ -106,9 +106,9 @@ static int with_host(lua_State *L, int status, lua_KContext ctx)
 static int run_on_text(lua_State *L, const struct process_op *op, uint64_t pid,
                        const char *host, size_t host_bytes)
 {
-    const struct actor *self = identity_actor(L);
+    const struct actor *self = actor_current(L);
 
-    if (self == NULL || identity_is_free(self))
+    if (identity_is_free(self))
         return op->run(L, pid);
     if (refuse_op(L, op, pid, host, host_bytes) != 0)
         return 2;
