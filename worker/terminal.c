@@ -173,8 +173,8 @@ static void on_end_of_input(struct terminal *terminal)
 {
     struct bytes rest = buf_bytes(&terminal->input);
 
-    buf_clear(&terminal->input);
     wake_first(&terminal->streams[0], rest.n != 0 ? REPLY_OK : REPLY_ERROR, rest);
+    buf_clear(&terminal->input); /* which may free what rest is */
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int revents)

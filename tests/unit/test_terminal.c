@@ -139,6 +139,25 @@ START_TEST(terminal_gives_the_last_partial_line_then_the_end)
 }
 END_TEST
 
+START_TEST(terminal_gives_a_long_last_line_whole)
+{
+    static char text[24 * 16384 + 1]; /* more than a buffer keeps when it is cleared */
+    struct bench bench;
+
+    begin(&bench);
+    memset(text, 'x', sizeof(text) - 1);
+    wait_input(&bench, 0, 0);
+    for (size_t at = 0; at < sizeof(text) - 1; at += 16384) {
+        ck_assert_int_eq(write(bench.in_fd, text + at, 16384), 16384);
+        ev_run(bench.rt.loop, EVRUN_ONCE);
+    }
+    close(bench.in_fd);
+    ev_run(bench.rt.loop, EVRUN_ONCE);
+    assert_got(&bench.tasks[0], REPLY_OK, text);
+    end(&bench);
+}
+END_TEST
+
 START_TEST(terminal_lets_a_dropped_reader_take_nothing)
 {
     struct bench bench;
@@ -277,6 +296,7 @@ static void fill(TCase *tc)
 {
     tcase_add_test(tc, terminal_gives_each_reader_its_line_in_order);
     tcase_add_test(tc, terminal_gives_the_last_partial_line_then_the_end);
+    tcase_add_test(tc, terminal_gives_a_long_last_line_whole);
     tcase_add_test(tc, terminal_lets_a_dropped_reader_take_nothing);
     tcase_add_test(tc, terminal_refuses_a_line_without_end);
     tcase_add_test(tc, terminal_loses_no_output_of_a_slow_reader);
