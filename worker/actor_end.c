@@ -183,7 +183,12 @@ static void encode_outcome(lua_State *L, bool raised, int n_results, struct buf 
     struct err err;
     int first = lua_gettop(L) - n_results + 1;
 
-    lua_checkstack(L, LUA_MINSTACK);
+    if (n_results > 2) { /* the others may have filled the stack */
+        lua_settop(L, first + 1);
+        n_results = 2;
+    }
+    if (!lua_checkstack(L, LUA_MINSTACK))
+        mem_give_up(LUA_MINSTACK);
     buf_clear(out);
     outcome_out->failed = raised;
     if (!raised && n_results >= 2) {

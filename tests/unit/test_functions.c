@@ -123,6 +123,27 @@ START_TEST(functions_return)
 }
 END_TEST
 
+/* What is done with an outcome needs room of its own. */
+START_TEST(functions_return_as_many_values_as_a_stack_holds)
+{
+    char args[20];
+    struct bench bench;
+    const char *got;
+
+    bench_begin(&bench, "pool");
+    add(&bench, "t:f",
+        bench_main("return table.unpack({1, errors.new('m')}, 1, (...))"));
+    for (int n = 999930; n < 1000000; n++) {
+        snprintf(args, sizeof(args), "[%d]", n);
+        got = bench_call(&bench, "t:f", args);
+        ck_assert_msg(strcmp(got, "Internal: m") == 0 ||
+                          strstr(got, "too many results"),
+                      "%d: %s", n, got);
+    }
+    bench_end(&bench);
+}
+END_TEST
+
 /* ---- F-3: loading ---- */
 
 static const struct {
@@ -810,6 +831,7 @@ END_TEST
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, functions_return, 0, N_ELEMENTS(results));
+    tcase_add_test(tc, functions_return_as_many_values_as_a_stack_holds);
     tcase_add_loop_test(tc, functions_load, 0, N_ELEMENTS(chunks));
     tcase_add_test(tc, functions_name_the_dependency_that_failed);
     tcase_add_test(tc, functions_keep_their_state_from_call_to_call);
