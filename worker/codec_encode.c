@@ -577,15 +577,18 @@ static int encode_tree(lua_State *L, int idx, struct buf *out, bool *graph_out,
 int codec_encode_value(lua_State *L, int idx, struct buf *out, bool *graph_out,
                        struct err *err)
 {
+    size_t mark = buf_len(out);
     int type = lua_type(L, idx);
 
     if (graph_out != NULL)
         *graph_out = false;
     if (type == LUA_TTABLE)
         return encode_tree(L, idx, out, graph_out, err);
-    if (!write_scalar(L, idx, type, out))
-        return set_size_error(out, err);
-    return 0;
+    if (write_scalar(L, idx, type, out) &&
+        (out->max_bytes != 0 || buf_len(out) - mark <= CODEC_MAX_BYTES))
+        return 0;
+    out->end = out->start + mark;
+    return set_size_error(out, err);
 }
 
 static bool write_array_header(struct buf *out, uint32_t n)

@@ -498,6 +498,24 @@ START_TEST(L9_codec_bounds_what_repeated_strings_grow_to)
 }
 END_TEST
 
+START_TEST(L9_codec_bounds_a_lone_string)
+{
+    lua_State *L = open_state();
+    char *text = calloc(1, CODEC_MAX_BYTES);
+    struct err err;
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    lua_pushlstring(L, text, CODEC_MAX_BYTES);
+    free(text);
+    ck_assert_int_eq(codec_encode_value(L, -1, &buf, NULL, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_LIMIT_EXCEEDED);
+    ck_assert_uint_eq(buf_len(&buf), 0);
+    buf_finish(&buf);
+    lua_close(L);
+}
+END_TEST
+
 /* Fails the n-th allocation from now on and every later one. */
 static void *failing_alloc(void *left, void *ptr, size_t old_n, size_t n)
 {
@@ -601,6 +619,7 @@ static void fill(TCase *tc)
                         3);
     tcase_add_test(tc, codec_without_references_repeats_tables_and_refuses_cycles);
     tcase_add_test(tc, L9_codec_bounds_what_repeated_strings_grow_to);
+    tcase_add_test(tc, L9_codec_bounds_a_lone_string);
     tcase_add_test(tc, L8_codec_survives_lack_of_memory);
     tcase_add_test(tc, codec_pushes_results_as_value_and_error);
 }
