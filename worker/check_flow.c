@@ -1,7 +1,5 @@
 #include "worker/check_private.h"
 
-#include <string.h>
-
 /*
  * What each local may be at a place is local.now. Whoever changes it for a while (a
  * branch, the right side of an `and`) notes where the trail was, and undoes it later:

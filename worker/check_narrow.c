@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "common/mem.h"
-
 /* ---- members --------------------------------------------------------------------- */
 
 void type_list_members(struct type_store *types, const struct type *type,

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "common/mem.h"
-
 #define KEY_BYTES 128 /* of a member; longer names are known to nobody */
 
 /* ---- locals ---------------------------------------------------------------------- */

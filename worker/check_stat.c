@@ -1,7 +1,5 @@
 #include "worker/check_private.h"
 
-#include <string.h>
-
 /* ---- local ----------------------------------------------------------------------- */
 
 /* What a local without an annotation is known to be: tables may change. */

@@ -10,7 +10,6 @@
 #define TROUPE_WORKER_CONTEXT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include <lua.h>

@@ -1,7 +1,6 @@
 #include "worker/contract_check.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "common/err.h"
 #include "common/flat.h"
@@ -11,7 +10,6 @@
 #include "common/value.h"
 
 #include "proto/flat_codec.h"
-#include "proto/frame.h"
 #include "proto/value_codec.h"
 #include "proto/value_skip.h"
 

@@ -4,6 +4,8 @@
 
 #include <lauxlib.h>
 
+#include "common/mem.h"
+
 /* The field of a frozen table's metatable that holds the contents: a light userdata,
  * which no app can make. */
 static const char contents_key;
@@ -112,7 +114,7 @@ static void push_metatable_copy(lua_State *L, int idx)
         lua_insert(L, -2);
         lua_rawset(L, -4);
     }
-    for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++) {
+    for (size_t i = 0; i < N_ELEMENTS(dropped); i++) {
         lua_pushstring(L, dropped[i]);
         lua_pushnil(L);
         lua_rawset(L, -3);

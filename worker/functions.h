@@ -15,7 +15,6 @@
 #define TROUPE_WORKER_FUNCTIONS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "common/buf.h"

@@ -12,8 +12,6 @@
 
 #include <stdbool.h>
 
-#include <lua.h>
-
 #include "common/buf.h"
 
 #include "worker/actor.h"

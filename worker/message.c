@@ -20,7 +20,6 @@ static inline struct message *create(enum message_kind kind, uint64_t from,
 
     if (topic.n <= UINT16_MAX && host.n <= UINT16_MAX && payload.n <= UINT32_MAX)
         message = malloc(sizeof(*message) + payload.n + topic.n + host.n + 2 + trace.n);
-
     if (message == NULL)
         return NULL;
     *message = (struct message){.from = from,

@@ -7,7 +7,6 @@
 
 #include "common/mem.h"
 
-#include "worker/actor.h"
 #include "worker/channel.h"
 #include "worker/events.h"
 #include "worker/modules/errors.h"

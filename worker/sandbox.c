@@ -6,6 +6,7 @@
 #include <lualib.h>
 
 #include "common/clock.h"
+#include "common/mem.h"
 
 #include "worker/frozen.h"
 #include "worker/modules/errors.h"
@@ -330,7 +331,7 @@ void sandbox_open(lua_State *L)
     lua_newtable(L);
     make_env_metatable(L, lua_gettop(L));
     add_base(L);
-    for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+    for (size_t i = 0; i < N_ELEMENTS(libraries); i++) {
         libraries[i].push(L);
         lua_setfield(L, -2, libraries[i].name);
     }

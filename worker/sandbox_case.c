@@ -1,7 +1,6 @@
 #include "worker/sandbox_lib.h"
 
 #include <locale.h>
-#include <string.h>
 #include <wctype.h>
 
 #include <lauxlib.h>

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdint.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include <lauxlib.h>
 #include <lualib.h>

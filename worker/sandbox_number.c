@@ -2,6 +2,8 @@
 
 #include <lauxlib.h>
 
+#include "common/mem.h"
+
 /*
  * Bitwise operators take fractions, truncated towards zero (LUA-20). Stock Lua asks the
  * metatable of numbers before it raises; nothing else is in there, and nobody gets it.
@@ -56,8 +58,8 @@ static int operate(lua_State *L)
 void sandbox_set_number_metatable(lua_State *L)
 {
     lua_pushinteger(L, 0);
-    lua_createtable(L, 0, (int)(sizeof(operators) / sizeof(operators[0])) + 1);
-    for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
+    lua_createtable(L, 0, (int)N_ELEMENTS(operators) + 1);
+    for (size_t i = 0; i < N_ELEMENTS(operators); i++) {
         lua_pushinteger(L, (lua_Integer)i);
         lua_pushcclosure(L, operate, 1);
         lua_setfield(L, -2, operators[i].event);

@@ -16,9 +16,7 @@
 #include "worker/runtime.h"
 #include "worker/vm.h"
 
-/* ---- a new run under an old pid
- * ------------------------------------------------------
- */
+/* ---- a new run under an old pid -------------------------------------------------- */
 
 /* Who waits for the new code; the actor may end meanwhile. */
 struct upgrade {
@@ -103,9 +101,7 @@ void upgrade_begin(struct actor *actor)
     programs_get(upgrade->rt->programs, entry, strlen(entry), on_program, upgrade);
 }
 
-/* ---- OUTDATED
- * ------------------------------------------------------------------------
- */
+/* ---- OUTDATED -------------------------------------------------------------------- */
 
 static bool contains(const struct value *list, const char *text)
 {

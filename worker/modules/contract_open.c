@@ -3,10 +3,6 @@
  * for a binding that isn't here yet. What it knows is on the stack, in this order, so
  * that it can go on after each wait; arguments of a method lie behind.
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include <lauxlib.h>
 
 #include "common/err.h"
 #include "common/value.h"

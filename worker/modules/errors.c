@@ -6,6 +6,8 @@
 
 #include <lauxlib.h>
 
+#include "common/mem.h"
+
 #include "worker/codec.h"
 #include "worker/frozen.h"
 
@@ -555,7 +557,7 @@ static const struct {
 int errors_open(lua_State *L)
 {
     luaL_newlib(L, functions);
-    for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++) {
+    for (size_t i = 0; i < N_ELEMENTS(constants); i++) {
         lua_pushstring(L, err_kind_name(constants[i].kind));
         lua_setfield(L, -2, constants[i].name);
     }

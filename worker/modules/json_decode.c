@@ -22,7 +22,7 @@
 
 static const char marks_key; /* its address names the table of marks */
 
-/* ---- Marks of empty objects ---- */
+/* ---- marks of empty objects ------------------------------------------------------ */
 
 /* Pushes a table with weak keys. */
 static void push_marks(lua_State *L)
@@ -61,7 +61,7 @@ bool json_is_marked_object(lua_State *L, int idx)
     return marked;
 }
 
-/* ---- The first pass ---- */
+/* ---- the first pass -------------------------------------------------------------- */
 
 struct scan {
     const char *at, *end;
@@ -171,7 +171,7 @@ static void scan_value(struct scan *scan)
              scan->tree_bytes <= JSON_MAX_TREE_BYTES);
 }
 
-/* ---- Integers beyond 64 bits ---- */
+/* ---- integers beyond 64 bits ----------------------------------------------------- */
 
 /* Does the text of an integer lie beyond the range on its side? */
 static bool is_beyond(const char *at, const char *end)
@@ -216,7 +216,7 @@ static const char *push_saturated(lua_State *L, const char *text, size_t *n_byte
     return copy;
 }
 
-/* ---- The parser's tree as Lua values ---- */
+/* ---- the parser's tree as Lua values --------------------------------------------- */
 
 struct level {
     json_t *node;
@@ -343,7 +343,7 @@ static void push_tree(lua_State *L, json_t *root)
     }
 }
 
-/* ---- The whole ---- */
+/* ---- the whole ------------------------------------------------------------------- */
 
 /* Leaves nil and an Error where the work began. */
 static bool refuse(lua_State *L, int base, enum err_kind kind, const char *problem)

@@ -51,7 +51,7 @@ struct encoder {
     struct level levels[JSON_MAX_DEPTH];
 };
 
-/* ---- Output ---- */
+/* ---- output ---------------------------------------------------------------------- */
 
 static void block_init(lua_State *L, struct block *block, size_t size)
 {
@@ -129,7 +129,7 @@ static size_t format_number(lua_State *L, int idx, char out[JSON_FLOAT_BYTES])
     return (size_t)snprintf(out, JSON_FLOAT_BYTES, "null");
 }
 
-/* ---- Tables ---- */
+/* ---- tables ---------------------------------------------------------------------- */
 
 /* What the keys of a table are. */
 struct shape {
@@ -291,7 +291,7 @@ static bool next_value(struct encoder *e)
     return true;
 }
 
-/* ---- Values ---- */
+/* ---- values ---------------------------------------------------------------------- */
 
 /* Writes the value at the top and pops it; a table is entered and stays. */
 static bool put_value(struct encoder *e)
@@ -347,7 +347,7 @@ static bool put_all(struct encoder *e)
     return true;
 }
 
-/* ---- The place of a problem ---- */
+/* ---- the place of a problem ------------------------------------------------------ */
 
 #define PATH_BYTES 200 /* so that msgpack needs one byte for its length */
 

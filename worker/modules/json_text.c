@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Numbers ---- */
+/* ---- numbers --------------------------------------------------------------------- */
 
 /* Significant digits without trailing zeros: the value is 0.DIGITS * 10^point. */
 struct digits {
@@ -98,7 +98,7 @@ size_t json_format_float(char out[JSON_FLOAT_BYTES], double number)
     return (size_t)(at - out);
 }
 
-/* ---- Strings ---- */
+/* ---- strings --------------------------------------------------------------------- */
 
 static bool is_tail(uint8_t c)
 {

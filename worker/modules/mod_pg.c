@@ -34,9 +34,7 @@ struct instance {
 
 static const struct object_class instance_class = {"pg.Instance"};
 
-/* ---- what all methods do first
- * --------------------------------------------------------
- */
+/* ---- what all methods do first --------------------------------------------------- */
 
 void pg_push_scope(lua_State *L)
 {
@@ -120,9 +118,7 @@ void pg_expand_members(lua_State *L)
     lua_settop(L, map);
 }
 
-/* ---- joining, leaving
- * -----------------------------------------------------------------
- */
+/* ---- joining, leaving ------------------------------------------------------------ */
 
 /* Pushes the names at 2, one or a list of them, behind what is on top: how many; 0 =
  * nil and an Error are pushed. */
@@ -193,9 +189,7 @@ static int instance_leave(lua_State *L)
     return ask_system(L, "@pg.leave", 3, n + 1, 0, ask_result_k);
 }
 
-/* ---- looking
- * --------------------------------------------------------------------------
- */
+/* ---- looking --------------------------------------------------------------------- */
 
 static int got_members(lua_State *L, int status, lua_KContext ctx)
 {
@@ -258,9 +252,7 @@ static int instance_which_local_groups(lua_State *L)
     return which_groups(L, "which_local_groups");
 }
 
-/* ---- broadcast
- * ------------------------------------------------------------------------
- */
+/* ---- broadcast ------------------------------------------------------------------- */
 
 /* What is wrong with the topic at 3; NULL = nothing. */
 static const char *find_fault(lua_State *L)
@@ -334,9 +326,7 @@ static int instance_broadcast_local(lua_State *L)
     return broadcast(L, "broadcast_local");
 }
 
-/* ---- instances
- * ------------------------------------------------------------------------
- */
+/* ---- instances ------------------------------------------------------------------- */
 
 static int instance_release(lua_State *L)
 {

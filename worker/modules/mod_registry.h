@@ -8,12 +8,9 @@
 #ifndef TROUPE_WORKER_MODULES_MOD_REGISTRY_H
 #define TROUPE_WORKER_MODULES_MOD_REGISTRY_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include <lua.h>
-
-#include "common/buf.h"
 
 int mod_registry_open(lua_State *L);
 

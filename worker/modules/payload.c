@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+#include "common/mem.h"
 
 #include "worker/codec.h"
 #include "worker/frozen.h"
@@ -336,7 +337,7 @@ int payload_open(lua_State *L)
     lua_pushcfunction(L, payload_new);
     lua_setfield(L, -2, "new");
     lua_createtable(L, 0, 8);
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+    for (size_t i = 0; i < N_ELEMENTS(formats); i++) {
         lua_pushstring(L, formats[i][1]);
         lua_setfield(L, -2, formats[i][0]);
     }

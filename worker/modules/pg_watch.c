@@ -15,9 +15,7 @@
 
 static const struct object_class watch_class = {"pg.Subscription"};
 
-/* ---- events
- * ---------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------- */
 
 /* PG-3; the topic is "kind\0group", the payload the members. */
 static void decode(lua_State *L, struct channel *channel, struct message *message)
@@ -46,9 +44,7 @@ static void decode(lua_State *L, struct channel *channel, struct message *messag
     lua_setfield(L, -2, "data");
 }
 
-/* ---- subscribing
- * ----------------------------------------------------------------------
- */
+/* ---- subscribing ----------------------------------------------------------------- */
 
 static void withdraw(struct resource *resource)
 {
@@ -157,9 +153,7 @@ int pg_events(lua_State *L)
     return watch(L);
 }
 
-/* ---- subscription objects
- * -------------------------------------------------------------
- */
+/* ---- subscription objects -------------------------------------------------------- */
 
 static int watch_channel(lua_State *L)
 {

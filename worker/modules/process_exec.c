@@ -1,7 +1,6 @@
 #include <stdlib.h>
 
 #include "common/err.h"
-#include "common/value.h"
 
 #include "proto/frame.h"
 #include "proto/value_codec.h"

@@ -17,8 +17,6 @@
 #include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
-#include "worker/peers.h"
-#include "worker/relations.h"
 #include "worker/runtime.h"
 #include "worker/spawn.h"
 #include "worker/trace.h"

@@ -4,7 +4,6 @@
 #include "common/err.h"
 #include "common/mem.h"
 
-#include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/inspect.h"
 #include "worker/modules/errors.h"

@@ -2,6 +2,7 @@
 #include <lauxlib.h>
 
 #include "common/err.h"
+#include "common/mem.h"
 
 #include "worker/actor.h"
 #include "worker/ask.h"
@@ -27,7 +28,7 @@ static void reshape_process(lua_State *L)
     lua_getfield(L, -2, "threads");
     lua_setfield(L, -2, "threads");
     lua_setfield(L, -2, "stats");
-    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+    for (size_t i = 0; i < N_ELEMENTS(hidden); i++) {
         lua_pushnil(L);
         lua_setfield(L, -2, hidden[i]);
     }
@@ -80,7 +81,7 @@ static void reshape_service(lua_State *L)
                   {"details", "details"}};
 
     lua_createtable(L, 0, 7);
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+    for (size_t i = 0; i < N_ELEMENTS(fields); i++) {
         lua_getfield(L, -2, fields[i].from);
         lua_setfield(L, -2, fields[i].to);
     }

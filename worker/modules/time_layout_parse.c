@@ -27,7 +27,7 @@ struct parser {
 
 typedef bool read_part(struct parser *parser, const struct time_piece *piece);
 
-/* ---- Numbers and names ---- */
+/* ---- numbers and names ----------------------------------------------------------- */
 
 static size_t count_left(const struct parser *parser)
 {
@@ -111,7 +111,7 @@ static size_t find_fraction(const struct parser *parser)
     return n;
 }
 
-/* ---- One reader for each part ---- */
+/* ---- one reader for each part ---------------------------------------------------- */
 
 static bool read_month_name(struct parser *parser, const struct time_piece *piece)
 {
@@ -331,7 +331,7 @@ static read_part *const readers[N_TIME_PARTS] = {
     [PART_FRACTION] = read_fraction,
 };
 
-/* ---- Errors ---- */
+/* ---- errors ---------------------------------------------------------------------- */
 
 static int refuse(const struct parser *parser, const char *problem, struct err *err)
 {
@@ -363,7 +363,7 @@ static int refuse_rest(const struct parser *parser, struct err *err)
     return refuse(parser, problem, err);
 }
 
-/* ---- The whole ---- */
+/* ---- the whole ------------------------------------------------------------------- */
 
 static const char *skip_spaces(const char *at, const char *end)
 {

@@ -24,7 +24,7 @@ static struct civil civil_of(const struct time_value *time)
     return civil_from_seconds(seconds_add(time->at.s, span.offset_s));
 }
 
-/* ---- Arithmetic ---- */
+/* ---- arithmetic ------------------------------------------------------------------ */
 
 static int64_t shift_mono(int64_t mono_ns, int64_t ns)
 {
@@ -140,7 +140,7 @@ static int time_round(lua_State *L)
     return 1;
 }
 
-/* ---- Text ---- */
+/* ---- text ------------------------------------------------------------------------ */
 
 static void add_text(void *context, const char *text, size_t n_bytes)
 {
@@ -178,7 +178,7 @@ static int time_tostring(lua_State *L)
     return push_formatted(L, LAYOUT_TOSTRING, sizeof(LAYOUT_TOSTRING) - 1);
 }
 
-/* ---- Parts ---- */
+/* ---- parts ----------------------------------------------------------------------- */
 
 static int time_unix(lua_State *L)
 {
@@ -273,7 +273,7 @@ static int time_is_zero(lua_State *L)
     return 1;
 }
 
-/* ---- Zones ---- */
+/* ---- zones ----------------------------------------------------------------------- */
 
 static int time_in_location(lua_State *L)
 {

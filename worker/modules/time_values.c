@@ -19,7 +19,7 @@ struct location {
 
 static const char zones_key;
 
-/* ---- Zones of a Lua state ---- */
+/* ---- zones of a Lua state -------------------------------------------------------- */
 
 static int zones_box_gc(lua_State *L)
 {
@@ -53,7 +53,7 @@ struct zones *time_zones(lua_State *L)
     return *box;
 }
 
-/* ---- Numbers and durations from apps ---- */
+/* ---- numbers and durations from apps --------------------------------------------- */
 
 /* Without its fraction; the ends of the range when it is beyond them. NaN gives 0. */
 static int64_t truncate_number(lua_Number number)
@@ -119,7 +119,7 @@ int64_t time_need_duration(lua_State *L, int idx)
     return ns;
 }
 
-/* ---- Metatables ---- */
+/* ---- metatables ------------------------------------------------------------------ */
 
 void time_push_metatable(lua_State *L, const char *name, const luaL_Reg *methods,
                          lua_CFunction to_string)
@@ -135,7 +135,7 @@ void time_push_metatable(lua_State *L, const char *name, const luaL_Reg *methods
     lua_setfield(L, -2, "__metatable");
 }
 
-/* ---- Duration ---- */
+/* ---- duration -------------------------------------------------------------------- */
 
 static int64_t need_duration_object(lua_State *L)
 {
@@ -215,7 +215,7 @@ void time_push_duration(lua_State *L, int64_t ns)
     lua_setmetatable(L, -2);
 }
 
-/* ---- Location ---- */
+/* ---- location -------------------------------------------------------------------- */
 
 static int location_string(lua_State *L)
 {
@@ -258,7 +258,7 @@ const struct zone *time_test_location(lua_State *L, int idx)
     return location != NULL ? location->zone : NULL;
 }
 
-/* ---- Time ---- */
+/* ---- time ------------------------------------------------------------------------ */
 
 const struct time_value *time_test(lua_State *L, int idx)
 {
