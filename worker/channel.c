@@ -15,12 +15,14 @@
 #include "worker/trace.h"
 #include "worker/vm.h"
 
+#define CASES_MAX  4096 /* of one select */
+#define BUFFER_MAX (1 << 24)
+
 /* Queues are in a list of their actor, so the collector must tell us when it takes one;
  * plain channels, which apps make by the thousand, need no finalizer. */
 static const struct object_class channel_class = {"channel"};
 static const struct object_class queue_class = {"channel"};
 static const struct object_class case_class = {"channel.case"};
-#define CASES_MAX 4096
 
 /* A case of a select: uservalue 1 the channel, 2 the value to send. */
 struct channel_case {
@@ -602,7 +604,7 @@ static int channel_new(lua_State *L)
     lua_Number size = luaL_optnumber(L, 1, 0);
     struct channel *channel;
 
-    luaL_argcheck(L, size < 1 << 24, 1, "buffer too large");
+    luaL_argcheck(L, size < BUFFER_MAX, 1, "buffer too large");
     channel = push_channel(L, actor_current(L), 1);
     object_bless(L, &channel_class);
     channel->size = size >= 1 ? (uint32_t)size : 0;
@@ -629,12 +631,11 @@ int channel_open(lua_State *L)
 
     object_define(L, &channel_class, methods, channel_tostring);
     object_define(L, &queue_class, methods, channel_tostring);
+    object_set_metamethod(L, &queue_class, "__gc", channel_collected);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &channel_class);
     vm_of(L)->channel_meta = lua_topointer(L, -1);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &queue_class);
     vm_of(L)->queue_meta = lua_topointer(L, -1);
-    lua_pushcfunction(L, channel_collected);
-    lua_setfield(L, -2, "__gc");
     lua_pop(L, 2);
     object_define(L, &case_class, no_methods, NULL);
     luaL_newlib(L, functions);

@@ -18,6 +18,22 @@ void object_define(lua_State *L, const struct object_class *class,
     lua_rawsetp(L, LUA_REGISTRYINDEX, class);
 }
 
+void object_set_metamethod(lua_State *L, const struct object_class *class,
+                           const char *event, lua_CFunction function)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, class);
+    lua_pushcfunction(L, function);
+    lua_setfield(L, -2, event);
+    lua_pop(L, 1);
+}
+
+void object_push_methods(lua_State *L, const struct object_class *class)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, class);
+    lua_getfield(L, -1, "__index");
+    lua_remove(L, -2);
+}
+
 void object_bless(lua_State *L, const struct object_class *class)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, class);

@@ -20,6 +20,13 @@ struct object_class {
 void object_define(lua_State *L, const struct object_class *class,
                    const luaL_Reg *methods, lua_CFunction to_string);
 
+/* Adds to the metatable of a class that was made: "__gc", "__index" and the like. */
+void object_set_metamethod(lua_State *L, const struct object_class *class,
+                           const char *event, lua_CFunction function);
+
+/* Pushes the table of the methods of a class that was made. */
+void object_push_methods(lua_State *L, const struct object_class *class);
+
 /* Makes the userdata on top one of the class. */
 void object_bless(lua_State *L, const struct object_class *class);
 

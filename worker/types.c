@@ -249,10 +249,7 @@ static void define_class(lua_State *L)
     };
 
     object_define(L, &type_class, methods, type_to_string);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &type_class);
-    lua_pushcfunction(L, type_call);
-    lua_setfield(L, -2, "__call");
-    lua_pop(L, 1);
+    object_set_metamethod(L, &type_class, "__call", type_call);
 }
 
 static void push_primitive(lua_State *L, const char *name)

@@ -63,7 +63,9 @@ void call_merge_context(lua_State *L, int to, int values);
  * (2): one of them isn't allowed. */
 int call_set_options(lua_State *L, int to, int options);
 
-/* Whose methods with_context … with_options the functions below are. */
+/* A class of objects with the methods with_context, with_actor, with_scope and
+ * with_options: each returns a copy of its object with that setting laid over or in
+ * place of its own; or nil and an Error, where that isn't allowed. */
 struct call_owner {
     void (*check)(lua_State *L);     /* raises unless an object of that class is at 1 */
     void (*push_like)(lua_State *L); /* pushes another one of it, without settings */
@@ -71,11 +73,7 @@ struct call_owner {
     const char *use; /* "call functions": what is refused without them */
 };
 
-/* Each returns a copy of the object at 1 with the setting at 2 laid over or in place of
- * its own; or nil and an Error, where that isn't allowed. */
-int call_with_context(lua_State *L, const struct call_owner *owner);
-int call_with_actor(lua_State *L, const struct call_owner *owner);
-int call_with_scope(lua_State *L, const struct call_owner *owner);
-int call_with_options(lua_State *L, const struct call_owner *owner);
+/* Adds these methods to the table on top; owner has static life. */
+void call_add_methods(lua_State *L, const struct call_owner *owner);
 
 #endif

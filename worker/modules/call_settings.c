@@ -67,8 +67,17 @@ static void push_copy(lua_State *L, const struct call_owner *owner)
     call_copy_settings(L, 1, 3);
 }
 
-int call_with_context(lua_State *L, const struct call_owner *owner)
+/* ---- methods; upvalue: their owner ----------------------------------------------- */
+
+static const struct call_owner *owner_of(lua_State *L)
 {
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static int with_context(lua_State *L)
+{
+    const struct call_owner *owner = owner_of(L);
+
     owner->check(L);
     if (!identity_allows(L, owner->context_right, "context"))
         return errors_return(L, ERR_PERMISSION_DENIED,
@@ -79,10 +88,11 @@ int call_with_context(lua_State *L, const struct call_owner *owner)
     return 1;
 }
 
-static int replace_identity(lua_State *L, const struct call_owner *owner,
-                            void (*push)(lua_State *L, int idx),
+static int replace_identity(lua_State *L, void (*push)(lua_State *L, int idx),
                             enum call_setting setting)
 {
+    const struct call_owner *owner = owner_of(L);
+
     owner->check(L);
     if (!identity_allows(L, owner->security_right, "security"))
         return errors_return(L, ERR_PERMISSION_DENIED,
@@ -94,20 +104,34 @@ static int replace_identity(lua_State *L, const struct call_owner *owner,
     return 1;
 }
 
-int call_with_actor(lua_State *L, const struct call_owner *owner)
+static int with_actor(lua_State *L)
 {
-    return replace_identity(L, owner, security_push_actor_bytes, CALL_ACTOR);
+    return replace_identity(L, security_push_actor_bytes, CALL_ACTOR);
 }
 
-int call_with_scope(lua_State *L, const struct call_owner *owner)
+static int with_scope(lua_State *L)
 {
-    return replace_identity(L, owner, security_push_scope_bytes, CALL_SCOPE);
+    return replace_identity(L, security_push_scope_bytes, CALL_SCOPE);
 }
 
-int call_with_options(lua_State *L, const struct call_owner *owner)
+static int with_options(lua_State *L)
 {
+    const struct call_owner *owner = owner_of(L);
+
     owner->check(L);
     luaL_checktype(L, 2, LUA_TTABLE);
     push_copy(L, owner);
     return call_set_options(L, 3, 2) != 0 ? 2 : 1;
+}
+
+void call_add_methods(lua_State *L, const struct call_owner *owner)
+{
+    static const luaL_Reg methods[] = {{"with_context", with_context},
+                                       {"with_actor", with_actor},
+                                       {"with_scope", with_scope},
+                                       {"with_options", with_options},
+                                       {NULL, NULL}};
+
+    lua_pushlightuserdata(L, (void *)owner);
+    luaL_setfuncs(L, methods, 1);
 }

@@ -192,10 +192,6 @@ void contract_instance_open(lua_State *L)
     static const luaL_Reg no_methods[] = {{NULL, NULL}};
 
     object_define(L, &instance_class, no_methods, NULL);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &instance_class);
-    lua_pushcfunction(L, instance_index);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, collected);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    object_set_metamethod(L, &instance_class, "__index", instance_index);
+    object_set_metamethod(L, &instance_class, "__gc", collected);
 }

@@ -1,4 +1,3 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -171,26 +170,6 @@ static const struct call_owner contracts = {.check = check_contract,
                                             .security_right = "contract.security",
                                             .use = "use contracts"};
 
-static int contract_with_context(lua_State *L)
-{
-    return call_with_context(L, &contracts);
-}
-
-static int contract_with_actor(lua_State *L)
-{
-    return call_with_actor(L, &contracts);
-}
-
-static int contract_with_scope(lua_State *L)
-{
-    return call_with_scope(L, &contracts);
-}
-
-static int contract_with_options(lua_State *L)
-{
-    return call_with_options(L, &contracts);
-}
-
 /* ---- opening and calling --------------------------------------------------------- */
 
 static int contract_open(lua_State *L)
@@ -247,23 +226,17 @@ static int contract_index(lua_State *L)
 
 void contract_object_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"id", contract_id},
-                                       {"methods", contract_methods},
-                                       {"method", contract_method},
-                                       {"implementations", contract_implementations},
-                                       {"open", contract_open},
-                                       {"with_context", contract_with_context},
-                                       {"with_actor", contract_with_actor},
-                                       {"with_scope", contract_with_scope},
-                                       {"with_options", contract_with_options},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"id", contract_id},         {"methods", contract_methods},
+        {"method", contract_method}, {"implementations", contract_implementations},
+        {"open", contract_open},     {NULL, NULL}};
 
     object_define(L, &contract_class, methods, NULL);
+    object_set_metamethod(L, &contract_class, "__gc", collected);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &contract_class);
-    lua_getfield(L, -1, "__index");
+    object_push_methods(L, &contract_class);
+    call_add_methods(L, &contracts);
     lua_pushcclosure(L, contract_index, 1);
     lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, collected);
-    lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
 }

@@ -13,10 +13,10 @@
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_funcs.h"
 #include "worker/modules/payload.h"
+#include "worker/object.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
-#include "worker/object.h"
 
 static const struct object_class future_class = {"funcs.Future"};
 
@@ -265,8 +265,5 @@ void future_open(lua_State *L)
     }
     lua_pop(L, 1);
     object_define(L, &future_class, methods, NULL);
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &future_class);
-    lua_pushcfunction(L, collected);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    object_set_metamethod(L, &future_class, "__gc", collected);
 }

@@ -274,11 +274,10 @@ int mod_expr_open(lua_State *L)
     lua_pushvalue(L, -1);
     lua_pushcclosure(L, mod_compile, 1);
     lua_setfield(L, -3, "compile");
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &program_class);
-    lua_getfield(L, -1, "__index");
-    lua_pushvalue(L, -3);
+    object_push_methods(L, &program_class);
+    lua_pushvalue(L, -2);
     lua_pushcclosure(L, program_run, 1);
     lua_setfield(L, -2, "run");
-    lua_pop(L, 3);
+    lua_pop(L, 2);
     return 1;
 }

@@ -73,26 +73,6 @@ static const struct call_owner executors = {.check = check_executor,
                                             .security_right = "funcs.security",
                                             .use = "call functions"};
 
-static int executor_with_context(lua_State *L)
-{
-    return call_with_context(L, &executors);
-}
-
-static int executor_with_actor(lua_State *L)
-{
-    return call_with_actor(L, &executors);
-}
-
-static int executor_with_scope(lua_State *L)
-{
-    return call_with_scope(L, &executors);
-}
-
-static int executor_with_options(lua_State *L)
-{
-    return call_with_options(L, &executors);
-}
-
 static int executor_run(lua_State *L, int (*run)(lua_State *, struct call_plan *))
 {
     struct call_plan plan = {.target = 2, .settings = 1};
@@ -117,18 +97,16 @@ static int executor_async(lua_State *L)
 
 int mod_funcs_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"call", executor_call},
-                                       {"async", executor_async},
-                                       {"with_actor", executor_with_actor},
-                                       {"with_context", executor_with_context},
-                                       {"with_options", executor_with_options},
-                                       {"with_scope", executor_with_scope},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"call", executor_call}, {"async", executor_async}, {NULL, NULL}};
     static const luaL_Reg functions[] = {
         {"call", funcs_call}, {"async", funcs_async}, {"new", funcs_new}, {NULL, NULL}};
 
     future_open(L);
     object_define(L, &executor_class, methods, NULL);
+    object_push_methods(L, &executor_class);
+    call_add_methods(L, &executors);
+    lua_pop(L, 1);
     luaL_newlib(L, functions);
     return 1;
 }
