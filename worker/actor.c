@@ -19,8 +19,6 @@
 #include "worker/types.h"
 #include "worker/vm.h"
 
-#define MAX_ARGS 10000
-
 /* ---- the Lua side of an actor ---------------------------------------------------- */
 
 void actor_push(struct actor *actor, lua_State *L)
@@ -229,9 +227,7 @@ struct start *start_create(struct bytes args)
     return start;
 }
 
-/* ---- loading: the first run of the main coroutine returns the method
- * -----------------
- */
+/* ---- loading: the first run of the main coroutine returns the method ------------- */
 
 /* The result of a library is a global of its alias; the entry's own stays on top. */
 static void bind_result(lua_State *L, const struct binding *binding, bool has_types)
@@ -336,7 +332,7 @@ static void run_method(struct actor *actor)
     actor->stage = ACTOR_RUNNING;
     actor->vm->n_trusted++;
     if (start->args_bytes != 0)
-        n = codec_decode_args(co, start->args, start->args_bytes, MAX_ARGS, &err);
+        n = codec_decode_args(co, start->args, start->args_bytes, CODEC_MAX_ARGS, &err);
     if (__builtin_expect(actor->vm->program->is_interceptor, 0) && n != -1)
         n = interceptor_enter(actor, co, n, &err);
     actor->vm->n_trusted--;

@@ -220,6 +220,11 @@ int actor_deliver_accepted(struct actor *actor, struct message *message);
 void actor_deliver_news(struct actor *actor, struct channel *channel,
                         struct message *message);
 
+/* Tells the actor of an EXIT, DOWN or CANCEL that happens now, caused by from on that
+ * host. It would wait for ever if it never heard, so without memory it is doomed. */
+void actor_tell(struct actor *actor, enum message_kind kind, uint64_t from,
+                struct bytes host, bool failed, struct bytes payload);
+
 /* Everything of the mailbox that this new queue channel takes moves into it. */
 void actor_reroute(struct actor *actor, struct channel *channel);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/id.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -130,6 +131,21 @@ void actor_deliver_news(struct actor *actor, struct channel *channel,
     channel_deliver(channel, message);
 }
 
+void actor_tell(struct actor *actor, enum message_kind kind, uint64_t from,
+                struct bytes host, bool failed, struct bytes payload)
+{
+    struct message *message =
+        message_create(kind, from, host, (struct bytes){NULL, 0}, payload);
+
+    if (message == NULL) {
+        actor_doom(actor, DOOM_UNTOLD);
+        return;
+    }
+    message->at_ns = clock_wall_ns();
+    message->failed = failed;
+    actor_deliver(actor, message);
+}
+
 static bool goes_to(struct actor *actor, const struct message *message,
                     const struct channel *channel)
 {
@@ -159,9 +175,7 @@ void actor_reroute(struct actor *actor, struct channel *channel)
         sift(actor, &actor->inbox->queue, channel);
 }
 
-/* ---- back into the mailbox, for another run
- * ------------------------------------------
- */
+/* ---- back into the mailbox, for another run -------------------------------------- */
 
 struct harvest {
     struct message **all;

@@ -31,29 +31,34 @@ static struct task *begin(lua_State *L, const char *target)
     return task_begin_block(L);
 }
 
+/* The request could not be written: nil and an Error instead of waiting. */
+static int refuse(lua_State *L, struct task *task, uint64_t call, const struct err *err)
+{
+    uplink_unexpect_for(task->actor->vm->rt->uplink, task, call);
+    return errors_return_struct(L, err);
+}
+
 int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext ctx,
                lua_KFunction k)
 {
     struct task *task = begin(L, target);
-    struct runtime *rt = task->actor->vm->rt;
-    struct buf *out = conn_out(uplink_conn(rt->uplink));
-    struct frame_call frame = {.caller = task->actor->pid,
+    struct uplink *uplink = task->actor->vm->rt->uplink;
+    struct buf *out = conn_out(uplink_conn(uplink));
+    struct frame_call frame = {.call = uplink_expect_for(uplink, task),
+                               .caller = task->actor->pid,
                                .target = bytes_of_text(target)};
     size_t at = buf_len(out);
     struct err err;
 
-    frame.call = uplink_expect_for(rt->uplink, task);
-    if (!frame_encode_call(out, &frame))
+    if (!frame_encode_call(out, &frame)) {
         err_set(&err, ERR_UNAVAILABLE, "no memory for a request");
-    else if (codec_encode_args(L, first, n, out, &err) == 0)
-        err.kind = ERR_UNKNOWN;
-    if (err.kind != ERR_UNKNOWN) {
-        uplink_drop_frame(rt->uplink, at);
-        task->withdraw = NULL;
-        uplink_unexpect(rt->uplink, frame.call);
-        return errors_return_struct(L, &err);
+        return refuse(L, task, frame.call, &err);
     }
-    uplink_end_frame(rt->uplink, at);
+    if (codec_encode_args(L, first, n, out, &err) == -1) {
+        uplink_drop_frame(uplink, at);
+        return refuse(L, task, frame.call, &err);
+    }
+    uplink_end_frame(uplink, at);
     return task_block(L, ctx, k);
 }
 
@@ -83,24 +88,19 @@ int ask_send_call(lua_State *L, uint64_t number, const struct ask_call *call,
     return uplink_end_large_frame(uplink, at, err);
 }
 
-int ask_send_encoded(lua_State *L, const char *target, struct bytes payload)
+int ask_call(lua_State *L, struct task *task, const struct ask_call *call,
+             lua_KContext ctx, lua_KFunction k)
 {
-    struct task *task = task_begin_block(L);
-    struct uplink *uplink = task->actor->vm->rt->uplink;
-    struct frame_call frame = {
-        .caller = task->actor->pid, .target = bytes_of_text(target), .args = payload};
+    uint64_t number = uplink_expect_for(task->actor->vm->rt->uplink, task);
+    struct err err;
 
-    if (payload.n > FRAME_MAX_BYTES_DEFAULT - FRAME_FIELDS_BYTES)
-        return -1;
-    frame.call = uplink_expect_for(uplink, task);
-    uplink_wrote(uplink, frame_encode_call(conn_out(uplink_conn(uplink)), &frame));
-    return 0;
+    if (ask_send_call(L, number, call, &err) == -1)
+        return refuse(L, task, number, &err);
+    return task_block(L, ctx, k);
 }
 
-int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,
-                       lua_KContext ctx, lua_KFunction k)
+static void send_encoded(struct task *task, const char *target, struct bytes payload)
 {
-    struct task *task = begin(L, target);
     struct uplink *uplink = task->actor->vm->rt->uplink;
     struct frame_call frame = {.call = uplink_expect_for(uplink, task),
                                .caller = task->actor->pid,
@@ -108,6 +108,22 @@ int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,
                                .args = payload};
 
     uplink_wrote(uplink, frame_encode_call(conn_out(uplink_conn(uplink)), &frame));
+}
+
+int ask_send_encoded(lua_State *L, const char *target, struct bytes payload)
+{
+    struct task *task = task_begin_block(L);
+
+    if (payload.n > FRAME_MAX_BYTES_DEFAULT - FRAME_FIELDS_BYTES)
+        return -1;
+    send_encoded(task, target, payload);
+    return 0;
+}
+
+int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,
+                       lua_KContext ctx, lua_KFunction k)
+{
+    send_encoded(begin(L, target), target, payload);
     return task_block(L, ctx, k);
 }
 

@@ -11,6 +11,7 @@
 #include "common/buf.h"
 
 struct err;
+struct task;
 
 /* `return ask_system(L, "@names.lookup", first, n, ctx, k);` sends the n values from
  * stack index first on and blocks; k finds the answer with ask_result() or ask_reply().
@@ -19,13 +20,14 @@ struct err;
 int ask_system(lua_State *L, const char *target, int first, int n, lua_KContext ctx,
                lua_KFunction k);
 
-/* Sends a payload (see frames.def) of arguments: `return task_block(L, ctx, k);` is
- * next. -1: larger than a frame may be. */
-int ask_send_encoded(lua_State *L, const char *target, struct bytes payload);
-
-/* The same with the arguments as a payload (see frames.def). */
+/* The same with the arguments as a payload (see frames.def), which the caller has made
+ * small enough for a frame. */
 int ask_system_encoded(lua_State *L, const char *target, struct bytes payload,
                        lua_KContext ctx, lua_KFunction k);
+
+/* Only the sending of that, for who has something to free before
+ * `return task_block(L, ctx, k);`. -1: larger than a frame may be. */
+int ask_send_encoded(lua_State *L, const char *target, struct bytes payload);
 
 /* A CALL for another function; rt->scratch holds its context and, behind it, its
  * options. */
@@ -40,6 +42,11 @@ struct ask_call {
  * make earlier (F-34). */
 int ask_send_call(lua_State *L, uint64_t number, const struct ask_call *call,
                   struct err *err);
+
+/* `return` it: calls and blocks; k finds the answer. task is the running one, which
+ * task_begin_block() gave. Returns nil and an Error when the call can't be sent. */
+int ask_call(lua_State *L, struct task *task, const struct ask_call *call,
+             lua_KContext ctx, lua_KFunction k);
 
 /* In k: pushes value, nil or nil, Error; always 2. Frees the reply. */
 int ask_result(lua_State *L);

@@ -31,7 +31,8 @@
 struct err;
 struct error_view;
 
-#define CODEC_MAX_DEPTH 64 /* tables within tables */
+#define CODEC_MAX_DEPTH 64    /* tables within tables */
+#define CODEC_MAX_ARGS  10000 /* of a call, a message or a process */
 
 /* Values larger than this are refused when the buffer has no bound of its own: a frame
  * with one and the texts around it is within FRAME_MAX_BYTES_DEFAULT, beyond which the

@@ -15,9 +15,8 @@
 #include "worker/erase.h"
 #include "worker/type_tree.h"
 
-#define LEVELS_AROUND                                                                  \
-    6 /* of a declaration, in the answer and on its way to workers                     \
-       */
+/* Containers around a declaration in the answer, and on its way to workers. */
+#define LEVELS_AROUND 6
 
 /*
  * Every chunk gets the environment of the actor that runs it as its argument. The line

@@ -116,8 +116,7 @@ static int finish_wrap(lua_State *L, lua_State *co, int status, int n_results)
 {
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(co, L, 1);
-        if (lua_type(L, -1) ==
-            LUA_TSTRING) { /* as Lua's own wrap: where it was called */
+        if (lua_type(L, -1) == LUA_TSTRING) { /* as Lua's own: where it was called */
             luaL_where(L, 1);
             lua_insert(L, -2);
             lua_concat(L, 2);

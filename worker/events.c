@@ -128,11 +128,6 @@ static void decode(lua_State *L, struct channel *channel, struct message *messag
 
 /* ---- subscribe, send ------------------------------------------------------------- */
 
-static void ignore_answer(void *context, uint8_t status, struct bytes result)
-{
-    (void)context, (void)status, (void)result;
-}
-
 static void forget_patterns(struct subscription *one)
 {
     list_remove(&one->node);
@@ -148,8 +143,8 @@ static void unsubscribe(struct subscription *one)
     struct value patterns[2] = {value_bytes(one->system, one->system_bytes),
                                 value_bytes(one->kind, one->kind_bytes)};
 
-    uplink_ask(one->actor->vm->rt->uplink, "@events.unsubscribe", patterns, 2,
-               ignore_answer, NULL);
+    uplink_ask(one->actor->vm->rt->uplink, "@events.unsubscribe", patterns, 2, NULL,
+               NULL);
     value_finish(&patterns[0]);
     value_finish(&patterns[1]);
     forget_patterns(one);

@@ -15,7 +15,6 @@
 
 #include "worker/actor.h"
 #include "worker/channel.h"
-#include "worker/inspect.h"
 #include "worker/program.h"
 #include "worker/role.h"
 #include "worker/runtime.h"
@@ -147,13 +146,6 @@ static struct function *get_function(struct functions *functions, struct bytes i
 }
 
 /* ---- the end of a call ----------------------------------------------------------- */
-
-static void reply_err(struct runtime *rt, uint64_t call, const struct err *err)
-{
-    buf_clear(&rt->scratch);
-    error_encode(&rt->scratch, err);
-    uplink_reply(rt->uplink, call, REPLY_ERROR, buf_bytes(&rt->scratch));
-}
 
 static void send_free(struct runtime *rt, uint64_t call)
 {
@@ -403,7 +395,7 @@ static void start_call(struct functions *functions, struct function *function,
     if (instance == NULL) {
         context_unref(call->context);
         free(call->start);
-        reply_err(functions->rt, call->call, &err);
+        uplink_reply_error(functions->rt->uplink, call->call, &err);
         return;
     }
     actor = instance->actor;
@@ -423,7 +415,7 @@ static void start_call(struct functions *functions, struct function *function,
         context_unref(actor->context);
         actor->context = NULL;
         functions_instance_free(actor);
-        reply_err(functions->rt, call->call, &err);
+        uplink_reply_error(functions->rt->uplink, call->call, &err);
     } else if (actor->pid != 0) {
         trace_note_call(actor);
     }
@@ -445,7 +437,7 @@ static void on_program(void *context, struct program *program, const struct err 
     if (program != NULL) {
         start_call(functions, waiting->function, waiting);
     } else {
-        reply_err(functions->rt, waiting->call, err);
+        uplink_reply_error(functions->rt->uplink, waiting->call, err);
         context_unref(waiting->context);
         free(waiting->start);
     }
@@ -517,8 +509,10 @@ int functions_on_call(struct runtime *rt, struct bytes body, struct err *err)
 
     if (frame_decode_call(body, &frame, err) == -1)
         return -1;
-    if (frame.target.n != 0 && frame.target.data[0] == '@')
-        return role_on_system_call(rt, &frame, err);
+    if (frame.target.n != 0 && frame.target.data[0] == '@') {
+        role_on_system_call(rt, &frame);
+        return 0;
+    }
     call.start = start_create(frame.args);
     if (call.start == NULL)
         return err_set(err, ERR_UNAVAILABLE, "no memory for the arguments of a call");
@@ -549,7 +543,7 @@ static void cancel_waiting(struct waiting_call *waiting)
     free(waiting->start);
     waiting->start = NULL;
     err_set(&err, ERR_CANCELED, "context canceled");
-    reply_err(functions->rt, waiting->call, &err);
+    uplink_reply_error(functions->rt->uplink, waiting->call, &err);
 }
 
 static struct waiting_call *find_waiting(const struct functions *functions,

@@ -70,11 +70,6 @@ static void ask(struct runtime *rt, const char *target, const char *scope,
     value_finish(&args[1]);
 }
 
-static void ignore_answer(void *context, uint8_t status, struct bytes result)
-{
-    (void)context, (void)status, (void)result;
-}
-
 static void on_watched(void *context, uint8_t status, struct bytes result)
 {
     struct group_request *request = context;
@@ -89,7 +84,7 @@ static void on_watched(void *context, uint8_t status, struct bytes result)
         list_append(&rt->group_watches->active, &watch->node);
     else if (status == REPLY_OK)
         ask(rt, "@pg.unwatch", request->scope, request->group, request->group_bytes,
-            ignore_answer, NULL);
+            NULL, NULL);
     if (request->task != NULL)
         task_wake_reply(request->task, status, result);
     free_request(request);
@@ -129,8 +124,8 @@ void groups_end_watch(struct group_watch *watch)
     if (watch->request != NULL)
         watch->request->watch = NULL;
     if (watch->active)
-        ask(rt, "@pg.unwatch", watch->scope, watch->group, watch->group_bytes,
-            ignore_answer, NULL);
+        ask(rt, "@pg.unwatch", watch->scope, watch->group, watch->group_bytes, NULL,
+            NULL);
     watch->active = false;
     watch->request = NULL;
     list_remove(&watch->node);
@@ -182,9 +177,7 @@ int groups_on_group(struct runtime *rt, struct bytes body, struct err *err)
     return 0;
 }
 
-/* ---- messages to members
- * --------------------------------------------------------------
- */
+/* ---- messages to members --------------------------------------------------------- */
 
 static bool is_delivery(const struct value *args)
 {

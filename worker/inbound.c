@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 
@@ -12,15 +11,12 @@
 #include "worker/actor.h"
 #include "worker/events.h"
 #include "worker/functions.h"
-#include "worker/program.h"
 #include "worker/relations.h"
 #include "worker/runtime.h"
 #include "worker/spawn.h"
 #include "worker/terminal.h"
 #include "worker/trace.h"
 #include "worker/uplink.h"
-
-static const struct bytes nothing = {NULL, 0};
 
 static void reply_not_found(struct runtime *rt, uint64_t call, const char *text)
 {
@@ -29,14 +25,12 @@ static void reply_not_found(struct runtime *rt, uint64_t call, const char *text)
     if (call == 0)
         return;
     err_set(&err, ERR_NOT_FOUND, "%s", text);
-    buf_clear(&rt->scratch);
-    error_encode(&rt->scratch, &err);
-    uplink_reply(rt->uplink, call, REPLY_ERROR, buf_bytes(&rt->scratch));
+    uplink_reply_error(rt->uplink, call, &err);
 }
 
 static void reply_true(struct runtime *rt, uint64_t call)
 {
-    static const uint8_t payload[] = {0x00, 0x91, 0xc3};
+    static const uint8_t payload[] = {0x00, 0x91, 0xc3}; /* no references, [true] */
 
     if (call != 0)
         uplink_reply(rt->uplink, call, REPLY_OK,
@@ -85,12 +79,10 @@ int inbound_on_send_traced(struct runtime *rt, struct bytes body, struct err *er
 
 /* ---- spawn ----------------------------------------------------------------------- */
 
-/* A SPAWN from another worker, while it loads. */
+/* A SPAWN from another worker, until it is loaded. */
 struct arrival {
     struct runtime *rt;
     uint64_t call;
-    uint8_t flags;
-    bool is_named;
 };
 
 static void reply_pid(struct runtime *rt, uint64_t call, const struct actor *actor)
@@ -107,14 +99,10 @@ static void on_arrived(void *context, struct actor *actor, const struct err *err
 {
     struct arrival *arrival = context;
 
-    if (err == NULL) {
+    if (err == NULL)
         reply_pid(arrival->rt, arrival->call, actor);
-    } else {
-        buf_clear(&arrival->rt->scratch);
-        error_encode(&arrival->rt->scratch, err);
-        uplink_reply(arrival->rt->uplink, arrival->call, REPLY_ERROR,
-                     buf_bytes(&arrival->rt->scratch));
-    }
+    else
+        uplink_reply_error(arrival->rt->uplink, arrival->call, err);
     free(arrival);
 }
 
@@ -202,19 +190,11 @@ int inbound_on_watch(struct runtime *rt, struct bytes body, struct err *err)
     return 0;
 }
 
-static void deliver_exit(struct actor *watcher, const struct frame_exit *frame,
+static void tell_of_exit(struct actor *watcher, const struct frame_exit *frame,
                          enum message_kind kind)
 {
-    struct message *message =
-        message_create(kind, frame->from, frame->from_host, nothing, frame->result);
-
-    if (message == NULL) {
-        actor_doom(watcher, DOOM_UNTOLD);
-        return;
-    }
-    message->at_ns = clock_wall_ns();
-    message->failed = frame->failed != 0;
-    actor_deliver(watcher, message);
+    actor_tell(watcher, kind, frame->from, frame->from_host, frame->failed != 0,
+               frame->result);
 }
 
 int inbound_on_exit(struct runtime *rt, struct bytes body, struct err *err)
@@ -232,9 +212,9 @@ int inbound_on_exit(struct runtime *rt, struct bytes body, struct err *err)
     relations_remove_watcher(watcher, frame.from, RELATION_LINK);
     if ((frame.what & EXIT_EVENT) != 0 &&
         !actor_take_exit(watcher, frame.from, frame.failed != 0, frame.result))
-        deliver_exit(watcher, &frame, MSG_EXIT);
+        tell_of_exit(watcher, &frame, MSG_EXIT);
     if ((frame.what & LINK_DOWN_EVENT) != 0)
-        deliver_exit(watcher, &frame, MSG_DOWN);
+        tell_of_exit(watcher, &frame, MSG_DOWN);
     return 0;
 }
 
@@ -255,7 +235,7 @@ int inbound_on_signal(struct runtime *rt, struct bytes body, struct err *err)
         return 0;
     }
     if (frame.op == SIGNAL_CANCEL)
-        spawn_deliver_cancel(actor, frame.from, frame.from_host, frame.reason);
+        actor_tell(actor, MSG_CANCEL, frame.from, frame.from_host, false, frame.reason);
     else
         actor_doom(actor, DOOM_TERMINATED);
     reply_true(rt, frame.call);

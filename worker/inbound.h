@@ -1,4 +1,10 @@
-/* inbound -- frames about actors that come from the supervisor. -1 = malformed. */
+/*
+ * inbound -- frames about actors that come from the supervisor.
+ *
+ * Each is carried out by the actor that it names, and answered where somebody waits for
+ * that. An actor that has ended meanwhile is nobody's fault. -1: the frame is
+ * malformed.
+ */
 #ifndef TROUPE_WORKER_INBOUND_H
 #define TROUPE_WORKER_INBOUND_H
 

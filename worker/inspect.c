@@ -11,7 +11,9 @@
 #include "worker/runtime.h"
 #include "worker/vm.h"
 
-#define LIST_MAX 10000 /* unless asked for fewer or more */
+#define LIST_MAX   10000 /* unless asked for fewer or more */
+#define STACK_MAX  20    /* levels of one that is shown */
+#define LINE_BYTES 300
 
 static void add_heap(void *context, const struct program *program)
 {
@@ -78,18 +80,18 @@ int inspect_actors(struct runtime *rt, const struct value *args, struct value *r
     return 0;
 }
 
-static void add_stack(struct value *map, const struct task *task)
+static void add_stack(struct value *list, const struct task *task)
 {
-    char line[300];
+    char line[LINE_BYTES];
     lua_Debug ar;
 
-    for (int level = 0; level < 20 && lua_getstack(task->blocked, level, &ar);
+    for (int level = 0; level < STACK_MAX && lua_getstack(task->blocked, level, &ar);
          level++) {
         lua_getinfo(task->blocked, "Sl", &ar);
         if (ar.currentline <= 0)
             continue;
         snprintf(line, sizeof(line), "%s:%d", ar.short_src, ar.currentline);
-        value_append(map, value_string(line));
+        value_append(list, value_string(line));
     }
 }
 

@@ -17,12 +17,10 @@
 #include "worker/functions.h"
 #include "worker/modules/errors.h"
 #include "worker/runtime.h"
-#include "worker/uplink.h"
 #include "worker/vm.h"
 
 #define CALL_META    "troupe.call"
-#define MAX_ARGS     10000
-#define TARGET_BYTES 32
+#define TARGET_BYTES 32 /* "@next." and a number in hexadecimal */
 
 /* Where a next() finds on its stack what it sends; the arguments are on top. */
 struct next_plan {
@@ -100,7 +98,7 @@ static lua_Integer count_args(lua_State *L, int args)
     else
         n = (lua_Integer)lua_rawlen(L, args);
     lua_pop(L, 1);
-    if (n < 0 || n > MAX_ARGS)
+    if (n < 0 || n > CODEC_MAX_ARGS)
         luaL_error(L, "call.args has too many items");
     return n;
 }
@@ -171,28 +169,15 @@ static int prepare(lua_State *L, struct next_plan *plan, struct err *err)
     return 0;
 }
 
-static int send_next(lua_State *L, const struct next_plan *plan, uint64_t call,
-                     struct err *err)
-{
-    struct ask_call ask = {.context_bytes = plan->context_bytes,
-                           .first_arg = plan->first_arg};
-    char target[TARGET_BYTES];
-
-    snprintf(target, sizeof(target), "@next.%llx",
-             (unsigned long long)functions_open_call(actor_current(L)));
-    ask.target = bytes_of_text(target);
-    return ask_send_call(L, call, &ask, err);
-}
-
 /* Upvalues: call, the number of the call that it is about. */
 static int next(lua_State *L)
 {
     uint64_t handled = (uint64_t)lua_tointeger(L, lua_upvalueindex(2));
     struct next_plan plan = {.call = 1, .original = 2};
+    struct ask_call ask = {0};
+    char target[TARGET_BYTES];
     struct task *task;
-    struct uplink *uplink;
     struct err err;
-    uint64_t call;
 
     lua_settop(L, 1);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -206,13 +191,11 @@ static int next(lua_State *L)
                              "next() was called after its handler had returned");
     if (prepare(L, &plan, &err) == -1)
         return errors_return_struct(L, &err);
-    uplink = task->actor->vm->rt->uplink;
-    call = uplink_expect_for(uplink, task);
-    if (send_next(L, &plan, call, &err) == 0)
-        return task_block(L, 0, ask_result_k);
-    task->withdraw = NULL;
-    uplink_unexpect(uplink, call);
-    return errors_return_struct(L, &err);
+    snprintf(target, sizeof(target), "@next.%llx", (unsigned long long)handled);
+    ask.target = bytes_of_text(target);
+    ask.context_bytes = plan.context_bytes;
+    ask.first_arg = plan.first_arg;
+    return ask_call(L, task, &ask, 0, ask_result_k);
 }
 
 /* ---- a handler's start ----------------------------------------------------------- */
@@ -235,7 +218,8 @@ int interceptor_enter(struct actor *actor, lua_State *co, int n, struct err *err
 
     if (n == 0 || !lua_istable(co, call))
         return err_set(err, ERR_INVALID, "interceptors are not callable");
-    lua_checkstack(co, LUA_MINSTACK);
+    if (!lua_checkstack(co, LUA_MINSTACK))
+        return err_set(err, ERR_UNAVAILABLE, "no memory for the stack");
     gather_args(co, call, n - 1);
     set_call_meta(co);
     lua_pushvalue(co, call);

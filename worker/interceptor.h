@@ -19,7 +19,7 @@ struct actor;
 struct err;
 
 /* Replaces the n values on top of co, the arguments as they came, by `call` and `next`.
- * Returns 2; -1 (INVALID) when they aren't what the supervisor sends. */
+ * Returns 2; -1 (INVALID: they aren't what the supervisor sends; UNAVAILABLE). */
 int interceptor_enter(struct actor *actor, lua_State *co, int n, struct err *err);
 
 #endif

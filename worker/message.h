@@ -8,6 +8,7 @@
 #define TROUPE_WORKER_MESSAGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/buf.h"
@@ -73,6 +74,7 @@ static inline uint64_t message_size(const struct message *message)
  * 65535 bytes. */
 struct message *message_create(enum message_kind kind, uint64_t from, struct bytes host,
                                struct bytes topic, struct bytes payload);
+
 /* The same of kind MSG_USER with the traceparent of its span. */
 struct message *message_create_traced(uint64_t from, struct bytes host,
                                       struct bytes topic, struct bytes payload,
@@ -81,14 +83,14 @@ void message_destroy(struct message *message);
 
 static inline void msgq_init(struct msgq *queue)
 {
-    queue->first = 0;
+    queue->first = NULL;
     queue->last = &queue->first;
     queue->n = 0;
 }
 
 static inline void msgq_append(struct msgq *queue, struct message *message)
 {
-    message->next = 0;
+    message->next = NULL;
     *queue->last = message;
     queue->last = &message->next;
     queue->n++;
@@ -98,10 +100,10 @@ static inline struct message *msgq_take(struct msgq *queue)
 {
     struct message *message = queue->first;
 
-    if (message == 0)
-        return 0;
+    if (message == NULL)
+        return NULL;
     queue->first = message->next;
-    if (queue->first == 0)
+    if (queue->first == NULL)
         queue->last = &queue->first;
     queue->n--;
     return message;
@@ -111,7 +113,7 @@ static inline struct message *msgq_take(struct msgq *queue)
 static inline void msgq_move(struct msgq *to, struct msgq *from)
 {
     *to = *from;
-    if (to->first == 0)
+    if (to->first == NULL)
         to->last = &to->first;
     msgq_init(from);
 }

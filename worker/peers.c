@@ -15,13 +15,14 @@
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 
+#define KNOWN_HOSTS 256 /* the last ones that were asked for */
+
+/* Who waits for the table of the worker with that index. */
 struct asker {
     struct list node;
     struct task *task; /* NULL: it was dropped */
     uint32_t index;
 };
-
-#define KNOWN_HOSTS 256 /* the last ones that were asked for */
 
 struct known_host {
     uint64_t pid;
@@ -34,11 +35,10 @@ struct peers {
     struct known_host *hosts; /* by pid, each in one place; NULL: none yet */
 };
 
-struct peers *peers_create(struct runtime *rt)
+struct peers *peers_create(void)
 {
     struct peers *peers = xcalloc(1, sizeof(*peers));
 
-    (void)rt;
     list_init(&peers->askers);
     return peers;
 }

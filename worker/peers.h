@@ -24,7 +24,7 @@ enum peer_state {
     PEER_FULL, /* its mailbox, or the way to its worker */
 };
 
-struct peers *peers_create(struct runtime *rt);
+struct peers *peers_create(void);
 void peers_destroy(struct peers *peers);
 
 /* Of any pid, this worker's own too. */

@@ -16,9 +16,7 @@
 
 #define KEEP_MAX_BYTES    ((size_t)4 << 20) /* of an empty VM */
 #define LINGER_MS_DEFAULT 30000
-#define MAX_BINDINGS                                                                   \
-    1000 /* of one program: every library that it reaches, by alias                    \
-          */
+#define MAX_BINDINGS      1000 /* of one program: libraries that it reaches, by alias */
 
 /* Somebody who waits for a program. */
 struct want {

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/map.h"
 #include "common/mem.h"
 
@@ -110,7 +109,7 @@ void relations_part(struct runtime *rt, uint64_t watcher, struct actor *target)
         relations_remove_watched(actor, target->pid, RELATION_MONITOR);
 }
 
-/* ---- ends --------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------ */
 
 /* An actor that has ended: what is left to be told. */
 struct ending {
@@ -127,17 +126,8 @@ struct ending {
 static void tell_near(struct actor *watcher, const struct ending *dead,
                       enum message_kind kind)
 {
-    struct message *message =
-        message_create(kind, dead->pid, bytes_of_text(dead->host),
-                       (struct bytes){NULL, 0}, dead->outcome.result);
-
-    if (message == NULL) {
-        actor_doom(watcher, DOOM_UNTOLD);
-        return;
-    }
-    message->at_ns = clock_wall_ns();
-    message->failed = dead->outcome.failed;
-    actor_deliver(watcher, message);
+    actor_tell(watcher, kind, dead->pid, bytes_of_text(dead->host),
+               dead->outcome.failed, dead->outcome.result);
 }
 
 static void tell_far(struct runtime *rt, const struct ending *dead, uint64_t watcher,

@@ -1,7 +1,6 @@
 #include "worker/role.h"
 
-#include <malloc.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -22,7 +21,6 @@
 #include "worker/policies.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
-#include "worker/spawn.h"
 #include "worker/terminal.h"
 #include "worker/uplink.h"
 #include "worker/upgrade.h"
@@ -214,14 +212,14 @@ int role_on_ping(struct runtime *rt, struct bytes body, struct err *err)
 /* PH-4: every process gets CANCEL from the zero pid. */
 static void cancel_all(struct runtime *rt)
 {
-    static const uint8_t reason[] = "\xb2scheduler shutdown";
+    static const uint8_t reason[] = "\xb2scheduler shutdown"; /* msgpack, 18 bytes */
 
     for (uint32_t slot = 1; slot < rt->slots.n_used; slot++) {
         struct actor *actor = slots_at(&rt->slots, slot);
 
         if (actor != NULL && actor->instance == NULL)
-            spawn_deliver_cancel(actor, 0, (struct bytes){NULL, 0},
-                                 (struct bytes){reason, sizeof(reason) - 1});
+            actor_tell(actor, MSG_CANCEL, 0, (struct bytes){NULL, 0}, false,
+                       (struct bytes){reason, sizeof(reason) - 1});
     }
 }
 
@@ -326,27 +324,24 @@ static int answer(struct runtime *rt, const struct frame_call *frame,
                    (int)frame->target.n, (const char *)frame->target.data);
 }
 
-int role_on_system_call(struct runtime *rt, const struct frame_call *frame,
-                        struct err *err)
+void role_on_system_call(struct runtime *rt, const struct frame_call *frame)
 {
     struct value result = {0};
-    struct err mine;
-    bool failed = answer(rt, frame, &result, &mine) == -1;
+    struct err err;
+    bool failed = answer(rt, frame, &result, &err) == -1;
 
-    (void)err;
     buf_clear(&rt->scratch);
     if (!failed && !payload_encode(&rt->scratch, &result, 1)) {
         failed = true;
         value_finish(&result);
         buf_clear(&rt->scratch);
-        err_set(&mine, ERR_UNAVAILABLE, "no memory for the answer");
+        err_set(&err, ERR_UNAVAILABLE, "no memory for the answer");
     }
     if (failed && result.type == VALUE_MAP)
         error_encode_value(&rt->scratch, &result);
     else if (failed)
-        error_encode(&rt->scratch, &mine);
+        error_encode(&rt->scratch, &err);
     value_finish(&result);
     uplink_reply(rt->uplink, frame->call, failed ? REPLY_ERROR : REPLY_OK,
                  buf_bytes(&rt->scratch));
-    return 0;
 }

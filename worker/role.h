@@ -15,9 +15,8 @@ int role_on_setup(struct runtime *rt, struct bytes body, struct err *err);
 int role_on_ping(struct runtime *rt, struct bytes body, struct err *err);
 int role_on_drain(struct runtime *rt, struct bytes body, struct err *err);
 
-/* CALL of an @target: @compile, @actors.list, @actors.inspect. */
-int role_on_system_call(struct runtime *rt, const struct frame_call *frame,
-                        struct err *err);
+/* Answers the CALL of an @target that workers have, see the table in role.c. */
+void role_on_system_call(struct runtime *rt, const struct frame_call *frame);
 
 /* Called between turns of the loop: a draining worker that has nothing left ends. */
 void role_check_drained(struct runtime *rt);

@@ -24,7 +24,7 @@ void runtime_init(struct runtime *rt, int fd)
     rt->programs = programs_create(rt);
     rt->functions = functions_create(rt);
     rt->policies = policies_create();
-    rt->peers = peers_create(rt);
+    rt->peers = peers_create();
     rt->contracts = contracts_create();
     rt->subscriptions = events_create();
     rt->group_watches = groups_create();

@@ -238,17 +238,6 @@ struct task *task_begin_read(lua_State *L)
     return task;
 }
 
-int task_block(lua_State *L, lua_KContext ctx, lua_KFunction k)
-{
-    struct task *task = task_current(L);
-
-    task->state = TASK_BLOCKED;
-    task->blocked = L;
-    task->n_values = 0;
-    task->to_scheduler = true;
-    return lua_yieldk(L, 0, ctx, k);
-}
-
 int task_pause(lua_State *L, lua_KContext ctx, lua_KFunction k)
 {
     struct task *task = task_current(L);
@@ -257,6 +246,12 @@ int task_pause(lua_State *L, lua_KContext ctx, lua_KFunction k)
     task->n_values = 0;
     task->to_scheduler = true;
     return lua_yieldk(L, 0, ctx, k);
+}
+
+int task_block(lua_State *L, lua_KContext ctx, lua_KFunction k)
+{
+    task_current(L)->state = TASK_BLOCKED;
+    return task_pause(L, ctx, k);
 }
 
 /* ---- running --------------------------------------------------------------------- */

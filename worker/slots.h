@@ -7,6 +7,7 @@
 #ifndef TROUPE_WORKER_SLOTS_H
 #define TROUPE_WORKER_SLOTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/liveness.h"
@@ -45,7 +46,7 @@ static inline struct actor *slots_find(const struct slots *slots, uint64_t pid)
 
     if (slot == 0 || slot >= slots->n_used || pid_index(pid) != slots->index ||
         !liveness_is_alive(slots->liveness, pid))
-        return 0;
+        return NULL;
     return (struct actor *)slots->slots[slot];
 }
 
@@ -54,7 +55,7 @@ static inline struct actor *slots_at(const struct slots *slots, uint32_t slot)
 {
     slot_word word = slots->slots[slot];
 
-    return (word & 1) != 0 ? 0 : (struct actor *)word;
+    return (word & 1) != 0 ? NULL : (struct actor *)word;
 }
 
 /* Says to other workers whether its mailbox takes more. */

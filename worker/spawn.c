@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 
@@ -14,7 +13,6 @@
 #include "worker/relations.h"
 #include "worker/runtime.h"
 #include "worker/trace.h"
-#include "worker/uplink.h"
 #include "worker/vm.h"
 
 /* A spawn between its request and the end of loading; owns copies of the bytes. */
@@ -211,18 +209,4 @@ bool spawn_give_up(struct runtime *rt, uint64_t call)
         return true;
     }
     return false;
-}
-
-void spawn_deliver_cancel(struct actor *actor, uint64_t from, struct bytes from_host,
-                          struct bytes reason)
-{
-    struct message *message =
-        message_create(MSG_CANCEL, from, from_host, (struct bytes){NULL, 0}, reason);
-
-    if (message == NULL) {
-        actor_doom(actor, DOOM_UNTOLD);
-        return;
-    }
-    message->at_ns = clock_wall_ns();
-    actor_deliver(actor, message);
 }

@@ -36,8 +36,4 @@ void spawn_local(struct runtime *rt, const struct spawn_request *request,
  * called with err (Canceled). false when no such spawn is under way. */
 bool spawn_give_up(struct runtime *rt, uint64_t call);
 
-/* Puts a CANCEL event into the actor's mailbox; reason = one msgpack text. */
-void spawn_deliver_cancel(struct actor *actor, uint64_t from, struct bytes from_host,
-                          struct bytes reason);
-
 #endif

@@ -19,16 +19,11 @@ static const uint8_t *own_trace(const struct actor *actor)
     return actor->context != NULL ? trace_find(context_bytes(actor->context)) : NULL;
 }
 
-/* Nobody waits for the answer. Takes items. */
-static void ignore(void *context, uint8_t status, struct bytes result)
-{
-    (void)context, (void)status, (void)result;
-}
-
+/* Takes items. */
 static void tell(const struct runtime *rt, const char *target, struct value *items,
                  size_t n)
 {
-    uplink_ask(rt->uplink, target, items, n, ignore, NULL);
+    uplink_ask(rt->uplink, target, items, n, NULL, NULL);
     for (size_t i = 0; i < n; i++)
         value_finish(&items[i]);
 }

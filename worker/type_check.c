@@ -332,7 +332,7 @@ static bool check_annotations(struct check *c, int idx, const struct value *node
 static bool check(struct check *c, int idx, const struct value *node,
                   const struct scope *scope);
 
-/* Replaces the table at idx, a copy on top, by its contents when it is frozen. */
+/* Replaces the table on top by its contents when it is frozen. */
 static void look_inside(lua_State *L)
 {
     if (frozen_push_contents(L, -1))

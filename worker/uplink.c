@@ -23,7 +23,7 @@
 
 /* A request under way; number = generation << 32 | index. */
 struct pending {
-    uplink_done *done; /* NULL: free, or forgotten */
+    uplink_done *done; /* NULL: free, forgotten, or never wanted */
     void *context;
     uint32_t generation;
     uint32_t next_free;
@@ -141,6 +141,12 @@ uint64_t uplink_expect_for(struct uplink *uplink, struct task *task)
     return call;
 }
 
+void uplink_unexpect_for(struct uplink *uplink, struct task *task, uint64_t call)
+{
+    task->withdraw = NULL;
+    uplink_unexpect(uplink, call);
+}
+
 void uplink_ask(struct uplink *uplink, const char *target, const struct value *items,
                 size_t n_items, uplink_done *done, void *context)
 {
@@ -220,6 +226,15 @@ void uplink_reply(struct uplink *uplink, uint64_t call, uint8_t status,
     struct frame_reply frame = {.call = call, .status = status, .result = result};
 
     uplink_wrote(uplink, frame_encode_reply(conn_out(uplink->conn), &frame));
+}
+
+void uplink_reply_error(struct uplink *uplink, uint64_t call, const struct err *err)
+{
+    struct buf *scratch = &uplink->rt->scratch;
+
+    buf_clear(scratch);
+    error_encode(scratch, err);
+    uplink_reply(uplink, call, REPLY_ERROR, buf_bytes(scratch));
 }
 
 void uplink_send_exit(struct uplink *uplink, const struct frame_exit *frame)

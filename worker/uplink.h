@@ -38,7 +38,7 @@ void uplink_forget(struct uplink *uplink, uint64_t call, bool cancel);
 /* The request of call sent nothing: there will be no REPLY. */
 void uplink_unexpect(struct uplink *uplink, uint64_t call);
 
-/* Calls @target with n_items arguments from C. */
+/* Calls @target with n_items arguments from C. done NULL: nobody wants the answer. */
 void uplink_ask(struct uplink *uplink, const char *target, const struct value *items,
                 size_t n_items, uplink_done *done, void *context);
 
@@ -46,12 +46,16 @@ void uplink_ask(struct uplink *uplink, const char *target, const struct value *i
  * dropped before, the request is cancelled. For use before task_block(). */
 uint64_t uplink_expect_for(struct uplink *uplink, struct task *task);
 
+/* The request of call sent nothing: the task doesn't wait for it. */
+void uplink_unexpect_for(struct uplink *uplink, struct task *task, uint64_t call);
+
 /* After a frame that somebody waits for: he would for ever if there was no memory to
  * encode it, so the worker ends then, which everybody hears of. */
 void uplink_wrote(struct uplink *uplink, bool encoded);
 
 void uplink_reply(struct uplink *uplink, uint64_t call, uint8_t status,
                   struct bytes result);
+void uplink_reply_error(struct uplink *uplink, uint64_t call, const struct err *err);
 void uplink_send_exit(struct uplink *uplink, const struct frame_exit *frame);
 void uplink_send_gone(struct uplink *uplink, uint64_t pid);
 

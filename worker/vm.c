@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <lauxlib.h>
 
@@ -20,8 +19,7 @@
 /* Calls inside each other that nobody means: they are what fills the memory then. */
 #define STACK_MANY_LEVELS 20000
 
-/* One allocation above this is refused outright: it would pass both ceilings at
- * once. */
+/* What would pass the hard ceiling is refused outright; our own code never is. */
 static bool is_refused(const struct vm *vm, size_t old_bytes, size_t new_bytes)
 {
     return new_bytes > old_bytes && vm->n_trusted == 0 &&

@@ -1,16 +1,11 @@
 #include "worker/modules/call.h"
 
-#include <lauxlib.h>
-
 #include "common/err.h"
-
-#include "proto/frame.h"
 
 #include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/codec.h"
 #include "worker/context.h"
-#include "worker/functions.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_funcs.h"
 #include "worker/runtime.h"
@@ -101,15 +96,14 @@ static int check_args(lua_State *L, const struct call_plan *plan)
     return ok ? 0 : codec_push_result(L, false, buf_bytes(&rt->scratch));
 }
 
-/* Encodes the CALL with what was prepared; -1 and err, then nothing was written. */
-static int send_call(lua_State *L, const struct call_plan *plan, uint64_t call,
-                     struct err *err)
+/* What was prepared, and where the arguments are. */
+static struct ask_call ask_for(lua_State *L, const struct call_plan *plan)
 {
     struct ask_call ask = {.context_bytes = plan->context_bytes,
                            .first_arg = plan->target + 1};
 
     ask.target.data = (const uint8_t *)lua_tolstring(L, plan->target, &ask.target.n);
-    return ask_send_call(L, call, &ask, err);
+    return ask;
 }
 
 /* ---- calling --------------------------------------------------------------------- */
@@ -148,30 +142,25 @@ static int checked_result_k(lua_State *L, int status, lua_KContext ctx)
 int call_sync(lua_State *L, struct call_plan *plan)
 {
     struct task *task = task_begin_block(L);
-    struct uplink *uplink = task->actor->vm->rt->uplink;
-    struct err err;
-    uint64_t call;
     int refused = plan->check == NULL ? 0 : check_args(L, plan);
+    struct ask_call ask;
+    struct err err;
 
     if (refused != 0)
         return refused;
     if (prepare(L, plan, &err) == -1)
         return errors_return_struct(L, &err);
-    call = uplink_expect_for(uplink, task);
-    if (send_call(L, plan, call, &err) == 0) {
-        if (plan->check != NULL)
-            return task_block(L, (lua_KContext)plan->check, checked_result_k);
-        return task_block(L, 0, result_k);
-    }
-    task->withdraw = NULL;
-    uplink_unexpect(uplink, call);
-    return errors_return_struct(L, &err);
+    ask = ask_for(L, plan);
+    if (plan->check != NULL)
+        return ask_call(L, task, &ask, (lua_KContext)plan->check, checked_result_k);
+    return ask_call(L, task, &ask, 0, result_k);
 }
 
 int call_async(lua_State *L, struct call_plan *plan)
 {
     struct uplink *uplink = actor_current(L)->vm->rt->uplink;
     struct future *future;
+    struct ask_call ask;
     struct err err;
     uint64_t call;
     int refused = plan->check == NULL ? 0 : check_args(L, plan);
@@ -187,7 +176,8 @@ int call_async(lua_State *L, struct call_plan *plan)
     plan->target++;
     call = uplink_expect(uplink, future_done, future);
     future_set_call(future, call);
-    if (send_call(L, plan, call, &err) == -1) {
+    ask = ask_for(L, plan);
+    if (ask_send_call(L, call, &ask, &err) == -1) {
         uplink_unexpect(uplink, call);
         future_settle(future);
         return errors_return_struct(L, &err);

@@ -2,7 +2,6 @@
 
 #include <stdint.h>
 
-#include <lauxlib.h>
 #include <lua.h>
 
 #include "common/digest.h"
@@ -67,17 +66,25 @@ static int mod_digest(lua_State *L)
     return 1;
 }
 
+/* The data at 1; NULL with nil and an Error pushed: it is no text. */
+static const uint8_t *check_data(lua_State *L, size_t *n_out)
+{
+    if (lua_type(L, 1) == LUA_TSTRING)
+        return (const uint8_t *)lua_tolstring(L, 1, n_out);
+    errors_return(L, ERR_INVALID, "data must be a string");
+    return NULL;
+}
+
 static int mod_fnv32(lua_State *L)
 {
     uint32_t hash = 2166136261u;
-    const char *data;
     size_t n;
+    const uint8_t *data = check_data(L, &n);
 
-    if (lua_type(L, 1) != LUA_TSTRING)
-        return errors_return(L, ERR_INVALID, "data must be a string");
-    data = lua_tolstring(L, 1, &n);
+    if (data == NULL)
+        return 2;
     for (size_t i = 0; i < n; i++)
-        hash = hash * 16777619u ^ (uint8_t)data[i];
+        hash = hash * 16777619u ^ data[i];
     lua_pushinteger(L, hash);
     return 1;
 }
@@ -86,14 +93,13 @@ static int mod_fnv32(lua_State *L)
 static int mod_fnv64(lua_State *L)
 {
     uint64_t hash = 14695981039346656037u;
-    const char *data;
     size_t n;
+    const uint8_t *data = check_data(L, &n);
 
-    if (lua_type(L, 1) != LUA_TSTRING)
-        return errors_return(L, ERR_INVALID, "data must be a string");
-    data = lua_tolstring(L, 1, &n);
+    if (data == NULL)
+        return 2;
     for (size_t i = 0; i < n; i++)
-        hash = hash * 1099511628211u ^ (uint8_t)data[i];
+        hash = hash * 1099511628211u ^ data[i];
     lua_pushnumber(L, (lua_Number)hash);
     return 1;
 }

@@ -16,7 +16,6 @@
 #include "worker/vm.h"
 
 #define READ_DEFAULT_BYTES 1024
-#define MAX_ARGS           10000
 
 /* NULL in everything but a process of a terminal host. */
 static struct terminal *terminal_of(lua_State *L)
@@ -194,7 +193,7 @@ static int io_args(lua_State *L)
     if (terminal != NULL)
         payload = terminal_args(terminal);
     if (payload.n != 0)
-        n = codec_decode_args(L, payload.data, payload.n, MAX_ARGS, &err);
+        n = codec_decode_args(L, payload.data, payload.n, CODEC_MAX_ARGS, &err);
     for (int i = 1; i <= n; i++) {
         if (lua_type(L, result + i) != LUA_TSTRING)
             continue;

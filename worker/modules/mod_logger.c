@@ -1,6 +1,5 @@
 #include "worker/modules/mod_logger.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -16,16 +15,16 @@
 #include "worker/codec.h"
 #include "worker/frozen.h"
 #include "worker/modules/errors.h"
+#include "worker/object.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
-#include "worker/object.h"
 
-static const struct object_class logger_class = {"logger.Logger"};
 #define MESSAGE_MAX_BYTES ((size_t)64 * 1024)
 
 /* Uservalue 1: fields added by with(); 2: name. */
+static const struct object_class logger_class = {"logger.Logger"};
 
 static void push_location(lua_State *L, const struct actor *actor)
 {
@@ -100,9 +99,11 @@ static void send_record(lua_State *L, int level, const char *logger, int idx,
         uplink_drop_frame(actor->vm->rt->uplink, at);
         return;
     }
-    if (codec_encode_value(L, fields, out, NULL, &err) == -1)
-        buf_append(out, "\x80", 1); /* no fields rather than no record */
-    uplink_end_frame(actor->vm->rt->uplink, at);
+    if (codec_encode_value(L, fields, out, NULL, &err) == 0 ||
+        buf_append(out, "\x80", 1)) /* no fields rather than no record */
+        uplink_end_frame(actor->vm->rt->uplink, at);
+    else
+        uplink_drop_frame(actor->vm->rt->uplink, at);
 }
 
 static void cut_message(lua_State *L, int idx)

@@ -9,7 +9,6 @@
 #include "common/mem.h"
 #include "common/value.h"
 
-#include "worker/actor.h"
 #include "worker/ask.h"
 #include "worker/identity.h"
 #include "worker/modules.h"
@@ -28,11 +27,6 @@ int system_refuse(lua_State *L, const char *action, const char *resource)
 
 /* ---- exit (SY-1) ----------------------------------------------------------------- */
 
-static void on_exit_taken(void *context, uint8_t status, struct bytes result)
-{
-    (void)context, (void)status, (void)result;
-}
-
 static int system_exit(lua_State *L)
 {
     lua_Integer code = luaL_optinteger(L, 1, 0);
@@ -40,7 +34,7 @@ static int system_exit(lua_State *L)
 
     if (!identity_allows(L, "system.exit", ""))
         return errors_return(L, ERR_INVALID, "permission denied: system.exit");
-    uplink_ask(vm_of(L)->rt->uplink, "@system.exit", &number, 1, on_exit_taken, NULL);
+    uplink_ask(vm_of(L)->rt->uplink, "@system.exit", &number, 1, NULL, NULL);
     lua_pushboolean(L, true);
     lua_pushnil(L);
     return 2;

@@ -116,28 +116,41 @@ void process_message_open(lua_State *L)
 
 /* ---- what a listen channel and events() deliver ---------------------------------- */
 
+/* Puts the n values on top into a list, which it pushes instead. */
+static void pack_values(lua_State *L, int n)
+{
+    int list = lua_gettop(L) - n + 1;
+
+    lua_createtable(L, n, 0);
+    lua_insert(L, list);
+    for (int i = n; i >= 1; i--)
+        lua_rawseti(L, list, i);
+}
+
+/* Pushes the values of a message's payload; their number, 0 for a malformed one. */
+static int push_payload(lua_State *L, const struct message *message)
+{
+    struct bytes payload = payload_of(message);
+    struct err err;
+    int n = codec_decode_args(L, payload.data, payload.n, CODEC_MAX_ARGS, &err);
+
+    return n > 0 ? n : 0;
+}
+
 /* PR-17: one payload → the value, none → nil, several → an array of values. */
 static void decode_raw(lua_State *L, struct channel *channel, struct message *message)
 {
-    int top = lua_gettop(L), n;
-    struct err err;
+    int n;
 
     if (channel->wants_message) {
         decode_message(L, channel, message);
         return;
     }
-    n = codec_decode_args(L, message_payload(message), message->payload_bytes, 10000,
-                          &err);
-    if (n == 1)
-        return;
-    if (n <= 0) {
+    n = push_payload(L, message);
+    if (n == 0)
         lua_pushnil(L);
-        return;
-    }
-    lua_createtable(L, n, 0);
-    lua_insert(L, top + 1);
-    for (int i = n; i >= 1; i--)
-        lua_rawseti(L, top + 1, i);
+    else if (n > 1)
+        pack_values(L, n);
 }
 
 /* result = {value = } or {error = } (EX-2). */
@@ -159,16 +172,8 @@ static void set_result(lua_State *L, const struct message *message)
 
 static void set_sources(lua_State *L, const struct message *message)
 {
-    int top = lua_gettop(L), n;
-    struct err err;
-
-    n = codec_decode_args(L, message_payload(message), message->payload_bytes, 10000,
-                          &err);
-    lua_createtable(L, n > 0 ? n : 0, 0);
-    lua_insert(L, top + 1);
-    for (int i = n; i >= 1; i--)
-        lua_rawseti(L, top + 1, i);
-    lua_setfield(L, top, "sources");
+    pack_values(L, push_payload(L, message));
+    lua_setfield(L, -2, "sources");
 }
 
 static void decode_event(lua_State *L, struct channel *channel, struct message *message)

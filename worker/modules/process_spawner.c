@@ -1,4 +1,3 @@
-#include <string.h>
 
 #include <lauxlib.h>
 
@@ -329,15 +328,6 @@ static struct bytes push_messages(lua_State *L, const struct spawner *spawner)
     return push_bytes(L, scratch);
 }
 
-static struct bytes push_name(lua_State *L)
-{
-    struct bytes name = {NULL, 0};
-
-    if (lua_getiuservalue(L, 1, UV_NAME) == LUA_TSTRING)
-        name.data = (const uint8_t *)lua_tolstring(L, -1, &name.n);
-    return name;
-}
-
 static int run(lua_State *L, const char *method, uint8_t flags,
                int (*start)(lua_State *, const struct spawn_plan *))
 {
@@ -353,7 +343,7 @@ static int run(lua_State *L, const char *method, uint8_t flags,
         return luaL_error(L, "%s", lua_tostring(L, -1));
     plan.context = push_context(L);
     plan.messages = push_messages(L, spawner);
-    plan.name = push_name(L);
+    plan.name = push_uservalue(L, UV_NAME);
     return start(L, &plan);
 }
 

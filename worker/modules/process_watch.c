@@ -17,10 +17,8 @@
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_process.h"
 #include "worker/modules/process_spawn.h"
-#include "worker/peers.h"
 #include "worker/relations.h"
 #include "worker/runtime.h"
-#include "worker/spawn.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
@@ -198,51 +196,43 @@ static int process_unlink(lua_State *L)
 
 /* ---- cancel and terminate -------------------------------------------------------- */
 
-/* Appends the reason (argument 2, "" if absent) as one msgpack text. */
-static bool append_reason(lua_State *L, struct buf *out)
+/* Puts the reason (argument 2, "" if absent) into the scratch buffer as one msgpack
+ * text. */
+static int encode_reason(lua_State *L, struct runtime *rt, struct err *err)
 {
-    struct err err;
-
     lua_settop(L, 2);
     if (lua_type(L, 2) != LUA_TSTRING) {
         lua_pushliteral(L, "");
         lua_replace(L, 2);
     }
-    return codec_encode_value(L, 2, out, NULL, &err) == 0;
+    buf_clear(&rt->scratch);
+    return codec_encode_value(L, 2, &rt->scratch, NULL, err);
 }
 
 static int signal_far(lua_State *L, uint64_t pid, enum signal_op op)
 {
     struct actor *self = actor_current(L);
     struct uplink *uplink = self->vm->rt->uplink;
-    struct buf *out = conn_out(uplink_conn(uplink));
     struct frame_signal frame = {.to = pid,
                                  .from = self->pid,
                                  .op = (uint8_t)op,
-                                 .from_host = bytes_of_text(self->host)};
-    size_t at = buf_len(out);
+                                 .from_host = bytes_of_text(self->host),
+                                 .reason = buf_bytes(&self->vm->rt->scratch)};
 
     frame.call = uplink_expect_for(uplink, task_begin_block(L));
-    if (!frame_encode_signal(out, &frame))
-        mem_give_up(FRAME_HEADER_BYTES);
-    append_reason(L, out);
-    uplink_end_frame(uplink, at);
+    uplink_wrote(uplink, frame_encode_signal(conn_out(uplink_conn(uplink)), &frame));
     return task_block(L, 0, ask_result_k);
 }
 
 static int signal_near(lua_State *L, struct actor *target, enum signal_op op)
 {
     struct actor *self = actor_current(L);
-    struct buf *scratch = &self->vm->rt->scratch;
 
-    if (op == SIGNAL_TERMINATE) {
+    if (op == SIGNAL_TERMINATE)
         actor_doom(target, DOOM_TERMINATED);
-    } else {
-        buf_clear(scratch);
-        append_reason(L, scratch);
-        spawn_deliver_cancel(target, self->pid, bytes_of_text(self->host),
-                             buf_bytes(scratch));
-    }
+    else
+        actor_tell(target, MSG_CANCEL, self->pid, bytes_of_text(self->host), false,
+                   buf_bytes(&self->vm->rt->scratch));
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -251,7 +241,10 @@ static int signal_pid(lua_State *L, uint64_t pid, enum signal_op op)
 {
     struct runtime *rt = actor_current(L)->vm->rt;
     struct actor *target = slots_find(&rt->slots, pid);
+    struct err err;
 
+    if (encode_reason(L, rt, &err) == -1)
+        return errors_return_struct(L, &err);
     if (target != NULL && target->doom == DOOM_NONE)
         return signal_near(L, target, op);
     if (pid_index(pid) == rt->slots.index)
