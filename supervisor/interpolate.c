@@ -12,8 +12,11 @@
 #include "supervisor/registry_kinds.h"
 #include "supervisor/yaml_scalar.h"
 
-#define PATH_BYTES     256
-#define MAX_TEXT_BYTES 1048576 /* of one text, once it is resolved */
+#define PATH_BYTES 256
+
+/* Of what is resolved: a short text may name a long variable many times. */
+#define MAX_TEXT_BYTES  ((size_t)1024 * 1024)
+#define MAX_ENTRY_BYTES ((size_t)16 * 1024 * 1024)
 
 /* ---- all texts of a tree --------------------------------------------------------- */
 
@@ -139,6 +142,7 @@ struct resolver {
     const struct env_lookup *lookup;
     const struct snapshot *state;
     const char *space;
+    size_t n_bytes_left; /* of MAX_ENTRY_BYTES */
 };
 
 static char *look_up(const struct resolver *resolver, const char *name,
@@ -189,21 +193,28 @@ static struct value typed(const char *text, enum value_type type)
     return value_string(text);
 }
 
+static int fail_size(struct err *err)
+{
+    return err_set(err, ERR_INVALID, "the text gets longer than %zu bytes",
+                   MAX_TEXT_BYTES);
+}
+
 static int append_placeholder(const struct resolver *resolver,
                               const struct placeholder *holder, struct buf *out,
                               struct err *err)
 {
     enum value_type type;
     char *text = resolve(resolver, holder, &type, err);
+    bool fits;
 
     if (text == NULL)
         return -1;
-    buf_append(out, text, strlen(text));
+    fits = buf_append_text(out, text);
     free(text);
-    return 0;
+    return fits ? 0 : fail_size(err);
 }
 
-/* Writes the text with everything in its place. */
+/* Writes the text with everything in its place; out is bounded. */
 static int expand(const struct resolver *resolver, const char *text, size_t n,
                   struct buf *out, struct err *err)
 {
@@ -215,7 +226,7 @@ static int expand(const struct resolver *resolver, const char *text, size_t n,
         size_t n_left = n - i;
 
         if (n_left >= 3 && memcmp(at, "$${", 3) == 0) {
-            buf_append(out, "${", 2);
+            rc = buf_append(out, "${", 2) ? 0 : fail_size(err);
             i += 3;
         } else if (n_left >= 2 && memcmp(at, "${", 2) == 0 &&
                    read_placeholder(at, n_left, &holder)) {
@@ -223,63 +234,84 @@ static int expand(const struct resolver *resolver, const char *text, size_t n,
             i += holder.n_bytes;
             free(holder.name);
         } else {
-            buf_append(out, at, 1);
+            rc = buf_append(out, at, 1) ? 0 : fail_size(err);
             i++;
         }
     }
-    if (rc == 0 && buf_len(out) > MAX_TEXT_BYTES)
-        rc = err_set(err, ERR_INVALID, "the text gets longer than %d bytes",
-                     MAX_TEXT_BYTES);
     return rc;
 }
 
-static int replace(struct value *text, const struct resolver *resolver, struct err *err)
+/* *text_out is nil when the text isn't one placeholder and nothing else. */
+static int resolve_alone(const struct resolver *resolver, const struct value *text,
+                         struct value *text_out, struct err *err)
 {
     const char *data = text->as.string.data;
-    size_t n = text->as.string.n;
     struct placeholder holder;
-    struct value result = {0};
     enum value_type type;
-    struct buf out;
     char *whole;
     int rc = 0;
 
-    if (n > 2 && memcmp(data, "${", 2) == 0 && read_placeholder(data, n, &holder)) {
-        bool alone = holder.n_bytes == n;
-
-        whole = alone ? resolve(resolver, &holder, &type, err) : NULL;
-        free(holder.name);
+    *text_out = (struct value){0};
+    if (text->as.string.n <= 2 || memcmp(data, "${", 2) != 0 ||
+        !read_placeholder(data, text->as.string.n, &holder))
+        return 0;
+    if (holder.n_bytes == text->as.string.n) {
+        whole = resolve(resolver, &holder, &type, err);
         if (whole != NULL)
-            result = typed(whole, type);
+            *text_out = typed(whole, type);
+        rc = whole != NULL ? 0 : -1;
         free(whole);
-        if (alone && whole == NULL)
-            return -1;
     }
-    if (result.type == VALUE_NIL) {
-        buf_init(&out, 0);
-        rc = expand(resolver, data, n, &out, err);
-        if (rc == 0)
-            result = value_bytes(buf_head(&out), buf_len(&out));
-        buf_finish(&out);
-    }
-    if (rc == 0) {
-        value_finish(text);
-        *text = result;
-    }
+    free(holder.name);
     return rc;
 }
 
-int interpolate(struct value *data, const struct env_lookup *lookup,
-                const struct snapshot *state, const char *space, char *path_out,
-                struct err *err)
+static int resolve_text(const struct resolver *resolver, const struct value *text,
+                        struct value *text_out, struct err *err)
 {
-    struct resolver resolver = {lookup, state, space};
+    struct buf out;
+    int rc = resolve_alone(resolver, text, text_out, err);
+
+    if (rc == -1 || text_out->type != VALUE_NIL)
+        return rc;
+    buf_init(&out, MAX_TEXT_BYTES);
+    rc = expand(resolver, text->as.string.data, text->as.string.n, &out, err);
+    if (rc == 0)
+        *text_out = value_bytes(buf_head(&out), buf_len(&out));
+    buf_finish(&out);
+    return rc;
+}
+
+static int replace(struct value *text, struct resolver *resolver, struct err *err)
+{
+    struct value result;
+    size_t n;
+
+    if (resolve_text(resolver, text, &result, err) == -1)
+        return -1;
+    n = result.type == VALUE_STRING ? result.as.string.n : 0;
+    if (n > resolver->n_bytes_left) {
+        value_finish(&result);
+        return err_set(err, ERR_INVALID,
+                       "the texts of the entry get longer than %zu bytes",
+                       MAX_ENTRY_BYTES);
+    }
+    resolver->n_bytes_left -= n;
+    value_finish(text);
+    *text = result;
+    return 0;
+}
+
+/* Replaces all placeholders in data; on failure path_out says where. */
+static int interpolate(struct value *data, struct resolver *resolver,
+                       char path_out[PATH_BYTES], struct err *err)
+{
     struct value *text;
     struct walk walk;
 
     walk_start(&walk, data);
     while ((text = walk_next_text(&walk)) != NULL) {
-        if (!has_dollar(text) || replace(text, &resolver, err) == 0)
+        if (!has_dollar(text) || replace(text, resolver, err) == 0)
             continue;
         snprintf(path_out, PATH_BYTES, "%s", walk.path);
         return -1;
@@ -302,6 +334,7 @@ bool interpolate_entry(struct entry *entry, const struct env_lookup *lookup,
                        const struct snapshot *state, struct problems *problems)
 {
     char path[PATH_BYTES], *space;
+    struct resolver resolver;
     struct value fields;
     struct problem_at at;
     struct err err = {0};
@@ -311,7 +344,8 @@ bool interpolate_entry(struct entry *entry, const struct env_lookup *lookup,
         return true;
     fields = value_copy(&entry->data);
     space = xstrndup(entry->id, entry->namespace_bytes);
-    ok = interpolate(&fields, lookup, state, space, path, &err) == 0;
+    resolver = (struct resolver){lookup, state, space, MAX_ENTRY_BYTES};
+    ok = interpolate(&fields, &resolver, path, &err) == 0;
     if (ok) {
         value_finish(&entry->decoded);
         entry->decoded = fields;

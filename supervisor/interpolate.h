@@ -11,7 +11,8 @@
  * own default counts before the one in the placeholder. In a longer text everything is
  * text. What a variable holds is never searched for placeholders again.
  *
- * The registry keeps the raw text of entries; what handlers read is entry_fields().
+ * What is resolved is bounded, each text and all of an entry. The registry keeps the
+ * raw text of entries; what handlers read is entry_fields().
  */
 #ifndef TROUPE_SUPERVISOR_INTERPOLATE_H
 #define TROUPE_SUPERVISOR_INTERPOLATE_H
@@ -35,11 +36,6 @@ struct env_lookup {
                  const char *space, enum value_type *type_out, struct err *err);
     void *context;
 };
-
-/* Replaces all placeholders in data. path_out (256 bytes) says where it failed. */
-int interpolate(struct value *data, const struct env_lookup *lookup,
-                const struct snapshot *state, const char *space, char *path_out,
-                struct err *err);
 
 /* Makes entry_fields() of an entry that is about to enter the registry as state has it.
  * What can't be resolved is a problem, and the answer false. */

@@ -356,6 +356,59 @@ START_TEST(env_refuses_entries_with_unresolved_placeholders_ENV_06)
 }
 END_TEST
 
+static struct value repeated(const char *text, size_t n)
+{
+    struct value list = value_list();
+
+    for (size_t i = 0; i < n; i++)
+        value_append(&list, value_string(text));
+    return list;
+}
+
+static struct changeset *prepare_texts(struct value texts_taken)
+{
+    struct value data = value_map();
+    struct operation operation = {.op = CHANGE_CREATE};
+    struct changeset *changeset;
+
+    value_put(&data, "texts", texts_taken);
+    operation.entry = entry_create("app:h", 5, "process.host", value_map(), data);
+    changeset = registry_prepare(registry, &operation, 1, NULL, &err);
+    entry_unref(operation.entry);
+    return changeset;
+}
+
+/* Few bytes can name many: what they become is bounded, as a text and as an entry. */
+START_TEST(env_bounds_what_placeholders_expand_to_ENV_06)
+{
+    char *many = xcalloc(17, 12 + 1), *data = xcalloc(1, 65536 + 100);
+    struct changeset *changeset;
+    int n = snprintf(data, 100,
+                     "{\"variable\": \"BIG\", \"storage\": \"app:mem\", "
+                     "\"default\": \"");
+
+    memset(data + n, 'x', 65536);
+    strcpy(data + n + 65536, "\"}");
+    add("app:big", "env.variable", data);
+    for (int i = 0; i < 16; i++)
+        strcat(many, "${env:BIG}");
+    changeset = prepare_texts(repeated(many, 1));
+    ck_assert_msg(changeset != NULL, "%s", err.text);
+    changeset_destroy(changeset);
+    strcat(many, ".");
+    ck_assert_ptr_eq(prepare_texts(repeated(many, 1)), NULL);
+    ck_assert_ptr_ne(strstr(err.text, "the text gets longer than 1048576 bytes"), NULL);
+    changeset = prepare_texts(repeated("${env:BIG}", 256));
+    ck_assert_msg(changeset != NULL, "%s", err.text);
+    changeset_destroy(changeset);
+    ck_assert_ptr_eq(prepare_texts(repeated("${env:BIG}", 257)), NULL);
+    ck_assert_ptr_ne(strstr(err.text, "texts of the entry get longer than"), NULL);
+    memset(&err, 0, sizeof(err));
+    free(many);
+    free(data);
+}
+END_TEST
+
 START_TEST(env_storages_come_before_what_needs_them_ENV_06)
 {
     struct operation operations[3];
@@ -406,6 +459,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, env_forgets_memory_that_is_replaced_REG_23);
     tcase_add_loop_test(tc, env_fills_placeholders_ENV_06, 0, N_ELEMENTS(texts));
     tcase_add_test(tc, env_refuses_entries_with_unresolved_placeholders_ENV_06);
+    tcase_add_test(tc, env_bounds_what_placeholders_expand_to_ENV_06);
     tcase_add_test(tc, env_storages_come_before_what_needs_them_ENV_06);
 }
 
