@@ -1,6 +1,7 @@
 #include "supervisor/exporter.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,7 +78,9 @@ static int left_ms(uint64_t until_ms)
 
     if (until_ms == FOREVER_MS)
         return -1;
-    return until_ms > now_ms ? (int)(until_ms - now_ms) : 0;
+    if (until_ms <= now_ms)
+        return 0;
+    return until_ms - now_ms < INT_MAX ? (int)(until_ms - now_ms) : INT_MAX;
 }
 
 /* ---- sending --------------------------------------------------------------------- */
@@ -108,7 +111,6 @@ static uint64_t choose_wait(const struct post *post, unsigned n_tries)
 static void wait_ms(struct exporter *x, uint64_t ms)
 {
     struct pollfd peer = {.fd = SOCKET_FD, .events = POLLRDHUP};
-
     struct timespec left = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
     sigset_t urgent, before;
 

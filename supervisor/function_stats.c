@@ -15,7 +15,10 @@ const char *function_outcome_name(enum function_outcome outcome)
 
 struct function_table *function_table_create(void)
 {
-    return xcalloc(1, sizeof(struct function_table));
+    struct function_table *table = xcalloc(1, sizeof(*table));
+
+    map_init(&table->rows);
+    return table;
 }
 
 void function_table_destroy(struct function_table *table)

@@ -227,18 +227,21 @@ static void take_over(int socket_fd, struct cell *cell)
                              .msg_controllen = sizeof(rights.bytes)};
     const struct cmsghdr *header;
     ssize_t got;
-    size_t n = 0;
+    size_t n = 0, n_fds;
 
     setsockopt(socket_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     do
         got = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
     while (got == -1 && errno == EINTR);
     header = CMSG_FIRSTHDR(&message);
+    n_fds = header != NULL ? (header->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
     for (size_t i = 0; i < CELL_N_PARTS; i++) {
         cell->fds[i] = -1;
         if (got != (ssize_t)sizeof(*cell))
             cell->errors[i] = ECHILD;
-        else if (cell->errors[i] == 0 && header != NULL)
+        else if (cell->errors[i] == 0 && n == n_fds) /* we are out of descriptors */
+            cell->errors[i] = EMFILE;
+        else if (cell->errors[i] == 0)
             memcpy(&cell->fds[i], CMSG_DATA(header) + sizeof(int) * n++, sizeof(int));
     }
 }

@@ -39,6 +39,7 @@ struct metric_store *metric_store_create(size_t max_samples)
 {
     struct metric_store *store = xcalloc(1, sizeof(*store));
 
+    map_init(&store->families);
     store->max_samples = max_samples;
     return store;
 }
@@ -109,6 +110,7 @@ static struct family *get_family(struct metric_store *store, struct bytes name,
     family = xcalloc(1, sizeof(*family));
     family->name = xstrndup((const char *)name.data, name.n);
     family->type = type;
+    map_init(&family->series);
     map_put(&store->families, family->name, name.n, family);
     return family;
 }

@@ -63,9 +63,10 @@ static void handle_begin(struct request *request)
     if (text != NULL && parent != NULL && name != NULL && pid != NULL && at != NULL &&
         trace_check(value_to_bytes(text)) &&
         spans_find_id(spans, trace_get_span(value_to_bytes(text).data)) == NULL) {
-        span = spans_add(spans, is_message != NULL ? SPAN_MESSAGE : SPAN_PROCESS,
-                         value_to_bytes(text).data,
-                         trace_get_span(value_to_bytes(text).data));
+        span = spans_add(
+            spans,
+            is_message != NULL && is_message->as.boolean ? SPAN_MESSAGE : SPAN_PROCESS,
+            value_to_bytes(text).data, trace_get_span(value_to_bytes(text).data));
         span->parent = (uint64_t)parent->as.integer;
         span->started_at_ns = at->as.integer;
         span_set_text(span->name, sizeof(span->name), value_to_bytes(name));
