@@ -226,21 +226,16 @@ void conn_wrote(struct conn *conn)
 bool conn_forward(struct conn *conn, uint8_t type, struct bytes body)
 {
     uint8_t *at;
-    uint32_t big = __builtin_bswap32((uint32_t)body.n);
 
     if (conn->closed || conn->closing || conn->deaf)
         return false;
-    at = buf_reserve(&conn->out, FRAME_HEADER_BYTES + body.n);
+    at = frame_append_header(&conn->out, type, body.n);
     if (at == NULL) {
         close_because(conn, "the peer reads too slowly: its output buffer is full");
         return false;
     }
-    at[0] = 0xc9;
-    memcpy(at + 1, &big, 4);
-    at[5] = type;
     if (body.n != 0)
-        memcpy(at + FRAME_HEADER_BYTES, body.data, body.n);
-    conn->out.end += FRAME_HEADER_BYTES + body.n;
+        memcpy(at, body.data, body.n);
     conn_wrote(conn);
     return true;
 }

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "proto/frame.h"
 #include "proto/value_skip.h"
 
 /* Pairs that have not been taken yet. */
@@ -112,18 +113,13 @@ static bool is_replaced(const struct pair *pair, const char *const *keys, size_t
 /* Graph flag, array of one, map of n_pairs. */
 static bool append_head(struct buf *out, uint32_t n_pairs)
 {
-    uint8_t head[7] = {0,
-                       0x91,
-                       0xdf,
-                       (uint8_t)(n_pairs >> 24),
-                       (uint8_t)(n_pairs >> 16),
-                       (uint8_t)(n_pairs >> 8),
-                       (uint8_t)n_pairs};
+    uint8_t head[7] = {0, 0x91, (uint8_t)(0x80 | n_pairs)};
 
-    if (n_pairs > 0x0f)
-        return buf_append(out, head, sizeof(head));
-    head[2] = (uint8_t)(0x80 | n_pairs);
-    return buf_append(out, head, 3);
+    if (n_pairs <= 0x0f)
+        return buf_append(out, head, 3);
+    head[2] = 0xdf;
+    wire_put_u32(head + 3, n_pairs);
+    return buf_append(out, head, sizeof(head));
 }
 
 bool context_map_begin(struct buf *out, struct bytes context, const char *const *keys,
@@ -165,9 +161,9 @@ struct bytes context_map_find_text(struct bytes context, const char *key)
 
 static bool append_text(struct buf *out, struct bytes text)
 {
-    uint8_t head[5] = {0xdb, (uint8_t)(text.n >> 24), (uint8_t)(text.n >> 16),
-                       (uint8_t)(text.n >> 8), (uint8_t)text.n};
+    uint8_t head[5] = {0xdb};
 
+    wire_put_u32(head + 1, (uint32_t)text.n);
     return text.n <= UINT32_MAX && buf_append(out, head, sizeof(head)) &&
            buf_append(out, text.data, text.n);
 }

@@ -29,15 +29,15 @@
  * none. */
 bool context_map_find(struct bytes context, const char *key, struct bytes *value_out);
 
+/* The same for values that are texts: no bytes (n = 0) when there is no such text. */
+struct bytes context_map_find_text(struct bytes context, const char *key);
+
 /* Appends a context with all pairs of `context` but those under the n keys, up to the
  * place where one pair for each of these keys follows: context_map_append_key() and a
  * msgpack value, in any order. false when the buffer can't grow. */
 bool context_map_begin(struct buf *out, struct bytes context, const char *const *keys,
                        size_t n);
 bool context_map_append_key(struct buf *out, const char *key);
-
-/* The same for values that are texts: no bytes (n = 0) when there is no such text. */
-struct bytes context_map_find_text(struct bytes context, const char *key);
 
 /* Appends context with that key's value replaced. false when the buffer can't grow. */
 bool context_map_put_text(struct buf *out, struct bytes context, const char *key,

@@ -1,7 +1,5 @@
 #include "proto/frame.h"
 
-#include <stdio.h>
-
 #include "common/err.h"
 
 enum marker {
@@ -16,12 +14,6 @@ enum marker {
 static uint32_t get_u32(const uint8_t *at)
 {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static void put_u32(uint8_t *at, uint32_t number)
-{
-    number = __builtin_bswap32(number);
-    memcpy(at, &number, 4);
 }
 
 static uint16_t get_u16(const uint8_t *at)
@@ -112,7 +104,7 @@ static uint8_t *put_u8_field(uint8_t *at, uint8_t number)
 static uint8_t *put_u32_field(uint8_t *at, uint32_t number)
 {
     at[0] = MARK_U32;
-    put_u32(at + 1, number);
+    wire_put_u32(at + 1, number);
     return at + 5;
 }
 
@@ -134,7 +126,7 @@ static uint8_t *put_str_field(uint8_t *at, struct bytes text)
 static uint8_t *put_bin_field(uint8_t *at, struct bytes bin)
 {
     at[0] = MARK_BIN32;
-    put_u32(at + 1, (uint32_t)bin.n);
+    wire_put_u32(at + 1, (uint32_t)bin.n);
     return put_run(at + 5, bin);
 }
 
@@ -166,15 +158,15 @@ static uint8_t *put_bin_field(uint8_t *at, struct bytes bin)
     }
 #include "proto/frames.def"
 
-static uint8_t *put_header(struct buf *buf, uint8_t type, size_t n)
+uint8_t *frame_append_header(struct buf *buf, uint8_t type, size_t body_bytes)
 {
-    uint8_t *at = buf_reserve(buf, FRAME_HEADER_BYTES + n);
+    uint8_t *at = buf_reserve(buf, FRAME_HEADER_BYTES + body_bytes);
 
     if (at == NULL)
         return NULL;
-    buf->end += FRAME_HEADER_BYTES + n;
+    buf->end += FRAME_HEADER_BYTES + body_bytes;
     at[0] = MARK_EXT32;
-    put_u32(at + 1, (uint32_t)n);
+    wire_put_u32(at + 1, (uint32_t)body_bytes);
     at[5] = type;
     return at + FRAME_HEADER_BYTES;
 }
@@ -185,7 +177,8 @@ static uint8_t *put_header(struct buf *buf, uint8_t type, size_t n)
         size_t n;                                                                      \
         uint8_t *at;                                                                   \
                                                                                        \
-        if (!size_##name(frame, &n) || (at = put_header(buf, type, n)) == NULL)        \
+        if (!size_##name(frame, &n) ||                                                 \
+            (at = frame_append_header(buf, type, n)) == NULL)                          \
             return false;
 #define U8(field)   at = put_u8_field(at, frame->field);
 #define U32(field)  at = put_u32_field(at, frame->field);

@@ -56,7 +56,12 @@ enum frame_type {
     bool frame_encode_##name(struct buf *buf, const struct frame_##name *frame);
 #include "proto/frames.def"
 
-/* The body of the one frame in buf; false when there was no memory to encode it. */
+/* Appends the header of a frame and room for its body, and returns where that is to be
+ * put; NULL when the buffer can't grow. */
+uint8_t *frame_append_header(struct buf *buf, uint8_t type, size_t body_bytes);
+
+/* The body of the one frame in buf; false when there was no memory to encode it, and
+ * body_out stays as it is. */
 static inline bool frame_body(const struct buf *buf, struct bytes *body_out)
 {
     if (buf_len(buf) < FRAME_HEADER_BYTES)
@@ -115,6 +120,12 @@ const char *frame_name(uint8_t type);
 /* Every frame type whose first field is U64 keeps it at this offset of the body, after
  * its marker: a router overwrites it here. */
 #define FRAME_FIRST_U64 1
+
+static inline void wire_put_u32(uint8_t *at, uint32_t number)
+{
+    number = __builtin_bswap32(number);
+    memcpy(at, &number, 4);
+}
 
 static inline uint64_t wire_get_u64(const uint8_t *at)
 {

@@ -39,17 +39,17 @@ static bool put_key(struct buf *out, const char *key)
 
 static bool put_attempt(struct buf *out, uint32_t attempt)
 {
-    uint8_t bytes[5] = {0xce, (uint8_t)(attempt >> 24), (uint8_t)(attempt >> 16),
-                        (uint8_t)(attempt >> 8), (uint8_t)attempt};
+    uint8_t bytes[5] = {0xce};
 
+    wire_put_u32(bytes + 1, attempt);
     return buf_append(out, bytes, sizeof(bytes));
 }
 
 static bool put_list_head(struct buf *out, uint32_t n)
 {
-    uint8_t bytes[5] = {0xdd, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
-                        (uint8_t)n};
+    uint8_t bytes[5] = {0xdd};
 
+    wire_put_u32(bytes + 1, n);
     return buf_append(out, bytes, sizeof(bytes));
 }
 
