@@ -240,18 +240,28 @@ bool conn_forward(struct conn *conn, uint8_t type, struct bytes body)
     return true;
 }
 
+/* One whose frame was never encoded would share the first byte of the next one's. */
+static void drop_orphaned_fd(struct fd_queue *queue, uint64_t at_byte)
+{
+    if (queue->n != 0 && queue->items[queue->n - 1].at_byte == at_byte)
+        close(queue->items[--queue->n].fd);
+}
+
 bool conn_attach_fd(struct conn *conn, int fd)
 {
+    uint64_t at_byte = conn->n_written + buf_len(&conn->out);
     int copy;
 
-    if (conn->closed || conn->deaf || conn->fds_out.n == MAX_FDS)
+    if (conn->closed || conn->deaf)
+        return false;
+    drop_orphaned_fd(&conn->fds_out, at_byte);
+    if (conn->fds_out.n == MAX_FDS)
         return false;
     copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy == -1)
         return false;
     conn->fds_out.items[conn->fds_out.n].fd = copy;
-    conn->fds_out.items[conn->fds_out.n++].at_byte =
-        conn->n_written + buf_len(&conn->out);
+    conn->fds_out.items[conn->fds_out.n++].at_byte = at_byte;
     return true;
 }
 

@@ -67,7 +67,8 @@ void conn_wrote(struct conn *conn);
  * original's. false when the peer is gone or over its bound. */
 bool conn_forward(struct conn *conn, uint8_t type, struct bytes body);
 
-/* Sends fd (dup'ed) along with the next frame encoded. At most 16 pending. */
+/* Sends fd (dup'ed) along with the next frame encoded, one for each frame: another call
+ * before that frame takes its place. At most 16 pending. */
 bool conn_attach_fd(struct conn *conn, int fd);
 
 /* The oldest descriptor received and not yet taken, -1 if none. */

@@ -92,6 +92,8 @@ static int on_map(struct worker *w, struct bytes body, struct err *err)
     answer = (struct frame_mapped){.index = frame.index, .found = fd != -1};
     if (frame_encode_mapped(conn_out(w->conn), &answer))
         conn_wrote(w->conn);
+    else
+        conn_shutdown(w->conn); /* it would wait for ever for this answer */
     if (fd != -1)
         close(fd);
     return 0;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
@@ -282,6 +283,39 @@ START_TEST(conn_passes_descriptors_with_their_frames)
 }
 END_TEST
 
+/* Two for one byte of the stream could never leave. */
+START_TEST(conn_keeps_one_descriptor_for_a_frame_M3)
+{
+    static const struct conn_callbacks callbacks = {on_frame, on_closed};
+    struct conn_limits limits = conn_limits_default;
+    struct fixture a, b = {0};
+    struct stat sent, got;
+    int fds[2], fd;
+
+    limits.takes_fds = true;
+    begin(&a, NULL);
+    b.conn = conn_create(&a.set, dup(a.peer_fd), &limits, &callbacks, &b);
+    ck_assert_int_eq(pipe(fds), 0);
+    ck_assert(conn_attach_fd(a.conn, STDERR_FILENO)); /* its frame is never made */
+    ck_assert(conn_attach_fd(a.conn, fds[1]));
+    encode_ping(conn_out(a.conn), 1);
+    conn_wrote(a.conn);
+    turn(&a);
+    turn(&a);
+    ck_assert_int_eq(b.n_frames, 1);
+    fd = conn_take_fd(b.conn);
+    ck_assert_int_eq(fstat(fd, &got), 0);
+    ck_assert_int_eq(fstat(fds[1], &sent), 0);
+    ck_assert_uint_eq(got.st_ino, sent.st_ino);
+    ck_assert_int_eq(conn_take_fd(b.conn), -1);
+    close(fd);
+    close(fds[0]);
+    close(fds[1]);
+    conn_destroy(b.conn);
+    end(&a);
+}
+END_TEST
+
 static int n_descriptors(void)
 {
     int n = 0;
@@ -343,6 +377,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, conn_closes_on_garbage_and_on_refused_frames);
     tcase_add_test(tc, conn_bounds_what_waits_for_a_slow_peer);
     tcase_add_test(tc, conn_passes_descriptors_with_their_frames);
+    tcase_add_test(tc, conn_keeps_one_descriptor_for_a_frame_M3);
     tcase_add_test(tc, conn_takes_no_descriptors_unless_it_is_told_to_M3);
     tcase_add_test(tc, conn_may_be_destroyed_by_its_own_callback);
 }
