@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/random.h"
 
 #include "proto/frame.h"
 
@@ -67,7 +68,7 @@ bool calls_put_off(struct calls *calls, struct call *call, struct bytes error)
     call->state = CALL_DELAYED;
     due_at_ns = (uint64_t)clock_monotonic_ns() +
                 retry_delay_ns(attempts->policy, attempts->n_failed,
-                               retry_random(&calls->random_state));
+                               random_unit(&calls->random_state));
     if (attempts->deadline_at_ns != 0 && attempts->deadline_at_ns < due_at_ns)
         due_at_ns = attempts->deadline_at_ns;
     calls_set_due(calls, call, due_at_ns);

@@ -1,6 +1,7 @@
 #include "supervisor/calls_private.h"
 
 #include "common/clock.h"
+#include "common/min.h"
 
 #include "supervisor/worker.h"
 
@@ -14,11 +15,6 @@
  * behind the CANCEL, and, for machines that are slow or busy elsewhere, the processor
  * time that the worker has had since.
  */
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 void calls_begin_grace(struct calls *calls, struct call *call)
 {
     uint64_t now_ns = (uint64_t)clock_monotonic_ns();

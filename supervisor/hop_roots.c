@@ -25,8 +25,7 @@ static const char *root_of(const struct supervisor *sup, const struct origin *or
     worker = origin->who.worker;
     if (strcmp(worker_role(worker), "gateway") == 0)
         return "http";
-    if (worker->pool == NULL || (pool_kind(worker->pool) != POOL_KIND_HOST &&
-                                 pool_kind(worker->pool) != POOL_KIND_TERMINAL))
+    if (worker->pool == NULL || !pool_kind_is_host(pool_kind(worker->pool)))
         return NULL;
     if (services_has_actor(sup->services, frame->caller))
         return "service";

@@ -52,6 +52,12 @@ enum pool_kind {
     POOL_KIND_TERMINAL,
 };
 
+/* Those that spawns go to; a service starts and stops them. */
+static inline bool pool_kind_is_host(enum pool_kind kind)
+{
+    return kind == POOL_KIND_HOST || kind == POOL_KIND_TERMINAL;
+}
+
 /* What to build; every default is resolved (0 is 0). */
 struct pool_spec {
     const char *entry; /* id of the function or host; copied */

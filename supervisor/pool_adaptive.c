@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "common/min.h"
+
 #define NS_PER_MS         1000000ull
 #define MIN_TICK_NS       (50 * NS_PER_MS)
 #define ALPHA_THROUGHPUT  0.2
@@ -30,16 +32,6 @@ void adaptive_resume(struct adaptive *adaptive, uint64_t now_ns, uint64_t n_fini
     adaptive->has_tick = true;
     adaptive->last_tick_ns = now_ns;
     adaptive->last_finished = n_finished;
-}
-
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
 }
 
 static double jittered(struct adaptive *a, double ns)

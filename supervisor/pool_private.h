@@ -105,7 +105,7 @@ void pool_on_tick(struct ev_loop *loop, ev_timer *timer, int revents);
 
 static inline bool pool_is_host(const struct pool *pool)
 {
-    return pool->spec.kind == POOL_KIND_HOST || pool->spec.kind == POOL_KIND_TERMINAL;
+    return pool_kind_is_host(pool->spec.kind);
 }
 
 static inline struct worker *pool_worker_at(struct list *node)

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/min.h"
 
 #include "supervisor/core.h"
 #include "supervisor/pool_private.h"
@@ -22,11 +23,6 @@ static const char *role_of(const struct pool *pool)
 }
 
 /* ---- how many processes, with how many slots each -------------------------------- */
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
 
 /* What one process is set up for. */
 static uint32_t capacity(const struct pool *pool)

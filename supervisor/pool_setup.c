@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/min.h"
 #include "common/value.h"
 
 #include "proto/value_codec.h"
@@ -32,11 +33,6 @@ unsigned count_cpus(void)
     if (sched_getaffinity(0, sizeof(cpus), &cpus) == -1)
         return 1;
     return (unsigned)CPU_COUNT(&cpus);
-}
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
 }
 
 /* ---- settings for SETUP ---------------------------------------------------------- */

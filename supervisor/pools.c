@@ -1,9 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/random.h"
 
 #include "supervisor/calls.h"
 #include "supervisor/code.h"
@@ -20,15 +20,10 @@
 #define DISCARD_DEADLINE_MS 1000u   /* nothing: it never had a call */
 #define CLOSING_TICK_S      0.02
 
-static uint64_t now_ns(void)
-{
-    return (uint64_t)clock_monotonic_ns();
-}
-
 /* A crash loop of many pools at once must leave the machine something to run on. */
 bool pools_take_restart_token(struct pools *pools)
 {
-    uint64_t now = now_ns();
+    uint64_t now = pool_now_ns();
 
     pools->restart_tokens += (double)(now - pools->tokens_at_ns) / 1e9 * RESTARTS_PER_S;
     if (pools->restart_tokens > RESTART_TOKENS)
@@ -44,10 +39,7 @@ double pools_random(void *context)
 {
     struct pools *pools = context;
 
-    pools->random_state ^= pools->random_state << 13;
-    pools->random_state ^= pools->random_state >> 7;
-    pools->random_state ^= pools->random_state << 17;
-    return (double)(pools->random_state >> 11) / (double)(1ull << 53);
+    return random_unit(&pools->random_state);
 }
 
 /* ---- showing and hiding ---------------------------------------------------------- */
@@ -71,11 +63,6 @@ static void show(struct pool *pool)
     pool->visible = true;
 }
 
-static bool is_service(enum pool_kind kind)
-{
-    return kind == POOL_KIND_HOST || kind == POOL_KIND_TERMINAL;
-}
-
 static void retire(struct pool *pool)
 {
     uint64_t deadline_ms;
@@ -84,8 +71,9 @@ static void retire(struct pool *pool)
     pool->removed = true;
     if (pool->hidden != NULL)
         pool->hidden->removed = true;
-    deadline_ms = is_service(pool->spec.kind) ? HOST_DEADLINE_MS : RETIRE_DEADLINE_MS;
-    pool_stop(pool, now_ns() + deadline_ms * 1000000, NULL, NULL);
+    deadline_ms =
+        pool_kind_is_host(pool->spec.kind) ? HOST_DEADLINE_MS : RETIRE_DEADLINE_MS;
+    pool_stop(pool, pool_now_ns() + deadline_ms * 1000000, NULL, NULL);
 }
 
 static void set_view(struct pool *pool, struct snapshot *view)
@@ -141,12 +129,13 @@ struct pool *pools_add(struct pools *pools, const struct pool_spec *spec)
     struct pool *pool;
 
     retire_unseen(pools, spec->entry);
-    if (old != NULL && is_service(spec->kind) && is_service(old->spec.kind)) {
+    if (old != NULL && pool_kind_is_host(spec->kind) &&
+        pool_kind_is_host(old->spec.kind)) {
         pool_set_next_spec(old, spec);
         return old;
     }
     pool = pool_create(pools, spec);
-    if (is_service(spec->kind)) { /* service.c starts and stops it */
+    if (pool_kind_is_host(spec->kind)) { /* service.c starts and stops it */
         if (old != NULL)
             retire(old);
         show(pool);
@@ -198,7 +187,7 @@ void pools_show(struct pool *pool, struct snapshot *before)
     if (pool->small && pool->state == POOL_RUNNING) {
         pool->small = false;
         pool->n_wanted = pool_count_first(pool);
-        pool->next_try_at_ns = now_ns() + (uint64_t)GROW_AFTER_MS * 1000000;
+        pool->next_try_at_ns = pool_now_ns() + (uint64_t)GROW_AFTER_MS * 1000000;
         pool_ensure_processes(pool);
     }
 }
@@ -211,7 +200,8 @@ void pool_start_small(struct pool *pool)
 void pools_discard(struct pool *pool)
 {
     pool->removed = true;
-    pool_stop(pool, now_ns() + (uint64_t)DISCARD_DEADLINE_MS * 1000000, NULL, NULL);
+    pool_stop(pool, pool_now_ns() + (uint64_t)DISCARD_DEADLINE_MS * 1000000, NULL,
+              NULL);
 }
 
 /* An inline function that a client calls runs in one slot that nobody sees. */
@@ -306,7 +296,7 @@ static void stop_those(struct pools *pools, bool hosts)
 /* A call that runs may need any other function to come to its end. */
 static bool close_functions(struct pools *pools)
 {
-    if (now_ns() < pools->close_at_ns)
+    if (pool_now_ns() < pools->close_at_ns)
         LIST_FOREACH (node, &pools->all)
             if (is_at_work(container_of(node, struct pool, link)))
                 return false;
@@ -352,7 +342,7 @@ struct pools *pools_create(struct supervisor *sup)
     map_init(&pools->by_entry);
     list_init(&pools->all);
     pools->restart_tokens = RESTART_TOKENS;
-    pools->tokens_at_ns = now_ns();
+    pools->tokens_at_ns = pool_now_ns();
     pools->random_state = pools->tokens_at_ns | 1;
     ev_timer_init(&pools->sweep, on_sweep, 0., 0.);
     ev_timer_init(&pools->closing_tick, on_closing_tick, 0., CLOSING_TICK_S);

@@ -168,11 +168,3 @@ uint64_t retry_delay_ns(const struct retry_policy *policy, uint32_t n_failed,
 {
     return backoff_delay_ms(&policy->backoff, n_failed, random) * 1000000;
 }
-
-double retry_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return (double)(*state >> 11) / (double)(1ull << 53);
-}

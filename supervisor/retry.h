@@ -34,7 +34,4 @@ bool retry_wanted(const struct retry_policy *policy, uint32_t n_failed,
 uint64_t retry_delay_ns(const struct retry_policy *policy, uint32_t n_failed,
                         double random);
 
-/* The next one of a sequence in [0, 1); *state is not 0. */
-double retry_random(uint64_t *state);
-
 #endif

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/random.h"
 #include "common/utf8.h"
 
 #include "proto/context_map.h"
@@ -78,15 +79,11 @@ void span_end(struct spans *spans, struct span *span, const char *outcome,
 
 /* ---- calls ----------------------------------------------------------------------- */
 
-/* xorshift: nobody can gain anything from guessing which calls are recorded. */
+/* Nobody can gain anything from guessing which calls are recorded. */
 bool spans_draw(struct spans *spans)
 {
-    if (spans == NULL || spans->threshold == 0)
-        return false;
-    spans->random_state ^= spans->random_state << 13;
-    spans->random_state ^= spans->random_state >> 7;
-    spans->random_state ^= spans->random_state << 17;
-    return spans->random_state <= spans->threshold;
+    return spans_draw_at_all(spans) &&
+           random_next(&spans->random_state) <= spans->threshold;
 }
 
 bool spans_draw_at_all(const struct spans *spans)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/random.h"
 #include "common/value.h"
 
 #include "proto/value_codec.h"
@@ -183,7 +184,7 @@ START_TEST(retry_random_stays_within_its_bounds)
     double sum = 0;
 
     for (int i = 0; i < 10000; i++) {
-        double random = retry_random(&state);
+        double random = random_unit(&state);
 
         ck_assert(random >= 0 && random < 1);
         sum += random;
