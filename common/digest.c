@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <stdio.h>
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -71,6 +72,22 @@ bool digest_compute(enum digest digest, const struct bytes *parts, size_t n_part
         crypto.free_context(context);
     *n_out = n;
     return ok;
+}
+
+bool digest_describe(const struct bytes *parts, size_t n_parts,
+                     char out[DIGEST_TEXT_BYTES])
+{
+    uint8_t digest[DIGEST_MAX_BYTES];
+    size_t n = 0;
+    int at;
+
+    out[0] = '\0';
+    if (!digest_compute(DIGEST_SHA256, parts, n_parts, digest, &n))
+        return false;
+    at = snprintf(out, DIGEST_TEXT_BYTES, "sha256:");
+    for (size_t i = 0; i < n && at + 2 < DIGEST_TEXT_BYTES; i++)
+        at += snprintf(out + at, DIGEST_TEXT_BYTES - (size_t)at, "%02x", digest[i]);
+    return true;
 }
 
 bool digest_hmac(enum digest digest, struct bytes secret, struct bytes data,

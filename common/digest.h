@@ -23,6 +23,12 @@ enum digest { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
 bool digest_compute(enum digest digest, const struct bytes *parts, size_t n_parts,
                     uint8_t out[DIGEST_MAX_BYTES], size_t *n_out);
 
+#define DIGEST_TEXT_BYTES 72 /* "sha256:" and 64 digits, and a NUL */
+
+/* "sha256:<hex>" of all parts; false and "" when there is no libcrypto. */
+bool digest_describe(const struct bytes *parts, size_t n_parts,
+                     char out[DIGEST_TEXT_BYTES]);
+
 bool digest_hmac(enum digest digest, struct bytes secret, struct bytes data,
                  uint8_t out[DIGEST_MAX_BYTES], size_t *n_out);
 

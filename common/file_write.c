@@ -10,7 +10,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 
-static int write_all(int fd, struct bytes bytes)
+int file_write_all(int fd, struct bytes bytes)
 {
     while (bytes.n > 0) {
         ssize_t n = write(fd, bytes.data, bytes.n);
@@ -29,7 +29,7 @@ int file_write_whole(const char *path, mode_t mode, struct bytes bytes, struct e
 {
     char *part = xasprintf("%s.part", path);
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, mode);
-    bool good = fd != -1 && write_all(fd, bytes) == 0 && fsync(fd) == 0;
+    bool good = fd != -1 && file_write_all(fd, bytes) == 0 && fsync(fd) == 0;
     int rc = 0;
 
     if (fd != -1 && close(fd) == -1)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/digest.h"
 #include "common/err.h"
 #include "common/luac_head.h"
 #include "common/value.h"
@@ -57,14 +58,14 @@ static int check_hash(const struct entry *entry, struct bytes file, struct err *
 {
     const char *expected = value_get_text(entry_fields(entry), "hash");
     const char *colon = strchr(expected, ':');
-    char actual[HASH_TEXT_BYTES];
+    char actual[DIGEST_TEXT_BYTES];
 
     if (colon == NULL)
         return err_set(err, ERR_INVALID, "invalid hash format: %s", expected);
     if (strncmp(expected, "sha256:", 7) != 0)
         return err_set(err, ERR_INVALID, "unsupported hash algorithm: %.*s",
                        (int)(colon - expected), expected);
-    if (!hash_text(&file, 1, actual))
+    if (!digest_describe(&file, 1, actual))
         return err_set(err, ERR_UNAVAILABLE, "hashes need libcrypto, which is missing");
     if (strcmp(actual, expected) != 0)
         return err_set(err, ERR_INVALID, "hash mismatch: expected %s, got %s", expected,

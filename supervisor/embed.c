@@ -87,26 +87,12 @@ const struct embedded *embed_find(const struct embed *embed, const char *path)
                                                                      : NULL;
 }
 
-bool hash_text(const struct bytes *parts, size_t n_parts, char out[HASH_TEXT_BYTES])
-{
-    uint8_t digest[DIGEST_MAX_BYTES];
-    size_t n = 0;
-    int at;
-
-    if (!digest_compute(DIGEST_SHA256, parts, n_parts, digest, &n))
-        return false;
-    at = snprintf(out, HASH_TEXT_BYTES, "sha256:");
-    for (size_t i = 0; i < n && i < 32; i++)
-        at += snprintf(out + at, HASH_TEXT_BYTES - (size_t)at, "%02x", digest[i]);
-    return true;
-}
-
 struct value embed_describe(const struct embed *embed)
 {
     struct bytes *parts = xcalloc(3 * embed->n + 1, sizeof(*parts));
     uint64_t *lengths = xcalloc(embed->n + 1, sizeof(*lengths));
     struct value data = value_map();
-    char hash[HASH_TEXT_BYTES] = "";
+    char hash[DIGEST_TEXT_BYTES] = "";
     uint64_t n_bytes = 0;
 
     for (size_t i = 0; i < embed->n; i++) {
@@ -120,7 +106,7 @@ struct value embed_describe(const struct embed *embed)
             (struct bytes){(const uint8_t *)&lengths[i], sizeof(lengths[i])};
         parts[3 * i + 2] = file->content;
     }
-    hash_text(parts, 3 * embed->n, hash);
+    digest_describe(parts, 3 * embed->n, hash);
     free(parts);
     free(lengths);
     value_put(&data, "files", value_int((int64_t)embed->n));

@@ -43,9 +43,4 @@ const struct embedded *embed_find(const struct embed *embed, const char *path);
  * paths and contents, so that entries with other files are other entries. */
 struct value embed_describe(const struct embed *embed);
 
-#define HASH_TEXT_BYTES 72 /* "sha256:" and 64 digits, and a NUL */
-
-/* "sha256:<hex>" of all parts; false when there is no libcrypto. */
-bool hash_text(const struct bytes *parts, size_t n_parts, char out[HASH_TEXT_BYTES]);
-
 #endif

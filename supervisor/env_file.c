@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/file_write.h"
 #include "common/mem.h"
 
 int env_file_read(const char *path, struct buf *out, bool *exists_out, struct err *err)
@@ -174,21 +175,6 @@ static int make_folders(const char *path, unsigned mode, struct err *err)
     return rc;
 }
 
-static int write_all(int fd, struct bytes text)
-{
-    while (text.n > 0) {
-        ssize_t n = write(fd, text.data, text.n);
-
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n == -1)
-            return -1;
-        text.data += n;
-        text.n -= (size_t)n;
-    }
-    return 0;
-}
-
 static int write_file(const char *path, struct bytes text,
                       const struct env_file_modes *modes, struct err *err)
 {
@@ -207,7 +193,7 @@ static int write_file(const char *path, struct bytes text,
         goto out;
     }
     fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-    failed = fd == -1 || fchmod(fd, mode) == -1 || write_all(fd, text) == -1 ||
+    failed = fd == -1 || fchmod(fd, mode) == -1 || file_write_all(fd, text) == -1 ||
              fsync(fd) == -1 || rename(beside, path) == -1;
     if (failed) {
         err_set(err, ERR_INTERNAL, "cannot write %s: %s", path, strerror(errno));

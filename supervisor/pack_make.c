@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/digest.h"
 #include "common/err.h"
 #include "common/file_write.h"
 #include "common/mem.h"
@@ -133,7 +134,7 @@ static int compile_entry(struct maker *maker, const struct entry *entry,
     char *path =
         xasprintf("%.*s/%s.luac", (int)entry->namespace_bytes, entry->id, entry->name);
     struct value compiled = {0};
-    char hash[HASH_TEXT_BYTES];
+    char hash[DIGEST_TEXT_BYTES];
     struct bytes content;
     struct buf file;
     int rc;
@@ -143,7 +144,7 @@ static int compile_entry(struct maker *maker, const struct entry *entry,
     if (rc == 0 && !bytecode_write(&compiled, &file))
         rc = err_set(err, ERR_UNAVAILABLE, "no memory for bytecode");
     content = buf_bytes(&file);
-    if (rc == 0 && !hash_text(&content, 1, hash))
+    if (rc == 0 && !digest_describe(&content, 1, hash))
         rc = err_set(err, ERR_UNAVAILABLE, "hashes need libcrypto, which is missing");
     if (rc == 0)
         rc = embed_add(maker->bytecode, path, content, err);
@@ -288,13 +289,13 @@ static int check_pack(struct bytes pack, struct err *err)
 
 static void tell(const struct maker *maker, struct bytes pack)
 {
-    char hash[HASH_TEXT_BYTES] = "";
+    char hash[DIGEST_TEXT_BYTES] = "";
 
     if (maker->options->pack.list)
         for (size_t i = 0; i < maker->entries.n; i++)
             fprintf(maker->out, "%-24s %s\n", maker->entries.items[i]->kind,
                     maker->entries.items[i]->id);
-    hash_text(&pack, 1, hash);
+    digest_describe(&pack, 1, hash);
     fprintf(maker->out, "%s: %zu entries, %zu as bytecode, %zu bytes, %s\n",
             maker->options->pack.out, maker->entries.n, maker->n_compiled, pack.n,
             hash);

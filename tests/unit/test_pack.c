@@ -298,12 +298,12 @@ START_TEST(bytecode_is_taken_with_the_right_hash)
 {
     struct buf file = luac("dump");
     struct bytes bytes = buf_bytes(&file);
-    char hash[HASH_TEXT_BYTES];
+    char hash[DIGEST_TEXT_BYTES];
     struct value compiled = {0};
     struct entry *entry;
     struct err err = {0};
 
-    ck_assert(hash_text(&bytes, 1, hash));
+    ck_assert(digest_describe(&bytes, 1, hash));
     entry = compiled_entry("a:fs", "f.luac", hash);
     ck_assert_str_eq(problem_of(entry, bytes), "");
     ck_assert_int_eq(bytecode_read(entry, &compiled, &err), 0);
@@ -336,11 +336,11 @@ START_TEST(bytecode_is_refused_F_80)
     const struct bad_entry *bad = &bad_entries[_i];
     struct buf file = luac("dump");
     struct bytes bytes = buf_bytes(&file);
-    char hash[HASH_TEXT_BYTES];
+    char hash[DIGEST_TEXT_BYTES];
     struct entry *entry;
     const char *text;
 
-    ck_assert(hash_text(&bytes, 1, hash));
+    ck_assert(digest_describe(&bytes, 1, hash));
     entry = compiled_entry(bad->fs, bad->path, bad->hash != NULL ? bad->hash : hash);
     text = problem_of(entry, bytes);
     ck_assert_msg(strncmp(text, "failed to load bytecode: ", 25) == 0, "%s", text);
@@ -359,7 +359,7 @@ START_TEST(bytecode_of_others_is_refused_L1)
 
     for (size_t i = 0; i <= LUAC_HEAD_BYTES; i++) {
         struct bytes bytes = {head, n};
-        char hash[HASH_TEXT_BYTES];
+        char hash[DIGEST_TEXT_BYTES];
         struct entry *entry;
         const char *text;
 
@@ -367,7 +367,7 @@ START_TEST(bytecode_of_others_is_refused_L1)
             head[i] ^= 1;
         else
             bytes.n--; /* the head is right, the rest is cut short */
-        ck_assert(hash_text(&bytes, 1, hash));
+        ck_assert(digest_describe(&bytes, 1, hash));
         entry = compiled_entry("a:fs", "f.luac", hash);
         text = problem_of(entry, bytes);
         ck_assert_msg(strstr(text, "failed to undump bytecode") != NULL, "%zu: %s", i,
