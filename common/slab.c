@@ -31,9 +31,9 @@ void slab_give_back(struct slab *slab, void *item)
 
 #else
 
-#define CHUNK_BYTES                                                                    \
-    ((size_t)1 << 16) /* and where chunks begin: an item knows its own */
-#define ALIGNMENT _Alignof(max_align_t)
+/* Chunks begin at multiples of their size: so an item knows its own. */
+#define CHUNK_BYTES ((size_t)1 << 16)
+#define ALIGNMENT   _Alignof(max_align_t)
 
 struct item {
     struct item *next;

@@ -18,8 +18,7 @@
 #include "supervisor/worker.h"
 #include "supervisor/worker_ask.h"
 
-#define FORGET_TIMEOUT_MS                                                              \
-    10000 /* a worker that is stuck for so long has other worries */
+#define FORGET_TIMEOUT_MS 10000 /* who is stuck for so long has other worries */
 
 struct news_waiter {
     struct list node;
@@ -61,9 +60,8 @@ static void note_upgrading(struct code_news *news, struct bytes result)
 
     if (payload_decode(result, &list, NULL) == -1)
         return;
-    pids = list.as.list.n != 0 ? &list.as.list.items[0] : NULL;
-    for (size_t i = 0; pids != NULL && pids->type == VALUE_LIST && i < pids->as.list.n;
-         i++)
+    pids = value_item(&list, 0);
+    for (size_t i = 0; i < value_list_n(pids); i++)
         if (pids->as.list.items[i].type == VALUE_INT)
             map_put_number(&news->upgrading,
                            (uint64_t)pids->as.list.items[i].as.integer, news);

@@ -94,11 +94,10 @@ static void set_defaults(const struct config_loader *loader)
 struct config *config_create(void)
 {
     struct config *config = xcalloc(1, sizeof(*config));
-    const struct config_loader loader = {.config =
-                                             config}; /* defaults have no problems */
+    const struct config_loader loader = {.config = config};
 
     config->settings = value_map();
-    set_defaults(&loader);
+    set_defaults(&loader); /* which have no problems */
     config->shutdown_timeout_ms = config_get_ms(config, "shutdown.timeout");
     return config;
 }
@@ -162,7 +161,6 @@ static void take_sets(struct config_loader *loader, const struct options *option
     static const struct problem_at at = {"--set", 0, 0, NULL, NULL};
 
     loader->is_foreign = options->as_wippy; /* it has settings that we have not */
-
     for (unsigned i = 0; i < options->sets.n; i++) {
         const char *text = options->sets.items[i], *equals = strchr(text, '=');
         char *key = xstrndup(text, (size_t)(equals - text));

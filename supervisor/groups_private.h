@@ -53,7 +53,7 @@ struct group {
 
 struct member {
     uint64_t pid;
-    const struct host *host;
+    struct host *host;
     struct list memberships;
     struct list of_peer; /* or in groups->leaving */
 };

@@ -31,7 +31,7 @@ static void roll_init(struct roll *roll, struct groups *groups)
 
 static void roll_add(struct roll *roll, const struct member *member, uint32_t count)
 {
-    struct host *host = (struct host *)member->host;
+    struct host *host = member->host;
     uint8_t row[16];
 
     if (host->round != roll->groups->round) {
@@ -198,15 +198,14 @@ static void send_to(const struct list *place, struct bytes body,
 void groups_tell(struct groups *groups, const struct group *group,
                  const struct member *member, int64_t count)
 {
+    struct bytes body;
     struct buf frame;
 
     if (list_empty(&group->watches) && list_empty(&group->scope->watches))
         return;
     buf_init(&frame, 0);
-    if (encode_news(groups, group, member, count, &frame)) {
-        struct bytes body = {buf_head(&frame) + FRAME_HEADER_BYTES,
-                             buf_len(&frame) - FRAME_HEADER_BYTES};
-
+    if (encode_news(groups, group, member, count, &frame) &&
+        frame_body(&frame, &body)) {
         send_to(&group->watches, body, NULL);
         send_to(&group->scope->watches, body, &group->watches);
     }

@@ -64,15 +64,13 @@ static void add_regex(struct query *query, const char *key, const struct value *
         add(query, TEST_REGEX, key, want, regex);
 }
 
-static enum test test_of(char operator)
+static enum test test_of(char sign)
 {
-    return operator== '~' ? TEST_REGEX :
-           operator== '*' ? TEST_CONTAINS
-           :
-           operator== '^' ? TEST_PREFIX
-           :
-           operator== '$' ? TEST_SUFFIX
-                          : TEST_EQUAL;
+    return sign == '~'   ? TEST_REGEX
+           : sign == '*' ? TEST_CONTAINS
+           : sign == '^' ? TEST_PREFIX
+           : sign == '$' ? TEST_SUFFIX
+                         : TEST_EQUAL;
 }
 
 static void warn_bare(const char *key)

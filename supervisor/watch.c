@@ -69,8 +69,8 @@ static bool is_ignored(const char *name)
     for (size_t i = 0; i < N_ELEMENTS(ends); i++)
         if (ends_with(name, ends[i]))
             return true;
-    return name[strspn(name, "0123456789")] ==
-           '\0'; /* vim tries whether it may write */
+    /* vim tries whether it may write */
+    return name[strspn(name, "0123456789")] == '\0';
 }
 
 static bool is_folder_to_watch(const char *name)

@@ -20,8 +20,8 @@
 #include "proto/frame.h"
 
 #include "supervisor/core.h"
-#include "supervisor/policies.h"
 #include "supervisor/jail.h"
+#include "supervisor/policies.h"
 #include "supervisor/spawn.h"
 #include "supervisor/worker_private.h"
 
@@ -275,8 +275,7 @@ static void describe_end(const struct worker *w, char out[REASON_BYTES])
     }
 }
 
-/* ---- messages to its actors --------------------------------------------------------
- */
+/* ---- messages to its actors ------------------------------------------------------ */
 
 static void on_hold_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
