@@ -6,8 +6,6 @@
 #include "supervisor/entry.h"
 #include "supervisor/registry.h"
 
-static const struct value no_methods = {.type = VALUE_LIST};
-
 bool is_contract_definition(const struct entry *entry)
 {
     return strcmp(entry->kind, "contract.definition") == 0;
@@ -18,17 +16,14 @@ bool is_contract_binding(const struct entry *entry)
     return strcmp(entry->kind, "contract.binding") == 0;
 }
 
+static bool is_of_contracts(const struct entry *entry)
+{
+    return is_contract_definition(entry) || is_contract_binding(entry);
+}
+
 bool contracts_changed(const struct changeset *set)
 {
-    for (size_t i = 0; i < set->n; i++) {
-        const struct change *change = &set->changes[i];
-        const struct entry *entry =
-            change->after != NULL ? change->after : change->before;
-
-        if (is_contract_definition(entry) || is_contract_binding(entry))
-            return true;
-    }
-    return false;
+    return changeset_concerns(set, is_of_contracts);
 }
 
 const struct entry *contract_find_definition(const struct snapshot *state,
@@ -48,6 +43,7 @@ const struct entry *contract_find_binding(const struct snapshot *state, const ch
 
 const struct value *contract_methods(const struct entry *definition)
 {
+    static const struct value no_methods = {.type = VALUE_LIST};
     const struct value *methods = value_get(entry_fields(definition), "methods");
 
     return methods != NULL && methods->type == VALUE_LIST ? methods : &no_methods;

@@ -202,23 +202,11 @@ static void collect(struct interceptors *interceptors, const struct snapshot *st
     qsort(interceptors->entries, n, sizeof(struct entry *), compare);
 }
 
-static bool concerns_us(const struct changeset *changeset)
-{
-    for (size_t i = 0; i < changeset->n; i++) {
-        const struct change *change = &changeset->changes[i];
-
-        if ((change->before != NULL && is_interceptor(change->before)) ||
-            (change->after != NULL && is_interceptor(change->after)))
-            return true;
-    }
-    return false;
-}
-
 static void on_changed(void *context, const struct changeset *changeset)
 {
     struct interceptors *interceptors = context;
 
-    if (concerns_us(changeset))
+    if (changeset_concerns(changeset, is_interceptor))
         collect(interceptors, registry_state(interceptors->sup->registry));
     forget_chains(interceptors); /* targets' meta may be different now */
 }

@@ -12,19 +12,10 @@
 #include "proto/value_codec.h"
 
 #include "supervisor/entry.h"
+#include "supervisor/policy_check.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_check.h"
-
-#define POLICY_KIND "security.policy" /* and security.policy.expr */
-
-static bool is_policy(const struct entry *entry)
-{
-    size_t n = strlen(POLICY_KIND);
-
-    return strncmp(entry->kind, POLICY_KIND, n) == 0 &&
-           (entry->kind[n] == '\0' || strcmp(entry->kind + n, ".expr") == 0);
-}
 
 char *security_group_id(const struct entry *entry, const char *name)
 {
@@ -69,7 +60,7 @@ static bool visit_group(struct visitor *visitor, const char *id)
     for (size_t i = 0; i < visitor->state->n; i++) {
         const struct entry *one = visitor->state->entries[i];
 
-        if (!is_policy(one) || !is_member(one, id))
+        if (!policy_entry_is_one(one) || !is_member(one, id))
             continue;
         found = true;
         visitor->policy(visitor, one);
@@ -81,7 +72,7 @@ static bool visit_policy(struct visitor *visitor, const char *id)
 {
     const struct entry *policy = snapshot_find(visitor->state, id, strlen(id));
 
-    if (policy == NULL || !is_policy(policy))
+    if (policy == NULL || !policy_entry_is_one(policy))
         return false;
     visitor->policy(visitor, policy);
     return true;

@@ -26,12 +26,6 @@ struct policy_spread {
     struct value rows; /* what @policies.set takes */
 };
 
-static bool is_policy(const struct entry *entry)
-{
-    return strcmp(entry->kind, POLICY_KIND) == 0 ||
-           strcmp(entry->kind, POLICY_KIND_EXPRESSION) == 0;
-}
-
 /* ---- what workers get ------------------------------------------------------------ */
 
 static struct value groups_of(const struct entry *entry)
@@ -62,7 +56,7 @@ static void collect(struct policy_spread *spread)
         const struct value *policy = value_get(entry_fields(entry), "policy");
         struct value row;
 
-        if (!is_policy(entry) || policy == NULL)
+        if (!policy_entry_is_one(entry) || policy == NULL)
             continue;
         row = value_list();
         value_append(&row, value_string(entry->id));
@@ -78,13 +72,12 @@ static void collect(struct policy_spread *spread)
  * nothing. */
 static void on_set(void *context, uint8_t status, struct bytes result)
 {
-    struct err why, bad;
+    struct err why;
 
     (void)context;
     if (status == REPLY_OK)
         return;
-    if (error_decode(result, &why, &bad) == -1)
-        why = bad;
+    error_of_bytes(result, &why);
     log_error("a worker did not take the security policies", "why=%s", why.text);
 }
 
@@ -100,23 +93,11 @@ void policy_spread_to(struct policy_spread *spread, struct worker *worker)
         send(spread, worker);
 }
 
-static bool concerns(const struct changeset *changeset)
-{
-    for (size_t i = 0; i < changeset->n; i++) {
-        const struct change *change = &changeset->changes[i];
-
-        if ((change->before != NULL && is_policy(change->before)) ||
-            (change->after != NULL && is_policy(change->after)))
-            return true;
-    }
-    return false;
-}
-
 static void on_changed(void *context, const struct changeset *changeset)
 {
     struct policy_spread *spread = context;
 
-    if (!concerns(changeset))
+    if (!changeset_concerns(changeset, policy_entry_is_one))
         return;
     collect(spread);
     WORKERS_FOREACH(worker, spread->sup->workers)

@@ -11,6 +11,12 @@
 #include "supervisor/entry.h"
 #include "supervisor/problems.h"
 
+bool policy_entry_is_one(const struct entry *entry)
+{
+    return strcmp(entry->kind, POLICY_KIND) == 0 ||
+           strcmp(entry->kind, POLICY_KIND_EXPRESSION) == 0;
+}
+
 /* ---- S-15: rules that deny more than they seem to say ---------------------------- */
 
 static bool is_one_of(const char *name, const char *a, const char *b)

@@ -174,6 +174,19 @@ static void tell_observers(struct registry *registry, const struct changeset *se
             registry->observers[i].changed(registry->observers[i].context, set);
 }
 
+bool changeset_concerns(const struct changeset *changeset,
+                        bool (*is_one)(const struct entry *entry))
+{
+    for (size_t i = 0; i < changeset->n; i++) {
+        const struct change *change = &changeset->changes[i];
+
+        if ((change->before != NULL && is_one(change->before)) ||
+            (change->after != NULL && is_one(change->after)))
+            return true;
+    }
+    return false;
+}
+
 /* Nothing is told when nothing changed, but a switch of versions still counts. */
 static void adopt(struct registry *registry, struct changeset *set)
 {

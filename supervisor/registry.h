@@ -85,6 +85,10 @@ struct changeset {
 
 void changeset_destroy(struct changeset *changeset); /* NULL is fine */
 
+/* Is there one of those among the entries that it makes, changes or takes away? */
+bool changeset_concerns(const struct changeset *changeset,
+                        bool (*is_one)(const struct entry *entry));
+
 /* ---- the registry ---------------------------------------------------------------- */
 
 struct registry *registry_create(void);

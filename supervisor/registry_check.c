@@ -349,8 +349,7 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
         check_endpoint(entry, problems);
     else if (strcmp(entry->kind, "function.exec") == 0)
         check_exec(entry, problems);
-    else if (strcmp(entry->kind, POLICY_KIND) == 0 ||
-             strcmp(entry->kind, POLICY_KIND_EXPRESSION) == 0)
+    else if (policy_entry_is_one(entry))
         policy_entry_check(entry, problems);
     else if (strcmp(entry->kind, "security.token_store") == 0)
         token_store_check(entry, problems);
