@@ -58,8 +58,7 @@ bool metric_change_from_value(const struct value *value, struct metric_change *o
         value->as.list.n != n_items[type] || items[1].type != VALUE_STRING)
         return false;
     change.type = (enum metric_type)type;
-    *series_out =
-        (struct bytes){(const uint8_t *)items[1].as.string.data, items[1].as.string.n};
+    *series_out = value_to_bytes(&items[1]);
     if (change.type == METRIC_GAUGE) {
         if (items[2].type != VALUE_BOOL)
             return false;

@@ -346,6 +346,13 @@ int error_decode(struct bytes bytes, struct err *why_out, struct err *err)
     return rc;
 }
 
+void error_of_bytes(struct bytes bytes, struct err *out)
+{
+    struct err why, bad;
+
+    *out = error_decode(bytes, &why, &bad) == 0 ? why : bad;
+}
+
 /* ---- encoding -------------------------------------------------------------------- */
 
 static bool put_number(struct buf *buf, uint8_t lead, uint64_t number, size_t n_bytes)
@@ -500,7 +507,7 @@ bool error_encode_value(struct buf *buf, const struct value *fields)
     return ok;
 }
 
-bool error_encode(struct buf *buf, const struct err *why)
+bool error_encode_with(struct buf *buf, const struct err *why, struct value details)
 {
     struct value fields = value_map();
     bool ok;
@@ -509,7 +516,13 @@ bool error_encode(struct buf *buf, const struct err *why)
     value_put(&fields, "message", value_string(why->text));
     if (why->retryable != RETRY_UNKNOWN)
         value_put(&fields, "retryable", value_bool(why->retryable == RETRY_YES));
+    value_put(&fields, "details", details);
     ok = error_encode_value(buf, &fields);
     value_finish(&fields);
     return ok;
+}
+
+bool error_encode(struct buf *buf, const struct err *why)
+{
+    return error_encode_with(buf, why, (struct value){0});
 }

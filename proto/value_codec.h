@@ -35,6 +35,12 @@ bool payload_encode(struct buf *buf, const struct value *items, size_t n_items);
 bool error_encode(struct buf *buf, const struct err *why);
 int error_decode(struct bytes bytes, struct err *why_out, struct err *err);
 
+/* What an answer that isn't REPLY_OK says; of bytes that are no error, that. */
+void error_of_bytes(struct bytes bytes, struct err *out);
+
+/* The same with details, a map, which is taken. */
+bool error_encode_with(struct buf *buf, const struct err *why, struct value details);
+
 /* As error_encode for kinds and details that no struct err holds: fields is a map
  * {kind, message, retryable, details} as value_decode makes it of EXT_ERROR. */
 bool error_encode_value(struct buf *buf, const struct value *fields);

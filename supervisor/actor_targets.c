@@ -17,6 +17,7 @@
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
 #include "supervisor/names.h"
+#include "supervisor/spawn_reply.h"
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 #include "supervisor/worker_ask.h"
@@ -29,14 +30,13 @@
 static void pass_on(void *context, uint8_t status, struct bytes result)
 {
     struct request *request = context;
-    struct err err = {0}, bad = {0};
+    struct err err;
 
-    if ((status & ~REPLY_LINGERS) == REPLY_OK) {
+    if (status == REPLY_OK) {
         request_reply_raw(request, result);
         return;
     }
-    if (error_decode(result, &err, &bad) != 0)
-        err = bad;
+    error_of_bytes(result, &err);
     request_fail(request, &err);
 }
 
@@ -52,16 +52,12 @@ static struct worker *find_actor(struct request *request, uint64_t *pid_out)
     }
     if (pid_parse(name->as.string.data, name->as.string.n, pid_out, NULL, NULL) !=
         PID_OK)
-        *pid_out = names_find(
-            request->sup->names,
-            (struct bytes){(const uint8_t *)name->as.string.data, name->as.string.n},
-            NULL);
+        *pid_out = names_find(request->sup->names, value_to_bytes(name), NULL);
     if (*pid_out != 0 && actors_alive(request->sup, *pid_out))
         worker = workers_find(request->sup->workers, pid_index(*pid_out));
-    if (worker == NULL) {
+    if (worker == NULL)
         request_refuse(request, ERR_NOT_FOUND, "process not found: %.200s",
                        value_text(name));
-    }
     return worker;
 }
 
@@ -103,28 +99,29 @@ static void end_gathering(struct gathering *gathering)
     free(gathering);
 }
 
+static void take_actors(struct gathering *gathering, struct value *found)
+{
+    size_t n = value_list_n(found);
+
+    if (n >= gathering->limit)
+        gathering->is_cut = true;
+    for (size_t i = 0; i < n; i++) {
+        value_append(&gathering->list, found->as.list.items[i]);
+        found->as.list.items[i] = (struct value){0};
+    }
+}
+
 /* A worker that can't answer in time is left out: the others are worth showing. */
 static void on_actors(void *context, uint8_t status, struct bytes result)
 {
     struct gathering *gathering = context;
-    struct value payload, *found;
-    struct err err = {0};
+    struct value payload = {0};
 
-    if ((status & ~REPLY_LINGERS) == REPLY_OK &&
-        payload_decode(result, &payload, &err) == 0) {
-        found = payload.as.list.n > 0 ? &payload.as.list.items[0] : NULL;
-        if (found != NULL && found->type == VALUE_LIST &&
-            found->as.list.n >= gathering->limit)
-            gathering->is_cut = true;
-        for (size_t i = 0;
-             found != NULL && found->type == VALUE_LIST && i < found->as.list.n; i++) {
-            value_append(&gathering->list, found->as.list.items[i]);
-            found->as.list.items[i] = (struct value){0};
-        }
-        value_finish(&payload);
-    } else {
+    if (status == REPLY_OK && payload_decode(result, &payload, NULL) == 0)
+        take_actors(gathering, value_item(&payload, 0));
+    else
         gathering->n_silent++;
-    }
+    value_finish(&payload);
     end_gathering(gathering);
 }
 
@@ -262,8 +259,7 @@ static void handle_send(struct request *request)
     worker = find_actor(request, &frame.to);
     if (worker == NULL)
         return;
-    frame.topic =
-        (struct bytes){(const uint8_t *)topic->as.string.data, topic->as.string.n};
+    frame.topic = value_to_bytes(topic);
     buf_init(&payload, 0);
     sent = payload_encode(&payload, request->args.as.list.items + 2,
                           request->args.as.list.n - 2);
@@ -284,33 +280,23 @@ static void handle_send(struct request *request)
 static void on_spawned(void *context, uint8_t status, struct bytes result)
 {
     struct request *request = context;
-    struct value payload, pid, *pair;
+    struct value list = {0};
     char text[PID_TEXT_MAX];
-    struct err err = {0};
-    const char *host;
+    struct bytes host;
+    uint64_t pid;
 
-    if ((status & ~REPLY_LINGERS) != REPLY_OK) {
+    if (status != REPLY_OK) {
         pass_on(request, status, result);
         return;
     }
-    if (payload_decode(result, &payload, &err) != 0) {
-        request_fail(request, &err);
-        return;
-    }
-    pair = &payload;
-    if (pair->as.list.n == 1 && pair->as.list.items[0].type == VALUE_LIST)
-        pair = &pair->as.list.items[0];
-    host = pair->as.list.n > 1 ? value_text(&pair->as.list.items[1]) : NULL;
-    if (host == NULL || pair->as.list.items[0].type != VALUE_INT) {
+    if (spawn_reply_read(result, &list, &pid, &host) == -1) {
         request_refuse(request, ERR_INTERNAL,
                        "the host's answer to a spawn is malformed");
     } else {
-        pid_format(text, host, strlen(host),
-                   (uint64_t)pair->as.list.items[0].as.integer);
-        pid = value_string(text);
-        request_reply_taken(request, pid);
+        pid_format(text, (const char *)host.data, host.n, pid);
+        request_reply_taken(request, value_string(text));
     }
-    value_finish(&payload);
+    value_finish(&list);
 }
 
 static void handle_spawn(struct request *request)

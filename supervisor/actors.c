@@ -43,13 +43,11 @@ bool actors_alive(const struct supervisor *sup, uint64_t pid)
 /* Sends what is in scratch, a whole frame or (encoding failed) nothing. */
 static bool send_scratch(struct actors *actors, const struct worker *to)
 {
-    struct bytes frame = buf_bytes(&actors->scratch);
     bool sent = false;
+    struct bytes body;
 
-    if (frame.n >= FRAME_HEADER_BYTES && to->conn != NULL)
-        sent = conn_forward(to->conn, frame.data[FRAME_HEADER_BYTES - 1],
-                            (struct bytes){frame.data + FRAME_HEADER_BYTES,
-                                           frame.n - FRAME_HEADER_BYTES});
+    if (frame_body(&actors->scratch, &body) && to->conn != NULL)
+        sent = conn_forward(to->conn, body.data[-1], body); /* its type is in front */
     buf_clear(&actors->scratch);
     return sent;
 }
@@ -143,25 +141,23 @@ static struct origin origin_of_worker(struct worker *worker, uint64_t call)
 static void answer_not_registered(const struct origin *origin, uint64_t target,
                                   uint8_t kind)
 {
-    struct value fields = value_map(), *details;
+    struct value details;
     char text[PID_TEXT_MAX];
+    struct err err;
     struct buf buf;
 
     if (origin->call == 0)
         return;
-    buf_init(&buf, 0);
     pid_format(text, "", 0, target);
-    value_put(&fields, "kind", value_string(err_kind_name(ERR_NOT_FOUND)));
-    value_put(&fields, "message", value_string("pid not registered"));
-    value_put(&fields, "retryable", value_bool(false));
-    details = value_put(&fields, "details", value_map());
-    value_put(details, "pid", value_string(text));
-    value_put(details, "operation",
+    details = value_map();
+    value_put(&details, "pid", value_string(text));
+    value_put(&details, "operation",
               value_string(kind == EDGE_LINK ? "link" : "monitor"));
-    if (error_encode_value(&buf, &fields))
+    err_set(&err, ERR_NOT_FOUND, "pid not registered");
+    buf_init(&buf, 0);
+    if (error_encode_with(&buf, &err, details))
         origin_reply(origin, REPLY_ERROR, buf_bytes(&buf));
     buf_finish(&buf);
-    value_finish(&fields);
 }
 
 static void free_pending(struct pending *pending)

@@ -18,9 +18,8 @@
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 
-/* Distinct patterns of one worker; each of its actors may have many subscriptions, but
- * they mostly ask for the same few things. */
-
+/* What one worker has subscribed, once: each of its actors may have many subscriptions,
+ * but they mostly ask for the same few things. */
 struct pattern {
     struct list in_subscriber;
     char *system, *kind; /* with their NUL; lengths beside them */
@@ -302,14 +301,11 @@ void bus_publish(struct supervisor *sup, const char *system, const char *kind,
     buf_init(&frame, 0);
     if (payload_encode(&payload, has_data ? data : NULL, has_data ? 1 : 0)) {
         event.payload = buf_bytes(&payload);
-        if (frame_encode_event(&frame, &event)) {
-            body = buf_bytes(&frame);
-            body.data += FRAME_HEADER_BYTES;
-            body.n -= FRAME_HEADER_BYTES;
-            spread(sup->bus, &event, body, strcmp(system, "logs") == 0);
-        }
+        frame_encode_event(&frame, &event);
     }
-    if (buf_len(&frame) == 0)
+    if (frame_body(&frame, &body))
+        spread(sup->bus, &event, body, strcmp(system, "logs") == 0);
+    else
         log_warn("event can't be encoded, nobody hears of it", "kind=%s path=%s", kind,
                  path);
     buf_finish(&payload);
@@ -331,16 +327,14 @@ static bool get_patterns(struct request *request, struct bytes *system_out,
         request_refuse(request, ERR_INVALID, "system pattern is required");
         return false;
     }
-    *system_out =
-        (struct bytes){(const uint8_t *)items[0].as.string.data, items[0].as.string.n};
+    *system_out = value_to_bytes(&items[0]);
     if (n < 2 || items[1].type == VALUE_NIL)
         return true;
     if (items[1].type != VALUE_STRING || items[1].as.string.n > STR_MAX_BYTES) {
         request_refuse(request, ERR_INVALID, "kind pattern must be a string");
         return false;
     }
-    *kind_out =
-        (struct bytes){(const uint8_t *)items[1].as.string.data, items[1].as.string.n};
+    *kind_out = value_to_bytes(&items[1]);
     return true;
 }
 

@@ -1,7 +1,10 @@
 #include "supervisor/call_options.h"
 
 #include "common/duration.h"
+#include "common/err.h"
 #include "common/value.h"
+
+#include "proto/value_codec.h"
 
 #include "supervisor/retry.h"
 
@@ -32,6 +35,13 @@ uint64_t call_option_span_ns(const struct value *value)
     default:
         return 0;
     }
+}
+
+int call_options_decode(struct bytes field, struct value *list_out, struct err *err)
+{
+    if (payload_decode(field, list_out, err) == 0)
+        return 0;
+    return err_wrap(err, "the options of this call can't be read");
 }
 
 void call_options_read(struct call_options *out, const struct value *own)

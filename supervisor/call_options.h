@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
+
+struct err;
 struct retry_policy;
 struct value;
 
@@ -20,6 +23,10 @@ struct call_options {
     uint64_t timeout_ns;        /* 0 = none */
     struct retry_policy *retry; /* NULL = one attempt; owned */
 };
+
+/* The `options` field of a CALL: a list (the caller finishes it) of one map, or of
+ * nothing. */
+int call_options_decode(struct bytes field, struct value *list_out, struct err *err);
 
 /* own: the target's options or NULL (none); given: the caller's map or NULL. Finish
  * *out. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/log.h"
 #include "common/value.h"
 
 #include "supervisor/call_options.h"
@@ -29,8 +30,7 @@ bool call_target_find(const struct supervisor *sup, struct bytes id,
 
     *out = (struct call_target){pool, NULL};
     if (pool != NULL)
-        return pool_use(pool) == POOL_FOR_CALLS && pool_kind(pool) != POOL_KIND_HOST &&
-               pool_kind(pool) != POOL_KIND_TERMINAL;
+        return pool_use(pool) == POOL_FOR_CALLS && !pool_kind_is_host(pool_kind(pool));
     out->entry = process_calls_find(sup, id);
     if (out->entry == NULL)
         out->pool = find_module_pool(sup, id);
@@ -61,6 +61,17 @@ void call_target_give(struct supervisor *sup, struct call *call,
         call_send(sup->calls, call, home, body);
     else
         pool_submit(pool_hidden(pool), call, body);
+}
+
+void call_keep_for_retry(struct supervisor *sup, struct call *call,
+                         const struct call_options *options, struct bytes target,
+                         struct bytes body)
+{
+    if (options->retry != NULL &&
+        !call_may_retry(sup->calls, call, options->retry, body))
+        log_warn("no room to keep a call, it is tried only once",
+                 "target=%.*s bytes=%zu", (int)target.n, (const char *)target.data,
+                 body.n);
 }
 
 void call_target_options(const struct call_target *target, const struct value *given,

@@ -39,6 +39,12 @@ void call_target_give(struct supervisor *sup, struct call *call,
                       const struct call_target *target, struct worker *home,
                       struct bytes body);
 
+/* The same call is to be tried again as options say; body is its frame, target what it
+ * is for (in the log, when there is no room to keep it). */
+void call_keep_for_retry(struct supervisor *sup, struct call *call,
+                         const struct call_options *options, struct bytes target,
+                         struct bytes body);
+
 /* The target's own options, overlaid by the caller's map (NULL: none). Finish *out. */
 void call_target_options(const struct call_target *target, const struct value *given,
                          struct call_options *out);

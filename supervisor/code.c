@@ -285,7 +285,7 @@ static void on_answer(void *context, uint8_t status, struct bytes result)
     if (status == REPLY_OK) {
         take_bytecode(chunk, result);
     } else {
-        error_decode(result, &why, &why);
+        error_of_bytes(result, &why);
         if (why.kind == ERR_UNAVAILABLE && chunk->n_tries < MAX_TRIES)
             try_again(chunk);
         else

@@ -5,7 +5,6 @@
 
 #include "common/err.h"
 #include "common/id.h"
-#include "common/log.h"
 #include "common/value.h"
 
 #include "proto/context_map.h"
@@ -168,17 +167,6 @@ static bool crosses_retry(const struct step *step)
     return step->from <= step->chain->n_outer && step->position >= step->chain->n_outer;
 }
 
-static void keep_for_retry(struct supervisor *sup, struct call *call,
-                           const struct step *step, const struct call_options *options,
-                           struct bytes body)
-{
-    if (options->retry != NULL && crosses_retry(step) &&
-        !call_may_retry(sup->calls, call, options->retry, body))
-        log_warn("no room to keep a call, it is tried only once",
-                 "target=%.*s bytes=%zu", (int)step->target.n,
-                 (const char *)step->target.data, body.n);
-}
-
 static int open_hop(struct supervisor *sup, const struct origin *origin,
                     const struct step *step, const struct call_options *options,
                     struct call **call_out, struct err *err)
@@ -243,7 +231,7 @@ static void take_step(struct supervisor *sup, const struct origin *origin,
     buf_init(&out, FRAME_MAX_BYTES_DEFAULT);
     buf_init(&active, 0);
     if ((step->position == step->chain->n || add_active(step, &active, &err) == 0) &&
-        put_frame(&out, step, &attempt_at, &err) == 0)
+        put_frame(&out, step, &attempt_at, &err) == 0 && frame_body(&out, &body))
         open_hop(sup, origin, step, options, &call, &err);
     if (call == NULL) {
         origin_fail(origin, &err);
@@ -252,10 +240,8 @@ static void take_step(struct supervisor *sup, const struct origin *origin,
         call->hop->attempt_at = attempt_at;
         if (parent != NULL)
             call_begin_nested(parent);
-        body = buf_bytes(&out);
-        body.data += FRAME_HEADER_BYTES;
-        body.n -= FRAME_HEADER_BYTES;
-        keep_for_retry(sup, call, step, options, body);
+        if (crosses_retry(step))
+            call_keep_for_retry(sup, call, options, step->target, body);
         submit(sup, call, body);
     }
     buf_finish(&active);
@@ -268,26 +254,11 @@ void hops_again(struct supervisor *sup, struct call *call, struct bytes body)
 
     hop->attempt++;
     if (hop->attempt_at != 0)
-        for (int i = 0; i < 4; i++)
-            call->body[hop->attempt_at + (uint32_t)i] =
-                (uint8_t)(hop->attempt >> (24 - 8 * i));
+        wire_put_u32(call->body + hop->attempt_at, hop->attempt);
     submit(sup, call, body);
 }
 
 /* ---- the first hop --------------------------------------------------------------- */
-
-static int read_given(struct bytes options, struct value *list_out, struct err *err)
-{
-    if (options.n == 0 || payload_decode(options, list_out, err) == 0)
-        return 0;
-    return err_wrap(err, "the options of this call can't be read");
-}
-
-static struct value *first_of(const struct value *list)
-{
-    return list->type == VALUE_LIST && list->as.list.n != 0 ? &list->as.list.items[0]
-                                                            : NULL;
-}
 
 /* functions.md F-15: the target's own, each replaced by what the caller gives. */
 static struct value effective_options(const struct value *own,
@@ -332,14 +303,14 @@ bool hops_begin(struct supervisor *sup, const struct origin *origin,
     step.chain = interceptors_chain(sup->interceptors, frame->target, entry);
     if (step.chain->n == 0)
         return false;
-    if (read_given(frame->options, &list, &err) == -1) {
+    if (call_options_decode(frame->options, &list, &err) == -1) {
         origin_fail(origin, &err);
         return true;
     }
-    step.options = effective_options(&step.chain->options, first_of(&list));
+    step.options = effective_options(&step.chain->options, value_item(&list, 0));
     step.position = find_position(sup, &step);
     if (step.position < step.chain->n) {
-        call_target_options(target, first_of(&list), &options);
+        call_target_options(target, value_item(&list, 0), &options);
         take_step(sup, origin, &step, &options);
         call_options_finish(&options);
     }
@@ -443,15 +414,15 @@ static void go_on(struct supervisor *sup, const struct origin *origin,
     struct err err;
 
     buf_init(&context, 0);
-    if (read_given(frame->options, &list, &err) == -1) {
+    if (call_options_decode(frame->options, &list, &err) == -1) {
         origin_fail(origin, &err);
     } else if (!choose_context(hop, frame->context, &context, &step.context) ||
                !put_below(sup, parent, &context, &step.context)) {
         err_set(&err, ERR_INVALID, "the context of this call can't be read");
         origin_fail(origin, &err);
     } else {
-        if (first_of(&list) != NULL)
-            step.options = *first_of(&list);
+        if (value_item(&list, 0) != NULL)
+            step.options = *value_item(&list, 0);
         call_options_read(&options, &step.options);
         step.position = find_position(sup, &step);
         take_step(sup, origin, &step, &options);
@@ -494,7 +465,7 @@ static void on_described(void *context, uint8_t status, struct bytes result)
     struct value list = {0};
 
     if (status == REPLY_OK && payload_decode(result, &list, NULL) == 0)
-        request_reply(request, value_get(first_of(&list), "source"));
+        request_reply(request, value_get(value_item(&list, 0), "source"));
     else
         request_reply(request, NULL); /* who asked has ended */
     value_finish(&list);
@@ -504,11 +475,10 @@ static void on_described(void *context, uint8_t status, struct bytes result)
 static void answer_caller(struct request *request)
 {
     struct supervisor *sup = request->sup;
-    const struct value *number = first_of(&request->args);
-    struct call *call =
-        number != NULL && number->type == VALUE_INT
-            ? find_handled(sup, &request->origin, (uint64_t)number->as.integer)
-            : NULL;
+    const struct value *number = request_arg_as(request, 0, VALUE_INT);
+    struct call *call = number != NULL ? find_handled(sup, &request->origin,
+                                                      (uint64_t)number->as.integer)
+                                       : NULL;
     uint64_t pid = call != NULL ? call->hop->caller : 0;
     struct worker *worker =
         pid != 0 ? workers_find(sup->workers, pid_index(pid)) : NULL;

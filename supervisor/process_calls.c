@@ -22,8 +22,8 @@
 #include "supervisor/registry.h"
 #include "supervisor/registry_kinds.h"
 #include "supervisor/router.h"
-#include "supervisor/router_spawn.h"
 #include "supervisor/spans.h"
+#include "supervisor/spawn_reply.h"
 
 #define CONTROL_HOST   "node:control"
 #define CANCEL_REASON  "caller context canceled"
@@ -60,8 +60,7 @@ static bool is_host(const struct supervisor *sup, const char *id)
 {
     const struct pool *pool = pools_find(sup->pools, id, strlen(id));
 
-    return pool != NULL &&
-           (pool_kind(pool) == POOL_KIND_HOST || pool_kind(pool) == POOL_KIND_TERMINAL);
+    return pool != NULL && pool_kind_is_host(pool_kind(pool));
 }
 
 const struct entry *process_calls_find(const struct supervisor *sup, struct bytes id)
@@ -149,7 +148,7 @@ static void on_spawned(void *context, uint8_t status, struct bytes result)
 
     if (status != REPLY_OK) {
         end_run(run, status, result);
-    } else if (router_spawn_read(result, &list, &run->actor, &host) == -1) {
+    } else if (spawn_reply_read(result, &list, &run->actor, &host) == -1) {
         err_set(&err, ERR_INTERNAL, "the host's answer to a spawn is malformed");
         fail_run(run, &err);
     } else if (run->call == NULL) {
@@ -174,14 +173,13 @@ static void spawn(struct supervisor *sup, struct run *run,
                   const struct frame_spawn *frame)
 {
     struct origin origin = {.type = ORIGIN_INTERNAL, .who.internal = {on_spawned, run}};
+    struct bytes body;
     struct err err;
     struct buf buf;
 
     buf_init(&buf, 0);
-    if (frame_encode_spawn(&buf, frame)) {
-        router_spawn(sup, &origin,
-                     (struct bytes){buf_head(&buf) + FRAME_HEADER_BYTES,
-                                    buf_len(&buf) - FRAME_HEADER_BYTES});
+    if (frame_encode_spawn(&buf, frame) && frame_body(&buf, &body)) {
+        router_spawn(sup, &origin, body);
     } else {
         err_set(&err, ERR_UNAVAILABLE, "no memory to start %.*s", (int)frame->entry.n,
                 (const char *)frame->entry.data);

@@ -192,7 +192,6 @@ static void on_applied(void *context, const struct rollout_report *report)
     struct apply *apply = context;
     struct request *request = apply->request;
     struct registry *registry = request->sup->registry;
-
     bool is_unknown = apply->is_unknown;
 
     free_apply(apply);

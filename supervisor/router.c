@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "common/log.h"
 #include "common/value.h"
 
 #include "proto/conn.h"
@@ -36,20 +35,14 @@
 void router_fail_about(const struct origin *origin, const struct err *err,
                        const char *key, struct bytes about)
 {
-    struct value fields = value_map();
-    struct value *details;
+    struct value details = value_map();
     struct buf buf;
 
-    value_put(&fields, "kind", value_string(err_kind_name(err->kind)));
-    value_put(&fields, "message", value_string(err->text));
-    value_put(&fields, "retryable", value_bool(err->retryable == RETRY_YES));
-    details = value_put(&fields, "details", value_map());
-    value_put(details, key, value_bytes(about.data, about.n));
+    value_put(&details, key, value_bytes(about.data, about.n));
     buf_init(&buf, 0);
-    error_encode_value(&buf, &fields);
+    error_encode_with(&buf, err, details);
     origin_reply(origin, REPLY_ERROR, buf_bytes(&buf));
     buf_finish(&buf);
-    value_finish(&fields);
 }
 
 static void fail_unknown_target(const struct origin *origin, struct bytes target)
@@ -94,14 +87,14 @@ static void call_again(struct supervisor *sup, struct call *call, struct bytes b
 /* ---- options --------------------------------------------------------------------- */
 
 /* The target's own options, overlaid by the caller's (functions.md F-15). */
-static int read_options(const struct call_target *target, struct bytes given,
+static int read_options(const struct call_target *target, struct bytes field,
                         struct call_options *out, struct err *err)
 {
     struct value list = {0};
 
-    if (given.n != 0 && payload_decode(given, &list, err) == -1)
-        return err_wrap(err, "the options of this call can't be read");
-    call_target_options(target, list.as.list.n != 0 ? list.as.list.items : NULL, out);
+    if (call_options_decode(field, &list, err) == -1)
+        return -1;
+    call_target_options(target, value_item(&list, 0), out);
     value_finish(&list);
     return 0;
 }
@@ -123,11 +116,7 @@ static void route_with_options(struct supervisor *sup, const struct origin *orig
     if (call == NULL) {
         origin_fail(origin, &err);
     } else {
-        if (options.retry != NULL &&
-            !call_may_retry(sup->calls, call, options.retry, body))
-            log_warn("no room to keep a call, it is tried only once",
-                     "target=%.*s bytes=%zu", (int)frame->target.n,
-                     (const char *)frame->target.data, body.n);
+        call_keep_for_retry(sup, call, &options, frame->target, body);
         call_target_give(sup, call, target, home_of(call), body);
     }
     call_options_finish(&options);
@@ -164,11 +153,9 @@ static void route_watched(struct supervisor *sup, const struct origin *origin,
     buf_init(&out, 0);
     marked.context = hops_mark_root(sup, origin, frame, &context);
     if (!hops_begin(sup, origin, &marked, target)) {
-        if (marked.context.data != frame->context.data &&
-            frame_encode_call(&out, &marked)) {
-            body = buf_bytes(&out);
-            body.data += FRAME_HEADER_BYTES;
-            body.n -= FRAME_HEADER_BYTES;
+        if (marked.context.data != frame->context.data) {
+            frame_encode_call(&out, &marked);
+            frame_body(&out, &body); /* without memory it stays unmarked */
         }
         route_directly(sup, origin, &marked, target, body);
     }
@@ -376,11 +363,9 @@ static void spawn_unmarked(struct supervisor *sup, const struct origin *origin,
     buf_init(&context, 0);
     buf_init(&out, 0);
     unmarked.context = hops_unmark(frame->context, &context);
-    if (unmarked.context.data != frame->context.data &&
-        frame_encode_spawn(&out, &unmarked)) {
-        body = buf_bytes(&out);
-        body.data += FRAME_HEADER_BYTES;
-        body.n -= FRAME_HEADER_BYTES;
+    if (unmarked.context.data != frame->context.data) {
+        frame_encode_spawn(&out, &unmarked);
+        frame_body(&out, &body); /* without memory it stays marked */
     }
     router_spawn(sup, origin, body);
     buf_finish(&context);
@@ -543,15 +528,15 @@ void router_call_internal(struct supervisor *sup, const struct origin *origin,
                                .target = bytes_of_text(target),
                                .args = args};
     struct bytes body;
+    struct err err;
     struct buf buf;
 
     buf_init(&buf, 0);
-    if (frame_encode_call(&buf, &frame)) {
-        body = buf_bytes(&buf);
-        body.data += FRAME_HEADER_BYTES;
-        body.n -= FRAME_HEADER_BYTES;
-        frame_decode_call(body, &frame, NULL);
+    if (frame_encode_call(&buf, &frame) && frame_body(&buf, &body)) {
         route_call(sup, origin, &frame, body);
+    } else {
+        err_set(&err, ERR_LIMIT_EXCEEDED, "the call is too large to be made");
+        origin_fail(origin, &err);
     }
     buf_finish(&buf);
 }

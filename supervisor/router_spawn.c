@@ -22,6 +22,7 @@
 #include "supervisor/registry.h"
 #include "supervisor/registry_kinds.h"
 #include "supervisor/router.h"
+#include "supervisor/spawn_reply.h"
 #include "supervisor/worker.h"
 
 struct router {
@@ -67,10 +68,7 @@ static struct pool *find_host(struct supervisor *sup, struct bytes host)
 {
     struct pool *pool = pools_find(sup->pools, host.data, host.n);
 
-    if (pool == NULL ||
-        (pool_kind(pool) != POOL_KIND_HOST && pool_kind(pool) != POOL_KIND_TERMINAL))
-        return NULL;
-    return pool;
+    return pool != NULL && pool_kind_is_host(pool_kind(pool)) ? pool : NULL;
 }
 
 static bool is_process(struct supervisor *sup, struct bytes id)
@@ -83,33 +81,6 @@ static bool is_process(struct supervisor *sup, struct bytes id)
 
 /* ---- the outcome ----------------------------------------------------------------- */
 
-/* [pid, host] of a successful spawn; -1 when it is something else. */
-int router_spawn_read(struct bytes result, struct value *list, uint64_t *pid_out,
-                      struct bytes *host_out)
-{
-    const struct value *items;
-
-    if (payload_decode(result, list, NULL) == -1)
-        return -1;
-    items = list->as.list.items;
-    /* A payload of one value that is a list, or of two values. */
-    if (list->as.list.n == 1 && items[0].type == VALUE_LIST) {
-        struct value inner = items[0];
-
-        if (inner.as.list.n != 2)
-            return -1;
-        items = inner.as.list.items;
-    } else if (list->as.list.n != 2) {
-        return -1;
-    }
-    if (items[0].type != VALUE_INT || items[1].type != VALUE_STRING)
-        return -1;
-    *pid_out = (uint64_t)items[0].as.integer;
-    *host_out =
-        (struct bytes){(const uint8_t *)items[1].as.string.data, items[1].as.string.n};
-    return 0;
-}
-
 static void on_outcome(struct supervisor *sup, struct call *call, uint8_t status,
                        struct bytes result)
 {
@@ -120,7 +91,7 @@ static void on_outcome(struct supervisor *sup, struct call *call, uint8_t status
     uint64_t pid;
 
     call->note = NULL;
-    if (status == REPLY_OK && (router_spawn_read(result, &list, &pid, &host) == -1 ||
+    if (status == REPLY_OK && (spawn_reply_read(result, &list, &pid, &host) == -1 ||
                                !worker_owns_pid(call->callee, pid))) {
         worker_kill(call->callee,
                     "was killed: it answered a spawn with no pid of its own");
@@ -180,8 +151,7 @@ static void send_message(struct worker *to, uint64_t pid, uint8_t graph,
 
     buf_init(&payload, 0);
     if (buf_append(&payload, &graph, 1) && buf_append(&payload, args.data, args.n)) {
-        frame.topic =
-            (struct bytes){(const uint8_t *)topic->as.string.data, topic->as.string.n};
+        frame.topic = value_to_bytes(topic);
         frame.payload = buf_bytes(&payload);
         if (frame_encode_send(conn_out(to->conn), &frame))
             conn_wrote(to->conn);
@@ -223,15 +193,14 @@ static void watch_for_parent(struct supervisor *sup, struct worker *owner, uint6
                                     .target = pid,
                                     .op = watches[i].op,
                                     .watcher_host = frame->parent_host};
+        struct bytes body;
         struct buf buf;
 
         if ((frame->flags & watches[i].flag) == 0)
             continue;
         buf_init(&buf, 0);
-        if (frame_encode_watch(&buf, &watch))
-            calls_forward(sup->calls, &origin, FRAME_WATCH, owner,
-                          (struct bytes){buf_head(&buf) + FRAME_HEADER_BYTES,
-                                         buf_len(&buf) - FRAME_HEADER_BYTES});
+        if (frame_encode_watch(&buf, &watch) && frame_body(&buf, &body))
+            calls_forward(sup->calls, &origin, FRAME_WATCH, owner, body);
         buf_finish(&buf);
     }
     if (frame->flags != 0)
@@ -324,19 +293,13 @@ static void spawn_named(struct supervisor *sup, const struct origin *origin,
     free_waiting(spawn);
 }
 
-static bool is_origin(const struct origin *a, const struct origin *b)
-{
-    return a->type == ORIGIN_WORKER && b->type == ORIGIN_WORKER && a->call == b->call &&
-           a->who.worker == b->who.worker;
-}
-
 bool router_spawn_cancel(struct supervisor *sup, const struct origin *origin)
 {
     LIST_FOREACH (node, &sup->router->waiting) {
         struct waiting_spawn *spawn = container_of(node, struct waiting_spawn, link);
         struct err err;
 
-        if (!is_origin(&spawn->origin, origin))
+        if (!origin_is_same(&spawn->origin, origin))
             continue;
         names_stop_waiting(&spawn->waiter);
         free_waiting(spawn);
@@ -347,7 +310,7 @@ bool router_spawn_cancel(struct supervisor *sup, const struct origin *origin)
     return false;
 }
 
-void router_spawn_origin_gone(struct supervisor *sup, const void *worker)
+void router_spawn_origin_gone(struct supervisor *sup, const struct worker *worker)
 {
     LIST_FOREACH_SAFE (node, &sup->router->waiting) {
         struct waiting_spawn *spawn = container_of(node, struct waiting_spawn, link);

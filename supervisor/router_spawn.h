@@ -17,19 +17,14 @@ struct err;
 struct origin;
 struct router;
 struct supervisor;
-struct value;
+struct worker;
 
 struct router *router_spawn_create(struct supervisor *sup);
 void router_spawn_destroy(struct router *router);
 
 /* false when no such spawn waits here. */
 bool router_spawn_cancel(struct supervisor *sup, const struct origin *origin);
-void router_spawn_origin_gone(struct supervisor *sup, const void *worker);
-
-/* Reads the REPLY of a spawn. The caller finishes *list (zeroed before), from which
- * host borrows. -1: it is malformed. */
-int router_spawn_read(struct bytes result, struct value *list, uint64_t *pid_out,
-                      struct bytes *host_out);
+void router_spawn_origin_gone(struct supervisor *sup, const struct worker *worker);
 
 /* An error with details {key = about}. */
 void router_fail_about(const struct origin *origin, const struct err *err,

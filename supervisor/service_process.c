@@ -15,6 +15,7 @@
 #include "supervisor/core.h"
 #include "supervisor/lifecycle_security.h"
 #include "supervisor/registry.h"
+#include "supervisor/spawn_reply.h"
 
 #define CONTROL_HOST "node:control"
 
@@ -72,32 +73,6 @@ static void run_destroy(struct run *run)
     free(run);
 }
 
-/* [pid, host] of the REPLY. */
-static int decode_spawned(struct bytes result, uint64_t *actor_out, char **host_out,
-                          struct err *err)
-{
-    struct value list;
-
-    if (payload_decode(result, &list, err) != 0)
-        return -1;
-    if (list.as.list.n == 1 && list.as.list.items[0].type == VALUE_LIST) {
-        struct value inner = list.as.list.items[0];
-
-        list.as.list.items[0] = (struct value){0};
-        value_finish(&list);
-        list = inner;
-    }
-    if (list.as.list.n < 2 || list.as.list.items[0].type != VALUE_INT ||
-        list.as.list.items[1].type != VALUE_STRING) {
-        value_finish(&list);
-        return err_set(err, ERR_INTERNAL, "the host's answer to a spawn is malformed");
-    }
-    *actor_out = (uint64_t)list.as.list.items[0].as.integer;
-    *host_out = xstrdup(list.as.list.items[1].as.string.data);
-    value_finish(&list);
-    return 0;
-}
-
 static void terminate(const struct run *run, const char *reason)
 {
     if (run->actor != 0)
@@ -105,34 +80,46 @@ static void terminate(const struct run *run, const char *reason)
                            SIGNAL_TERMINATE, reason);
 }
 
+static void fail_start(struct run *run, const struct err *err)
+{
+    struct service *service = run_detach(run);
+
+    run_destroy(run);
+    if (service != NULL)
+        service_on_start_failed(service, err);
+}
+
+static void on_actor_there(struct run *run, struct bytes host)
+{
+    struct service *service = run->service;
+
+    if (service == NULL) { /* nobody waited for it: its EXIT ends the run */
+        terminate(run, "service stopped");
+        return;
+    }
+    free(service->actor_host);
+    service->actor_host = xstrndup((const char *)host.data, host.n);
+    service->actor = run->actor;
+    service_on_started(service);
+}
+
 static void on_spawned(void *context, uint8_t status, struct bytes result)
 {
     struct run *run = context;
-    struct service *service;
-    struct err err = {0}, bad = {0};
-    char *host = NULL;
+    struct value list = {0};
+    struct bytes host;
+    struct err err;
 
-    if ((status & ~REPLY_LINGERS) == REPLY_OK) {
-        if (decode_spawned(result, &run->actor, &host, &err) == 0) {
-            service = run->service;
-            if (service == NULL) { /* nobody waited for it: its EXIT ends the run */
-                free(host);
-                terminate(run, "service stopped");
-                return;
-            }
-            free(service->actor_host);
-            service->actor_host = host;
-            service->actor = run->actor;
-            service_on_started(service);
-            return;
-        }
-    } else if (error_decode(result, &err, &bad) != 0) {
-        err = bad;
+    if (status != REPLY_OK) {
+        error_of_bytes(result, &err);
+        fail_start(run, &err);
+    } else if (spawn_reply_read(result, &list, &run->actor, &host) == -1) {
+        err_set(&err, ERR_INTERNAL, "the host's answer to a spawn is malformed");
+        fail_start(run, &err);
+    } else {
+        on_actor_there(run, host);
     }
-    service = run_detach(run);
-    run_destroy(run);
-    if (service != NULL)
-        service_on_start_failed(service, &err);
+    value_finish(&list);
 }
 
 static int check_entry(const char *process, const char *host, struct err *err)
@@ -233,12 +220,9 @@ static void process_kill(struct service *service)
 /* result is [value] or, when it failed, one error. */
 static const struct err *why_it_ended(const struct frame_exit *frame, struct err *why)
 {
-    struct err bad = {0};
-
     if (frame->failed == 0)
         return NULL;
-    if (error_decode(frame->result, why, &bad) != 0)
-        *why = bad;
+    error_of_bytes(frame->result, why);
     return why;
 }
 

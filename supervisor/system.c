@@ -168,22 +168,16 @@ void request_refuse(struct request *request, enum err_kind kind, const char *fmt
 void request_fail_with(struct request *request, const struct err *err,
                        struct value details)
 {
-    struct value fields = value_map();
     struct buf buf;
 
-    value_put(&fields, "kind", value_string(err_kind_name(err->kind)));
-    value_put(&fields, "message", value_string(err->text));
-    value_put(&fields, "retryable", value_bool(err->retryable == RETRY_YES));
-    value_put(&fields, "details", details);
     buf_init(&buf, 0);
-    if (error_encode_value(&buf, &fields)) {
+    if (error_encode_with(&buf, err, details)) {
         origin_reply(&request->origin, REPLY_ERROR, buf_bytes(&buf));
         free_request(request);
     } else {
         request_fail(request, err);
     }
     buf_finish(&buf);
-    value_finish(&fields);
 }
 
 bool request_item(struct request *request, const struct value *item)

@@ -299,10 +299,9 @@ static void fail(struct terminal_run *run, const struct err *err)
 
 static void fail_bytes(struct terminal_run *run, struct bytes error)
 {
-    struct err err = {0}, bad = {0};
+    struct err err;
 
-    if (error_decode(error, &err, &bad) != 0)
-        err = bad;
+    error_of_bytes(error, &err);
     fail(run, &err);
 }
 
@@ -340,7 +339,7 @@ static void end_with_bytes(struct terminal_run *run, struct bytes result)
         end(run, EXIT_OK);
         return;
     }
-    end_with_value(run, list.as.list.n > 0 ? &list.as.list.items[0] : NULL);
+    end_with_value(run, value_item(&list, 0));
     value_finish(&list);
 }
 
@@ -367,7 +366,7 @@ static struct value make_arguments(const struct options *options)
 
 static void on_spawned(void *context, uint8_t status, struct bytes result)
 {
-    if ((status & ~REPLY_LINGERS) != REPLY_OK)
+    if (status != REPLY_OK)
         fail_bytes(context, result);
     /* otherwise its EXIT is what we wait for */
 }
@@ -390,7 +389,7 @@ static void on_host_started(void *context, const struct err *err)
 
 static void on_called(void *context, uint8_t status, struct bytes result)
 {
-    if ((status & ~REPLY_LINGERS) != REPLY_OK)
+    if (status != REPLY_OK)
         fail_bytes(context, result);
     else
         end_with_bytes(context, result);

@@ -176,14 +176,12 @@ static int judge(const struct test *test, uint8_t status, struct bytes result,
     struct err ignored;
     int rc = 0;
 
-    if ((status & ~REPLY_LINGERS) != REPLY_OK) {
-        if (error_decode(result, err, &ignored) == -1)
-            *err = ignored;
+    if (status != REPLY_OK) {
+        error_of_bytes(result, err);
         return -1;
     }
     if (payload_decode(result, &list, &ignored) == 0)
-        rc =
-            judge_value(test, list.as.list.n != 0 ? &list.as.list.items[0] : NULL, err);
+        rc = judge_value(test, value_item(&list, 0), err);
     value_finish(&list);
     return rc;
 }
