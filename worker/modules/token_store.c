@@ -195,12 +195,15 @@ static void set_integer(lua_State *L, const char *key, int64_t number)
     lua_setfield(L, -2, key);
 }
 
-/* Pushes the record of S-52: actor, scope and options are arguments 2 to 4. */
-static void push_record(lua_State *L, int64_t expiration_ms)
+/* Pushes the record of S-52: actor, scope and options are arguments 2 to 4. What was
+ * signed says so: see validated(). */
+static void push_record(lua_State *L, int64_t expiration_ms, bool is_signed)
 {
     int64_t now_ms = clock_wall_ns() / 1000000;
 
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 7);
+    lua_pushboolean(L, is_signed);
+    lua_setfield(L, -2, "signed");
     security_push_actor_id(L, 2);
     lua_setfield(L, -2, "actor_id");
     security_push_actor_meta(L, 2);
@@ -257,7 +260,7 @@ static int store_create(lua_State *L)
     lua_pushlstring(L, token, n);
     lua_getiuservalue(L, 1, UV_STORE);
     lua_pushlstring(L, token, n_first);
-    push_record(L, expiration_ms);
+    push_record(L, expiration_ms, n != n_first);
     lua_pushinteger(L, expiration_ms);
     return ask_system(L, "@store.set", 6, 4, 0, created);
 }
@@ -279,6 +282,20 @@ static bool push_identity(lua_State *L)
     return true;
 }
 
+/* The key of another store over the same backing store signed the token: its first
+ * part alone, which is no secret of that store's users, must not do for this one. */
+static bool is_of_keyed_store(lua_State *L, int record)
+{
+    bool is_signed;
+
+    if (!lua_istable(L, record))
+        return false;
+    lua_getfield(L, record, "signed");
+    is_signed = lua_toboolean(L, -1) && push_text(L, UV_KEY).n == 0;
+    lua_settop(L, record);
+    return is_signed;
+}
+
 static int validated(lua_State *L, int status, lua_KContext ctx)
 {
     const char *cause = "token not found";
@@ -289,7 +306,7 @@ static int validated(lua_State *L, int status, lua_KContext ctx)
         cause = cause_of(L, "failed to retrieve token");
     } else {
         lua_pop(L, 1);
-        if (push_identity(L)) {
+        if (!is_of_keyed_store(L, lua_gettop(L)) && push_identity(L)) {
             lua_pushnil(L);
             return 3;
         }
