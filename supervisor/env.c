@@ -448,6 +448,36 @@ static void handle_set(struct request *request)
     request_fail(request, &err);
 }
 
+/* What else a variable is called: its id, and its public name. */
+static void handle_get_names(struct request *request)
+{
+    const char *name = request_text(request, 0);
+    const struct entry *variable = NULL;
+    struct value names = value_list();
+
+    if (name != NULL)
+        variable =
+            find_variable(&request->sup->env->now, name, request_text(request, 1));
+    if (variable != NULL)
+        value_append(&names, value_string(variable->id));
+    if (variable != NULL && public_name(variable) != NULL)
+        value_append(&names, value_string(public_name(variable)));
+    request_reply_taken(request, names);
+}
+
+/* {public name: id} */
+static void handle_get_ids(struct request *request)
+{
+    struct value ids = value_map();
+
+    MAP_FOREACH (row, &request->sup->env->now.by_name) {
+        const struct entry *variable = row->value;
+
+        value_put(&ids, row->text, value_string(variable->id));
+    }
+    request_reply_taken(request, ids);
+}
+
 static void handle_get_all(struct request *request)
 {
     struct value all = env_get_all(request->sup->env);
@@ -458,6 +488,8 @@ static void handle_get_all(struct request *request)
 static const struct system_target targets[] = {
     {"env.get", handle_get, ALLOW_ANY},
     {"env.get_all", handle_get_all, ALLOW_ANY},
+    {"env.get_ids", handle_get_ids, ALLOW_ANY},
+    {"env.get_names", handle_get_names, ALLOW_ANY},
     {"env.set", handle_set, ALLOW_ANY},
 };
 

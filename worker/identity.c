@@ -137,13 +137,28 @@ enum policy_effect identity_evaluate(const struct runtime *rt,
     return effect;
 }
 
-static bool evaluate(const struct actor *actor, const struct identity *identity,
-                     const char *action, const char *resource, const struct value *meta)
+static enum policy_effect effect_of(const struct actor *actor,
+                                    const struct identity *identity, const char *action,
+                                    const char *resource, const struct value *meta)
 {
     struct policy_check check = {&identity->actor, action, resource, meta};
 
-    return identity_evaluate(actor->vm->rt, &identity->policies, &check) ==
-           POLICY_ALLOW;
+    return identity_evaluate(actor->vm->rt, &identity->policies, &check);
+}
+
+static bool evaluate(const struct actor *actor, const struct identity *identity,
+                     const char *action, const char *resource, const struct value *meta)
+{
+    return effect_of(actor, identity, action, resource, meta) == POLICY_ALLOW;
+}
+
+bool identity_denies(const struct actor *actor, const char *action,
+                     const char *resource)
+{
+    const struct identity *identity = identity_of(actor);
+
+    return is_complete(identity) &&
+           effect_of(actor, identity, action, resource, NULL) == POLICY_DENY;
 }
 
 bool identity_check(const struct actor *actor, const char *action, const char *resource,

@@ -47,6 +47,11 @@ bool identity_check_process(const struct actor *actor, const char *action,
 /* Has both: policies decide what it may. */
 bool identity_is_held(const struct actor *actor);
 
+/* Do policies say deny, not merely nothing? For other names of a resource than the one
+ * that was checked. */
+bool identity_denies(const struct actor *actor, const char *action,
+                     const char *resource);
+
 /* Nothing can be refused to this frame. */
 static inline bool identity_is_free(const struct actor *actor)
 {
@@ -67,8 +72,8 @@ static inline bool identity_allows(lua_State *L, const char *action,
 {
     const struct actor *actor = identity_actor(L);
 
-    return actor != NULL && (identity_is_free(actor) ||
-                             identity_check(actor, action, resource, NULL));
+    return actor != NULL &&
+           (identity_is_free(actor) || identity_check(actor, action, resource, NULL));
 }
 
 /* The same with one text for conditions to see. */
@@ -78,9 +83,8 @@ static inline bool identity_allows_text(lua_State *L, const char *action,
 {
     const struct actor *actor = identity_actor(L);
 
-    return actor != NULL &&
-           (identity_is_free(actor) ||
-            identity_check_text(actor, action, resource, key, text));
+    return actor != NULL && (identity_is_free(actor) ||
+                             identity_check_text(actor, action, resource, key, text));
 }
 
 /* The same with the caller's pid (processes.md C-5). */
@@ -89,8 +93,8 @@ static inline bool identity_allows_process(lua_State *L, const char *action,
 {
     const struct actor *actor = identity_actor(L);
 
-    return actor != NULL && (identity_is_free(actor) ||
-                             identity_check_process(actor, action, resource));
+    return actor != NULL &&
+           (identity_is_free(actor) || identity_check_process(actor, action, resource));
 }
 
 /* ---- policies -------------------------------------------------------------------- */

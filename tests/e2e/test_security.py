@@ -215,6 +215,51 @@ def test_s62_no_code_of_the_app_runs_while_a_context_is_written(boot):
     assert running.call("app:as_guest") == ["guest", 1, "table", 1]
 
 
+def test_s81_who_denies_one_name_of_a_variable_denies_the_others(boot):
+    running = boot([
+        policy("all", "*"),
+        policy("not_by_name", ["env.get", "env.set"], "SECRET", "deny"),
+        policy("not_by_id", ["env.get", "env.set"], "app:key", "deny"),
+        policy("only_by_id", ["env.get", "env.set"], "app:plain"),
+        {"name": "kept", "kind": "env.storage.memory"},
+        {"name": "secret", "kind": "env.variable", "variable": "SECRET",
+         "storage": "app:kept", "default": "s"},
+        {"name": "key", "kind": "env.variable", "variable": "KEY",
+         "storage": "app:kept", "default": "k"},
+        {"name": "plain", "kind": "env.variable", "variable": "PLAIN",
+         "storage": "app:kept", "default": "p"},
+        function("fill", """return {main = function()
+            return env.set("SECRET", "1") and env.set("KEY", "2") and env.set("PLAIN", "3")
+        end}""", modules=["env"]),
+        function("look", """return {main = function(...)
+            local seen = {}
+            for i, name in ipairs{...} do
+                local value, err = env.get(name)
+                local set, why = env.set(name, value or "x")
+                assert((err == nil) == (why == nil), name)
+                seen[i] = value or err:kind()
+            end
+            seen.all = env.get_all()
+            return seen
+        end}""", modules=["env"]),
+        as_actor("app:look", "all", "not_by_name", "not_by_id"),
+        {**as_actor("app:look", "only_by_id", "calls"), "name": "narrow"},
+        policy("calls", "funcs.call"),
+    ])
+    no = "PermissionDenied"
+    running.call("app:fill")
+    names = ["SECRET", "app:secret", "secret", "KEY", "app:key", "key",
+             "PLAIN", "app:plain", "plain"]
+    seen = running.call("app:as_guest", *names)
+    assert [seen.get(str(i)) for i in range(1, 10)] == [no] * 6 + ["3"] * 3
+    assert seen["all"] == {"PLAIN": "3"}
+    seen = running.call("app:narrow", *names)
+    assert [seen.get(str(i)) for i in range(1, 10)] == [no] * 7 + ["3"] + [no]
+    assert seen["all"] == {}
+    seen = running.call("app:look", *names)
+    assert [seen.get(str(i)) for i in range(1, 10)] == ["1"] * 3 + ["2"] * 3 + ["3"] * 3
+
+
 # ---- services
 
 def secured(name, process_id, security):

@@ -33,31 +33,94 @@ static bool check_texts(lua_State *L, int n)
     return key_bytes != 0;
 }
 
+enum { ENV_GET, ENV_SET };
+
+static const struct {
+    const char *action, *target, *verb;
+    int n_texts;
+} operations[] = {
+    [ENV_GET] = {"env.get", "@env.get", "access", 1},
+    [ENV_SET] = {"env.set", "@env.set", "set", 2},
+};
+
+static int refuse(lua_State *L, lua_KContext which)
+{
+    return errors_return(L, ERR_PERMISSION_DENIED,
+                         "not allowed to %s environment variable: %s",
+                         operations[which].verb, lua_tostring(L, 1));
+}
+
+static int perform(lua_State *L, lua_KContext which)
+{
+    return ask_system(L, operations[which].target, 1, operations[which].n_texts + 1, 0,
+                      ask_result_k);
+}
+
+/* A variable has an id and a public name. What is given has to be allowed (S-81); but
+ * who denies one of them means the variable. */
+static int with_names(lua_State *L, int status, lua_KContext which)
+{
+    int top = lua_gettop(L), list = top + 1;
+
+    (void)status;
+    ask_result(L);
+    if (!lua_istable(L, list))
+        return 2;
+    for (lua_Integer i = 1;; i++) {
+        if (lua_rawgeti(L, list, i) != LUA_TSTRING)
+            break;
+        if (identity_denies(actor_current(L), operations[which].action,
+                            lua_tostring(L, -1)))
+            return refuse(L, which);
+        lua_pop(L, 1);
+    }
+    lua_settop(L, operations[which].n_texts + 1);
+    return perform(L, which);
+}
+
+static int run(lua_State *L, lua_KContext which)
+{
+    int n_texts = operations[which].n_texts;
+
+    if (!check_texts(L, n_texts))
+        return errors_return(L, ERR_INVALID, "empty key");
+    if (!identity_allows(L, operations[which].action, lua_tostring(L, 1)))
+        return refuse(L, which);
+    push_namespace(L);
+    if (!identity_is_held(actor_current(L)))
+        return perform(L, which);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, n_texts + 1);
+    return ask_system(L, "@env.get_names", n_texts + 2, 2, which, with_names);
+}
+
 static int env_get(lua_State *L)
 {
-    if (!check_texts(L, 1))
-        return errors_return(L, ERR_INVALID, "empty key");
-    if (!identity_allows(L, "env.get", lua_tostring(L, 1)))
-        return errors_return(L, ERR_PERMISSION_DENIED,
-                             "not allowed to access environment variable: %s",
-                             lua_tostring(L, 1));
-    push_namespace(L);
-    return ask_system(L, "@env.get", 1, 2, 0, ask_result_k);
+    return run(L, ENV_GET);
 }
 
 static int env_set(lua_State *L)
 {
-    if (!check_texts(L, 2))
-        return errors_return(L, ERR_INVALID, "empty key");
-    if (!identity_allows(L, "env.set", lua_tostring(L, 1)))
-        return errors_return(L, ERR_PERMISSION_DENIED,
-                             "not allowed to set environment variable: %s",
-                             lua_tostring(L, 1));
-    push_namespace(L);
-    return ask_system(L, "@env.set", 1, 3, 0, ask_result_k);
+    return run(L, ENV_SET);
 }
 
-/* What may not be read isn't there (S-81). */
+/* May the variable of that name be read, and does nobody deny its id? ids is a table.
+ */
+static bool may_read(lua_State *L, int name, int ids)
+{
+    bool may = lua_type(L, name) != LUA_TSTRING ||
+               identity_allows(L, "env.get", lua_tostring(L, name));
+
+    if (!may || !lua_istable(L, ids))
+        return may;
+    lua_pushvalue(L, name);
+    if (lua_rawget(L, ids) == LUA_TSTRING)
+        may = !identity_denies(actor_current(L), "env.get", lua_tostring(L, -1));
+    lua_pop(L, 1);
+    return may;
+}
+
+/* What may not be read isn't there (S-81). At 1: name -> id, when that is asked. */
 static int got_all(lua_State *L, int status, lua_KContext ctx)
 {
     int top = lua_gettop(L);
@@ -68,8 +131,7 @@ static int got_all(lua_State *L, int status, lua_KContext ctx)
         return 2;
     for (lua_pushnil(L); lua_next(L, top + 1) != 0;) {
         lua_pop(L, 1);
-        if (lua_type(L, -1) == LUA_TSTRING &&
-            !identity_allows(L, "env.get", lua_tostring(L, -1))) {
+        if (!may_read(L, lua_gettop(L), 1)) {
             lua_pushvalue(L, -1);
             lua_pushnil(L);
             lua_rawset(L, top + 1);
@@ -78,9 +140,22 @@ static int got_all(lua_State *L, int status, lua_KContext ctx)
     return 2;
 }
 
+static int got_ids(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status, (void)ctx;
+    ask_result(L);
+    if (!lua_istable(L, 1))
+        return 2;
+    lua_settop(L, 1);
+    return ask_system(L, "@env.get_all", 1, 0, 0, got_all);
+}
+
 static int env_get_all(lua_State *L)
 {
     lua_settop(L, 0);
+    if (identity_is_held(actor_current(L)))
+        return ask_system(L, "@env.get_ids", 1, 0, 0, got_ids);
+    lua_pushnil(L);
     return ask_system(L, "@env.get_all", 1, 0, 0, got_all);
 }
 
