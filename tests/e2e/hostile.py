@@ -11,6 +11,7 @@ import msgpack
 
 argv = sys.argv
 HONEST = {worker!r}
+VERSION = {version}
 HELLO, SETUP, READY, PING, PONG, DRAIN, LOG = 1, 2, 3, 5, 6, 7, 8
 CALL, REPLY, CANCEL, FREE, RESUME, ITEM = 16, 17, 18, 19, 21, 22
 SEND, SPAWN, WATCH, EXIT, GONE, SIGNAL, EVENT = 32, 33, 34, 35, 36, 37, 38
@@ -55,7 +56,7 @@ class Wire:
             self.buf += data
 
     def set_up(self):
-        self.send(frame(HELLO, u32({version}), u32(os.getpid())))
+        self.send(frame(HELLO, u32(VERSION), u32(os.getpid())))
         kind, body = self.receive()
         assert kind == SETUP
         self.index = struct.unpack(">I", body[1:5])[0]

@@ -14,7 +14,7 @@ import pytest
 import faults
 import troupe
 from hostile import hostile_bin
-from troupe import (BOOM, ECHO, FAILED, IDLE, NEEDS_ROOT, OK, ONE, SupctlError, function,
+from troupe import (BOOM, ECHO, IDLE, NEEDS_ROOT, OK, ONE, SupctlError, function,
                     host, process, service, sleeper, wait_for)
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
@@ -361,22 +361,16 @@ def test_C1_who_is_refused_stands_in_the_log(boot):
     assert str(record["uid"]) == str(troupe.NOBODY) and str(record["pid"]) == str(child)
 
 
-@pytest.mark.parametrize("path", ["", "@abstract"])
-def test_C1_the_socket_is_always_a_file(boot, path):
+def test_C1_the_socket_is_always_a_file(boot):
     """No name that lives outside of all folders, where no mode protects it."""
     one = boot([function("echo", ECHO)], start=False)
-    one.control = path
-    one.allow(".*")
+    one.control = "@abstract"
     one.spawn()
-    wait_for(lambda: not one.is_up() or os.path.exists(os.path.join(one.cwd, path or "x")))
+    wait_for(lambda: os.path.exists(os.path.join(one.cwd, "@abstract")))
     with open("/proc/net/unix") as file:
         assert not [line for line in file if line.split()[-1].startswith("@abstract")]
-    if one.is_up():
-        one.control = os.path.join(one.cwd, path)
-        assert one.stop() == OK
-    else:
-        assert one.wait() in (troupe.USAGE, troupe.BAD_CONFIG, troupe.NEEDED)
-    one.child = None
+    one.control = os.path.join(one.cwd, "@abstract")
+    wait_for(one.is_running)
 
 
 # ---- F3: what is acknowledged was synced
@@ -419,15 +413,15 @@ JSON_OF = {
     ("workers",): list, ("ps",): list, ("inspect", "polite"): dict, ("names",): list,
     ("groups",): list, ("registry", "list"): list, ("registry", "get", "app:echo"): dict,
     ("registry", "find", ".kind=function.lua"): list, ("registry", "history"): list,
-    ("logs",): list, ("trace",): list, ("ping",): dict, ("doctor",): (dict, list),
-    ("metrics",): (dict, list), ("call", "app:echo", "1"): int,
-    ("status", "app:s"): dict, ("is-running", "app:s"): (dict, bool),
+    ("logs",): list, ("trace",): list, ("ping",): dict, ("doctor",): list,
+    ("metrics",): dict, ("call", "app:echo", "1"): int,
+    ("status", "app:s"): dict, ("is-running", "app:s"): dict,
     ("wait", "app:s"): dict, ("restart", "app:s"): dict, ("stop", "app:s"): dict,
     ("start", "app:s"): dict, ("reset-failed", "app:s"): dict,
     ("reload", "--dry-run"): dict, ("scale", "app:echo", "2"): dict,
-    ("send", "polite", "topic", "1"): (dict, bool, str, type(None)),
-    ("cancel", "polite"): (dict, bool, str, type(None)),
-    ("spawn", "app:p", "app:host"): (dict, str),
+    ("send", "polite", "topic", "1"): bool,
+    ("cancel", "polite"): bool,
+    ("spawn", "app:p", "app:host"): str,
 }
 
 
@@ -445,11 +439,7 @@ def asked(boot_shared):
 @pytest.mark.parametrize("words", JSON_OF, ids=" ".join)
 def test_complaint12_every_command_prints_json(asked, words):
     done = asked.run_supctl("--json", *words)
-    assert done.returncode in (OK, FAILED), done  # doctor may lack something
-    texts = done.stdout.splitlines() if words == ("logs",) else [done.stdout]
-    for text in texts:
-        if text.strip():
-            got = json.loads(text)
-            if words != ("logs",):
-                assert isinstance(got, JSON_OF[words]), got
+    # The machine may lack something serious.
+    assert done.returncode == OK or words == ("doctor",), done
+    assert type(json.loads(done.stdout)) is JSON_OF[words]
     assert done.stderr == ""

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 import troupe
-from troupe import SupctlError, function, host, process, service, wait_for
+from troupe import SupctlError, function, host, process, wait_for
 
 # What the format allows, told by the format's own description.
 SAMPLE = re.compile(

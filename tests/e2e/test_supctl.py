@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -11,8 +12,8 @@ from shlex import quote
 import pytest
 
 import troupe
-from troupe import (FAILED, NOT_RUNNING, NO_SUCH_NAME, OK, POLITE, REFUSED, UNREACHABLE,
-                    USAGE, function, host, process, service, wait_for)
+from troupe import (ECHO, FAILED, NOT_RUNNING, NO_SUCH_NAME, OK, POLITE, REFUSED,
+                    UNREACHABLE, USAGE, function, host, process, service, wait_for)
 
 # Registers itself, tells what it is sent and how it is cancelled.
 TELLER = """
@@ -538,18 +539,37 @@ def test_unreachable(tmp_path):
 
 
 def test_it_finds_the_one_that_runs(boot, tmp_path):
-    """By itself, or says which there are."""
+    """By itself, or says which there are. Root's sockets are in /run/troupe, which is not
+    ours to use: so this is about somebody else's."""
+    supervisor = troupe.lookalike(tmp_path, troupe.WORKER)
+    supctl = shutil.copy(troupe.SUPCTL, os.path.dirname(supervisor))
+    folder = tmp_path / "run" / "troupe"
+    folder.mkdir(0o700, parents=True)
+    prefix = troupe.AS_NOBODY if os.geteuid() == 0 else []
     env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path / "run")}
     env.pop("TROUPE_CONTROL", None)
-    if os.geteuid() == 0:
-        pytest.skip("root's sockets are in /run/troupe, which is not ours to use")
-    os.makedirs(tmp_path / "run" / "troupe", 0o700)
-    one = boot([host()], start=False, env=env)
-    one.control = str(tmp_path / "run" / "troupe" / "one.sock")
-    one.start()
-    done = subprocess.run([troupe.SUPCTL, "--json", "ping"], env=env, check=False,
-                          capture_output=True, text=True)
-    assert json.loads(done.stdout)["pid"] == one.pid
+
+    def ping():
+        return subprocess.run([*prefix, supctl, "ping", "--json"], env=env, check=False,
+                              capture_output=True, text=True)
+
+    ones = []
+    for name in "one", "two":
+        one = boot([function("f", ECHO)], start=False, env=env, prefix=prefix,
+                   supervisor=supervisor)
+        one.control = str(folder / f"{name}.sock")
+        ones.append(one)
+    if prefix:
+        for path in tmp_path, folder, *(one.folder for one in ones):
+            for below, _, _ in os.walk(path):
+                os.chown(below, troupe.NOBODY, troupe.NOBODY)
+        troupe.open_to_all(os.path.dirname(supervisor))
+    ones[0].start()
+    assert json.loads(ping().stdout)["pid"] == ones[0].pid
+    ones[1].start()
+    done = ping()
+    assert (done.returncode, done.stdout) == (UNREACHABLE, "")
+    assert f"{folder}/one.sock" in done.stderr and f"{folder}/two.sock" in done.stderr
 
 
 def test_control_from_the_environment(running):

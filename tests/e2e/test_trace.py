@@ -172,9 +172,8 @@ def test_queue_time_is_apart_from_run_time(running):
     assert len(slow) == 3
     assert all(span["run_ns"] >= 19e6 for span in slow)
     queued = sorted(span["queue_ns"] for span in slow)
-    assert queued[0] < 15e6
-    assert queued[1] >= 15e6
-    assert queued[2] >= 30e6
+    assert queued[1] - queued[0] >= 15e6  # all were asked for at the same time
+    assert queued[2] - queued[1] >= 15e6
 
 
 def test_processes_are_spans_too(running):

@@ -108,9 +108,7 @@ def test_stopped_worker_holds_up_nobody_else(boot):
     assert json.loads(out) == "50ms"
 
 
-def test_T17_MP5_worker_of_a_host_killed_with_monitored_children(boot):
-    """Each EXIT comes once, names are free, the service is started again."""
-    watcher = """
+WATCHER = """
 local function main()
     local pids, counts = {}, {}
     process.registry.register("watcher")
@@ -140,14 +138,14 @@ local function main()
 end
 return {main = main}
 """
-    named = """
+NAMED = """
 return {main = function(name)
     assert(process.registry.register(name))
     process.send("watcher", "ready")
     process.inbox():receive()
 end}
 """
-    report = """
+REPORT = """
 return {main = function()
     process.registry.register("reporter")
     local pid = assert(process.spawn_monitored("app:watcher", "app:host"))
@@ -157,13 +155,17 @@ return {main = function()
     return event.result.value, event.result.error
 end}
 """
+
+
+def test_T17_MP5_worker_of_a_host_killed_with_monitored_children(boot):
+    """Each EXIT comes once, names are free, the service is started again."""
     one = boot([host(), host("other", host={"workers": 1}),
-                process("watcher", watcher, modules=["time"]),
-                process("named", named),
+                process("watcher", WATCHER, modules=["time"]),
+                process("named", NAMED),
                 process("forever", IDLE),
                 service("steady", "app:forever", "app:other",
                         restart={"initial_delay": "10ms"}),
-                function("report", report, modules=["logger"])])
+                function("report", REPORT, modules=["logger"])])
     one.allow(DEATH, "service failed", "process failed")
     call = one.call_in_background("app:report")
     one.wait_record("all up")
