@@ -225,9 +225,11 @@ static void on_compiled(void *context, size_t n_compiled, size_t n_failed)
     }
     if (n_failed > 0 || program->problems.n_errors > 0 ||
         program_starts_nothing(program)) {
-        if (program->problems.n == 0)
-            printf("no problems in %zu entries\n",
-                   registry_state(program->sup.registry)->n);
+        if (program->problems.n == 0) {
+            size_t n = registry_state(program->sup.registry)->n;
+
+            printf("no problems in %zu %s\n", n, n == 1 ? "entry" : "entries");
+        }
         give_up(program, program_print_problems(program), NULL);
         return;
     }
