@@ -7,116 +7,21 @@
 #include "common/mem.h"
 #include "common/value.h"
 
-#include "worker/erase_lex.h"
+#include "worker/type_reader.h"
 
 #define MAX_DEPTH 64
-
-struct reader {
-    struct lexer lexer;
-    struct erase_error error;
-    struct token *tokens; /* the last is EOF */
-    size_t n, at;
-    size_t mark; /* where an annotation's arguments start */
-    bool places; /* refs say where they stand */
-    bool failed;
-};
 
 static const char *const primitives[] = {
     "any",    "unknown", "never",    "boolean", "number",   "integer",
     "string", "table",   "function", "thread",  "userdata", "error",
 };
 
-/* ---- tokens ---------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------- */
 
-static bool read_tokens(struct reader *r, const char *text, size_t n_bytes)
-{
-    size_t size = 0;
-
-    erase_lex_init(&r->lexer, text, (uint32_t)n_bytes, &r->error);
-    do {
-        if (r->n == size) {
-            struct token *tokens;
-
-            size = size == 0 ? 64 : 2 * size;
-            tokens = realloc(r->tokens, size * sizeof(*tokens));
-            if (tokens == NULL)
-                return false;
-            r->tokens = tokens;
-        }
-        if (!erase_lex(&r->lexer, &r->tokens[r->n]))
-            return false;
-    } while (r->tokens[r->n++].kind != TK_EOF);
-    return true;
-}
-
-static struct token *peek(struct reader *r, size_t ahead)
-{
-    size_t at = r->at + ahead;
-
-    return &r->tokens[at < r->n ? at : r->n - 1];
-}
-
-static bool is(struct reader *r, unsigned kind)
-{
-    return peek(r, 0)->kind == kind;
-}
-
-static void advance(struct reader *r)
-{
-    if (r->at + 1 < r->n)
-        r->at++;
-}
-
-static bool accept(struct reader *r, unsigned kind)
-{
-    if (!is(r, kind))
-        return false;
-    advance(r);
-    return true;
-}
-
-static void expect(struct reader *r, unsigned kind)
-{
-    if (!accept(r, kind))
-        r->failed = true;
-}
-
-/* One '>' off what may be ">>" or ">=". */
-static void expect_angle(struct reader *r)
-{
-    struct token *token = peek(r, 0);
-
-    if (token->kind == TK_SHR)
-        token->kind = '>';
-    else if (token->kind == TK_GE)
-        token->kind = '=';
-    else
-        expect(r, '>');
-}
-
-static struct value text_of(const struct reader *r, const struct token *token)
+static struct value text_of(const struct type_reader *r, const struct token *token)
 {
     return value_bytes(r->lexer.text + token->start, token->end - token->start);
 }
-
-static bool is_word(struct reader *r, size_t ahead, const char *word)
-{
-    const struct token *token = peek(r, ahead);
-    size_t n = strlen(word);
-
-    return token->kind == TK_NAME && token->end - token->start == n &&
-           memcmp(r->lexer.text + token->start, word, n) == 0;
-}
-
-static bool accept_word(struct reader *r, const char *word)
-{
-    if (!is_word(r, 0, word))
-        return false;
-    advance(r);
-    return true;
-}
-
-/* ---- nodes ----------------------------------------------------------------------- */
 
 static struct value node(const char *k)
 {
@@ -135,7 +40,7 @@ static struct value node_with(const char *k, const char *key, struct value item)
 }
 
 /* A string without escapes, or a number; anything else is nil. */
-static struct value literal(const struct reader *r, const struct token *token)
+static struct value literal(const struct type_reader *r, const struct token *token)
 {
     const char *text = r->lexer.text + token->start;
     size_t n = token->end - token->start;
@@ -168,13 +73,13 @@ static struct value literal(const struct reader *r, const struct token *token)
 
 // NOLINTBEGIN(misc-no-recursion)
 
-static struct value read_type(struct reader *r, int depth);
+static struct value read_type(struct type_reader *r, int depth);
 
 /* A number, perhaps with a minus before it, or a text; else nil. */
-static struct value read_argument(struct reader *r)
+static struct value read_argument(struct type_reader *r)
 {
-    bool minus = accept(r, '-');
-    const struct token *token = peek(r, 0);
+    bool minus = type_reader_accept(r, '-');
+    const struct token *token = type_reader_peek(r, 0);
     struct value value = {0};
 
     if (token->kind == TK_NUMBER || (token->kind == TK_STRING && !minus))
@@ -183,49 +88,49 @@ static struct value read_argument(struct reader *r)
         value.as.integer = -value.as.integer;
     if (minus && value.type == VALUE_FLOAT)
         value.as.real = -value.as.real;
-    advance(r);
+    type_reader_advance(r);
     return value;
 }
 
 /* Behind '(' of an annotation, up to its ')'. An argument that must be worked out makes
  * all of them nothing. */
-static struct value read_arguments(struct reader *r)
+static struct value read_arguments(struct type_reader *r)
 {
     struct value args = value_list();
+    size_t start = r->at;
     bool good = true;
     int level = 1;
 
-    while (good && !is(r, ')')) {
+    while (good && !type_reader_is(r, ')')) {
         value_append(&args, read_argument(r));
         good = args.as.list.items[args.as.list.n - 1].type != VALUE_NIL &&
-               (is(r, ')') || accept(r, ','));
+               (type_reader_is(r, ')') || type_reader_accept(r, ','));
     }
     if (good) {
-        advance(r);
+        type_reader_advance(r);
         return args;
     }
-    r->at = r->mark;
-    while (level > 0 && !is(r, TK_EOF)) {
-        level += is(r, '(') - is(r, ')');
-        advance(r);
+    r->at = start;
+    while (level > 0 && !type_reader_is(r, TK_EOF)) {
+        level += type_reader_is(r, '(') - type_reader_is(r, ')');
+        type_reader_advance(r);
     }
     value_finish(&args);
     return value_list();
 }
 
 /* At '@'. */
-static void read_annotation(struct reader *r, struct value *type)
+static void read_annotation(struct type_reader *r, struct value *type)
 {
     struct value row = value_map(), *list;
     int line;
 
-    advance(r);
-    value_put(&row, "name", text_of(r, peek(r, 0)));
-    line = peek(r, 0)->line;
-    expect(r, TK_NAME);
-    if (is(r, '(') && peek(r, 0)->line == line) {
-        advance(r);
-        r->mark = r->at;
+    type_reader_advance(r);
+    value_put(&row, "name", text_of(r, type_reader_peek(r, 0)));
+    line = type_reader_peek(r, 0)->line;
+    type_reader_expect(r, TK_NAME);
+    if (type_reader_is(r, '(') && type_reader_peek(r, 0)->line == line) {
+        type_reader_advance(r);
         value_put(&row, "args", read_arguments(r));
     }
     list = value_get(type, "ann");
@@ -235,107 +140,107 @@ static void read_annotation(struct reader *r, struct value *type)
 }
 
 /* Types with commas between, up to one of kind `end`, which stays. */
-static struct value read_list(struct reader *r, unsigned end, int depth)
+static struct value read_list(struct type_reader *r, unsigned end, int depth)
 {
     struct value list = value_list();
 
-    while (!r->failed && !is(r, end)) {
+    while (!r->failed && !type_reader_is(r, end)) {
         value_append(&list, read_type(r, depth));
-        if (!accept(r, ','))
+        if (!type_reader_accept(r, ','))
             break;
     }
     return list;
 }
 
 /* At a name. */
-static struct value read_name(struct reader *r, int depth)
+static struct value read_name(struct type_reader *r, int depth)
 {
-    const struct token *first = peek(r, 0), *last = first;
+    const struct token *first = type_reader_peek(r, 0), *last = first;
     struct value name, type;
     bool primitive = false;
 
-    advance(r);
-    while (is(r, '.')) {
-        advance(r);
-        last = peek(r, 0);
-        expect(r, TK_NAME);
+    type_reader_advance(r);
+    while (type_reader_is(r, '.')) {
+        type_reader_advance(r);
+        last = type_reader_peek(r, 0);
+        type_reader_expect(r, TK_NAME);
     }
     name = value_bytes(r->lexer.text + first->start, last->end - first->start);
     for (size_t i = 0; i < N_ELEMENTS(primitives); i++)
         primitive = primitive || strcmp(primitives[i], name.as.string.data) == 0;
     type = node_with(primitive ? "prim" : "ref", "name", name);
-    if (!primitive && is(r, '<')) {
-        advance(r);
+    if (!primitive && type_reader_is(r, '<')) {
+        type_reader_advance(r);
         value_put(&type, "args", read_list(r, '>', depth));
-        expect_angle(r);
+        type_reader_expect_angle(r);
     }
     if (!primitive && r->places)
         value_put(&type, "at", value_int(first->start));
     return type;
 }
 
-static bool at_field(struct reader *r)
+static bool at_field(struct type_reader *r)
 {
-    unsigned next = peek(r, 1)->kind;
+    unsigned next = type_reader_peek(r, 1)->kind;
 
-    return (is(r, TK_NAME) || token_is_keyword(peek(r, 0))) &&
+    return (type_reader_is(r, TK_NAME) || token_is_keyword(type_reader_peek(r, 0))) &&
            (next == ':' || next == TK_OPTIONAL);
 }
 
 /* `name: T` or `name?: T`. */
-static struct value read_field(struct reader *r, int depth)
+static struct value read_field(struct type_reader *r, int depth)
 {
     struct value field = value_map();
 
-    value_put(&field, "name", text_of(r, peek(r, 0)));
-    advance(r);
-    value_put(&field, "opt", value_bool(is(r, TK_OPTIONAL)));
-    advance(r);
+    value_put(&field, "name", text_of(r, type_reader_peek(r, 0)));
+    type_reader_advance(r);
+    value_put(&field, "opt", value_bool(type_reader_is(r, TK_OPTIONAL)));
+    type_reader_advance(r);
     value_put(&field, "type", read_type(r, depth));
     return field;
 }
 
 /* At '{'. */
-static struct value read_braces(struct reader *r, int depth)
+static struct value read_braces(struct type_reader *r, int depth)
 {
     struct value type, fields;
 
-    advance(r);
-    if (accept(r, '}'))
+    type_reader_advance(r);
+    if (type_reader_accept(r, '}'))
         return node_with("prim", "name", value_string("table"));
-    if (accept(r, '[')) {
+    if (type_reader_accept(r, '[')) {
         type = node_with("map", "key", read_type(r, depth));
-        expect(r, ']');
-        expect(r, ':');
+        type_reader_expect(r, ']');
+        type_reader_expect(r, ':');
         value_put(&type, "val", read_type(r, depth));
     } else if (at_field(r)) {
         fields = value_list();
-        while (!r->failed && !is(r, '}') && at_field(r)) {
+        while (!r->failed && !type_reader_is(r, '}') && at_field(r)) {
             value_append(&fields, read_field(r, depth));
-            if (!accept(r, ','))
+            if (!type_reader_accept(r, ','))
                 break;
         }
         type = node_with("record", "fields", fields);
     } else {
         type = node_with("array", "elem", read_type(r, depth));
-        accept(r, ',');
+        type_reader_accept(r, ',');
     }
-    expect(r, '}');
+    type_reader_expect(r, '}');
     return type;
 }
 
 /* What stands behind "->", or behind the ':' of a "fun": a list. */
-static struct value read_results(struct reader *r, int depth)
+static struct value read_results(struct type_reader *r, int depth)
 {
     struct value list;
 
-    if (is(r, '(')) {
+    if (type_reader_is(r, '(')) {
         size_t start = r->at;
 
-        advance(r);
+        type_reader_advance(r);
         list = read_list(r, ')', depth);
-        expect(r, ')');
-        if (!is(r, TK_ARROW) && (list.as.list.n != 1))
+        type_reader_expect(r, ')');
+        if (!type_reader_is(r, TK_ARROW) && (list.as.list.n != 1))
             return list;
         value_finish(&list); /* one type that starts with '(' */
         r->at = start;
@@ -351,26 +256,27 @@ struct parameters {
 };
 
 /* `name: T`, `T`, `...T`; behind '('. */
-static struct value read_parameters(struct reader *r, struct parameters *out, int depth)
+static struct value read_parameters(struct type_reader *r, struct parameters *out,
+                                    int depth)
 {
     struct value list = value_list();
 
-    while (!r->failed && !is(r, ')')) {
-        if (accept(r, TK_DOTS)) {
+    while (!r->failed && !type_reader_is(r, ')')) {
+        if (type_reader_accept(r, TK_DOTS)) {
             out->named = out->more = true;
-            accept(r, ':');
-            if (is(r, ')'))
+            type_reader_accept(r, ':');
+            if (type_reader_is(r, ')'))
                 break;
-        } else if (is(r, TK_NAME) && at_field(r)) {
+        } else if (type_reader_is(r, TK_NAME) && at_field(r)) {
             out->named = true;
-            advance(r);
-            advance(r);
+            type_reader_advance(r);
+            type_reader_advance(r);
         }
         value_append(&list, read_type(r, depth));
-        if (!accept(r, ','))
+        if (!type_reader_accept(r, ','))
             break;
     }
-    expect(r, ')');
+    type_reader_expect(r, ')');
     return list;
 }
 
@@ -385,14 +291,14 @@ static struct value function_node(struct value params, const struct parameters *
 
 /* At '(' of a function's type or of a type in parentheses; fun: the word stood
  * there. */
-static struct value read_parentheses(struct reader *r, bool fun, int depth)
+static struct value read_parentheses(struct type_reader *r, bool fun, int depth)
 {
     struct parameters found = {0};
     struct value params, type;
 
-    advance(r);
+    type_reader_advance(r);
     params = read_parameters(r, &found, depth);
-    if (fun ? accept(r, ':') : accept(r, TK_ARROW)) {
+    if (fun ? type_reader_accept(r, ':') : type_reader_accept(r, TK_ARROW)) {
         type = function_node(params, &found);
         value_put(&type, "ret", read_results(r, depth));
         return type;
@@ -407,110 +313,120 @@ static struct value read_parentheses(struct reader *r, bool fun, int depth)
 }
 
 /* Skips what is in parentheses, at '('. */
-static void skip_parentheses(struct reader *r)
+static void skip_parentheses(struct type_reader *r)
 {
     int level = 0;
 
     do {
-        level += is(r, '(') - is(r, ')');
-        advance(r);
-    } while (level > 0 && !is(r, TK_EOF));
+        level += type_reader_is(r, '(') - type_reader_is(r, ')');
+        type_reader_advance(r);
+    } while (level > 0 && !type_reader_is(r, TK_EOF));
 }
 
-static struct value read_primary(struct reader *r, int depth)
+/* Behind "asserts": `name is T`. */
+static void skip_assertion(struct type_reader *r, int depth)
 {
-    const struct token *token = peek(r, 0);
+    struct value type;
+
+    type_reader_advance(r);
+    if (!type_reader_accept_word(r, "is"))
+        return;
+    type = read_type(r, depth);
+    value_finish(&type);
+}
+
+/* At a name that starts a type of its own when the right token follows; false: it is
+ * just a name. */
+static bool read_word(struct type_reader *r, int depth, struct value *out)
+{
+    unsigned next = type_reader_peek(r, 1)->kind;
+
+    if (next == '(' && type_reader_accept_word(r, "fun")) {
+        *out = read_parentheses(r, true, depth);
+    } else if (next == '{' && (type_reader_accept_word(r, "readonly") ||
+                               type_reader_accept_word(r, "interface"))) {
+        *out = read_braces(r, depth);
+    } else if (next == '(' && type_reader_accept_word(r, "keyof")) {
+        *out = node_with("keyof", "inner", read_parentheses(r, false, depth));
+    } else if (next == '(' && type_reader_accept_word(r, "typeof")) {
+        skip_parentheses(r);
+        *out = node("any");
+    } else if (next == TK_NAME && type_reader_accept_word(r, "asserts")) {
+        skip_assertion(r, depth);
+        *out = node("any");
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static struct value read_primary(struct type_reader *r, int depth)
+{
+    const struct token *token = type_reader_peek(r, 0);
     struct value value = {0};
 
     switch (token->kind) {
     case TK_NIL:
-        advance(r);
+        type_reader_advance(r);
         return node_with("prim", "name", value_string("nil"));
     case TK_TRUE:
     case TK_FALSE:
-        advance(r);
+        type_reader_advance(r);
         return node_with("lit", "value", value_bool(token->kind == TK_TRUE));
     case TK_STRING:
     case TK_NUMBER:
-        advance(r);
+        type_reader_advance(r);
         value = literal(r, token);
         return value.type == VALUE_NIL ? node("any") : node_with("lit", "value", value);
     case TK_FUNCTION:
-        advance(r);
+        type_reader_advance(r);
         return node_with("prim", "name", value_string("function"));
     case '{':
         return read_braces(r, depth);
     case '(':
         return read_parentheses(r, false, depth);
     case TK_NAME:
-        break;
+        return read_word(r, depth, &value) ? value : read_name(r, depth);
     default:
         r->failed = true;
         return value;
     }
-    if (is_word(r, 0, "fun") && peek(r, 1)->kind == '(') {
-        advance(r);
-        return read_parentheses(r, true, depth);
-    }
-    if ((is_word(r, 0, "readonly") || is_word(r, 0, "interface")) &&
-        peek(r, 1)->kind == '{') {
-        advance(r);
-        return read_braces(r, depth);
-    }
-    if (is_word(r, 0, "keyof") && peek(r, 1)->kind == '(') {
-        advance(r);
-        return node_with("keyof", "inner", read_parentheses(r, false, depth));
-    }
-    if (is_word(r, 0, "typeof") && peek(r, 1)->kind == '(') {
-        advance(r);
-        skip_parentheses(r);
-        return node("any");
-    }
-    if (is_word(r, 0, "asserts") && peek(r, 1)->kind == TK_NAME) {
-        advance(r);
-        advance(r);
-        if (accept_word(r, "is")) {
-            value = read_type(r, depth);
-            value_finish(&value);
-        }
-        return node("any");
-    }
-    return read_name(r, depth);
 }
 
 /* In `A extends B ? C : D` the '?' belongs to nothing before it. */
-static bool at_optional_mark(struct reader *r, bool condition)
+static bool at_optional_mark(struct type_reader *r, bool condition)
 {
-    unsigned next = peek(r, 1)->kind;
+    unsigned next = type_reader_peek(r, 1)->kind;
 
-    return is(r, '?') &&
+    return type_reader_is(r, '?') &&
            !(condition && (next == TK_NAME || next == '{' || next == '(' ||
                            next == TK_NIL || next == TK_TRUE || next == TK_FALSE ||
                            next == TK_STRING || next == TK_NUMBER));
 }
 
-static struct value read_simple(struct reader *r, bool condition, int depth)
+static struct value read_simple(struct type_reader *r, bool condition, int depth)
 {
     struct value type = read_primary(r, depth);
     bool more = true;
 
     while (more && !r->failed) {
-        if (is(r, '@')) {
+        if (type_reader_is(r, '@')) {
             read_annotation(r, &type);
         } else if (at_optional_mark(r, condition)) {
-            advance(r);
+            type_reader_advance(r);
             type = node_with("opt", "inner", type);
-        } else if (is(r, '[') && peek(r, 1)->kind == ']') {
-            advance(r);
-            advance(r);
+        } else if (type_reader_is(r, '[') && type_reader_peek(r, 1)->kind == ']') {
+            type_reader_advance(r);
+            type_reader_advance(r);
             type = node_with("array", "elem", type);
-        } else if (accept(r, '[')) { /* the type of a field: nothing at run time */
+        } else if (type_reader_accept(
+                       r, '[')) { /* the type of a field: nothing at run time */
             struct value of = read_type(r, depth);
 
             value_finish(&of);
             value_finish(&type);
             type = node("any");
-            expect(r, ']');
+            type_reader_expect(r, ']');
         } else {
             more = false;
         }
@@ -518,35 +434,35 @@ static struct value read_simple(struct reader *r, bool condition, int depth)
     return type;
 }
 
-static struct value read_and(struct reader *r, int depth)
+static struct value read_and(struct type_reader *r, int depth)
 {
     struct value type = read_simple(r, false, depth), list;
 
-    if (!is(r, '&'))
+    if (!type_reader_is(r, '&'))
         return type;
     list = value_list();
     value_append(&list, type);
-    while (!r->failed && accept(r, '&'))
+    while (!r->failed && type_reader_accept(r, '&'))
         value_append(&list, read_simple(r, false, depth));
     return node_with("and", "of", list);
 }
 
 /* Behind `A extends`. */
-static void skip_condition(struct reader *r, int depth)
+static void skip_condition(struct type_reader *r, int depth)
 {
     struct value parts[3];
 
     parts[0] = read_simple(r, true, depth);
-    expect(r, '?');
+    type_reader_expect(r, '?');
     parts[1] = read_type(r, depth);
-    if (!accept(r, TK_OPTIONAL))
-        expect(r, ':');
+    if (!type_reader_accept(r, TK_OPTIONAL))
+        type_reader_expect(r, ':');
     parts[2] = read_type(r, depth);
     for (size_t i = 0; i < N_ELEMENTS(parts); i++)
         value_finish(&parts[i]);
 }
 
-static struct value read_type(struct reader *r, int depth)
+static struct value read_type(struct type_reader *r, int depth)
 {
     struct value type = {0}, list;
 
@@ -555,17 +471,17 @@ static struct value read_type(struct reader *r, int depth)
         return type;
     }
     type = read_and(r, depth);
-    if (is_word(r, 0, "extends")) {
-        advance(r);
+    if (type_reader_is_word(r, "extends")) {
+        type_reader_advance(r);
         value_finish(&type);
         skip_condition(r, depth);
         return node("any");
     }
-    if (!is(r, '|'))
+    if (!type_reader_is(r, '|'))
         return type;
     list = value_list();
     value_append(&list, type);
-    while (!r->failed && accept(r, '|'))
+    while (!r->failed && type_reader_accept(r, '|'))
         value_append(&list, read_and(r, depth));
     return node_with("or", "of", list);
 }
@@ -575,26 +491,26 @@ static struct value read_type(struct reader *r, int depth)
 /* ---- declarations ---------------------------------------------------------------- */
 
 /* `<A, B: Bound>`, if it is there: the names. */
-static struct value read_generics(struct reader *r)
+static struct value read_generics(struct type_reader *r)
 {
     struct value names = value_list(), bound;
 
-    if (!accept(r, '<'))
+    if (!type_reader_accept(r, '<'))
         return names;
     do {
-        value_append(&names, text_of(r, peek(r, 0)));
-        expect(r, TK_NAME);
-        if (accept(r, ':')) {
+        value_append(&names, text_of(r, type_reader_peek(r, 0)));
+        type_reader_expect(r, TK_NAME);
+        if (type_reader_accept(r, ':')) {
             bound = read_type(r, 0);
             value_finish(&bound);
         }
-    } while (!r->failed && accept(r, ','));
-    expect_angle(r);
+    } while (!r->failed && type_reader_accept(r, ','));
+    type_reader_expect_angle(r);
     return names;
 }
 
 /* Behind the ':' of a function's results. */
-static struct value read_returns(struct reader *r)
+static struct value read_returns(struct type_reader *r)
 {
     struct value all = value_list(), some;
 
@@ -603,75 +519,75 @@ static struct value read_returns(struct reader *r)
         for (size_t i = 0; i < some.as.list.n; i++)
             value_append(&all, value_copy(&some.as.list.items[i]));
         value_finish(&some);
-    } while (!r->failed && accept(r, ','));
+    } while (!r->failed && type_reader_accept(r, ','));
     return all;
 }
 
 /* A method of an interface: a field that holds a function. Behind `function`. */
-static struct value read_method(struct reader *r)
+static struct value read_method(struct type_reader *r)
 {
     struct value field = value_map(), generics, names, type;
     struct parameters found = {0};
 
-    value_put(&field, "name", text_of(r, peek(r, 0)));
+    value_put(&field, "name", text_of(r, type_reader_peek(r, 0)));
     value_put(&field, "opt", value_bool(false));
-    expect(r, TK_NAME);
+    type_reader_expect(r, TK_NAME);
     generics = read_generics(r);
-    expect(r, '(');
+    type_reader_expect(r, '(');
     names = read_parameters(r, &found, 0);
     type = function_node(names, &found);
     if (r->places && generics.as.list.n != 0)
         value_put(&type, "generics", generics);
     else
         value_finish(&generics);
-    if (accept(r, ':'))
+    if (type_reader_accept(r, ':'))
         value_put(&type, "ret", read_returns(r));
     value_put(&field, "type", type);
     return field;
 }
 
 /* Behind the name: bases, fields and methods up to `end`. */
-static struct value read_interface(struct reader *r)
+static struct value read_interface(struct type_reader *r)
 {
     struct value all = value_list(), fields = value_list();
 
     value_append(&all, node("record"));
-    if (accept(r, ':'))
+    if (type_reader_accept(r, ':'))
         do
             value_append(&all, read_name(r, 0));
-        while (!r->failed && accept(r, ','));
-    while (!r->failed && !accept(r, TK_END)) {
-        accept(r, ',');
-        if (accept(r, TK_FUNCTION))
+        while (!r->failed && type_reader_accept(r, ','));
+    while (!r->failed && !type_reader_accept(r, TK_END)) {
+        type_reader_accept(r, ',');
+        if (type_reader_accept(r, TK_FUNCTION))
             value_append(&fields, read_method(r));
-        else if (is(r, TK_NAME) && at_field(r))
+        else if (type_reader_is(r, TK_NAME) && at_field(r))
             value_append(&fields, read_field(r, 0));
-        else if (!is(r, TK_END))
+        else if (!type_reader_is(r, TK_END))
             r->failed = true;
     }
     value_put(&all.as.list.items[0], "fields", fields);
     return node_with("and", "of", all);
 }
 
-static struct value read_declaration(struct reader *r)
+static struct value read_declaration(struct type_reader *r)
 {
-    bool interface = is_word(r, 0, "interface");
+    bool interface = type_reader_is_word(r, "interface");
     struct value declaration = value_map();
 
-    advance(r);
-    value_put(&declaration, "name", text_of(r, peek(r, 0)));
-    expect(r, TK_NAME);
+    type_reader_advance(r);
+    value_put(&declaration, "name", text_of(r, type_reader_peek(r, 0)));
+    type_reader_expect(r, TK_NAME);
     value_put(&declaration, "params", read_generics(r));
     if (interface) {
         value_put(&declaration, "type", read_interface(r));
     } else {
-        expect(r, '=');
+        type_reader_expect(r, '=');
         value_put(&declaration, "type", read_type(r, 0));
     }
     return declaration;
 }
 
-static struct value read_form(struct reader *r, enum type_form form)
+static struct value read_form(struct type_reader *r, enum type_form form)
 {
     switch (form) {
     case TYPE_STATEMENT:
@@ -679,10 +595,10 @@ static struct value read_form(struct reader *r, enum type_form form)
     case TYPE_GENERICS:
         return read_generics(r);
     case TYPE_RETURNS:
-        advance(r);
+        type_reader_advance(r);
         return read_returns(r);
     default:
-        advance(r);
+        type_reader_advance(r);
         return read_type(r, 0);
     }
 }
@@ -690,14 +606,16 @@ static struct value read_form(struct reader *r, enum type_form form)
 static struct value read_text(const char *text, size_t n_bytes, enum type_form form,
                               bool places)
 {
-    struct reader r = {.places = places};
+    struct type_reader r;
     struct value tree = {0};
 
-    if (read_tokens(&r, text, n_bytes))
-        tree = read_form(&r, form);
-    else
-        r.failed = true;
-    free(r.tokens);
+    if (!type_reader_init(&r, text, n_bytes)) {
+        type_reader_finish(&r);
+        return tree;
+    }
+    r.places = places;
+    tree = read_form(&r, form);
+    type_reader_finish(&r);
     if (r.failed)
         value_finish(&tree);
     return tree;
