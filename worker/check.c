@@ -12,6 +12,7 @@
 #include "common/value.h"
 
 #include "worker/check_private.h"
+#include "worker/check_show.h"
 #include "worker/type_tree.h"
 
 #define BASE_BYTES     (16ul << 20)  /* of memory, whatever the source */
@@ -147,8 +148,8 @@ static void explain(struct checker *c, const struct type *value,
         type_fits(&c->types, type_without_nil(&c->types, value), wanted, NULL))
         maybe = ", which may be nil";
     snprintf(out, CHECK_TEXT_BYTES, "expected %s, got %s%s%s%s",
-             type_show(&c->types, wanted, want), type_show(&c->types, value, got),
-             maybe, misfit->text[0] != '\0' ? ": " : "", misfit->text);
+             type_show(wanted, want), type_show(value, got), maybe,
+             misfit->text[0] != '\0' ? ": " : "", misfit->text);
 }
 
 void check_fits(struct checker *c, const struct operand *value,

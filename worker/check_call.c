@@ -4,6 +4,8 @@
 
 #include "common/mem.h"
 
+#include "worker/check_show.h"
+
 /* ---- what everybody knows -------------------------------------------------------- */
 
 enum special {
@@ -124,7 +126,7 @@ static void check_argument(struct checker *c, const struct operand *called,
     if (got.missing) {
         if (!type_accepts_nil(&c->types, wanted))
             check_say(c, end, "argument %u of %s is missing: expected %s", i + 1, name,
-                      type_show(&c->types, wanted, type));
+                      type_show(wanted, type));
         return;
     }
     value = *got.operand;

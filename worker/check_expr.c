@@ -7,6 +7,8 @@
 
 #include "common/mem.h"
 
+#include "worker/check_show.h"
+
 #define UNARY_PRIORITY 12
 
 /* As Lua's own parser has them: of what stands left and right of it. */
@@ -242,7 +244,7 @@ void check_say_cannot(struct checker *c, const struct operand *operand,
     bool maybe = rest != operand->type && rest->sort != SORT_NEVER;
 
     check_operand_name(operand, name);
-    type_show(&c->types, operand->type, type);
+    type_show(operand->type, type);
     check_say(c, operand->start, "can't %s %s of type %s%s", what, name, type,
               maybe ? ", which may be nil" : "");
     if (operand->form == OPERAND_LOCAL) /* once is enough */
@@ -255,7 +257,7 @@ static void say_no_field(struct checker *c, const struct operand *base,
     const char *nearest = type_nearest_field(&c->types, base->type, name, n);
     char type[TYPE_NAME_BYTES];
 
-    type_show(&c->types, base->type, type);
+    type_show(base->type, type);
     check_say(c, at, "no field '%.*s' in %s%s%.60s%s", n > 60 ? 60 : (int)n, name, type,
               nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
               nearest != NULL ? "'?" : "");
@@ -531,9 +533,8 @@ static void compare(struct checker *c, const struct operand *a, const struct ope
         return;
     if ((is_number(c, a->type) && is_string(c, b->type)) ||
         (is_string(c, a->type) && is_number(c, b->type)))
-        check_say(c, a->start, "can't compare %s with %s",
-                  type_show(&c->types, a->type, left),
-                  type_show(&c->types, b->type, right));
+        check_say(c, a->start, "can't compare %s with %s", type_show(a->type, left),
+                  type_show(b->type, right));
 }
 
 /* `x == nil`, `type(x) == "string"`: what that says of the local. */

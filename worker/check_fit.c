@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/check_narrow.h"
+#include "worker/check_show.h"
 
 /* ---- does it fit? ------------------------------------------------------------------
  *
@@ -75,8 +76,8 @@ static bool part_fits(struct type_store *types, const struct type_field *part,
 
     if (fits(types, part->type, wanted, misfit, depth))
         return true;
-    type_show(types, wanted, want);
-    type_show(types, part->type, got);
+    type_show(wanted, want);
+    type_show(part->type, got);
     if (part->name != NULL)
         explain(misfit, part->at, "field '%.*s': expected %s, got %s",
                 part->n_bytes > 60 ? 60 : (int)part->n_bytes, part->name, want, got);
@@ -131,7 +132,7 @@ static bool literal_fits_map(struct type_store *types, const struct type *value,
             char want[TYPE_NAME_BYTES];
 
             explain(misfit, part->at, "its keys are %s, not %s",
-                    type_show(types, wanted->as.key, want),
+                    type_show(wanted->as.key, want),
                     part->name != NULL ? "string" : "integer");
             return false;
         }
@@ -164,8 +165,7 @@ static bool record_fits_record(struct type_store *types, const struct type *valu
 
             explain(misfit, NO_PLACE, "field '%.*s': expected %s, got %s",
                     field->n_bytes > 60 ? 60 : (int)field->n_bytes, field->name,
-                    type_show(types, field->type, want),
-                    type_show(types, part->type, got));
+                    type_show(field->type, want), type_show(part->type, got));
             return false;
         }
     }

@@ -5,6 +5,7 @@
 
 #include "common/value.h"
 
+#include "worker/check_show.h"
 #include "worker/type_tree.h"
 
 static struct frame *current_function(struct checker *c)
@@ -238,7 +239,7 @@ void func_close(struct checker *c, const struct trace_step *step)
     if (fun->has_rets && fun->n_rets != 0 && !frame.returns && c->life == LIFE_LIVE &&
         !type_accepts_nil(&c->types, fun->rets[0]))
         check_say(c, step->start, "the function ends without a result: expected %s",
-                  type_show(&c->types, fun->rets[0], type));
+                  type_show(fun->rets[0], type));
     flow_undo(c, frame.mark);
     c->mark = frame.old_mark;
     c->life = frame.life;
@@ -308,7 +309,7 @@ static void check_result(struct checker *c, const struct frame *frame,
     if (got.missing) {
         if (!fails && !type_accepts_nil(&c->types, wanted))
             check_say(c, frame->start, "result %u is missing: expected %s", i + 1,
-                      type_show(&c->types, wanted, type));
+                      type_show(wanted, type));
         return;
     }
     if (fails && i == 0)

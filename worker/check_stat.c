@@ -1,5 +1,7 @@
 #include "worker/check_private.h"
 
+#include "worker/check_show.h"
+
 /* ---- local ----------------------------------------------------------------------- */
 
 /* What a local without an annotation is known to be: tables may change. */
@@ -44,7 +46,7 @@ static void check_local(struct checker *c, const struct pending *name,
     if (got->missing) {
         if (!type_accepts_nil(&c->types, name->type))
             check_say(c, end, "local '%.*s' gets no value: expected %s", n, name->name,
-                      type_show(&c->types, name->type, type));
+                      type_show(name->type, type));
         return;
     }
     value = *got->operand;
@@ -134,7 +136,7 @@ static void check_assigned(struct checker *c, const struct operand *place,
     if (got->missing) {
         if (!type_accepts_nil(&c->types, wanted))
             check_say(c, start, "%s gets no value: expected %s", name,
-                      type_show(&c->types, wanted, type));
+                      type_show(wanted, type));
         return;
     }
     value = *got->operand;
@@ -222,8 +224,7 @@ static void check_bound(struct checker *c, const struct operand *bound)
     char type[TYPE_NAME_BYTES];
 
     if (!type_fits(&c->types, bound->type, PLAIN(NUMBER), NULL))
-        check_say(c, bound->start, "%s, got %s", no,
-                  type_show(&c->types, bound->type, type));
+        check_say(c, bound->start, "%s, got %s", no, type_show(bound->type, type));
 }
 
 /* At `do`: the values are there. */

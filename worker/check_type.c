@@ -1,6 +1,5 @@
 #include "worker/check_type.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,6 @@
 #define CHUNK_BYTES (64u << 10)
 #define MAX_MEMBERS 64 /* of a union; more are any */
 #define MAX_NAMES   64 /* that stand for names */
-#define SHOW_DEPTH  3
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -541,150 +539,3 @@ const struct type *type_from_tree(struct type_store *types, const struct value *
 }
 
 // NOLINTEND(misc-no-recursion)
-
-/* ---- for people ------------------------------------------------------------------ */
-
-struct shown {
-    char *out;
-    size_t n;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct shown *shown,
-                                                      const char *fmt, ...)
-{
-    size_t room = TYPE_NAME_BYTES - shown->n;
-    va_list args;
-    int n;
-
-    va_start(args, fmt);
-    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it starts above */
-    n = vsnprintf(shown->out + shown->n, room, fmt, args);
-    va_end(args);
-    shown->n += n > 0 && (size_t)n < room ? (size_t)n : room - 1;
-}
-
-// NOLINTBEGIN(misc-no-recursion): SHOW_DEPTH levels
-
-static void show(struct shown *shown, const struct type *type, int depth);
-
-static void show_list(struct shown *shown, const struct type *const *items, uint32_t n,
-                      const char *between, int depth)
-{
-    for (uint32_t i = 0; i < n && shown->n + 1 < TYPE_NAME_BYTES; i++) {
-        if (i != 0)
-            put(shown, "%s", between);
-        show(shown, items[i], depth);
-    }
-}
-
-static void show_union(struct shown *shown, const struct type *type, int depth)
-{
-    uint32_t n = type->as.of.n, n_shown = 0;
-    bool optional = false;
-
-    for (uint32_t i = 0; i < n; i++)
-        optional |= type->as.of.items[i]->sort == SORT_NIL;
-    for (uint32_t i = 0; i < n && shown->n + 1 < TYPE_NAME_BYTES; i++) {
-        if (optional && n == 2 && type->as.of.items[i]->sort == SORT_NIL)
-            continue;
-        if (n_shown++ != 0)
-            put(shown, " | ");
-        show(shown, type->as.of.items[i], depth);
-    }
-    if (optional && n == 2)
-        put(shown, "?");
-}
-
-static void show_fields(struct shown *shown, const struct type *type, int depth)
-{
-    put(shown, "{");
-    for (uint32_t i = 0; i < type->as.fields.n && shown->n + 1 < TYPE_NAME_BYTES; i++) {
-        const struct type_field *field = &type->as.fields.items[i];
-
-        put(shown, "%s%.*s%s", i != 0 ? ", " : "", (int)field->n_bytes, field->name,
-            field->optional ? "?: " : ": ");
-        show(shown, field->type, depth);
-    }
-    put(shown, "}");
-}
-
-static void show_fun(struct shown *shown, const struct type_fun *fun, int depth)
-{
-    put(shown, "(");
-    show_list(shown, fun->params, fun->n_params, ", ", depth);
-    put(shown, ") -> ");
-    if (!fun->has_rets)
-        put(shown, "any");
-    else if (fun->n_rets == 1)
-        show(shown, fun->rets[0], depth);
-    else {
-        put(shown, "(");
-        show_list(shown, fun->rets, fun->n_rets, ", ", depth);
-        put(shown, ")");
-    }
-}
-
-static void show(struct shown *shown, const struct type *type, int depth)
-{
-    static const char *const names[] = {
-        [SORT_ANY] = "any",           [SORT_NEVER] = "never",
-        [SORT_NIL] = "nil",           [SORT_TRUE] = "true",
-        [SORT_FALSE] = "false",       [SORT_BOOLEAN] = "boolean",
-        [SORT_INTEGER] = "integer",   [SORT_NUMBER] = "number",
-        [SORT_FRACTION] = "number",   [SORT_STRING] = "string",
-        [SORT_THREAD] = "thread",     [SORT_TABLE] = "table",
-        [SORT_LITERAL] = "table",     [SORT_VALUE] = "type",
-        [SORT_USERDATA] = "userdata", [SORT_FUNCTION] = "function",
-    };
-
-    if (type == NULL)
-        type = PLAIN(ANY);
-    if (type->name != NULL)
-        put(shown, "%s", type->name);
-    else if (type->sort < N_ELEMENTS(names) && names[type->sort] != NULL)
-        put(shown, "%s", names[type->sort]);
-    else if (type->sort == SORT_REF)
-        put(shown, "%.*s", (int)type->as.text.n, type->as.text.data);
-    else if (type->sort == SORT_TEXT)
-        put(shown, "\"%.*s\"", (int)type->as.text.n, type->as.text.data);
-    else if (type->sort == SORT_EXACT)
-        put(shown, "%.14g", type->as.number);
-    else if (depth == 0)
-        put(shown, "...");
-    else if (type->sort == SORT_ARRAY) {
-        put(shown, "{");
-        show(shown, type->as.val, depth - 1);
-        put(shown, "}");
-    } else if (type->sort == SORT_MAP) {
-        put(shown, "{[");
-        show(shown, type->as.key, depth - 1);
-        put(shown, "]: ");
-        show(shown, type->as.val, depth - 1);
-        put(shown, "}");
-    } else if (type->sort == SORT_RECORD)
-        show_fields(shown, type, depth - 1);
-    else if (type->sort == SORT_FUN)
-        show_fun(shown, type->as.fun, depth - 1);
-    else if (type->sort == SORT_UNION)
-        show_union(shown, type, depth - 1);
-    else
-        show_list(shown, type->as.of.items, type->as.of.n, " & ", depth - 1);
-}
-
-// NOLINTEND(misc-no-recursion)
-
-const char *type_show(const struct type_store *types, const struct type *type,
-                      char out[TYPE_NAME_BYTES])
-{
-    struct shown shown = {out, 0};
-
-    (void)types;
-    out[0] = '\0';
-    show(&shown, type, SHOW_DEPTH);
-    if (shown.n == TYPE_NAME_BYTES - 1)
-        memcpy(out + TYPE_NAME_BYTES - 4, "...", 4);
-    for (char *c = out; *c != '\0'; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    return out;
-}

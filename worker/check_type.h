@@ -153,9 +153,4 @@ bool type_is_union(const struct type_store *types, const struct type *type,
 
 const struct type *type_text(struct type_store *types, const char *text, size_t n);
 
-/* For people; cut off where it is long. */
-#define TYPE_NAME_BYTES 80
-const char *type_show(const struct type_store *types, const struct type *type,
-                      char out[TYPE_NAME_BYTES]);
-
 #endif
