@@ -329,14 +329,13 @@ struct use {
 };
 
 /* A binding that stays as it is uses a definition that changes or goes. */
-static void check_use(void *context, const struct entry *binding,
+static void check_use(struct use *use, const struct entry *binding,
                       const struct contract_part *part)
 {
-    struct use *use = context;
     const char *method;
     char hint[400];
 
-    if (use->told || is_changed(use->c, binding))
+    if (use->told)
         return;
     snprintf(hint, sizeof(hint), "change %s too", binding->id);
     if (use->definition == NULL) {
@@ -356,13 +355,44 @@ static void check_use(void *context, const struct entry *binding,
              method);
 }
 
-static void check_uses(const struct checker *c, const struct change *change)
+static void check_uses_of(const struct map *uses, const struct entry *binding)
 {
-    struct use use = {.c = c, .before = change->before};
-    const struct entry *after = contract_find_definition(c->state, change->before->id);
+    struct contract_part part;
 
-    use.definition = after;
-    contract_each_binding(c->state, change->before->id, check_use, &use);
+    for (size_t i = 0; contract_part_read(binding, i, &part); i++) {
+        struct use *use =
+            part.id == NULL ? NULL : map_find(uses, part.id, strlen(part.id));
+
+        if (use != NULL)
+            check_use(use, binding, &part);
+        contract_part_finish(&part);
+    }
+}
+
+/* One look at all bindings, however many definitions change. */
+static void check_uses(const struct checker *c)
+{
+    struct use *all = xcalloc(c->set->n + 1, sizeof(*all));
+    struct map uses;
+
+    map_init(&uses);
+    for (size_t i = 0; i < c->set->n; i++) {
+        const struct entry *before = c->set->changes[i].before;
+
+        if (before == NULL || !is_contract_definition(before))
+            continue;
+        all[i] =
+            (struct use){.c = c,
+                         .before = before,
+                         .definition = contract_find_definition(c->state, before->id)};
+        map_put(&uses, before->id, strlen(before->id), &all[i]);
+    }
+    for (size_t i = 0; uses.n != 0 && i < c->state->n; i++)
+        if (is_contract_binding(c->state->entries[i]) &&
+            !is_changed(c, c->state->entries[i]))
+            check_uses_of(&uses, c->state->entries[i]);
+    map_finish(&uses);
+    free(all);
 }
 
 /* Two defaults: the one that is new is to blame, the later one if both are. */
@@ -426,9 +456,8 @@ void contracts_check(const struct changeset *set, struct problems *problems)
             check_definition(&c, change->after);
         if (change->after != NULL && is_contract_binding(change->after))
             check_binding(&c, change->after);
-        if (change->before != NULL && is_contract_definition(change->before))
-            check_uses(&c, change);
     }
+    check_uses(&c);
     check_defaults(&c);
     map_finish(&c.changed);
 }

@@ -22,6 +22,8 @@ struct pools {
     struct supervisor *sup;
     struct map by_entry; /* the visible ones */
     struct list all;
+    size_t n_unseen;       /* replacements that aren't shown yet */
+    struct map views;      /* snapshot -> how many pools have it as their view */
     double restart_tokens; /* the common budget of restarts */
     uint64_t tokens_at_ns;
     uint64_t random_state;
@@ -48,6 +50,7 @@ struct pool {
     bool removed;          /* freed as soon as it is stopped */
     bool small;            /* staged: starts with one process */
     bool staged;           /* not visible until a change is through */
+    bool unseen;           /* a replacement on its way */
     struct snapshot *view; /* of staged and of replaced ones, else NULL */
     struct pool *hidden;   /* inline: the one slot for callers that aren't workers */
 

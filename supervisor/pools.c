@@ -57,8 +57,15 @@ static void hide(struct pool *pool)
     pool->visible = false;
 }
 
+static void end_unseen(struct pool *pool)
+{
+    pool->pools->n_unseen -= pool->unseen;
+    pool->unseen = false;
+}
+
 static void show(struct pool *pool)
 {
+    end_unseen(pool);
     map_put(&pool->pools->by_entry, pool->spec.entry, strlen(pool->spec.entry), pool);
     pool->visible = true;
 }
@@ -68,6 +75,7 @@ static void retire(struct pool *pool)
     uint64_t deadline_ms;
 
     hide(pool);
+    end_unseen(pool);
     pool->removed = true;
     if (pool->hidden != NULL)
         pool->hidden->removed = true;
@@ -76,12 +84,41 @@ static void retire(struct pool *pool)
     pool_stop(pool, pool_now_ns() + deadline_ms * 1000000, NULL, NULL);
 }
 
+/* How many pools have that view now, after a change by one or none. */
+static size_t count_views(struct pools *pools, const struct snapshot *view, int by)
+{
+    uintptr_t key = (uintptr_t)view;
+    size_t n = (size_t)(uintptr_t)map_find_number(&pools->views, key) + (size_t)by;
+
+    if (n == 0)
+        map_remove_number(&pools->views, key);
+    else
+        map_put_number(&pools->views, key, (void *)(uintptr_t)n);
+    return n;
+}
+
 static void set_view(struct pool *pool, struct snapshot *view)
 {
     struct snapshot *old = pool->view;
 
     pool->view = view != NULL ? snapshot_ref(view) : NULL;
+    if (view != NULL)
+        count_views(pool->pools, view, 1);
+    if (old != NULL)
+        count_views(pool->pools, old, -1);
     snapshot_unref(old);
+}
+
+/* Whoever is the last with an old state of the registry takes its code along: one look
+ * at all entries then, not one for each pool. */
+static void leave_view(struct pool *pool)
+{
+    struct pools *pools = pool->pools;
+
+    if (pool->view != NULL && count_views(pools, pool->view, -1) == 0)
+        code_forget_outside(pools->sup->code, pool->view);
+    snapshot_unref(pool->view);
+    pool->view = NULL;
 }
 
 /* ---- replacing ------------------------------------------------------------------- */
@@ -114,11 +151,12 @@ static void on_replacement_started(void *context, const struct err *err)
 /* A replacement that never came to be shown. */
 static void retire_unseen(struct pools *pools, const char *entry)
 {
+    if (pools->n_unseen == 0)
+        return;
     LIST_FOREACH_SAFE (node, &pools->all) {
         struct pool *pool = container_of(node, struct pool, link);
 
-        if (!pool->visible && !pool->removed && !pool->staged &&
-            strcmp(pool->spec.entry, entry) == 0)
+        if (pool->unseen && strcmp(pool->spec.entry, entry) == 0)
             retire(pool);
     }
 }
@@ -143,6 +181,8 @@ struct pool *pools_add(struct pools *pools, const struct pool_spec *spec)
         show(pool);
         pool_start(pool, NULL, NULL);
     } else {
+        pool->unseen = true;
+        pools->n_unseen++;
         pool_start(pool, on_replacement_started, pool);
     }
     return pool;
@@ -235,8 +275,7 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
 
         if (!pool->removed || pool->state != POOL_STOPPED)
             continue;
-        if (pool->view != NULL)
-            code_forget_outside(pools->sup->code, pool->view);
+        leave_view(pool);
         pool_destroy(pool);
     }
 }
@@ -340,6 +379,7 @@ struct pools *pools_create(struct supervisor *sup)
 
     pools->sup = sup;
     map_init(&pools->by_entry);
+    map_init(&pools->views);
     list_init(&pools->all);
     pools->restart_tokens = RESTART_TOKENS;
     pools->tokens_at_ns = pool_now_ns();
@@ -360,5 +400,6 @@ void pools_destroy(struct pools *pools)
     while ((node = list_first(&pools->all)) != NULL)
         pool_destroy(container_of(node, struct pool, link));
     map_finish(&pools->by_entry);
+    map_finish(&pools->views);
     free(pools);
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/map.h"
 #include "common/mem.h"
 #include "common/value.h"
 
@@ -51,48 +50,116 @@ static const char *const patterns[] = {
     "data.bucket",
 };
 
+/* ---- groups ---------------------------------------------------------------------- */
+
+struct group {
+    const struct entry **entries;
+    size_t n, size;
+};
+
+void needs_init(struct needs *needs, const struct snapshot *state)
+{
+    *needs = (struct needs){.state = state};
+    map_init(&needs->groups);
+}
+
+void needs_finish(struct needs *needs)
+{
+    MAP_FOREACH (row, &needs->groups) {
+        struct group *group = row->value;
+
+        free(group->entries);
+        free(group);
+    }
+    map_finish(&needs->groups);
+}
+
+static void add_to_group(struct needs *needs, const char *name,
+                         const struct entry *entry)
+{
+    struct group *group = map_find(&needs->groups, name, strlen(name));
+
+    if (group == NULL) {
+        group = xcalloc(1, sizeof(*group));
+        map_put(&needs->groups, name, strlen(name), group);
+    }
+    if (group->n == group->size) {
+        group->size = group->size == 0 ? 4 : group->size * 2;
+        group->entries = xrealloc(group->entries, group->size * sizeof(entry));
+    }
+    group->entries[group->n++] = entry;
+}
+
+static void read_groups(struct needs *needs)
+{
+    for (size_t i = 0; i < needs->state->n; i++) {
+        const struct entry *entry = needs->state->entries[i];
+        const struct value *list = value_get(&entry->meta, "groups");
+
+        for (size_t k = 0;
+             list != NULL && list->type == VALUE_LIST && k < list->as.list.n; k++) {
+            const char *name = value_text(&list->as.list.items[k]);
+
+            if (name != NULL)
+                add_to_group(needs, name, entry);
+        }
+    }
+    needs->has_groups = true;
+}
+
+/* ---- references ------------------------------------------------------------------ */
+
 struct finder {
     const struct entry *entry;
+    struct needs *needs;
     const struct snapshot *state;
     bool groups; /* ns: and group: count here */
     void (*found)(void *context, const struct entry *dependency);
     void *context;
 };
 
+/* Below 0: id comes before all ids of that namespace, 0: it is one of them. */
+static int compare_namespace(const char *id, const char *namespace, size_t n)
+{
+    int order = strncmp(id, namespace, n);
+
+    return order != 0 ? order : (unsigned char)id[n] - ':';
+}
+
+/* Entries are sorted by id, so those of a namespace stand together. */
 static void find_namespace(const struct finder *finder, const char *namespace)
 {
-    size_t n = strlen(namespace);
+    const struct snapshot *state = finder->state;
+    size_t n = strlen(namespace), low = 0, high = state->n;
 
-    for (size_t i = 0; i < finder->state->n; i++) {
-        const struct entry *entry = finder->state->entries[i];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
 
-        if (entry != finder->entry && entry->namespace_bytes == n &&
-            memcmp(entry->id, namespace, n) == 0)
+        if (compare_namespace(state->entries[middle]->id, namespace, n) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < state->n; low++) {
+        const struct entry *entry = state->entries[low];
+
+        if (compare_namespace(entry->id, namespace, n) != 0)
+            return;
+        if (entry != finder->entry && entry->namespace_bytes == n)
             finder->found(finder->context, entry);
     }
 }
 
-static bool is_in_group(const struct entry *entry, const char *group)
+static void find_group(const struct finder *finder, const char *name)
 {
-    const struct value *groups = value_get(&entry->meta, "groups");
+    const struct group *group;
 
-    if (groups == NULL || groups->type != VALUE_LIST)
-        return false;
-    for (size_t i = 0; i < groups->as.list.n; i++) {
-        const char *name = value_text(&groups->as.list.items[i]);
-
-        if (name != NULL && strcmp(name, group) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void find_group(const struct finder *finder, const char *group)
-{
-    for (size_t i = 0; i < finder->state->n; i++)
-        if (finder->state->entries[i] != finder->entry &&
-            is_in_group(finder->state->entries[i], group))
-            finder->found(finder->context, finder->state->entries[i]);
+    if (!finder->needs->has_groups)
+        read_groups(finder->needs);
+    group = map_find(&finder->needs->groups, name, strlen(name));
+    for (size_t i = 0; group != NULL && i < group->n; i++)
+        if (group->entries[i] != finder->entry)
+            finder->found(finder->context, group->entries[i]);
 }
 
 /* Looks an id up without building it: most references are whole already. */
@@ -189,12 +256,15 @@ static void find_pattern(struct finder *finder, const struct value *root,
     }
 }
 
-void entry_each_dependency(const struct entry *entry, const struct snapshot *state,
+void entry_each_dependency(const struct entry *entry, struct needs *needs,
                            void (*found)(void *context, const struct entry *dependency),
                            void *context)
 {
-    struct finder finder = {
-        .entry = entry, .state = state, .found = found, .context = context};
+    struct finder finder = {.entry = entry,
+                            .needs = needs,
+                            .state = needs->state,
+                            .found = found,
+                            .context = context};
 
     for (size_t i = 0; i < N_ELEMENTS(patterns); i++) {
         const char *pattern = patterns[i];
@@ -280,6 +350,9 @@ static size_t heap_pop(struct graph *graph)
 static void build_graph(struct graph *graph, struct entry **entries, size_t n,
                         const struct snapshot *state)
 {
+    struct needs needs;
+
+    needs_init(&needs, state);
     map_init(&graph->by_id);
     graph->n = n;
     graph->nodes = xcalloc(n + 1, sizeof(struct node));
@@ -290,7 +363,8 @@ static void build_graph(struct graph *graph, struct entry **entries, size_t n,
                 &graph->nodes[i]);
     }
     for (graph->from = 0; graph->from < n; graph->from++)
-        entry_each_dependency(entries[graph->from], state, add_edge, graph);
+        entry_each_dependency(entries[graph->from], &needs, add_edge, graph);
+    needs_finish(&needs);
 }
 
 static void finish_graph(struct graph *graph)

@@ -7,13 +7,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/map.h"
+
 struct entry;
 struct snapshot;
 
-/* Calls found for each entry of state that entry refers to; the same one may come more
- * than once. Bare names get entry's namespace; "ns:<namespace>" and "group:<name>"
- * inside depends_on lists stand for all entries of it. */
-void entry_each_dependency(const struct entry *entry, const struct snapshot *state,
+/* A state of the registry, and who is in which group there: worked out when somebody
+ * first asks, for all who do. */
+struct needs {
+    const struct snapshot *state; /* borrowed */
+    struct map groups;            /* name -> struct group; borrows names */
+    bool has_groups;
+};
+void needs_init(struct needs *needs, const struct snapshot *state);
+void needs_finish(struct needs *needs);
+
+/* Calls found for each entry of the state that entry refers to; the same one may come
+ * more than once. Bare names get entry's namespace; "ns:<namespace>" and
+ * "group:<name>" inside depends_on lists stand for all entries of it. */
+void entry_each_dependency(const struct entry *entry, struct needs *needs,
                            void (*found)(void *context, const struct entry *dependency),
                            void *context);
 

@@ -17,14 +17,13 @@
 
 #define MAX_PATH_PARTS 32
 
-static struct entry *find_entry(const struct entry_list *entries, const char *id,
-                                size_t n)
+/* Entries by id. */
+static void index_entries(struct map *by_id, const struct entry_list *entries)
 {
+    map_init(by_id);
     for (size_t i = 0; i < entries->n; i++)
-        if (strncmp(entries->items[i]->id, id, n) == 0 &&
-            entries->items[i]->id[n] == '\0')
-            return entries->items[i];
-    return NULL;
+        map_put(by_id, entries->items[i]->id, strlen(entries->items[i]->id),
+                entries->items[i]);
 }
 
 /* ---- setting a field ------------------------------------------------------------- */
@@ -173,15 +172,15 @@ static void set_kind(struct entry *entry, const struct value *value,
 }
 
 /* key is "ns:entry:path". Takes value. */
-static void override_one(struct entry_list *entries, const char *key,
-                         struct value value, const struct listener *listener)
+static void override_one(const struct map *by_id, const char *key, struct value value,
+                         const struct listener *listener)
 {
     const char *colon = strchr(key, ':'), *path;
     struct value *tree;
     struct entry *entry;
 
     path = colon == NULL ? NULL : strchr(colon + 1, ':');
-    entry = path == NULL ? NULL : find_entry(entries, key, (size_t)(path - key));
+    entry = path == NULL ? NULL : map_find(by_id, key, (size_t)(path - key));
     if (path == NULL) {
         complain(listener, "write namespace:entry:field=value",
                  "override '%s' names no field", key);
@@ -205,7 +204,7 @@ static void override_one(struct entry_list *entries, const char *key,
 }
 
 /* "ns:entry:path=value" */
-static void override_text(struct entry_list *entries, const char *text,
+static void override_text(const struct map *by_id, const char *text,
                           const struct listener *listener)
 {
     const char *equals = strchr(text, '=');
@@ -217,7 +216,7 @@ static void override_text(struct entry_list *entries, const char *text,
         return;
     }
     key = xstrndup(text, (size_t)(equals - text));
-    override_one(entries, key, type_override(equals + 1, strlen(equals + 1)), listener);
+    override_one(by_id, key, type_override(equals + 1, strlen(equals + 1)), listener);
     free(key);
 }
 
@@ -227,13 +226,18 @@ void registry_override(const struct load_options *options, struct entry_list *en
     const struct value *map = options->override_map;
     struct listener of_file = {problems, options->override_file};
     struct listener at = {problems, "-o"};
+    struct map by_id;
 
+    if (options->n_overrides == 0 && (map == NULL || map->type != VALUE_MAP))
+        return;
+    index_entries(&by_id, entries);
     if (map != NULL && map->type == VALUE_MAP)
         for (size_t i = 0; i < map->as.map.n; i++)
-            override_one(entries, map->as.map.pairs[i].key,
+            override_one(&by_id, map->as.map.pairs[i].key,
                          value_copy(&map->as.map.pairs[i].value), &of_file);
     for (size_t i = 0; i < options->n_overrides; i++)
-        override_text(entries, options->overrides[i], &at);
+        override_text(&by_id, options->overrides[i], &at);
+    map_finish(&by_id);
 }
 
 /* ---- disable --------------------------------------------------------------------- */
@@ -365,6 +369,12 @@ void registry_disable(const struct value *disable, struct entry_list *entries)
 
 /* ---- requirements ---------------------------------------------------------------- */
 
+struct linker {
+    struct map by_id;
+    struct entry_list dependencies;
+    struct problems *problems;
+};
+
 static void warn(struct problems *problems, const struct entry *entry, const char *path,
                  const char *text)
 {
@@ -411,22 +421,20 @@ static const struct value *find_parameter(const struct entry *dependency,
 }
 
 /* NULL after a warning. */
-static const struct value *requirement_value(const struct entry_list *entries,
-                                             const struct entry *requirement,
-                                             struct problems *problems)
+static const struct value *requirement_value(const struct linker *linker,
+                                             const struct entry *requirement)
 {
     const struct value *value = NULL;
 
-    for (size_t i = 0; i < entries->n; i++) {
-        const struct value *given;
+    for (size_t i = 0; i < linker->dependencies.n; i++) {
+        const struct value *given =
+            find_parameter(linker->dependencies.items[i], requirement);
 
-        if (strcmp(entries->items[i]->kind, "ns.dependency") != 0)
-            continue;
-        given = find_parameter(entries->items[i], requirement);
         if (given == NULL)
             continue;
         if (value != NULL && !value_equal(value, given)) {
-            warn(problems, requirement, "name", "dependencies give different values");
+            warn(linker->problems, requirement, "name",
+                 "dependencies give different values");
             return NULL;
         }
         value = given;
@@ -435,27 +443,26 @@ static const struct value *requirement_value(const struct entry_list *entries,
         value = value_get(&requirement->data, "default");
     if (value != NULL && value->type != VALUE_NIL)
         return value;
-    warn(problems, requirement, "default",
+    warn(linker->problems, requirement, "default",
          "no value available: no dependency parameter found and no default value "
          "specified");
     return NULL;
 }
 
-static void write_target(const struct entry_list *entries,
-                         const struct entry *requirement, const struct value *target,
-                         const struct value *value, struct problems *problems)
+static void write_target(const struct linker *linker, const struct entry *requirement,
+                         const struct value *target, const struct value *value)
 {
     const struct value *ref = value_get(target, "entry");
     const char *path = value_get_text(target, "path");
     char *id = ref == NULL ? NULL : entry_resolve(requirement, ref), *field;
-    struct entry *entry = id == NULL ? NULL : find_entry(entries, id, strlen(id));
+    struct entry *entry = id == NULL ? NULL : map_find(&linker->by_id, id, strlen(id));
     struct value *tree;
     bool append, ok;
     size_t n;
 
     free(id);
     if (entry == NULL || path == NULL) {
-        warn(problems, requirement, "targets",
+        warn(linker->problems, requirement, "targets",
              entry == NULL ? "a target names no entry" : "a target has no path");
         return;
     }
@@ -470,36 +477,49 @@ static void write_target(const struct entry_list *entries,
     ok = append ? append_path(tree, path, value_copy(value))
                 : set_path(tree, path, value_copy(value));
     if (!ok)
-        warn(problems, requirement, "targets", "a target has a bad path");
+        warn(linker->problems, requirement, "targets", "a target has a bad path");
     free(field);
 }
 
-static void link_requirement(const struct entry_list *entries,
-                             const struct entry *requirement, struct problems *problems)
+static void link_requirement(const struct linker *linker,
+                             const struct entry *requirement)
 {
     const struct value *targets = value_get(&requirement->data, "targets");
     const struct value *value;
     struct value copy, copies;
 
     if (targets == NULL || targets->type != VALUE_LIST || targets->as.list.n == 0) {
-        warn(problems, requirement, "targets", "it has no targets");
+        warn(linker->problems, requirement, "targets", "it has no targets");
         return;
     }
-    value = requirement_value(entries, requirement, problems);
+    value = requirement_value(linker, requirement);
     if (value == NULL)
         return;
     /* A target may be the requirement itself, or what its value came from. */
     copy = value_copy(value);
     copies = value_copy(targets);
     for (size_t i = 0; i < copies.as.list.n; i++)
-        write_target(entries, requirement, &copies.as.list.items[i], &copy, problems);
+        write_target(linker, requirement, &copies.as.list.items[i], &copy);
     value_finish(&copy);
     value_finish(&copies);
 }
 
+static bool is_kind(const struct entry *entry, const char *kind)
+{
+    return strcmp(entry->kind, kind) == 0;
+}
+
 void registry_link(struct entry_list *entries, struct problems *problems)
 {
+    struct linker linker = {.problems = problems};
+
+    index_entries(&linker.by_id, entries);
     for (size_t i = 0; i < entries->n; i++)
-        if (strcmp(entries->items[i]->kind, "ns.requirement") == 0)
-            link_requirement(entries, entries->items[i], problems);
+        if (is_kind(entries->items[i], "ns.dependency"))
+            entry_list_add(&linker.dependencies, entry_ref(entries->items[i]));
+    for (size_t i = 0; i < entries->n; i++)
+        if (is_kind(entries->items[i], "ns.requirement"))
+            link_requirement(&linker, entries->items[i]);
+    entry_list_finish(&linker.dependencies);
+    map_finish(&linker.by_id);
 }

@@ -423,14 +423,20 @@ static bool upgrades_itself(void *context, uint64_t pid)
     return code_news_is_upgrading(rollout->rollouts->sup->code_news, pid);
 }
 
+static int compare_with_row(const void *id, const void *row)
+{
+    return strcmp(id, value_get_text(row, "id"));
+}
+
+/* Services are sorted by id, and so are their rows. */
 static struct value *find_row(struct rollout *rollout, const char *id)
 {
     struct value *list = value_get(&rollout->plan, "services");
 
-    for (size_t i = 0; i < list->as.list.n; i++)
-        if (strcmp(value_get_text(&list->as.list.items[i], "id"), id) == 0)
-            return &list->as.list.items[i];
-    return NULL;
+    if (list->as.list.n == 0)
+        return NULL;
+    return bsearch(id, list->as.list.items, list->as.list.n, sizeof(struct value),
+                   compare_with_row);
 }
 
 static void on_service(void *context, const char *id, bool skipped,

@@ -227,16 +227,19 @@ static void load(struct supervisor *sup, bool start_new)
 {
     struct reading reading = {.order = order_create(),
                               .state = registry_state(sup->registry)};
+    struct needs needs;
 
+    needs_init(&needs, reading.state);
     reading.specs = xcalloc(reading.state->n + 1, sizeof(*reading.specs));
     for (size_t i = 0; i < reading.state->n; i++) {
         const struct entry *entry = reading.state->entries[i];
 
         reading.node = order_add_node(reading.order, entry->id, is_service(entry));
-        entry_each_dependency(entry, reading.state, add_derived_edge, &reading);
+        entry_each_dependency(entry, &needs, add_derived_edge, &reading);
         if (is_service(entry))
             read_service(&reading, entry);
     }
+    needs_finish(&needs);
     order_resolve(reading.order);
     services_load(sup->services, reading.specs, reading.n_specs, reading.order,
                   start_new);

@@ -2,6 +2,7 @@
 (REG, KIND, LIFE, Y)."""
 
 import os
+import resource
 import subprocess
 import time
 
@@ -222,6 +223,41 @@ def test_Y1_many_anchors_take_no_quadratic_time(tmp_path):
     done, took = check(tmp_path, {"src/a.yaml": text})
     assert took < 5, f"{took:.1f} s"
     assert done.returncode in (troupe.OK, troupe.BAD_CONFIG)
+
+
+N_MANY = 20000
+
+
+def grouped():
+    """Everybody needs a group, and a namespace."""
+    return [{"name": f"e{i}", "kind": "registry.entry", "meta": {
+        "groups": ["base"]} if i % 2000 == 0 else {
+        "depends_on": ["group:base", "ns:other"]}} for i in range(N_MANY)]
+
+
+def required():
+    return [{"name": f"e{i}", "kind": "registry.entry"} for i in range(N_MANY // 2)] + [
+        {"name": f"r{i}", "kind": "ns.requirement", "default": "x",
+         "targets": [{"entry": f"e{i}", "path": "v"}]} for i in range(N_MANY // 2)]
+
+
+@pytest.mark.skipif(troupe.SANITIZED, reason="measures time")
+@pytest.mark.parametrize("entries", [grouped, required])
+def test_REG13_REG14_twenty_thousand_entries_take_no_quadratic_time(tmp_path, entries):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    done, _ = check(tmp_path, entries())
+    assert (done.returncode, done.stdout) == (troupe.OK, "no problems in 20000 entries\n")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 4
+
+
+def test_REG02_a_file_in_utf16_is_not_passed_over_in_silence(tmp_path):
+    text = "namespace: app\nentries: [{name: e, kind: registry.entry}]\n"
+    files = {"src/_index.yaml": text.encode("utf-16"), "src/b.yaml": text}
+    done, _ = check(tmp_path, files)
+    assert done.returncode == troupe.OK
+    assert "src/_index.yaml: warning: the file is UTF-16" in done.stderr
+    done, _ = check(tmp_path, files, "src/_index.yaml")
+    assert done.returncode == troupe.BAD_CONFIG
 
 
 def test_Y2_crlf_bom_and_unicode_are_read(boot):
