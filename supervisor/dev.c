@@ -80,7 +80,7 @@ static void on_changed(void *context)
     struct dev *dev = context;
 
     dev->begun_at_ms = clock_monotonic_ms();
-    reload_begin(dev->sup->reloads, false, on_reloaded, dev);
+    reload_begin(dev->sup->reloads, NULL, false, on_reloaded, dev);
 }
 
 struct dev *dev_create(struct supervisor *sup, const struct load_options *load,

@@ -229,9 +229,10 @@ static bool is_host_entry(const struct entry *entry)
     return entry->type != NULL && (entry->type->flags & KIND_HOST) != 0;
 }
 
-static void add_pool(struct supervisor *sup, const struct entry *entry)
+struct pool *pool_add_entry(struct supervisor *sup, const struct entry *entry)
 {
     struct call_options options;
+    struct pool *pool = NULL;
     struct pool_spec spec;
     struct buf settings;
 
@@ -239,10 +240,11 @@ static void add_pool(struct supervisor *sup, const struct entry *entry)
     call_options_read(&options, value_get(&entry->meta, "options"));
     if (pool_spec_of_entry(sup->config, entry, &spec, &settings)) {
         spec.options = &options;
-        pools_add(sup->pools, &spec);
+        pool = pools_add(sup->pools, &spec);
     }
     call_options_finish(&options);
     buf_finish(&settings);
+    return pool;
 }
 
 /* The settings of a process that must show that its code can be loaded. */
@@ -309,7 +311,7 @@ void pools_follow(struct supervisor *sup, const struct changeset *changeset,
              strcmp(change->before->kind, change->after->kind) != 0))
             pools_remove(sup->pools, change->of_id, before);
         if (change->after != NULL && is_host_entry(change->after))
-            add_pool(sup, change->after);
+            pool_add_entry(sup, change->after);
     }
 }
 
@@ -318,5 +320,5 @@ void pools_load(struct supervisor *sup)
     const struct snapshot *state = registry_state(sup->registry);
 
     for (size_t i = 0; i < state->n; i++)
-        add_pool(sup, state->entries[i]);
+        pool_add_entry(sup, state->entries[i]);
 }

@@ -23,6 +23,10 @@ struct supervisor;
 /* Call once, when the registry holds its first version. */
 void pools_load(struct supervisor *sup);
 
+/* Makes the pool that entry asks for and starts it, in the place of the one there is;
+ * NULL when it needs none. */
+struct pool *pool_add_entry(struct supervisor *sup, const struct entry *entry);
+
 /* The pool of a function as entry will have it when view is the registry's state: made,
  * not started, not shown. NULL when entry is no function. */
 struct pool *pool_stage_entry(struct supervisor *sup, const struct entry *entry,

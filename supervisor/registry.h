@@ -117,6 +117,13 @@ struct changeset *registry_prepare_reload(struct registry *registry,
                                           struct entry *const *entries, size_t n,
                                           struct problems *problems, struct err *err);
 
+/* The part of that change that concerns one entry and what it needs (registry_part.h);
+ * the entry goes when it came from a file and stands in none any more. */
+struct changeset *registry_prepare_part(struct registry *registry,
+                                        struct entry *const *entries, size_t n,
+                                        const char *id, struct problems *problems,
+                                        struct err *err);
+
 /* The change that goes (back) to a version; its n is 0 when that is the present one. */
 struct changeset *registry_prepare_version(struct registry *registry, uint64_t version,
                                            struct err *err);

@@ -55,6 +55,12 @@ static bool starts_as_ours(int root_fd, const char *name)
     return ours;
 }
 
+static bool is_utf16(const char *text, size_t n)
+{
+    return n >= 2 &&
+           (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0);
+}
+
 static void load_file(struct loader *loader, const struct load_file *file)
 {
     struct err err;
@@ -73,6 +79,9 @@ static void load_file(struct loader *loader, const struct load_file *file)
                          ? "split it, or keep long texts in files named by file://"
                          : NULL,
                      err.text);
+    } else if (is_utf16(text, n)) {
+        complain(loader, file->is_named ? SEVERITY_ERROR : SEVERITY_WARNING, path,
+                 "save it as UTF-8", "the file is UTF-16, which isn't read");
     } else if (!registry_read_text(file, text, n, &loader->budget, loader->entries,
                                    loader->problems)) {
         loader->incomplete = true;
@@ -527,14 +536,17 @@ static void keep_readable(const struct entry_list *entries, struct entry_list *o
 
 struct changeset *registry_prepare_loaded(struct registry *registry,
                                           const struct entry_list *entries,
-                                          bool incomplete, struct problems *problems,
-                                          struct err *err)
+                                          const char *part, bool incomplete,
+                                          struct problems *problems, struct err *err)
 {
     struct problems found;
     struct changeset *set;
 
     problems_init(&found);
-    set = registry_prepare_reload(registry, entries->items, entries->n, &found, err);
+    set = part == NULL ? registry_prepare_reload(registry, entries->items, entries->n,
+                                                 &found, err)
+                       : registry_prepare_part(registry, entries->items, entries->n,
+                                               part, &found, err);
     move_problems(problems, &found, incomplete);
     problems_finish(&found);
     if (problems->n_errors == 0)
@@ -555,7 +567,7 @@ struct changeset *registry_load(struct registry *registry,
     bool incomplete = false;
 
     registry_read(options, &entries, &incomplete, problems);
-    set = registry_prepare_loaded(registry, &entries, incomplete, problems, err);
+    set = registry_prepare_loaded(registry, &entries, NULL, incomplete, problems, err);
     if (set == NULL && entries_out != NULL)
         keep_readable(&entries, entries_out);
     entry_list_finish(&entries);

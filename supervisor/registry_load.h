@@ -38,11 +38,11 @@ void registry_read(const struct load_options *options, struct entry_list *entrie
                    bool *incomplete_out, struct problems *problems);
 
 /* The change to what was read, whatever problems has got so far. NULL when it then has
- * an error. */
+ * an error. part: only that entry and what it needs; NULL: all. */
 struct changeset *registry_prepare_loaded(struct registry *registry,
                                           const struct entry_list *entries,
-                                          bool incomplete, struct problems *problems,
-                                          struct err *err);
+                                          const char *part, bool incomplete,
+                                          struct problems *problems, struct err *err);
 
 /* Reads and prepares the change to what was read: v0 of a new registry, a reload of
  * another. NULL when problems has an error; entries_out (may be NULL) then gets those

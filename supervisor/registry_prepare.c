@@ -13,6 +13,7 @@
 #include "supervisor/registry_check.h"
 #include "supervisor/registry_history.h"
 #include "supervisor/registry_order.h"
+#include "supervisor/registry_part.h"
 
 #define CYCLE_NAMES_MAX 5 /* of a cycle, in a sentence */
 
@@ -436,14 +437,18 @@ struct changeset *registry_prepare(struct registry *registry,
     return set;
 }
 
+static void draft_file_entry(struct work *work, struct entry *entry)
+{
+    struct draft *draft = find_draft(work, entry->id);
+
+    if (draft->before == NULL || !entry_equal(draft->before, entry))
+        draft->now = entry;
+}
+
 static void draft_reload(struct work *work, struct entry *const *entries, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct draft *draft = find_draft(work, entries[i]->id);
-
-        if (draft->before == NULL || !entry_equal(draft->before, entries[i]))
-            draft->now = entries[i];
-    }
+    for (size_t i = 0; i < n; i++)
+        draft_file_entry(work, entries[i]);
     for (size_t i = 0; i < work->state->n; i++) {
         struct entry *entry = work->state->entries[i];
         size_t n_bytes = strlen(entry->id);
@@ -454,20 +459,53 @@ static void draft_reload(struct work *work, struct entry *const *entries, size_t
     }
 }
 
+static struct changeset *finish_reload(struct registry *registry, struct work *work,
+                                       struct err *err)
+{
+    struct changeset *set = finish_prepare(registry, work, true, err);
+
+    if (set != NULL)
+        set->of_files = true;
+    finish_work(work);
+    return set;
+}
+
 struct changeset *registry_prepare_reload(struct registry *registry,
                                           struct entry *const *entries, size_t n,
                                           struct problems *problems, struct err *err)
 {
     struct work work = {.state = registry_state(registry), .problems = problems};
-    struct changeset *set;
 
     map_init(&work.by_id);
     draft_reload(&work, entries, n);
-    set = finish_prepare(registry, &work, true, err);
-    if (set != NULL)
-        set->of_files = true;
-    finish_work(&work);
-    return set;
+    return finish_reload(registry, &work, err);
+}
+
+static void draft_part(struct work *work, struct entry *const *entries, size_t n,
+                       const char *id)
+{
+    const struct entry *present = snapshot_find(work->state, id, strlen(id));
+    struct map part;
+
+    map_init(&part);
+    registry_part_find(entries, n, id, &part);
+    MAP_FOREACH (row, &part)
+        draft_file_entry(work, row->value);
+    if (part.n == 0 && present != NULL && entry_is_of_sources(present))
+        find_draft(work, present->id)->now = NULL;
+    map_finish(&part);
+}
+
+struct changeset *registry_prepare_part(struct registry *registry,
+                                        struct entry *const *entries, size_t n,
+                                        const char *id, struct problems *problems,
+                                        struct err *err)
+{
+    struct work work = {.state = registry_state(registry), .problems = problems};
+
+    map_init(&work.by_id);
+    draft_part(&work, entries, n, id);
+    return finish_reload(registry, &work, err);
 }
 
 /* ---- versions -------------------------------------------------------------------- */

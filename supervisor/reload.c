@@ -34,6 +34,7 @@ struct reload {
     struct offload_job job;
     struct list waiters;
     bool dry_run;
+    char *part;                /* an id; NULL: everything */
     struct entry_list entries; /* from here on the thread's until the job is done */
     struct problems problems;
     bool incomplete;
@@ -61,6 +62,7 @@ static void free_reload(void *context)
         free(container_of(node, struct waiter, link));
     entry_list_finish(&reload->entries);
     problems_finish(&reload->problems);
+    free(reload->part);
     free(reload);
 }
 
@@ -109,6 +111,32 @@ static void check_emptiness(const struct reload *reload, struct problems *proble
         }
 }
 
+static bool is_in_files(const struct reload *reload)
+{
+    for (size_t i = 0; i < reload->entries.n; i++)
+        if (strcmp(reload->entries.items[i]->id, reload->part) == 0)
+            return true;
+    return false;
+}
+
+/* Who names an entry that no file has ever had made a mistake. */
+static int check_part(const struct reload *reload, struct err *err)
+{
+    const struct entry *present = registry_find(reload->reloads->sup->registry,
+                                                reload->part, strlen(reload->part));
+
+    if (is_in_files(reload))
+        return 0;
+    if (present == NULL)
+        return err_set(err, ERR_NOT_FOUND, "there is no entry %s in any file",
+                       reload->part);
+    if (!entry_is_of_sources(present))
+        return err_set(err, ERR_INVALID,
+                       "%s was made at run time: there is no file to read it from",
+                       reload->part);
+    return 0;
+}
+
 static struct changeset *prepare(void *context, struct problems *problems,
                                  struct err *err)
 {
@@ -116,8 +144,11 @@ static struct changeset *prepare(void *context, struct problems *problems,
 
     check_emptiness(reload, problems);
     copy_problems(problems, &reload->problems);
+    if (reload->part != NULL && problems->n_errors == 0 &&
+        check_part(reload, err) == -1)
+        return NULL;
     return registry_prepare_loaded(reload->reloads->sup->registry, &reload->entries,
-                                   reload->incomplete, problems, err);
+                                   reload->part, reload->incomplete, problems, err);
 }
 
 static void on_read(struct offload_job *job)
@@ -152,24 +183,32 @@ static void begin_next(struct reloads *reloads)
     offload_submit(reloads->sup->offload, &reloads->current->job);
 }
 
+static bool is_same_part(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 /* The one that waits already will do, if it is of the same sort. */
-static struct reload *find_waiting(const struct reloads *reloads, bool dry_run)
+static struct reload *find_waiting(const struct reloads *reloads, const char *part,
+                                   bool dry_run)
 {
     LIST_FOREACH (node, &reloads->waiting) {
         struct reload *reload = container_of(node, struct reload, link);
 
-        if (reload->dry_run == dry_run)
+        if (reload->dry_run == dry_run && is_same_part(reload->part, part))
             return reload;
     }
     return NULL;
 }
 
-static struct reload *add_waiting(struct reloads *reloads, bool dry_run)
+static struct reload *add_waiting(struct reloads *reloads, const char *part,
+                                  bool dry_run)
 {
     struct reload *reload = xcalloc(1, sizeof(*reload));
 
     reload->reloads = reloads;
     reload->dry_run = dry_run;
+    reload->part = part == NULL ? NULL : xstrdup(part);
     reload->job.work = read_files;
     reload->job.done = on_read;
     list_init(&reload->waiters);
@@ -178,15 +217,15 @@ static struct reload *add_waiting(struct reloads *reloads, bool dry_run)
     return reload;
 }
 
-void reload_begin(struct reloads *reloads, bool dry_run,
+void reload_begin(struct reloads *reloads, const char *part, bool dry_run,
                   void (*done)(void *context, const struct rollout_report *report),
                   void *context)
 {
-    struct reload *reload = find_waiting(reloads, dry_run);
+    struct reload *reload = find_waiting(reloads, part, dry_run);
     struct waiter *waiter = xcalloc(1, sizeof(*waiter));
 
     if (reload == NULL)
-        reload = add_waiting(reloads, dry_run);
+        reload = add_waiting(reloads, part, dry_run);
     waiter->done = done;
     waiter->context = context;
     list_append(&reload->waiters, &waiter->link);
@@ -245,7 +284,7 @@ void reload_begin_logged(struct reloads *reloads)
             if (container_of(other, struct waiter, link)->done == on_logged_done)
                 return; /* a storm of signals is one wish */
     }
-    reload_begin(reloads, false, on_logged_done, NULL);
+    reload_begin(reloads, NULL, false, on_logged_done, NULL);
 }
 
 /* ---- @registry.reload ------------------------------------------------------------ */
@@ -262,10 +301,15 @@ static void on_tried(void *context, const struct rollout_report *report)
 
 static void handle_reload(struct request *request)
 {
-    bool dry_run = value_get_bool(request_arg(request, 0), "dry_run", false);
+    const struct value *options = request_arg(request, 0);
+    const struct value *part = value_get(options, "entry");
+    bool dry_run = value_get_bool(options, "dry_run", false);
 
-    reload_begin(request->sup->reloads, dry_run, dry_run ? on_tried : on_reloaded,
-                 request);
+    if (part != NULL && part->type != VALUE_NIL && value_text(part) == NULL)
+        request_refuse(request, ERR_INVALID, "entry must be an id");
+    else
+        reload_begin(request->sup->reloads, value_text(part), dry_run,
+                     dry_run ? on_tried : on_reloaded, request);
 }
 
 static const struct system_target targets[] = {

@@ -8,12 +8,16 @@
  * unless a file has one of that id by now; entries of files that were changed at run
  * time are as the files say again.
  *
- * One reload is under way at a time. Who asks meanwhile waits for the next one, which
- * all of them share: it reads the files after they asked.
+ * A reload may be of one entry and what it needs: then all else stays as it is, but for
+ * what imports something of it. Files are read as a whole all the same, and have to be
+ * in order.
  *
- * System target: @registry.reload [{dry_run}]. Its answer: {version, changed, dry_run,
- * changes, affected, services, warnings} (rollout_plan.h); an error's details hold
- * {problems: list, see problems_describe()} and, where services didn't come back,
+ * One reload is under way at a time. Who asks meanwhile for the same waits for the next
+ * one, which all of them share: it reads the files after they asked.
+ *
+ * System target: @registry.reload [{dry_run, entry}]. Its answer: {version, changed,
+ * dry_run, changes, affected, services, warnings} (rollout_plan.h); an error's details
+ * hold {problems: list, see problems_describe()} and, where services didn't come back,
  * {result}.
  */
 #ifndef TROUPE_SUPERVISOR_RELOAD_H
@@ -33,9 +37,9 @@ void reloads_destroy(struct reloads *reloads); /* NULL is fine; after sup->offlo
 /* The registry holds its first version: what was asked for before begins now. */
 void reloads_open(struct reloads *reloads);
 
-/* done comes exactly once, never from inside; not at all when the supervisor ends
- * before. */
-void reload_begin(struct reloads *reloads, bool dry_run,
+/* part: the id of an entry (registry_part.h), NULL: everything. done comes exactly
+ * once, never from inside; not at all when the supervisor ends before. */
+void reload_begin(struct reloads *reloads, const char *part, bool dry_run,
                   void (*done)(void *context, const struct rollout_report *report),
                   void *context);
 

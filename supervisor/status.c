@@ -386,7 +386,7 @@ static void handle_pools_get(struct request *request)
 static struct entry *entry_with_slots(const struct entry *entry, enum pool_kind kind,
                                       int64_t n)
 {
-    struct value data = value_copy(&entry->data);
+    struct value data = value_copy(entry_fields(entry));
     const struct value *old = value_get(&data, "pool");
     struct value block =
         old != NULL && old->type == VALUE_MAP ? value_copy(old) : value_map();
@@ -412,8 +412,6 @@ static void handle_pools_scale(struct request *request)
     struct pool *pool = get_pool(request);
     const struct entry *entry;
     struct entry *changed;
-    struct pool_spec spec;
-    struct buf settings;
 
     if (pool == NULL)
         return;
@@ -432,11 +430,9 @@ static void handle_pools_scale(struct request *request)
     assert(entry != NULL && n != NULL);
     changed = entry_with_slots(entry, pool_kind(pool), n->as.integer);
     changed->type = entry->type;
-    buf_init(&settings, 0);
-    if (pool_spec_of_entry(sup->config, changed, &spec, &settings))
-        pool = pools_add(sup->pools, &spec);
-    buf_finish(&settings);
+    pool = pool_add_entry(sup, changed);
     entry_unref(changed);
+    assert(pool != NULL); /* its kind is what it was */
     request_reply_taken(request, describe_pool(sup->status, pool));
 }
 

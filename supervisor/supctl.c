@@ -97,12 +97,12 @@ void supctl_print_list(const struct supctl *ctl, const struct value *list,
     if (ctl->json)
         supctl_print_json(list, false);
     else
-        supctl_table_print(stdout, list, columns, n, none, ctl->is_terminal);
+        supctl_table_print(stdout, list, columns, n, none, ctl->in_colour);
 }
 
 static int exit_code_of(const struct supctl_error *error)
 {
-    if (error->unreachable)
+    if (error->unreachable || error->silent)
         return EXIT_UNREACHABLE;
     switch (err_kind_find(error->kind)) {
     case ERR_NOT_FOUND:
@@ -112,6 +112,15 @@ static int exit_code_of(const struct supctl_error *error)
     default:
         return EXIT_FAILED;
     }
+}
+
+/* An installation was renewed under a supervisor that runs, or the other way round. */
+static bool is_of_other_version(const struct supctl *ctl, const char *message)
+{
+    static const char start[] = "no such target: @";
+
+    return message != NULL && strncmp(message, start, sizeof(start) - 1) == 0 &&
+           ctl->command != NULL && strcmp(ctl->command->name, "call") != 0;
 }
 
 int supctl_fail(const struct supctl *ctl, const struct supctl_error *error)
@@ -138,7 +147,13 @@ int supctl_fail(const struct supctl *ctl, const struct supctl_error *error)
         }
         fputc('\n', stderr);
     }
-    return exit_code_of(error);
+    if (!is_of_other_version(ctl, message))
+        return exit_code_of(error);
+    if (!ctl->json)
+        fputs("The supervisor is of another version than this supctl (" TROUPE_VERSION
+              ") and doesn't know that: use the one that came with it.\n",
+              stderr);
+    return EXIT_FAILED;
 }
 
 int supctl_fail_text(const struct supctl *ctl, enum err_kind kind, const char *fmt, ...)
@@ -511,6 +526,15 @@ static int run(struct supctl *ctl, unsigned seen)
     return code;
 }
 
+/* no-color.org; a dumb terminal would show the escapes themselves. */
+static bool wants_colour(void)
+{
+    const char *without = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+    return (without == NULL || without[0] == '\0') &&
+           (terminal == NULL || strcmp(terminal, "dumb") != 0);
+}
+
 int main(int argc, char **argv)
 {
     struct supctl ctl = {.n_lines = -1, .context = value_map()};
@@ -522,6 +546,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "complete") == 0)
         return supctl_complete(argc - 2, argv + 2);
     ctl.is_terminal = isatty(STDOUT_FILENO) == 1;
+    ctl.in_colour = ctl.is_terminal && wants_colour();
     ctl.control = getenv("TROUPE_CONTROL");
     if (ctl.control != NULL && ctl.control[0] == '\0')
         ctl.control = NULL;

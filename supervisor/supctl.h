@@ -47,6 +47,7 @@ struct supctl {
     const struct command *command;
 
     bool is_terminal;             /* stdout */
+    bool in_colour;               /* a terminal that may have it */
     struct supctl_client *client; /* connected when the command first asks */
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "proto/value_codec.h"
 
 #define MAX_FOUND 32
+#define CONNECT_S 5 /* patience with a full queue of connections */
 
 struct supctl_client {
     int fd;
@@ -63,10 +65,12 @@ static int lost(struct supctl_error *error, const char *why)
 
 /* ---- finding a supervisor -------------------------------------------------------- */
 
+/* Fails with EAGAIN where nobody takes what waits to be taken. */
 static int connect_to(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd;
+    const struct timeval limit = {.tv_sec = CONNECT_S};
+    int fd, why;
 
     if (strlen(path) >= sizeof(address.sun_path)) {
         errno = ENAMETOOLONG;
@@ -76,10 +80,30 @@ static int connect_to(const char *path)
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd == -1)
         return -1;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
+    why = errno;
     close(fd);
+    errno = why;
     return -1;
+}
+
+static void set_unreachable(struct supctl_error *error, const char *path, int why)
+{
+    if (why == EAGAIN)
+        supctl_error_set(error, "Unavailable",
+                         "the supervisor at %s takes no connections any more: it is "
+                         "stopped, or hangs",
+                         path);
+    else if (why == EACCES)
+        supctl_error_set(error, "PermissionDenied",
+                         "%s belongs to another user: try as that one, or with sudo",
+                         path);
+    else
+        supctl_error_set(error, "Unavailable", "no supervisor answers at %s: %s", path,
+                         strerror(why));
+    error->unreachable = true;
 }
 
 static struct supctl_client *client_create(int fd, const char *path)
@@ -96,7 +120,20 @@ struct found {
     int fds[MAX_FOUND];
     char *paths[MAX_FOUND];
     unsigned n;
+    char *hopeless; /* one that is there, but can't be reached; NULL: none */
+    int why;
 };
+
+/* Sockets that nobody listens at are left by who was killed. */
+static void note_hopeless(struct found *found, char *path, int why)
+{
+    if ((why == EAGAIN || why == EACCES) && found->hopeless == NULL) {
+        found->hopeless = path;
+        found->why = why;
+    } else {
+        free(path);
+    }
+}
 
 static void look_into(struct found *found, const char *dir)
 {
@@ -117,7 +154,7 @@ static void look_into(struct found *found, const char *dir)
             found->fds[found->n] = fd;
             found->paths[found->n++] = path;
         } else {
-            free(path);
+            note_hopeless(found, path, errno);
         }
     }
     if (folder != NULL)
@@ -142,7 +179,9 @@ static struct supctl_client *connect_only_one(struct supctl_error *error)
             close(found.fds[i]);
         free(found.paths[i]);
     }
-    if (found.n == 0) {
+    if (found.n == 0 && found.hopeless != NULL) {
+        set_unreachable(error, found.hopeless, found.why);
+    } else if (found.n == 0) {
         supctl_error_set(
             error, "Unavailable",
             "no supervisor is running (looked into %s; name its socket with "
@@ -155,6 +194,7 @@ static struct supctl_client *connect_only_one(struct supctl_error *error)
                          found.n, all);
         error->unreachable = true;
     }
+    free(found.hopeless);
     free(dir);
     return client;
 }
@@ -169,9 +209,7 @@ struct supctl_client *supctl_client_connect(const char *path,
     fd = connect_to(path);
     if (fd != -1)
         return client_create(fd, path);
-    supctl_error_set(error_out, "Unavailable", "no supervisor answers at %s: %s", path,
-                     strerror(errno));
-    error_out->unreachable = true;
+    set_unreachable(error_out, path, errno);
     return NULL;
 }
 
@@ -201,20 +239,66 @@ struct pending {
     struct supctl_error *error_out;
 };
 
+/* Milliseconds to wait, -1 = for ever, 0 = the time is up. */
+static int time_left_ms(const struct pending *pending)
+{
+    int64_t left_ns;
+
+    if (pending->deadline_at_ns == 0)
+        return -1;
+    left_ns = (int64_t)(pending->deadline_at_ns - (uint64_t)clock_monotonic_ns());
+    if (left_ns <= 0)
+        return 0;
+    return left_ns / 1000000 > 60000 ? 60000 : (int)(left_ns / 1000000) + 1;
+}
+
+/* The supervisor itself would have told, had it only been too slow. */
+static int be_silent(const struct supctl_client *client, struct supctl_error *error)
+{
+    struct ucred peer = {0};
+    socklen_t n = sizeof(peer);
+
+    getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n);
+    supctl_error_set(
+        error, "Timeout",
+        "no answer in time: the supervisor (pid %ld) is stopped, hangs, or "
+        "has far too much to do",
+        (long)peer.pid);
+    error->silent = true;
+    return -1;
+}
+
+/* 0: there is something to do, or it is worth another look; -1: the time is up. */
+static int wait_for(const struct supctl_client *client, short events,
+                    const struct pending *pending)
+{
+    struct pollfd pfd = {.fd = client->fd, .events = events};
+    int left_ms = time_left_ms(pending), rc = poll(&pfd, 1, left_ms);
+
+    if (rc == 0 && left_ms == 0)
+        return be_silent(client, pending->error_out);
+    if (rc == -1 && errno != EINTR)
+        return lost(pending->error_out, strerror(errno));
+    return 0;
+}
+
 static int send_all(struct supctl_client *client, const struct buf *buf,
-                    struct supctl_error *error)
+                    const struct pending *pending)
 {
     size_t n_done = 0;
 
     while (n_done < buf_len(buf)) {
         ssize_t n = send(client->fd, buf_head(buf) + n_done, buf_len(buf) - n_done,
-                         MSG_NOSIGNAL);
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
 
-        if (n == -1 && errno == EINTR)
+        if (n == -1 && errno == EAGAIN && wait_for(client, POLLOUT, pending) == -1)
+            return -1;
+        if (n == -1 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (n == -1) /* a refusal may be waiting: let the caller read it */
-            return errno == EPIPE || errno == ECONNRESET ? 0
-                                                         : lost(error, strerror(errno));
+            return errno == EPIPE || errno == ECONNRESET
+                       ? 0
+                       : lost(pending->error_out, strerror(errno));
         n_done += (size_t)n;
     }
     return 0;
@@ -254,7 +338,7 @@ static int send_call(struct supctl_client *client, const char *target,
     if (!frame_encode_call(&out, &frame))
         supctl_error_set(pending->error_out, "Invalid", "the request is too large");
     else
-        rc = send_all(client, &out, pending->error_out);
+        rc = send_all(client, &out, pending);
 out:
     value_finish(&context_map);
     buf_finish(&out);
@@ -350,38 +434,18 @@ static int take_frames(struct supctl_client *client, const struct pending *pendi
     }
 }
 
-/* Milliseconds to wait, -1 = for ever, 0 = the time is up. */
-static int time_left_ms(const struct pending *pending)
-{
-    int64_t left_ns;
-
-    if (pending->deadline_at_ns == 0)
-        return -1;
-    left_ns = (int64_t)(pending->deadline_at_ns - (uint64_t)clock_monotonic_ns());
-    if (left_ns <= 0)
-        return 0;
-    return left_ns / 1000000 > 60000 ? 60000 : (int)(left_ns / 1000000) + 1;
-}
-
 static int read_more(struct supctl_client *client, const struct pending *pending)
 {
-    struct pollfd pfd = {.fd = client->fd, .events = POLLIN};
-    int left_ms = time_left_ms(pending), rc = poll(&pfd, 1, left_ms);
     uint8_t *room;
     ssize_t n;
 
-    if (rc == 0 && left_ms == 0) {
-        supctl_error_set(pending->error_out, "Timeout", "no answer in time");
+    if (wait_for(client, POLLIN, pending) == -1)
         return -1;
-    }
-    if (rc <= 0)
-        return rc == 0 || errno == EINTR ? 0
-                                         : lost(pending->error_out, strerror(errno));
     room = buf_reserve(&client->in, 65536);
     if (room == NULL)
         return lost(pending->error_out, "out of memory");
-    n = recv(client->fd, room, 65536, 0);
-    if (n == -1 && errno == EINTR)
+    n = recv(client->fd, room, 65536, MSG_DONTWAIT);
+    if (n == -1 && (errno == EINTR || errno == EAGAIN))
         return 0;
     if (n <= 0)
         return lost(pending->error_out, n == 0 ? "it has ended" : strerror(errno));

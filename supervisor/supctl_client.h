@@ -2,7 +2,9 @@
  * supctl_client -- one blocking connection to a supervisor's control socket.
  *
  * One request at a time; poll() with the request's deadline instead of a loop. Errors
- * of the connection itself (nobody there, connection lost) have `unreachable` set.
+ * of the connection itself (nobody there, connection lost) have `unreachable` set. A
+ * supervisor that hangs makes nobody wait for longer than the request's time, and a few
+ * seconds for the connection.
  */
 #ifndef TROUPE_SUPERVISOR_SUPCTL_CLIENT_H
 #define TROUPE_SUPERVISOR_SUPCTL_CLIENT_H
@@ -16,7 +18,8 @@ struct supctl_client;
 
 struct supctl_error {
     bool unreachable;
-    char kind[64];       /* "NotFound" */
+    bool silent;   /* it is there, but doesn't answer even that it took too long */
+    char kind[64]; /* "NotFound" */
     struct value fields; /* {kind, message, retryable, details}, owned */
 };
 

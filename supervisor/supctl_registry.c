@@ -148,7 +148,7 @@ static void print_plan(const struct supctl *ctl, const struct value *result)
     add_rows(&rows, value_get(result, "services"), "service");
     if (rows.as.list.n != 0)
         supctl_table_print(stdout, &rows, columns, N_ELEMENTS(columns), "",
-                           ctl->is_terminal);
+                           ctl->in_colour);
     value_finish(&rows);
 }
 
@@ -208,17 +208,11 @@ static struct value options_of(const struct supctl *ctl)
 
 static int run_reload(struct supctl *ctl)
 {
-    struct value args;
+    struct value args = value_list(), options = options_of(ctl);
 
-    if (ctl->n_args != 0) {
-        fprintf(stderr,
-                "supctl: reload reads all files of the app again and takes no name; "
-                "'supctl restart %s' starts one service anew\n",
-                ctl->args[0]);
-        return EXIT_USAGE;
-    }
-    args = value_list();
-    value_append(&args, options_of(ctl));
+    if (ctl->n_args != 0)
+        value_put(&options, "entry", value_string(ctl->args[0]));
+    value_append(&args, options);
     return change(ctl, "@registry.reload", args);
 }
 
@@ -334,7 +328,7 @@ static int print_versions(struct supctl *ctl)
     } else if (code == EXIT_OK) {
         add_when(&versions);
         supctl_table_print(stdout, &versions, columns, N_ELEMENTS(columns),
-                           "no versions", ctl->is_terminal);
+                           "no versions", ctl->in_colour);
     }
     value_finish(&versions);
     return code;
@@ -376,8 +370,10 @@ static const struct command commands[] = {
      "versions, or what one of them changed", 0, 1, 0, run_history},
     {"registry rollback", "registry rollback VERSION", "make it the present one again",
      1, 1, FLAG_DRY_RUN, run_rollback},
-    {"reload", "reload", "read the app's files again and run what has changed", 0, 1,
-     FLAG_DRY_RUN, run_reload},
+    {"reload", "reload [NS:ENTRY]",
+     "read the app's files again and run what has changed; with a name, only of that "
+     "entry and what it needs",
+     0, 1, FLAG_DRY_RUN, run_reload},
 };
 const struct command_table supctl_registry_commands = {commands, N_ELEMENTS(commands),
                                                        "The registry"};

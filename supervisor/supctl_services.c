@@ -117,7 +117,7 @@ static int status_of_one(struct supctl *ctl)
     return code;
 }
 
-static void print_supervisor(const struct value *sup)
+static void print_supervisor(const struct supctl *ctl, const struct value *sup)
 {
     static const struct column columns[] = {
         {"SUPERVISOR", "app", COLUMN_TEXT},
@@ -134,7 +134,7 @@ static void print_supervisor(const struct value *sup)
     if (sup != NULL)
         value_append(&list, value_copy(sup));
     supctl_table_print(stdout, &list, columns, N_ELEMENTS(columns), "no supervisor?",
-                       isatty(STDOUT_FILENO) == 1);
+                       ctl->in_colour);
     if (value_get_text(sup, "metrics") != NULL)
         printf("metrics at http://%s/metrics\n", value_get_text(sup, "metrics"));
     value_finish(&list);
@@ -152,17 +152,16 @@ static int run_status(struct supctl *ctl)
     if (code == EXIT_OK && ctl->json) {
         supctl_print_json(&status, false);
     } else if (code == EXIT_OK) {
-        print_supervisor(value_get(&status, "supervisor"));
+        print_supervisor(ctl, value_get(&status, "supervisor"));
         putchar('\n');
         supctl_table_print(stdout, value_get(&status, "services"), service_columns,
-                           N_ELEMENTS(service_columns), "no services",
-                           ctl->is_terminal);
+                           N_ELEMENTS(service_columns), "no services", ctl->in_colour);
         putchar('\n');
         supctl_table_print(stdout, value_get(&status, "pools"), pool_columns,
-                           N_ELEMENTS(pool_columns), "no pools", ctl->is_terminal);
+                           N_ELEMENTS(pool_columns), "no pools", ctl->in_colour);
         putchar('\n');
         supctl_table_print(stdout, value_get(&status, "workers"), worker_columns,
-                           N_ELEMENTS(worker_columns), "no workers", ctl->is_terminal);
+                           N_ELEMENTS(worker_columns), "no workers", ctl->in_colour);
     }
     value_finish(&status);
     return code;
@@ -317,7 +316,7 @@ static int run_pool(struct supctl *ctl)
         supctl_record_print(stdout, &pool);
         putchar('\n');
         supctl_table_print(stdout, &workers, worker_columns, N_ELEMENTS(worker_columns),
-                           "no workers", ctl->is_terminal);
+                           "no workers", ctl->in_colour);
     }
     value_finish(&workers);
     value_finish(&pool);

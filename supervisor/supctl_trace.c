@@ -253,7 +253,7 @@ static int list_traces(struct supctl *ctl)
         add_durations(&list);
         supctl_table_print(stdout, &list, columns, N_ELEMENTS(columns),
                            "no traces; 'supctl call --trace' begins one",
-                           ctl->is_terminal);
+                           ctl->in_colour);
     }
     value_finish(&list);
     return code;

@@ -175,6 +175,55 @@ def test_reload_dry_run_says_what_would_happen(boot):
     assert "bad" in failed_reload(one, "--dry-run")
 
 
+def test_a_reload_of_one_entry_takes_up_what_it_needs_and_nothing_else(boot):
+    def app(text):
+        return [library("lib", f"return '{text}'"), host(),
+                process("p", "return {main = function() process.events():receive() end}",
+                        imports={"lib": "app:lib"}),
+                service("s", "app:p"), idle("q"), service("other", "app:q"),
+                function("user", "return {main = function() return lib end}",
+                         imports={"lib": "app:lib"}),
+                answering("f", text), answering(f"only{text}", text)]
+
+    one = boot(app("1"))
+    before = {name: one.service(name)["pid"] for name in ("app:s", "app:other")}
+    rewrite(one, app("2"))
+    tried = reload(one, "app:s", "--dry-run")
+    assert (tried["changed"], ids(tried["changes"])) == (False, ["app:lib"])
+    got = reload(one, "app:s")
+    assert (got["changed"], ids(got["changes"])) == (True, ["app:lib"])
+    assert ids(got["affected"]) == ["app:p", "app:user"]
+    assert got["services"] == [{"id": "app:s", "effect": "restarted"}]
+    assert one.service("app:s")["pid"] != before["app:s"]
+    assert one.service("app:other")["pid"] == before["app:other"]
+    assert [one.call(name) for name in ("app:f", "app:user", "app:only1")] == ["1", "2", "1"]
+    assert reload(one, "app:s")["changed"] is False
+    done = one.run_supctl("reload", "app:only1")  # its file says no more that it is there
+    assert done.returncode == troupe.OK and "delete  app:only1" in done.stdout
+    rest = reload(one)
+    assert ids(rest["changes"]) == ["app:f", "app:only2"]
+
+
+def test_a_reload_of_one_entry_that_can_not_be(boot):
+    one = boot([answering("f", "1"), answering("g", "1")])
+    live = os.path.join(one.folder, "live.yaml")
+    with open(live, "w", encoding="utf-8") as file:
+        file.write("namespace: app\nentries: [{name: live, kind: registry.entry}]")
+    one.supctl("registry", "apply", live)
+    done = one.run_supctl("reload", "app:ff")
+    assert done.returncode == troupe.NO_SUCH_NAME
+    assert done.stderr.splitlines() == [
+        "supctl: NotFound: there is no entry app:ff in any file", "Did you mean 'app:f'?"]
+    assert "app:live was made at run time" in failed_reload(one, "app:live")
+    rewrite(one, [answering("f", "2"), function("g", "return =")])
+    assert reload(one, "app:f")["changed"] is True  # whatever is wrong with others
+    assert "unexpected symbol" in failed_reload(one, "app:g")
+    assert (one.call("app:f"), one.call("app:g")) == ("2", "1")
+    with open(os.path.join(one.cwd, "src", "torn.yaml"), "w", encoding="utf-8") as file:
+        file.write("namespace: torn\nentries: [")
+    assert "torn.yaml" in failed_reload(one, "app:f")
+
+
 def teller(text, **fields):
     return process("p", f"""
 return {{main = function()

@@ -352,8 +352,6 @@ def test_names_that_are_not_there_and_what_may_be_meant(running, args, code, lin
      "supctl: there is no field .knd; there are .id, .kind, .name, .ns and meta.X"),
     (["registry", "find", "=x"], "supctl: registry find wants field=value, e.g. "
      ".kind=function.lua or meta.type=test"),
-    (["reload", "app:one"], "supctl: reload reads all files of the app again and takes no "
-     "name; 'supctl restart app:one' starts one service anew"),
 ])
 def test_questions_that_would_be_answered_otherwise(running, args, line):
     done = running.run_supctl(*args)

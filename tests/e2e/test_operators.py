@@ -1,0 +1,158 @@
+"""supctl when things aren't as they should be: a supervisor that hangs, of another
+version, of another user; terminals without colour (cli.md)."""
+
+import json
+import os
+import pty
+import signal
+import socket
+import struct
+import subprocess
+import threading
+
+import pytest
+
+import troupe
+from troupe import FAILED, OK, UNREACHABLE, function, host, process, service, wait_for
+
+APP = [
+    host(),
+    process("idle", "return {main = function() process.events():receive() end}"),
+    service("idle.service", "app:idle"),
+    function("echo", "return {main = function(x) return x end}"),
+]
+
+
+@pytest.fixture(name="stopped")
+def stopped_supervisor(boot):
+    one = boot(APP)
+    os.kill(one.pid, signal.SIGSTOP)
+    try:
+        yield one
+    finally:
+        os.kill(one.pid, signal.SIGCONT)
+
+
+def test_a_supervisor_that_hangs_is_as_good_as_none(stopped):
+    for words in (["status"], ["is-running", "app:idle.service"], ["call", "app:echo"]):
+        done = stopped.run_supctl(*words, "--timeout", "300ms")
+        assert (done.returncode, done.stdout) == (UNREACHABLE, ""), words
+        assert done.stderr == (
+            f"supctl: Timeout: no answer in time: the supervisor (pid {stopped.pid}) is "
+            "stopped, hangs, or has far too much to do\n")
+
+
+def test_what_does_not_fit_into_its_socket_waits_no_longer_than_asked(stopped):
+    text = os.path.join(stopped.folder, "large.json")
+    with open(text, "w", encoding="utf-8") as file:
+        json.dump([{"op": "create", "entry": {"text": "x" * 4000000}}], file)
+    done = stopped.run_supctl("registry", "apply", text, "--timeout", "300ms")
+    assert done.returncode == UNREACHABLE and "no answer in time" in done.stderr
+
+
+def test_a_queue_that_nobody_takes_from_holds_up_nobody(stopped):
+    waiting = []
+    try:
+        while True:
+            one = socket.socket(socket.AF_UNIX)
+            one.setblocking(False)
+            waiting.append(one)
+            one.connect(stopped.control)
+    except BlockingIOError:
+        pass
+    done = stopped.run_supctl("ping")
+    for one in waiting:
+        one.close()
+    assert (done.returncode, done.stderr) == (
+        UNREACHABLE, f"supctl: Unavailable: the supervisor at {stopped.control} takes no "
+        "connections any more: it is stopped, or hangs\n")
+
+
+def answer_as_a_stranger(listener):
+    """A supervisor that has never heard of what it is asked."""
+    while True:
+        try:
+            peer, _ = listener.accept()
+        except OSError:
+            return
+        with peer:
+            frame = peer.recv(65536)
+            call = frame[7:15]
+            fields = b"\x82" + b"".join(
+                b"\xd9" + bytes([len(text)]) + text
+                for text in (b"kind", b"NotFound", b"message",
+                             b"no such target: @registry.versions"))
+            body = b"\xcf" + call + b"\xcc\x01" + fields
+            peer.sendall(b"\xc9" + struct.pack(">IB", len(body), 17) + body)
+            peer.recv(1)
+
+
+def test_a_supervisor_of_another_version_is_told_from_a_wrong_name(tmp_path):
+    path = str(tmp_path / "other.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        threading.Thread(target=answer_as_a_stranger, args=(listener,),
+                         daemon=True).start()
+        done = subprocess.run([troupe.SUPCTL, "--control", path, "registry", "history"],
+                              capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == FAILED, done
+    assert "no such target: @registry.versions" in done.stderr
+    assert "of another version than this supctl" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+def test_who_may_not_use_a_socket_is_told_so(boot):
+    one = boot(APP)
+    done = subprocess.run([troupe.SUPCTL, "--control", one.control, "ping"],
+                          capture_output=True, text=True, check=False, timeout=60,
+                          preexec_fn=troupe.become_nobody)
+    assert done.returncode == UNREACHABLE
+    assert "belongs to another user" in done.stderr
+
+
+def on_terminal(one, env, *args):
+    """What a command prints on a terminal."""
+    master, slave = pty.openpty()
+    done = subprocess.run([troupe.SUPCTL, *args, "--control", one.control],
+                          stdin=slave, stdout=slave, stderr=slave, check=False, timeout=60,
+                          env={**os.environ, "TERM": "xterm", **env})
+    os.close(slave)
+    text = b""
+    try:
+        while data := os.read(master, 65536):
+            text += data
+    except OSError:  # the other end is closed: all is read
+        pass
+    os.close(master)
+    assert done.returncode == OK
+    return text.decode()
+
+
+def test_colour_is_for_terminals_that_want_it(boot):
+    one = boot(APP)
+    wait_for(lambda: one.service("app:idle.service")["state"] == "running")
+    assert "\033[32mrunning" in on_terminal(one, {}, "services")
+    assert "\033[" in on_terminal(one, {"NO_COLOR": ""}, "status")
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\033" not in on_terminal(one, env, "services")
+        assert "\033" not in on_terminal(one, env, "status")
+
+
+def test_scale_keeps_what_else_the_entry_says(boot):
+    failing = """
+local n = 0
+return {main = function()
+    n = n + 1
+    if n % 3 ~= 0 then
+        return nil, errors.new{message = "not yet", kind = errors.UNAVAILABLE,
+                               retryable = true}
+    end
+    return n
+end}"""
+    one = boot([function("f", failing, pool={"type": "static", "size": 1}, meta={
+        "options": {"retry": {"max_attempts": 3, "initial_delay": 1}}})])
+    assert one.call("app:f") == 3
+    one.supctl("scale", "app:f", "1")
+    wait_for(lambda: one.pool("app:f")["n_ready"] == 1)
+    assert one.call("app:f") == 3
