@@ -521,13 +521,32 @@ static int on_event(struct builder *b, const yaml_event_t *event)
     }
 }
 
-static bool is_tab_at(const char *text, size_t n, size_t line, size_t column)
+/* 0: there is none. */
+static char char_at(const char *text, size_t n, size_t line, size_t column)
 {
     size_t at = 0;
 
     for (; line > 0 && at < n; at++)
         line -= text[at] == '\n';
-    return at + column < n && text[at + column] == '\t';
+    for (; column > 0 && at < n; at++)
+        column -= at + 1 == n || ((unsigned char)text[at + 1] & 0xc0) != 0x80;
+    return at < n ? text[at] : '\0';
+}
+
+/* What to do about what libyaml says of the character at that place, NULL: nothing to
+ * add. */
+static const char *hint_of(const char *problem, const char *context, char at)
+{
+    if (strcmp(problem, "mapping values are not allowed in this context") == 0)
+        return "check the indentation, or put a text with a colon into quotes";
+    if (context != NULL && (strcmp(context, "while scanning an alias") == 0 ||
+                            strcmp(context, "while scanning an anchor") == 0))
+        return "put a text that starts with * or & into quotes";
+    if (strcmp(problem, "found character that cannot start any token") == 0 && at > ' ')
+        return "put a text that starts with this character into quotes";
+    if (strcmp(problem, "did not find expected key") == 0)
+        return "check the indentation, and the quotes, up to here";
+    return NULL;
 }
 
 /* Puts what libyaml says into our words where people need more. */
@@ -536,18 +555,24 @@ static void on_syntax_error(struct builder *b, const yaml_parser_t *parser,
 {
     unsigned line = (unsigned)parser->problem_mark.line + 1;
     unsigned column = (unsigned)parser->problem_mark.column + 1;
-    const char *hint = NULL;
     const char *problem =
         parser->problem != NULL ? parser->problem : "there is no memory for it";
+    char at = char_at(text, n, line - 1, column - 1);
+    const char *hint = hint_of(problem, parser->context, at);
 
     if (parser->error == YAML_READER_ERROR)
         locate(text, parser->problem_offset < n ? parser->problem_offset : n, &line,
                &column);
-    else if (is_tab_at(text, n, line - 1, column - 1))
+    else if (at == '\t')
         hint = "indent with blanks, YAML takes no tabs there";
-    else if (strcmp(problem, "mapping values are not allowed in this context") == 0)
-        hint = "check the indentation, or put a text with a colon into quotes";
-    if (parser->context != NULL)
+    if (parser->context != NULL &&
+        strcmp(parser->context, "while scanning a quoted scalar") == 0)
+        fail_at(b, (unsigned)parser->context_mark.line + 1,
+                (unsigned)parser->context_mark.column + 1,
+                "close it, and write a quote inside of it twice (''), or as \\\"",
+                "no valid YAML: a quoted text begins here, %s at line %u", problem,
+                line);
+    else if (parser->context != NULL)
         fail_at(b, line, column, hint, "no valid YAML: %s %s", parser->context,
                 problem);
     else

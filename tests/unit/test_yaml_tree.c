@@ -121,8 +121,18 @@ static const struct {
     {"{[a]: 1}", "x.yaml:1:2: error: a list or map can't be a key; "},
     {"? {a: 1}\n: 2\n", "x.yaml:1:3: error: a list or map can't be a key; "},
     {"\"a\\0\": 1\n", "x.yaml:1:1: error: a key holds a NUL byte"},
-    {"a: \"x\ny: 2\n",
-     "x.yaml:3:1: error: no valid YAML: while scanning a quoted scalar"},
+    {"a: \"x\ny: 2\n", "x.yaml:1:4: error: no valid YAML: a quoted text begins here, "
+                       "found unexpected end of stream at line 3; close it"},
+    {"\xc3\xa4: *\n",
+     "x.yaml:1:5: error: no valid YAML: while scanning an alias did not "
+     "find expected alphabetic or numeric character; put a text that "
+     "starts with * or & into quotes"},
+    {"a: @b\n", "x.yaml:1:4: error: no valid YAML: while scanning for the next token "
+                "found character that cannot start any token; put a text that starts "
+                "with this character into quotes"},
+    {"a:\n  b: 'it's'\n", "x.yaml:2:10: error: no valid YAML: while parsing a block "
+                          "mapping did not find expected key; check the indentation, "
+                          "and the quotes"},
     {"a: b\xff", "x.yaml:1:5: error: byte 0xff is no valid UTF-8; save the file"},
     {"a: 1\n\xc3\xa4: \xed\xa0\x80\n",
      "x.yaml:2:4: error: byte 0xed is no valid UTF-8"},
