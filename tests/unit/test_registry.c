@@ -6,79 +6,10 @@
 #include "common/err.h"
 #include "common/log.h"
 
-#include "supervisor/registry_config.h"
-#include "supervisor/registry_kinds.h"
 #include "supervisor/registry_order.h"
 
+#include "tests/unit/registry_script.h"
 #include "tests/unit/unit.h"
-
-/* An entry of JSON data (quotes as '), meta may be NULL. */
-static struct entry *make(const char *id, const char *kind, const char *data,
-                          const char *meta)
-{
-    struct value values[2] = {{0}};
-    const char *texts[2] = {data, meta};
-
-    for (int i = 0; i < 2; i++) {
-        char *json = texts[i] == NULL ? NULL : xstrdup(texts[i]);
-        struct err err;
-
-        for (char *at = json; at != NULL && *at != '\0'; at++)
-            if (*at == '\'')
-                *at = '"';
-        if (json != NULL)
-            ck_assert_msg(value_read_json(json, strlen(json), &values[i], &err) == 0,
-                          "%s: %s", texts[i], err.text);
-        free(json);
-    }
-    return entry_create(id, strlen(id), kind, values[1], values[0]);
-}
-
-struct script {
-    struct operation operations[16];
-    size_t n;
-};
-
-static void add(struct script *script, enum change_op op, struct entry *entry)
-{
-    script->operations[script->n++] = (struct operation){.op = op, .entry = entry};
-}
-
-static void drop(struct script *script, const char *id)
-{
-    script->operations[script->n++] = (struct operation){.op = CHANGE_DELETE, .id = id};
-}
-
-/* Prepares and commits; -1 with err. The script is empty afterwards. */
-static int apply(struct registry *registry, struct script *script, struct err *err)
-{
-    struct changeset *set =
-        registry_prepare(registry, script->operations, script->n, NULL, err);
-
-    for (size_t i = 0; i < script->n; i++)
-        entry_unref(script->operations[i].entry);
-    script->n = 0;
-    return set == NULL ? -1 : registry_commit(registry, set, NULL, err);
-}
-
-static void must_apply(struct registry *registry, struct script *script)
-{
-    struct err err = {0};
-
-    ck_assert_msg(apply(registry, script, &err) == 0, "%s", err.text);
-}
-
-static void must_fail(struct registry *registry, struct script *script,
-                      const char *want)
-{
-    uint64_t version = registry_version(registry);
-    struct err err = {0};
-
-    ck_assert_int_eq(apply(registry, script, &err), -1);
-    ck_assert_str_eq(err.text, want);
-    ck_assert_int_eq(err.kind, ERR_INTERNAL);
-    ck_assert_uint_eq(registry_version(registry), version);
-}
 
 static const char *data_of(struct registry *registry, const char *id)
 {
@@ -319,48 +250,6 @@ START_TEST(registry_history_is_bounded)
 }
 END_TEST
 
-struct watch {
-    char text[400];
-    bool refuse;
-};
-
-static int on_check(void *context, const struct changeset *set, struct err *err)
-{
-    struct watch *watch = context;
-
-    (void)set;
-    return watch->refuse ? err_set(err, ERR_INVALID, "I won't have it") : 0;
-}
-
-static void on_changed(void *context, const struct changeset *set)
-{
-    struct watch *watch = context;
-
-    watch->text[0] = '\0';
-    for (size_t i = 0; i < set->n; i++) {
-        size_t n = strlen(watch->text);
-
-        snprintf(watch->text + n, sizeof(watch->text) - n, "%s %s, ",
-                 change_op_name(set->changes[i].op) + 6, set->changes[i].of_id);
-    }
-    for (size_t i = 0; i < set->n_affected; i++) {
-        size_t n = strlen(watch->text);
-
-        snprintf(watch->text + n, sizeof(watch->text) - n, "affected %s, ",
-                 set->affected[i]->id);
-    }
-}
-
-static struct registry *watched(struct watch *watch)
-{
-    struct registry *registry = registry_create();
-
-    registry_add_observer(registry, &(struct registry_observer){.check = on_check,
-                                                                .changed = on_changed,
-                                                                .context = watch});
-    return registry;
-}
-
 START_TEST(registry_tells_changes_in_order_of_need) /* REG-14 */
 {
     struct watch watch = {0};
@@ -417,159 +306,6 @@ START_TEST(registry_observers_may_refuse)
     ck_assert_str_eq(err.text, "I won't have it");
     ck_assert_ptr_null(registry_next_version(registry, NULL));
     ck_assert_str_eq(watch.text, "");
-    registry_destroy(registry);
-}
-END_TEST
-
-/* ---- KIND-02, F-2 ---------------------------------------------------------------- */
-
-#define LUA "'source': 'return {}', 'method': 'main'"
-
-static const struct {
-    const char *kind, *data, *want;
-} lua_refused[] = {
-    {"function.lua", "{'method': 'm'}", "source is required"},
-    {"function.lua", "{'source': '', 'method': 'm'}", "source is required"},
-    {"function.lua", "{'source': 'x'}", "method is required"},
-    {"process.lua", "{'source': 'x', 'method': ''}", "method is required"},
-    {"workflow.lua", "{'source': 'x'}", "method is required"},
-    {"function.lua", "{" LUA ", 'modules': ['json', '']}", "module cannot be empty"},
-    {"function.lua", "{" LUA ", 'modules': ['a:b']}", "module cannot have a namespace"},
-    {"function.lua", "{" LUA ", 'modules': ['jsn']}", "node with ID :jsn not found"},
-    {"function.lua", "{" LUA ", 'modules': ['json', 'json']}",
-     "dependency from app:f to :json already exists"},
-    {"function.lua", "{" LUA ", 'modules': 'json'}", "modules must be a list"},
-    {"function.lua", "{" LUA ", 'imports': {'': 'app:l'}}",
-     "import alias cannot be empty"},
-    {"function.lua", "{" LUA ", 'imports': {'x': ''}}", "import :name cannot be empty"},
-    {"function.lua", "{" LUA ", 'imports': {'x': 'app:'}}",
-     "import :name cannot be empty"},
-    {"function.lua", "{" LUA ", 'imports': {'x': 'app:none'}}",
-     "node with ID app:none not found"},
-    {"function.lua", "{" LUA ", 'imports': {'x': 'nomodule'}}",
-     "node with ID :nomodule not found"},
-    {"function.lua", "{" LUA ", 'imports': {'x': 'app:lib', 'y': 'app:lib'}}",
-     "dependency from app:f to app:lib already exists"},
-    {"function.lua", "{" LUA ", 'imports': {'x': 'app:f'}}",
-     "adding dependency would create a cycle: app:f imports app:f"},
-    {"function.lua", "{" LUA ", 'modules': ['json'], 'imports': {'json': 'app:lib'}}",
-     "alias 'json' collision: :json and app:lib"},
-    /* app:user imports app:lib as "lib" */
-    {"function.lua", "{" LUA ", 'imports': {'u': 'app:user', 'lib': 'app:other'}}",
-     "alias 'lib' collision: app:other and app:lib"},
-    {"function.lua", "{" LUA ", 'pool': {'type': 'elastic'}}",
-     "unknown pool type: elastic; it must be inline, lazy, static or adaptive"},
-    {"function.lua", "{" LUA ", 'pool': {'workers': -1}}",
-     "pool.workers is -1; it must be between 0 and 65536"},
-    {"process.service", "{}", "process is required"},
-    {"process.service",
-     "{'process': 'p', 'host': 'h', 'lifecycle': {'stop_timeout': 5}}",
-     "lifecycle.stop_timeout must be a duration with a unit; write for example "
-     "\"500ms\", \"10s\" or \"1m30s\""},
-    {"process.service", "{'process': 'p', 'host': 'node:control'}",
-     "invalid host: node:control"},
-    {"process.host", "{'host': {'workers': -2}}", "workers must be greater than 0"},
-    {"http.endpoint", "{'method': 'GET', 'path': 'x', 'func': 'f'}",
-     "path must start with /"},
-};
-
-static void add_libraries(struct registry *registry)
-{
-    struct script script = {0};
-
-    log_set_level(LOG_OFF);
-    add(&script, CHANGE_CREATE,
-        make("app:lib", "library.lua", "{'source': 'return {}'}", NULL));
-    add(&script, CHANGE_CREATE,
-        make("app:other", "library.lua", "{'source': 'return {}'}", NULL));
-    add(&script, CHANGE_CREATE,
-        make("app:user", "library.lua",
-             "{'source': 'x', 'modules': ['json'], 'imports': {'lib': 'app:lib'}}",
-             NULL));
-    must_apply(registry, &script);
-}
-
-START_TEST(registry_refuses_lua_entries)
-{
-    struct registry *registry = registry_create();
-    struct script script = {0};
-    struct err err = {0};
-
-    add_libraries(registry);
-    add(&script, CHANGE_CREATE,
-        make("app:f", lua_refused[_i].kind, lua_refused[_i].data, NULL));
-    ck_assert_int_eq(apply(registry, &script, &err), -1);
-    ck_assert_msg(strstr(err.text, lua_refused[_i].want) != NULL, "%s", err.text);
-    registry_destroy(registry);
-}
-END_TEST
-
-START_TEST(registry_takes_lua_entries)
-{
-    static const char *const taken[] = {
-        "{" LUA "}",
-        "{" LUA ", 'modules': ['json', 'errors', 'time', 'process', 'channel']}",
-        "{" LUA ", 'modules': [], 'imports': {}}",
-        "{" LUA
-        ", 'modules': ['json'], 'imports': {'u': 'app:user', 'o': 'app:other'}}",
-        "{" LUA ", 'imports': {'u': {'ns': 'app', 'name': 'user'}, 'json': 'json'}}",
-        "{" LUA ", 'imports': {'u': 'app:user', 'lib': 'app:lib'}}",
-        "{" LUA ", 'pool': {'type': 'static', 'workers': 8, 'buffer': 512}}",
-    };
-    struct registry *registry = registry_create();
-    struct script script = {0};
-
-    add_libraries(registry);
-    for (size_t i = 0; i < N_ELEMENTS(taken); i++) {
-        add(&script, CHANGE_CREATE, make("app:f", "function.lua", taken[i], NULL));
-        must_apply(registry, &script);
-        drop(&script, "app:f");
-        must_apply(registry, &script);
-    }
-    registry_destroy(registry);
-}
-END_TEST
-
-START_TEST(registry_finds_cycles_of_imports)
-{
-    struct registry *registry = registry_create();
-    struct script script = {0};
-
-    add_libraries(registry);
-    add(&script, CHANGE_UPDATE,
-        make("app:lib", "library.lua", "{'source': 'x', 'imports': {'u': 'app:user'}}",
-             NULL));
-    must_fail(registry, &script,
-              "failed to apply changes: operation failed for entry app:lib: adding "
-              "dependency would create a cycle: app:user imports app:lib");
-    registry_destroy(registry);
-}
-END_TEST
-
-START_TEST(registry_keeps_what_is_imported) /* REG-23 */
-{
-    struct watch watch = {0};
-    struct registry *registry = watched(&watch);
-    struct script script = {0};
-
-    add_libraries(registry);
-    drop(&script, "app:lib");
-    must_fail(
-        registry, &script,
-        "failed to apply changes: operation failed for entry app:lib: cannot remove "
-        "node app:lib: it has incoming dependencies from node app:user");
-    add(&script, CHANGE_CREATE,
-        make("app:f", "function.lua", "{" LUA ", 'imports': {'u': 'app:user'}}", NULL));
-    must_apply(registry, &script);
-    add(&script, CHANGE_UPDATE,
-        make("app:lib", "library.lua", "{'source': 'return {1}'}", NULL));
-    must_apply(registry, &script);
-    ck_assert_str_eq(watch.text, "update app:lib, affected app:f, affected app:user, ");
-    drop(&script, "app:lib");
-    drop(&script, "app:user");
-    drop(&script, "app:f");
-    must_apply(registry, &script);
-    ck_assert_str_eq(watch.text, "delete app:f, delete app:user, delete app:lib, ");
     registry_destroy(registry);
 }
 END_TEST
@@ -631,114 +367,11 @@ START_TEST(registry_reloads_what_came_from_files)
 }
 END_TEST
 
-/* ---- kinds and typed blocks ------------------------------------------------------ */
-
-static const struct {
-    const char *name, *want;
-} nearest[] = {
-    {"functon.lua", "function.lua"},
-    {"proces.service", "process.service"},
-    {"http.endpiont", "http.endpoint"},
-    {"process.hosts", "process.host"},
-    {"db.sqlite", "db.sql.sqlite"},
-    {"zzzzzzzzzzzzzzzzzzzzz", NULL},
-    {"", NULL},
-};
-
-START_TEST(kinds_name_the_nearest)
-{
-    const char *got = kind_nearest(nearest[_i].name);
-
-    if (nearest[_i].want == NULL)
-        ck_assert_ptr_null(got);
-    else
-        ck_assert_str_eq(got, nearest[_i].want);
-    ck_assert_ptr_null(kind_find(nearest[_i].name));
-}
-END_TEST
-
-START_TEST(kinds_are_found)
-{
-    ck_assert_ptr_nonnull(kind_find("function.lua"));
-    ck_assert_ptr_nonnull(kind_find("cloudstorage.s3"));
-    ck_assert_ptr_nonnull(kind_find("workflow.lua.bc"));
-    ck_assert(module_is_known("base64"));
-    ck_assert(module_is_known("yaml"));
-    ck_assert(module_is_known("string"));
-    ck_assert(!module_is_known("utf8"));
-    ck_assert_str_eq(module_nearest("jsn"), "json");
-}
-END_TEST
-
-static const struct {
-    const char *data;
-    enum pool_type type;
-    unsigned n_workers, max_size, buffer;
-} pools[] = {
-    /* F-41, F-42 */
-    {"{}", POOL_LAZY, 0, 100, 6400},
-    {"{'pool': {}}", POOL_LAZY, 0, 100, 6400},
-    {"{'pool': {'workers': 4}}", POOL_STATIC, 4, 4, 256},
-    {"{'pool': {'workers': 4, 'max_size': 9}}", POOL_STATIC, 4, 4, 256},
-    {"{'pool': {'max_size': 9}}", POOL_LAZY, 0, 9, 576},
-    {"{'pool': {'max_size': 9, 'size': 20}}", POOL_LAZY, 9, 9, 576},
-    {"{'pool': {'size': 3}}", POOL_STATIC, 3, 3, 192},
-    {"{'pool': {'type': 'static'}}", POOL_STATIC, 8, 8, 512},
-    {"{'pool': {'type': 'static', 'size': 2, 'buffer': 5}}", POOL_STATIC, 2, 2, 5},
-    {"{'pool': {'type': 'static', 'size': 2, 'workers': 5}}", POOL_STATIC, 5, 5, 320},
-    {"{'pool': {'type': 'lazy'}}", POOL_LAZY, 0, 16, 1024},
-    {"{'pool': {'type': 'lazy', 'size': 2}}", POOL_LAZY, 2, 16, 1024},
-    {"{'pool': {'type': 'adaptive', 'max_size': 32}}", POOL_ADAPTIVE, 1, 32, 2048},
-    {"{'pool': {'type': 'inline'}}", POOL_INLINE, 1, 1, 64},
-};
-
-START_TEST(pool_config_resolves_defaults)
-{
-    struct entry *entry = make("app:f", "function.lua", pools[_i].data, NULL);
-    struct pool_config config;
-
-    pool_config_read(entry, &config, NULL);
-    ck_assert_int_eq(config.type, pools[_i].type);
-    ck_assert_uint_eq(config.n_workers, pools[_i].n_workers);
-    ck_assert_uint_eq(config.max_size, pools[_i].max_size);
-    ck_assert_uint_eq(config.buffer, pools[_i].buffer);
-    ck_assert_int_eq(config.idle_timeout_ms, 30000);
-    entry_unref(entry);
-}
-END_TEST
-
-START_TEST(lifecycle_config_resolves_defaults) /* LIFE-01 */
-{
-    struct entry *entry = make(
-        "app:s", "process.service",
-        "{'lifecycle': {'auto_start': true, 'stop_timeout': '1m30s', 'start_timeout': "
-        "'0s', 'requires': ['a', 'x:b'], 'depends_on': ['x:b', {'ns': 'y', 'name': "
-        "'c'}],"
-        "'restart': {'initial_delay': '300ms', 'jitter': 0, 'max_attempts': 7, "
-        "'backoff_factor': 3}}}",
-        NULL);
-    struct lifecycle_config config;
-
-    lifecycle_config_read(entry, &config, NULL);
-    ck_assert(config.present && config.auto_start && !config.optional);
-    ck_assert_int_eq(config.stop_timeout_ms, 90000);
-    ck_assert_int_eq(config.start_timeout_ms, 10000);
-    ck_assert_int_eq(config.stable_threshold_ms, 5000);
-    ck_assert_int_eq(config.initial_delay_ms, 300);
-    ck_assert_int_eq(config.max_delay_ms, 90000);
-    ck_assert_uint_eq(config.max_attempts, 7);
-    ck_assert(config.backoff_factor == 3.0 && config.jitter == 0.1);
-    ck_assert_uint_eq(config.n_requires, 3);
-    ck_assert_str_eq(config.requires[0], "app:a");
-    ck_assert_str_eq(config.requires[1], "x:b");
-    ck_assert_str_eq(config.requires[2], "y:c");
-    lifecycle_config_finish(&config);
-    entry_unref(entry);
-}
-END_TEST
-
 START_TEST(registry_takes_ten_thousand_entries)
 {
+    static const char first[] = "{'source': 'return {}', 'method': 'main'}";
+    static const char other[] = "{'source': 'return {}', 'method': 'main', 'modules': "
+                                "['json'], 'imports': {'l': 'app:f0'}}";
     struct registry *registry = registry_create();
     size_t n = 10000;
     struct operation *operations = xcalloc(n, sizeof(*operations));
@@ -749,11 +382,7 @@ START_TEST(registry_takes_ten_thousand_entries)
     log_set_level(LOG_OFF);
     for (size_t i = 0; i < n; i++) {
         snprintf(id, sizeof(id), "app:f%zu", i);
-        operations[i].entry = make(id, "function.lua",
-                                   i == 0 ? "{" LUA "}"
-                                          : "{" LUA ", 'modules': ['json'], 'imports': "
-                                            "{'l': 'app:f0'}}",
-                                   NULL);
+        operations[i].entry = make(id, "function.lua", i == 0 ? first : other, NULL);
     }
     set = registry_prepare(registry, operations, n, NULL, &err);
     ck_assert_ptr_nonnull(set);
@@ -781,16 +410,8 @@ static void fill(TCase *tc)
     tcase_add_test(tc, registry_tells_changes_in_order_of_need);
     tcase_add_test(tc, registry_takes_cycles_by_id);
     tcase_add_test(tc, registry_observers_may_refuse);
-    tcase_add_loop_test(tc, registry_refuses_lua_entries, 0, N_ELEMENTS(lua_refused));
-    tcase_add_test(tc, registry_takes_lua_entries);
-    tcase_add_test(tc, registry_finds_cycles_of_imports);
-    tcase_add_test(tc, registry_keeps_what_is_imported);
     tcase_add_test(tc, registry_keeps_kinds_that_it_lacks);
     tcase_add_test(tc, registry_reloads_what_came_from_files);
-    tcase_add_loop_test(tc, kinds_name_the_nearest, 0, N_ELEMENTS(nearest));
-    tcase_add_test(tc, kinds_are_found);
-    tcase_add_loop_test(tc, pool_config_resolves_defaults, 0, N_ELEMENTS(pools));
-    tcase_add_test(tc, lifecycle_config_resolves_defaults);
     tcase_add_test(tc, registry_takes_ten_thousand_entries);
 }
 
