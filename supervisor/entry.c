@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "common/id.h"
+#include "common/map.h"
 #include "common/mem.h"
 
 #include "supervisor/embed.h"
@@ -204,4 +205,30 @@ struct problem_at entry_source_at(const struct entry *entry, unsigned line,
         at.column = column != 0 ? column + place->indent : 0;
     }
     return at;
+}
+
+/* ---- lists ----------------------------------------------------------------------- */
+
+void entry_list_add(struct entry_list *list, struct entry *entry)
+{
+    if (list->n == list->size) {
+        list->size = list->size == 0 ? 64 : list->size * 2;
+        list->items = xrealloc(list->items, list->size * sizeof(void *));
+    }
+    list->items[list->n++] = entry;
+}
+
+void entry_list_finish(struct entry_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        entry_unref(list->items[i]);
+    free(list->items);
+    *list = (struct entry_list){0};
+}
+
+void entry_list_index(const struct entry_list *list, struct map *by_id)
+{
+    map_init(by_id);
+    for (size_t i = 0; i < list->n; i++)
+        map_put(by_id, list->items[i]->id, strlen(list->items[i]->id), list->items[i]);
 }

@@ -18,6 +18,7 @@
 struct embed;
 struct err;
 struct kind;
+struct map;
 
 /* Where one key of an entry stands. path: "kind", "meta.server", "pool.type" (data). */
 struct entry_place {
@@ -103,5 +104,15 @@ struct problem_at entry_at(const struct entry *entry, const char *path);
 /* Where line and column of the entry's source are in a file a person can open. */
 struct problem_at entry_source_at(const struct entry *entry, unsigned line,
                                   unsigned column);
+
+struct entry_list {
+    struct entry **items; /* counted */
+    size_t n, size;
+};
+void entry_list_add(struct entry_list *list, struct entry *entry); /* takes entry */
+void entry_list_finish(struct entry_list *list);
+
+/* The entries by their ids; the caller finishes by_id, which borrows from them. */
+void entry_list_index(const struct entry_list *list, struct map *by_id);
 
 #endif

@@ -12,7 +12,7 @@
 #include "supervisor/entry.h"
 #include "supervisor/options.h"
 #include "supervisor/problems.h"
-#include "supervisor/registry_override.h"
+#include "supervisor/registry_disable.h"
 
 /* Problems that say no code of their own (PROBLEM_PARSE does) have one by their
  * kind. */

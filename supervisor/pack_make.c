@@ -21,7 +21,6 @@
 #include "supervisor/pack.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_files.h"
-#include "supervisor/registry_override.h"
 #include "supervisor/registry_yaml.h"
 
 #define BYTECODE_FS "internal:lua.bytecode"
@@ -45,8 +44,7 @@ static void add_patterns(struct value *disable, const char *key,
 
     if (value_text(old) != NULL)
         value_append(&list, value_copy(old));
-    for (size_t i = 0; old != NULL && old->type == VALUE_LIST && i < old->as.list.n;
-         i++)
+    for (size_t i = 0; i < value_list_n(old); i++)
         value_append(&list, value_copy(&old->as.list.items[i]));
     for (unsigned i = 0; i < texts->n; i++)
         for (const char *at = texts->items[i]; *at != '\0'; at += *at == ',') {

@@ -15,7 +15,9 @@
 
 #include "supervisor/pack.h"
 #include "supervisor/registry.h"
+#include "supervisor/registry_disable.h"
 #include "supervisor/registry_files.h"
+#include "supervisor/registry_link.h"
 #include "supervisor/registry_override.h"
 #include "supervisor/yaml_tree.h"
 
@@ -217,8 +219,7 @@ static bool is_replaced(const struct lock *lock, const char *name)
 {
     const struct value *list = value_get(&lock->data, "replacements");
 
-    for (size_t i = 0; list != NULL && list->type == VALUE_LIST && i < list->as.list.n;
-         i++) {
+    for (size_t i = 0; i < value_list_n(list); i++) {
         const char *from = value_get_text(&list->as.list.items[i], "from");
 
         if (from != NULL && strcmp(from, name) == 0)
@@ -254,8 +255,7 @@ static void load_modules(struct lock *lock)
     const char *folder = value_text(value_get_path(&lock->data, "directories.modules"));
     char *modules = lock_path(lock, folder == NULL ? ".wippy" : folder);
 
-    for (size_t i = 0; list != NULL && list->type == VALUE_LIST && i < list->as.list.n;
-         i++) {
+    for (size_t i = 0; i < value_list_n(list); i++) {
         const struct value *item = &list->as.list.items[i];
         const char *name = value_get_text(item, "name");
         const char *version = value_get_text(item, "version");
@@ -286,8 +286,7 @@ static bool check_field(const struct lock *lock, const char *field,
 static void warn_of_slips(const struct lock *lock, const struct value *map,
                           const char *const *names, size_t n)
 {
-    for (size_t i = 0; map != NULL && map->type == VALUE_MAP && i < map->as.map.n;
-         i++) {
+    for (size_t i = 0; i < value_map_n(map); i++) {
         const char *key = map->as.map.pairs[i].key;
         const char *nearest = nearest_find_slip(key, names, n);
         char text[120], hint[60];

@@ -32,23 +32,6 @@ struct reader {
     char *source_file;              /* what it names */
 };
 
-void entry_list_add(struct entry_list *list, struct entry *entry)
-{
-    if (list->n == list->size) {
-        list->size = list->size == 0 ? 64 : list->size * 2;
-        list->items = xrealloc(list->items, list->size * sizeof(void *));
-    }
-    list->items[list->n++] = entry;
-}
-
-void entry_list_finish(struct entry_list *list)
-{
-    for (size_t i = 0; i < list->n; i++)
-        entry_unref(list->items[i]);
-    free(list->items);
-    *list = (struct entry_list){0};
-}
-
 static void tell(const struct reader *reader, enum severity severity,
                  const struct yaml_node *node, const char *hint, const char *text)
 {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct entry;
+struct entry_list;
 struct problems;
 
 /* What all files of one load share: the budgets that are left. */
@@ -25,13 +25,6 @@ struct load_file {
     const char *name;  /* of the file, relative to the root */
     bool is_named;     /* by a person, not found: then it must hold entries */
 };
-
-struct entry_list {
-    struct entry **items; /* counted */
-    size_t n, size;
-};
-void entry_list_add(struct entry_list *list, struct entry *entry); /* takes entry */
-void entry_list_finish(struct entry_list *list);
 
 /* Adds the entries of text. false when the file is of no use at all; what is wrong has
  * been added to problems. A file without a namespace is none of ours: true. */

@@ -13,6 +13,8 @@
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_files.h"
+#include "supervisor/registry_disable.h"
+#include "supervisor/registry_link.h"
 #include "supervisor/registry_override.h"
 
 #include "tests/unit/unit.h"
