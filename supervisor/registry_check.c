@@ -306,6 +306,58 @@ static void check_unknown(const struct entry *entry, struct problems *problems)
                  "unknown kind: %s", entry->kind);
 }
 
+static void warn_of_unsupported(const struct entry *entry, struct problems *problems)
+{
+    struct problem_at at = entry_at(entry, "kind");
+
+    problems_add(problems, SEVERITY_WARNING, ERR_INVALID, &at, NULL,
+                 "kind %s is not supported by this build, keeping the entry as plain "
+                 "data",
+                 entry->kind);
+}
+
+/* Is there something that checks can look at? */
+static bool check_data(const struct entry *entry, struct problems *problems)
+{
+    struct problem_at at;
+
+    if (entry->data.type == VALUE_NIL) {
+        at = entry_at(entry, "kind");
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL,
+                     "configuration data is required");
+        return false;
+    }
+    if (entry->data.type < VALUE_LIST) {
+        at = entry_at(entry, "data");
+        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
+                     "write its fields below data, or leave data out",
+                     "data must be a map of fields");
+        return false;
+    }
+    return true;
+}
+
+static const struct {
+    const char *kind;
+    void (*check)(const struct entry *entry, struct problems *problems);
+} checks[] = {
+    {"function.exec", check_exec},
+    {"http.endpoint", check_endpoint},
+    {"interceptor.lua", interceptor_check},
+    {"interceptor.lua.bc", interceptor_check},
+    {"process.service", check_service},
+    {"security.token_store", token_store_check},
+    {POLICY_KIND, policy_entry_check},
+    {POLICY_KIND_EXPRESSION, policy_entry_check},
+};
+
+static void check_by_kind(const struct entry *entry, struct problems *problems)
+{
+    for (size_t i = 0; i < N_ELEMENTS(checks); i++)
+        if (strcmp(checks[i].kind, entry->kind) == 0)
+            checks[i].check(entry, problems);
+}
+
 static void check_entry(struct entry *entry, const struct snapshot *state,
                         struct problems *problems)
 {
@@ -318,41 +370,13 @@ static void check_entry(struct entry *entry, const struct snapshot *state,
         check_unknown(entry, problems);
         return;
     }
-    at = entry_at(entry, "kind");
     if ((entry->type->flags & KIND_SUPPORTED) == 0)
-        problems_add(
-            problems, SEVERITY_WARNING, ERR_INVALID, &at, NULL,
-            "kind %s is not supported by this build, keeping the entry as plain "
-            "data",
-            entry->kind);
-    if ((entry->type->flags & KIND_PLAIN) != 0)
+        warn_of_unsupported(entry, problems);
+    if ((entry->type->flags & KIND_PLAIN) != 0 || !check_data(entry, problems))
         return;
-    if (entry->data.type == VALUE_NIL) {
-        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at, NULL,
-                     "configuration data is required");
-        return;
-    }
-    if (entry->data.type < VALUE_LIST) {
-        at = entry_at(entry, "data");
-        problems_add(problems, SEVERITY_ERROR, ERR_INVALID, &at,
-                     "write its fields below data, or leave data out",
-                     "data must be a map of fields");
-        return;
-    }
     if ((entry->type->flags & KIND_LUA) != 0)
         check_lua(entry, state, problems);
-    if ((entry->type->flags & KIND_INTERCEPTOR) != 0)
-        interceptor_check(entry, problems);
-    else if (strcmp(entry->kind, "process.service") == 0)
-        check_service(entry, problems);
-    else if (strcmp(entry->kind, "http.endpoint") == 0)
-        check_endpoint(entry, problems);
-    else if (strcmp(entry->kind, "function.exec") == 0)
-        check_exec(entry, problems);
-    else if (policy_entry_is_one(entry))
-        policy_entry_check(entry, problems);
-    else if (strcmp(entry->kind, "security.token_store") == 0)
-        token_store_check(entry, problems);
+    check_by_kind(entry, problems);
     check_rules(entry, state, problems);
     check_blocks(entry, state, problems);
     entry_check_fields(entry, state, problems);
