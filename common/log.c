@@ -168,13 +168,6 @@ static void append_time(struct buf *buf, int64_t at_ns)
     buf_printf(buf, "%s.%03dZ", text, (int)(at_ns / 1000000 % 1000));
 }
 
-static size_t n_fields(const struct log_record *record)
-{
-    return record->fields != NULL && record->fields->type == VALUE_MAP
-               ? record->fields->as.map.n
-               : 0;
-}
-
 /* What follows the time: " level program message key=value". */
 static void write_console(struct buf *buf, const struct log_record *record)
 {
@@ -182,7 +175,7 @@ static void write_console(struct buf *buf, const struct log_record *record)
     append_escaped(buf, record->program, strlen(record->program), false);
     buf_append(buf, " ", 1);
     append_escaped(buf, record->message, strlen(record->message), false);
-    for (size_t i = 0; i < n_fields(record); i++)
+    for (size_t i = 0; i < value_map_n(record->fields); i++)
         append_field(buf, record->fields->as.map.pairs[i].key,
                      &record->fields->as.map.pairs[i].value);
 }
@@ -201,7 +194,7 @@ static void write_json(struct buf *buf, const struct log_record *record)
     value_put(&map, "level", value_string(log_level_name(record->level)));
     value_put(&map, "logger", value_string(record->program));
     value_put(&map, "msg", value_string(record->message));
-    for (size_t i = 0; i < n_fields(record); i++) {
+    for (size_t i = 0; i < value_map_n(record->fields); i++) {
         const struct value_pair *pair = &record->fields->as.map.pairs[i];
         char *renamed = NULL;
 

@@ -8,16 +8,6 @@
 
 #define NAME_BYTES 512
 
-static size_t list_n(const struct value *list)
-{
-    return list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
-}
-
-static size_t map_n(const struct value *map)
-{
-    return map != NULL && map->type == VALUE_MAP ? map->as.map.n : 0;
-}
-
 /* Text inside a cell: no line breaks, no bars. */
 static void put_cell(struct buf *out, const char *text)
 {
@@ -48,7 +38,7 @@ static void put_json_cell(struct buf *out, const struct value *value)
 
 static void put_type_names(struct buf *out, const struct value *type)
 {
-    for (size_t i = 0; i < list_n(type); i++) {
+    for (size_t i = 0; i < value_list_n(type); i++) {
         buf_append_text(out, i == 0 ? "" : " or ");
         put_cell(out, value_text(&type->as.list.items[i]));
     }
@@ -58,7 +48,7 @@ static void put_type_names(struct buf *out, const struct value *type)
 
 static void put_values(struct buf *out, const struct value *values)
 {
-    for (size_t i = 0; i < list_n(values); i++) {
+    for (size_t i = 0; i < value_list_n(values); i++) {
         buf_append_text(out, i == 0 ? "" : ", ");
         put_json_cell(out, &values->as.list.items[i]);
     }
@@ -117,14 +107,14 @@ static void enter(struct walk *walk, const struct value *schema, size_t n_name)
 {
     const struct value *items = value_get(schema, "items");
 
-    while (items != NULL && map_n(value_get(schema, "properties")) == 0 &&
+    while (items != NULL && value_map_n(value_get(schema, "properties")) == 0 &&
            n_name + 3 < sizeof(walk->name)) {
         memcpy(walk->name + n_name, "[]", 3);
         n_name += 2;
         schema = items;
         items = value_get(schema, "items");
     }
-    if (map_n(value_get(schema, "properties")) != 0 && walk->n < VALUE_MAX_DEPTH)
+    if (value_map_n(value_get(schema, "properties")) != 0 && walk->n < VALUE_MAX_DEPTH)
         walk->levels[walk->n++] = (struct level){.schema = schema, .n_name = n_name};
 }
 
@@ -132,7 +122,7 @@ static bool is_required(const struct value *schema, const char *name)
 {
     const struct value *required = value_get(schema, "required");
 
-    for (size_t i = 0; i < list_n(required); i++) {
+    for (size_t i = 0; i < value_list_n(required); i++) {
         const char *other = value_text(&required->as.list.items[i]);
 
         if (other != NULL && strcmp(other, name) == 0)
@@ -172,7 +162,7 @@ static void put_properties(struct buf *out, const struct value *schema)
     while (walk.n > 0) {
         struct level *level = &walk.levels[walk.n - 1];
 
-        if (level->next == map_n(value_get(level->schema, "properties")))
+        if (level->next == value_map_n(value_get(level->schema, "properties")))
             walk.n--;
         else
             put_property(out, &walk, level);
@@ -210,7 +200,7 @@ static void put_schemas(struct buf *out, const struct value *method, const char 
 {
     const struct value *schemas = value_get(method, key);
 
-    for (size_t i = 0; i < list_n(schemas); i++) {
+    for (size_t i = 0; i < value_list_n(schemas); i++) {
         const struct value *schema = &schemas->as.list.items[i];
         const struct value *definition = value_get(schema, "definition");
         struct value parsed = {0};
@@ -233,7 +223,7 @@ static void put_schemas(struct buf *out, const struct value *method, const char 
 
 static void put_types(struct buf *out, const struct value *schemas)
 {
-    for (size_t i = 0; i < list_n(schemas); i++) {
+    for (size_t i = 0; i < value_list_n(schemas); i++) {
         buf_append_text(out, i == 0 ? "" : ", ");
         put_type(out, value_get(&schemas->as.list.items[i], "definition"));
     }
@@ -241,13 +231,13 @@ static void put_types(struct buf *out, const struct value *schemas)
 
 static void put_methods(struct buf *out, const struct value *methods)
 {
-    if (list_n(methods) == 0) {
+    if (value_list_n(methods) == 0) {
         buf_append_text(out, "No methods.\n\n");
         return;
     }
     buf_append_text(out, "### Methods\n\n| name | description | inputs | outputs |\n"
                          "|---|---|---|---|\n");
-    for (size_t i = 0; i < list_n(methods); i++) {
+    for (size_t i = 0; i < value_list_n(methods); i++) {
         const struct value *method = &methods->as.list.items[i];
 
         buf_append_text(out, "| ");
@@ -261,7 +251,7 @@ static void put_methods(struct buf *out, const struct value *methods)
         buf_append_text(out, " |\n");
     }
     buf_append_text(out, "\n");
-    for (size_t i = 0; i < list_n(methods); i++) {
+    for (size_t i = 0; i < value_list_n(methods); i++) {
         put_schemas(out, &methods->as.list.items[i], "input_schemas", "input");
         put_schemas(out, &methods->as.list.items[i], "output_schemas", "output");
     }
@@ -278,12 +268,12 @@ static void put_binding(struct buf *out, const struct value *binding)
     put_cell(out, value_get_text(binding, "id"));
     buf_append_text(out,
                     value_get_bool(binding, "default", false) ? " | yes | " : " | | ");
-    for (size_t i = 0; i < list_n(required); i++) {
+    for (size_t i = 0; i < value_list_n(required); i++) {
         buf_append_text(out, i == 0 ? "" : ", ");
         put_cell(out, value_text(&required->as.list.items[i]));
     }
     buf_append_text(out, " | ");
-    for (size_t i = 0; i < map_n(methods); i++) {
+    for (size_t i = 0; i < value_map_n(methods); i++) {
         const struct value_pair *pair = &methods->as.map.pairs[i];
 
         buf_append_text(out, i == 0 ? "" : ", ");
@@ -296,14 +286,14 @@ static void put_binding(struct buf *out, const struct value *binding)
 
 static void put_bindings(struct buf *out, const struct value *bindings)
 {
-    if (list_n(bindings) == 0) {
+    if (value_list_n(bindings) == 0) {
         buf_append_text(out, "No bindings.\n\n");
         return;
     }
     buf_append_text(out, "### Bindings\n\n"
                          "| binding | default | required context | functions |\n"
                          "|---|---|---|---|\n");
-    for (size_t i = 0; i < list_n(bindings); i++)
+    for (size_t i = 0; i < value_list_n(bindings); i++)
         put_binding(out, &bindings->as.list.items[i]);
     buf_append_text(out, "\n");
 }
@@ -313,7 +303,7 @@ bool contract_doc_to_markdown(const struct value *list, struct buf *out)
     size_t before = buf_len(out);
 
     buf_append_text(out, "# Contracts\n\n");
-    for (size_t i = 0; i < list_n(list); i++) {
+    for (size_t i = 0; i < value_list_n(list); i++) {
         const struct value *record = &list->as.list.items[i];
         const char *comment = value_get_text(record, "comment");
 

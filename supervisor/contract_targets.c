@@ -50,7 +50,7 @@ static struct value describe_functions(const struct entry *binding,
                                        const struct value *methods)
 {
     struct value map = value_map();
-    size_t n = methods != NULL && methods->type == VALUE_MAP ? methods->as.map.n : 0;
+    size_t n = value_map_n(methods);
 
     for (size_t i = 0; i < n; i++) {
         const struct value_pair *pair = &methods->as.map.pairs[i];

@@ -55,16 +55,6 @@ static bool is_map(const struct value *value)
            (value->type == VALUE_LIST && value->as.list.n == 0);
 }
 
-static size_t list_n(const struct value *value)
-{
-    return value != NULL && value->type == VALUE_LIST ? value->as.list.n : 0;
-}
-
-static size_t map_n(const struct value *value)
-{
-    return value != NULL && value->type == VALUE_MAP ? value->as.map.n : 0;
-}
-
 /* ---- definitions ----------------------------------------------------------------- */
 
 /* Appends a JSON pointer to a path as places of entries are named: /a/0 → .a[0] */
@@ -115,7 +105,7 @@ static void check_schemas(const struct checker *c, const struct entry *entry,
                  "%s must be a list", key);
         return;
     }
-    for (size_t i = 0; i < list_n(list); i++) {
+    for (size_t i = 0; i < value_list_n(list); i++) {
         const struct value *item = &list->as.list.items[i];
         const struct value *definition = value_get(item, "definition");
         const char *format = value_get_text(item, "format");
@@ -192,7 +182,7 @@ static const char *find_unbound(const struct contract_part *part,
 static const char *find_undefined(const struct contract_part *part,
                                   const struct value *methods)
 {
-    for (size_t i = 0; i < map_n(part->methods); i++)
+    for (size_t i = 0; i < value_map_n(part->methods); i++)
         if (!has_method(methods, part->methods->as.map.pairs[i].key))
             return part->methods->as.map.pairs[i].key;
     return NULL;
@@ -203,7 +193,7 @@ static void check_functions(const struct checker *c, const struct entry *entry,
 {
     char path[PATH_BYTES];
 
-    for (size_t i = 0; i < map_n(part->methods); i++) {
+    for (size_t i = 0; i < value_map_n(part->methods); i++) {
         const struct value_pair *pair = &part->methods->as.map.pairs[i];
         char *id = entry_resolve(entry, &pair->value);
 
@@ -222,8 +212,7 @@ static void check_fields(const struct checker *c, const struct entry *entry,
     char path[PATH_BYTES];
     bool ok = keys == NULL || keys->type == VALUE_LIST || keys->type == VALUE_NIL;
 
-    for (size_t i = 0;
-         ok && keys != NULL && keys->type == VALUE_LIST && i < keys->as.list.n; i++)
+    for (size_t i = 0; ok && i < value_list_n(keys); i++)
         ok = keys->as.list.items[i].type == VALUE_STRING;
     snprintf(path, sizeof(path), "contracts[%zu].context_required", index);
     if (!ok)
@@ -233,7 +222,7 @@ static void check_fields(const struct checker *c, const struct entry *entry,
     if (!is_map(part->methods))
         complain(c, entry, path, ERR_INVALID, "write a map of method: function id",
                  "methods must be a map");
-    else if (map_n(part->methods) > MAX_METHODS)
+    else if (value_map_n(part->methods) > MAX_METHODS)
         complain(c, entry, path, ERR_INVALID, NULL, "more than %d methods",
                  MAX_METHODS);
     else

@@ -24,8 +24,7 @@ struct dev {
 
 static void print_rows(FILE *out, const struct value *list, const char *op)
 {
-    for (size_t i = 0; list != NULL && list->type == VALUE_LIST && i < list->as.list.n;
-         i++) {
+    for (size_t i = 0; i < value_list_n(list); i++) {
         const struct value *row = &list->as.list.items[i];
         const char *error = value_get_text(row, "error");
 

@@ -83,8 +83,7 @@ static void plan_expand(struct plan *plan, const struct entry *router)
 {
     const struct value *list = value_get(entry_fields(router), "storages");
 
-    for (size_t i = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
-         i > 0; i--) {
+    for (size_t i = value_list_n(list); i > 0; i--) {
         char *id = entry_resolve(router, &list->as.list.items[i - 1]);
 
         if (id != NULL)

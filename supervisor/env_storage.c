@@ -166,8 +166,7 @@ static void static_get_all(struct map *memories, const struct entry *storage,
     const struct value *values = value_get(entry_fields(storage), "values");
 
     (void)memories;
-    for (size_t i = 0;
-         values != NULL && values->type == VALUE_MAP && i < values->as.map.n; i++) {
+    for (size_t i = 0; i < value_map_n(values); i++) {
         const struct value_pair *pair = &values->as.map.pairs[i];
         char *text = storage_scalar(&pair->value);
 

@@ -82,7 +82,7 @@ static void visit_list(struct visitor *visitor, const char *path,
                        bool (*visit)(struct visitor *visitor, const char *id))
 {
     const struct value *list = value_get_path(entry_fields(visitor->entry), path);
-    size_t n = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+    size_t n = value_list_n(list);
 
     if (list != NULL && list->type != VALUE_LIST && list->type != VALUE_NIL)
         visitor->missing(visitor, path, NULL);

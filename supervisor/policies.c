@@ -31,7 +31,7 @@ struct policy_spread {
 static struct value groups_of(const struct entry *entry)
 {
     const struct value *groups = value_get(entry_fields(entry), "groups");
-    size_t n = groups != NULL && groups->type == VALUE_LIST ? groups->as.list.n : 0;
+    size_t n = value_list_n(groups);
     struct value ids = value_list();
 
     for (size_t i = 0; i < n; i++) {

@@ -63,7 +63,7 @@ static void warn_of_unknown(const struct entry *entry, const struct value *block
                             const char *prefix, struct names known,
                             struct problems *problems)
 {
-    size_t n = block != NULL && block->type == VALUE_MAP ? block->as.map.n : 0;
+    size_t n = value_map_n(block);
 
     for (size_t i = 0; i < n; i++) {
         const char *key = block->as.map.pairs[i].key;
@@ -79,7 +79,7 @@ static void warn_of_slips(const struct entry *entry, const struct value *block,
                           const char *prefix, struct names known,
                           struct problems *problems)
 {
-    size_t n = block != NULL && block->type == VALUE_MAP ? block->as.map.n : 0;
+    size_t n = value_map_n(block);
 
     for (size_t i = 0; i < n; i++) {
         const char *key = block->as.map.pairs[i].key, *nearest;
@@ -138,7 +138,7 @@ static void check_requirements(const struct entry *entry, const char *path,
                                const struct snapshot *state, struct problems *problems)
 {
     const struct value *list = value_get_path(entry_fields(entry), path);
-    size_t n = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+    size_t n = value_list_n(list);
 
     for (size_t i = 0; i < n; i++) {
         char *id = entry_resolve(entry, &list->as.list.items[i]), hint[400],
@@ -305,8 +305,7 @@ static void check_static_storage(const struct entry *entry, struct problems *pro
     if (values != NULL && values->type != VALUE_NIL && values->type != VALUE_MAP)
         complain(entry, "values", "write values: {NAME: \"text\"}",
                  "values must be a map of texts", problems);
-    for (size_t i = 0;
-         values != NULL && values->type == VALUE_MAP && i < values->as.map.n; i++) {
+    for (size_t i = 0; i < value_map_n(values); i++) {
         const struct value_pair *pair = &values->as.map.pairs[i];
         char path[200];
         struct problem_at at;
@@ -325,7 +324,7 @@ static void check_router(const struct entry *entry, const struct snapshot *state
                          struct problems *problems)
 {
     const struct value *list = value_get(entry_fields(entry), "storages");
-    size_t n = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+    size_t n = value_list_n(list);
 
     warn_of_slips(entry, entry_fields(entry), "", NAMES("storages"), problems);
     if (list != NULL && list->type != VALUE_NIL && list->type != VALUE_LIST)
@@ -453,7 +452,7 @@ static void check_groups(const struct entry *entry, struct problems *problems)
 static void check_conditions(const struct entry *entry, struct problems *problems)
 {
     const struct value *list = value_get_path(entry_fields(entry), "policy.conditions");
-    size_t n = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+    size_t n = value_list_n(list);
 
     for (size_t i = 0; i < n; i++) {
         char prefix[60];

@@ -241,7 +241,7 @@ static void handle_apply(struct request *request)
     const struct value *list = request_arg(request, 0);
     struct apply *apply;
     struct err err = {0};
-    size_t n = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+    size_t n = value_list_n(list);
     int rc = 0;
 
     if (n == 0) {

@@ -236,9 +236,7 @@ void reload_begin(struct reloads *reloads, const char *part, bool dry_run,
 
 static size_t count_rows(const struct value *plan, const char *key)
 {
-    const struct value *list = value_get(plan, key);
-
-    return list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+    return value_list_n(value_get(plan, key));
 }
 
 static void log_problems(const struct problems *problems)

@@ -347,8 +347,7 @@ static void check_confinement(struct supctl_client *client, struct value *list)
              level != NULL && strcmp(level, "off") != 0 ? FINE : LACK,
              "apps may do to the machine what the supervisor may",
              "workers.confine: on");
-        for (size_t i = 0;
-             parts != NULL && parts->type == VALUE_LIST && i < parts->as.list.n; i++)
+        for (size_t i = 0; i < value_list_n(parts); i++)
             note_part(list, &parts->as.list.items[i]);
     }
     value_finish(&result);

@@ -111,9 +111,7 @@ static int run_registry_find(struct supctl *ctl)
 
 static void print_problems(FILE *out, const struct value *problems)
 {
-    for (size_t i = 0;
-         problems != NULL && problems->type == VALUE_LIST && i < problems->as.list.n;
-         i++) {
+    for (size_t i = 0; i < value_list_n(problems); i++) {
         const char *line = value_get_text(&problems->as.list.items[i], "line");
 
         supctl_text_print(out, line != NULL ? line : "");
@@ -124,8 +122,7 @@ static void print_problems(FILE *out, const struct value *problems)
 /* One table for all that happens: changes, what follows them, services. */
 static void add_rows(struct value *rows, const struct value *list, const char *op)
 {
-    for (size_t i = 0; list != NULL && list->type == VALUE_LIST && i < list->as.list.n;
-         i++) {
+    for (size_t i = 0; i < value_list_n(list); i++) {
         struct value row = value_copy(&list->as.list.items[i]);
 
         if (op != NULL)

@@ -67,9 +67,7 @@ static bool is_running(const struct value *service)
 /* People want to know how long it has been running. */
 static void add_uptimes(struct value *services)
 {
-    for (size_t i = 0;
-         services != NULL && services->type == VALUE_LIST && i < services->as.list.n;
-         i++) {
+    for (size_t i = 0; i < value_list_n(services); i++) {
         struct value *service = &services->as.list.items[i];
         int64_t started_ns = value_get_int(service, "started_at", 0);
 

@@ -181,7 +181,7 @@ void supctl_table_print(FILE *out, const struct value *records,
                         const struct column *columns, unsigned n_columns,
                         const char *none, bool in_colour)
 {
-    size_t n = records != NULL && records->type == VALUE_LIST ? records->as.list.n : 0;
+    size_t n = value_list_n(records);
     size_t *widths;
     char **cells;
 

@@ -91,7 +91,7 @@ static void put_table(struct top *top)
 {
     const struct top_view *view = &top_views[top->view];
     struct value *list = value_get(&top->status, view->key);
-    size_t n = list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+    size_t n = value_list_n(list);
 
     top_sort(list, &view->columns[top->sort_at[top->view]], top->reverse[top->view]);
     if (top->offset >= n)

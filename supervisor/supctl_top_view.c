@@ -144,8 +144,7 @@ static int64_t sum_of(const struct value *list, const char *key)
 {
     int64_t sum = 0;
 
-    for (size_t i = 0; list != NULL && list->type == VALUE_LIST && i < list->as.list.n;
-         i++)
+    for (size_t i = 0; i < value_list_n(list); i++)
         sum += value_get_int(&list->as.list.items[i], key, 0);
     return sum;
 }
