@@ -68,3 +68,25 @@ def check(*args):
 def test_the_example_settings_load_and_change_nothing():
     done = check("--config", SETTINGS)
     assert (done.returncode, done.stderr) == (troupe.OK, "")
+
+
+def test_the_guide_for_authors_lists_every_module():
+    table = re.findall(r'^    \{"(\w+)", +\w+, +(true|false)\},$',
+                       read("worker", "modules.c"), re.M)
+    assert len(table) > 20
+    text = read("docs", "writing-apps.md")
+    text = text[text.index("## Modules"):text.index("How far each of them goes")]
+    always, listed = text.split("An entry's")
+    for name, is_always in table:
+        assert f"`{name}`" in (always if is_always == "true" else listed), name
+    for name in re.findall(r"`(\w+)`", listed)[1:]:
+        assert (name, "false") in table, name
+
+
+def test_exit_statuses_of_the_guide_are_those_that_are_promised():
+    known = set(re.findall(r"EXIT_\w+ = (\d+)", read("common", "exit.h")))
+    rows = re.findall(r"^\| (\d+) \| (.*?) ?\| (.*?) ?\|$", read("docs", "operating.md"),
+                      re.M)
+    assert {row[0] for row in rows} == known
+    assert {row[0] for row in rows if not row[1]} == {"3", "4", "5", "6"}
+    assert {row[0] for row in rows if not row[2]} == {"69", "70", "78"}
