@@ -19,8 +19,9 @@
 /* A pipe takes up to PIPE_BUF bytes in one piece or not at all: lines never mix, and
  * poll can tell in advance that a write won't block. */
 #define LINE_MAX_BYTES   4096
-#define TIME_BYTES       48 /* with JSON around it and the line end */
-#define BURST_PER_SEC    20 /* the same line is written that often in a second */
+#define CUT_MAX_BYTES    400 /* of a field in a line that is too long */
+#define TIME_BYTES       48  /* with JSON around it and the line end */
+#define BURST_PER_SEC    20  /* the same line is written that often in a second */
 #define N_REPEATS        64
 #define WAIT_FOR_ROOM_MS 20
 
@@ -224,22 +225,69 @@ static const char *cut_text(char *room, size_t room_bytes, const char *text)
     return room;
 }
 
-/* What is too long loses its fields and the ends of its texts, visibly. */
+static struct value cut_value(const struct value *value, size_t most)
+{
+    char room[CUT_MAX_BYTES];
+    struct value text;
+    struct buf json;
+
+    if (value->type == VALUE_STRING)
+        return value->as.string.n < most
+                   ? value_copy(value)
+                   : value_string(cut_text(room, most, value->as.string.data));
+    if (value->type != VALUE_LIST && value->type != VALUE_MAP)
+        return value_copy(value);
+    buf_init(&json, 0);
+    value_write_json(&json, value, 0);
+    buf_append(&json, "", 1);
+    text = buf_len(&json) <= most
+               ? value_copy(value)
+               : value_string(cut_text(room, most, (const char *)buf_head(&json)));
+    buf_finish(&json);
+    return text;
+}
+
+/* The first n_most fields, none of them longer than most bytes (CUT_MAX_BYTES). */
+static struct value cut_fields(const struct log_record *record, size_t n_most,
+                               size_t most)
+{
+    struct value map = value_map();
+    char key[CUT_MAX_BYTES];
+
+    for (size_t i = 0; i < value_map_n(record->fields) && i < n_most; i++) {
+        const struct value_pair *pair = &record->fields->as.map.pairs[i];
+
+        value_put(&map, cut_text(key, most, pair->key), cut_value(&pair->value, most));
+    }
+    return map;
+}
+
+static bool fits(struct buf *buf, const struct log_record *record)
+{
+    buf_clear(buf);
+    (sink.format == LOG_JSON ? write_json : write_console)(buf, record);
+    return buf_len(buf) <= LINE_MAX_BYTES - TIME_BYTES;
+}
+
+/* What is too long loses the ends of its texts and its last fields, visibly. */
 static void write_body(struct buf *buf, const struct log_record *record)
 {
+    static const struct {
+        size_t n_fields, field_bytes, message_bytes;
+    } cuts[] = {{20, CUT_MAX_BYTES, 1500}, {4, 40, 400}, {0, 1, 400}};
     struct log_record less = *record;
     char message[1500], program[100];
+    bool done = fits(buf, record);
 
-    for (int attempt = 0; attempt < 3; attempt++) {
-        buf_clear(buf);
-        (sink.format == LOG_JSON ? write_json : write_console)(buf, &less);
-        if (buf_len(buf) <= LINE_MAX_BYTES - TIME_BYTES)
-            return;
-        less.fields = NULL;
+    /* an escape is up to six bytes long */
+    for (size_t i = 0; !done && i < N_ELEMENTS(cuts); i++) {
+        struct value fields = cut_fields(record, cuts[i].n_fields, cuts[i].field_bytes);
+
+        less.fields = &fields;
         less.program = cut_text(program, sizeof(program), record->program);
-        /* an escape is up to six bytes long */
-        less.message =
-            cut_text(message, attempt == 0 ? sizeof(message) : 500, record->message);
+        less.message = cut_text(message, cuts[i].message_bytes, record->message);
+        done = fits(buf, &less);
+        value_finish(&fields);
     }
 }
 

@@ -28,6 +28,9 @@ struct log_record {
     const struct value *fields; /* a map or NULL */
 };
 
+/* The fields of an app's record, encoded; what is more is cut before it is sent. */
+#define LOG_FIELDS_MAX_BYTES 8192
+
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
 const char *log_level_name(enum log_level level); /* "debug" ... "off" */

@@ -20,7 +20,6 @@
 
 #define N_KEPT            1000
 #define MESSAGE_MAX_BYTES 4096
-#define FIELDS_MAX_BYTES  8192 /* encoded */
 
 struct filter {
     enum log_level level;
@@ -284,7 +283,7 @@ int logs_on_frame(struct supervisor *sup, struct worker *from,
         value_finish(&message);
         return err_set(err, ERR_INVALID, "LOG frame whose message is no text");
     }
-    if (rest.n > FIELDS_MAX_BYTES) {
+    if (rest.n > LOG_FIELDS_MAX_BYTES) {
         fields = value_map();
         value_put(&fields, "fields_too_long_bytes", value_int((int64_t)rest.n));
     } else if (rest.n > 0 && value_decode(rest.data, rest.n, NULL, &fields, err) != 0) {

@@ -1,6 +1,7 @@
 #include "worker/plain.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
@@ -62,14 +63,17 @@ static bool is_key(lua_State *L, int idx, const struct level *level)
            (!level->text_keys_only && (type == LUA_TNUMBER || type == LUA_TBOOLEAN));
 }
 
-static void append_key(struct walk *walk)
+static int append_key(struct walk *walk)
 {
     size_t n;
     const char *text;
 
     text = luaL_tolstring(walk->L, -2, &n); /* a copy: next() must find its key */
     plain_append_text(walk->out, text, n);
+    if (memchr(text, '\0', n) != NULL)
+        return err_set(walk->err, ERR_INVALID, "a key holds a NUL byte");
     lua_pop(walk->L, 1);
+    return 0;
 }
 
 /* Looks at all keys of the table on top once. */
@@ -115,34 +119,38 @@ static int open_table(struct walk *walk, bool text_keys_only)
     return 0;
 }
 
-static bool push_next_pair(struct walk *walk, const struct level *level)
+enum pushed { PUSH_FAILED = -1, PUSH_NOTHING, PUSHED };
+
+static enum pushed push_next_pair(struct walk *walk, const struct level *level)
 {
     lua_State *L = walk->L;
 
     while (lua_next(L, -2) != 0) {
-        if (is_key(L, -2, level)) {
-            append_key(walk);
-            return true;
-        }
+        if (is_key(L, -2, level))
+            return append_key(walk) == 0 ? PUSHED : PUSH_FAILED;
         lua_pop(L, 1);
     }
-    return false;
+    return PUSH_NOTHING;
 }
 
-/* Pushes the innermost table's next value; false: it had none left and is popped. */
-static bool push_next(struct walk *walk)
+/* Pushes the innermost table's next value; PUSH_NOTHING: it had none left and is
+ * popped. */
+static enum pushed push_next(struct walk *walk)
 {
     struct level *level = &walk->levels[walk->depth - 1];
+    enum pushed pushed = PUSH_NOTHING;
 
     if (level->is_list && level->next <= level->n) {
         lua_rawgeti(walk->L, -1, level->next++);
-        return true;
+        return PUSHED;
     }
-    if (!level->is_list && push_next_pair(walk, level))
-        return true;
+    if (!level->is_list)
+        pushed = push_next_pair(walk, level);
+    if (pushed != PUSH_NOTHING)
+        return pushed;
     lua_pop(walk->L, 1);
     walk->depth--;
-    return false;
+    return PUSH_NOTHING;
 }
 
 /* Writes the value on top, which is no table, and pops it. */
@@ -176,10 +184,14 @@ static int write_all(struct walk *walk, bool text_keys_only)
                          ? open_table(walk, text_keys_only && walk->depth == 0)
                          : write_scalar(walk);
 
+        enum pushed pushed = PUSH_NOTHING;
+
         if (failed == -1 || check_size(walk) == -1)
             return -1;
-        while (walk->depth > 0 && !push_next(walk))
-            ;
+        while (walk->depth > 0 && pushed == PUSH_NOTHING)
+            pushed = push_next(walk);
+        if (pushed == PUSH_FAILED)
+            return -1;
         if (walk->depth == 0)
             return 0;
     }

@@ -17,6 +17,7 @@
 
 void runtime_init(struct runtime *rt, int fd)
 {
+    buf_init(&rt->record, 0);
     buf_init(&rt->scratch, 0);
     conn_set_init(&rt->conns, rt->loop);
     sched_init(&rt->sched, rt);
@@ -49,5 +50,6 @@ void runtime_finish(struct runtime *rt)
     uplink_destroy(rt->uplink);
     conn_set_finish(&rt->conns);
     slots_finish(&rt->slots);
+    buf_finish(&rt->record);
     buf_finish(&rt->scratch);
 }

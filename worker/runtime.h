@@ -60,6 +60,7 @@ struct runtime {
     ev_timer drain_timer; /* of a host: who is left then is terminated */
     int exit_status;
     uint64_t n_mailbox_drops; /* messages that a full mailbox didn't take */
+    struct buf record;        /* fields of a log record, before it goes out */
     struct buf scratch;       /* for one encoding at a time, never across a yield */
 };
 

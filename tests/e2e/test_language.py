@@ -7,7 +7,7 @@ import pytest
 
 import lua_suite
 import troupe
-from troupe import function, host, process
+from troupe import function, host, process, service
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,44 @@ def test_L11_control_bytes_in_a_record_stay_on_one_line(boot):
     lines = [line for line in text.splitlines() if " ctl " in line]
     assert len(lines) == 1 and "end" in lines[0], lines
     assert "\x1b[31m" not in text and "\0" not in text
+
+
+def test_LG2_whatever_an_app_logs_its_record_arrives(boot):
+    """Tables that are no plain data cost the record nothing else, and nobody his life."""
+    one = boot([host(), process("log", """
+return {main = function()
+    local cycle, shared, deep, wide = {}, {v = 1}, {}, {}
+    cycle.c = cycle
+    local at = deep
+    for _ = 1, 100 do at.x = {} at = at.x end
+    for i = 1, 3000 do wide["k" .. i] = i end
+    local fields = {
+        keys = {t = {[1.5] = 1, [true] = 2, [{}] = 3, k = 4}},
+        nul = {t = {["a\\0b"] = 1}}, own_nul = {["a\\0b"] = 1, t = 2},
+        cycle = {t = cycle}, deep = {t = deep}, shared = {t = {shared, shared}},
+        sparse = {t = {[1 << 40] = 1}}, big = {t = ("x"):rep(1 << 20), ok = 1},
+        bigs = {t = {("x"):rep(1 << 20)}}, wide = wide,
+        objects = {t = {e = errors.new("inside")}, f = print, c = channel.new()},
+    }
+    for name, given in pairs(fields) do logger:info(name, given) end
+    logger:info("last")
+    process.events():receive()
+end}""", modules=["logger"]), service("keeps", "app:log")])
+    one.wait_record('"msg": "last"')
+    records = {r["msg"]: r for r in one.app_records()}
+    assert len(records) == 12
+    assert all(r["pid"].startswith("{app:host|") and r["location"].startswith("app:log:")
+               for r in records.values()), records
+    assert records["keys"]["t"] == {"1.5": 1, "true": 2, "k": 4}
+    assert records["nul"]["t"] == "(a key holds a NUL byte)"
+    assert records["own_nul"]["t"] == 2 and records["own_nul"]["fields_left_out"] == 1
+    assert records["cycle"]["t"] == records["deep"]["t"] == "(tables are nested too deeply)"
+    assert records["shared"]["t"] == [{"v": 1}, {"v": 1}]
+    assert "holes" in records["sparse"]["t"]
+    assert records["big"]["t"].startswith("xxx") and records["big"]["ok"] == 1
+    assert re.match(r"\(a table of \d+ bytes\)", records["bigs"]["t"])
+    assert "f" not in records["objects"] and records["objects"]["t"] == {"e": "inside"}
+    assert one.service("app:keeps")["restarts"] == 0
 
 
 def test_LG3_levels(boot):

@@ -114,6 +114,35 @@ START_TEST(log_cuts_what_is_too_long_L11)
 }
 END_TEST
 
+START_TEST(log_cuts_fields_before_it_drops_them_LG2)
+{
+    char words[9000];
+    struct value fields = value_map(), list = value_list();
+    struct log_record record = {LOG_INFO, 0, "app", "message", &fields};
+    int fd = start(_i == 0 ? LOG_CONSOLE : LOG_JSON);
+    const char *line;
+
+    memset(words, 'x', sizeof(words));
+    words[sizeof(words) - 1] = '\0';
+    value_append(&list, value_string(words));
+    value_put(&fields, "pid", value_string("{app:host|0x00001}"));
+    value_put(&fields, "text", value_string(words));
+    value_put(&fields, "list", list);
+    for (int i = 0; i < (_i == 2 ? 500 : 5); i++) {
+        snprintf(words, sizeof(words), "number%d", i);
+        value_put(&fields, words, value_int(i));
+    }
+    log_emit(&record);
+    line = finish(fd);
+    ck_assert_uint_le(strlen(line), 4096);
+    ck_assert_ptr_ne(strstr(line, "{app:host|0x00001}"), NULL);
+    ck_assert_ptr_ne(strstr(line, "xxx..."), NULL);
+    ck_assert_ptr_ne(strstr(line, "number4"), NULL);
+    ck_assert_ptr_eq(strstr(line, "number400"), NULL);
+    value_finish(&fields);
+}
+END_TEST
+
 START_TEST(log_writes_json)
 {
     int fd = start(LOG_JSON);
@@ -206,6 +235,7 @@ static void fill(TCase *tc)
     tcase_add_loop_test(tc, log_escapes_foreign_text_L11, 0, N_ELEMENTS(quoted));
     tcase_add_test(tc, log_keeps_a_message_on_one_line_L11);
     tcase_add_loop_test(tc, log_cuts_what_is_too_long_L11, 0, 3);
+    tcase_add_loop_test(tc, log_cuts_fields_before_it_drops_them_LG2, 0, 3);
     tcase_add_test(tc, log_writes_json);
     tcase_add_test(tc, log_counts_what_repeats);
     tcase_add_test(tc, log_drops_lines_that_nobody_reads);

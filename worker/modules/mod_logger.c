@@ -15,6 +15,7 @@
 #include "worker/codec.h"
 #include "worker/frozen.h"
 #include "worker/modules/errors.h"
+#include "worker/modules/log_fields.h"
 #include "worker/object.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
@@ -57,7 +58,7 @@ static void add_origin(lua_State *L, int fields, const struct actor *actor)
     set_default(L, fields, "location");
 }
 
-/* Errors log as their message; what no log can show is left out. */
+/* Errors log as their message, other objects as their text. */
 static void copy_fields(lua_State *L, int to, int from)
 {
     if (!lua_istable(L, from))
@@ -86,6 +87,7 @@ static void send_record(lua_State *L, int level, const char *logger, int idx,
 {
     struct actor *actor = actor_current(L);
     struct buf *out = conn_out(uplink_conn(actor->vm->rt->uplink));
+    struct buf *record = &actor->vm->rt->record;
     struct frame_log frame = {.level = (uint8_t)level,
                               .at_ns = (uint64_t)clock_wall_ns(),
                               .logger = bytes_of_text(logger)};
@@ -94,16 +96,15 @@ static void send_record(lua_State *L, int level, const char *logger, int idx,
 
     if (level < actor->vm->rt->settings.log_level)
         return;
+    buf_clear(record);
+    log_fields_encode(L, fields, record); /* may raise: nothing is in out yet */
     if (!frame_encode_log(out, &frame) ||
-        codec_encode_value(L, idx, out, NULL, &err) == -1) {
+        codec_encode_value(L, idx, out, NULL, &err) == -1 ||
+        !buf_append(out, buf_head(record), buf_len(record))) {
         uplink_drop_frame(actor->vm->rt->uplink, at);
         return;
     }
-    if (codec_encode_value(L, fields, out, NULL, &err) == 0 ||
-        buf_append(out, "\x80", 1)) /* no fields rather than no record */
-        uplink_end_frame(actor->vm->rt->uplink, at);
-    else
-        uplink_drop_frame(actor->vm->rt->uplink, at);
+    uplink_end_frame(actor->vm->rt->uplink, at);
 }
 
 static void cut_message(lua_State *L, int idx)
