@@ -37,17 +37,14 @@ unsigned count_cpus(void)
 
 /* ---- settings for SETUP ---------------------------------------------------------- */
 
-static int64_t limit_of(const struct entry *entry, const char *block, const char *field,
-                        int64_t fallback)
+static struct value limit(int64_t given, int64_t fallback)
 {
-    int64_t limit =
-        value_get_int(value_get(entry_fields(entry), block), field, fallback);
-
-    return limit > 0 ? limit : fallback;
+    return value_int(given != 0 ? given : fallback);
 }
 
 static struct value common_settings(const struct config *app, const struct entry *entry,
-                                    const char *role, const char *block)
+                                    const char *role,
+                                    const struct limits_config *limits)
 {
     struct value map = value_map();
 
@@ -60,13 +57,10 @@ static struct value common_settings(const struct config *app, const struct entry
     value_put(&map, "contract_validation",
               value_string(app == NULL ? "enforce"
                                        : config_get_text(app, "contract.validation")));
-    value_put(&map, "vm_actors",
-              value_int(limit_of(entry, block, "vm_actors", VM_ACTORS)));
-    value_put(&map, "vm_max_bytes",
-              value_int(limit_of(entry, block, "vm_max_bytes", VM_MAX_BYTES)));
-    value_put(
-        &map, "mailbox_max_bytes",
-        value_int(limit_of(entry, block, "mailbox_max_bytes", MAILBOX_MAX_BYTES)));
+    value_put(&map, "vm_actors", limit(limits->vm_actors, VM_ACTORS));
+    value_put(&map, "vm_max_bytes", limit(limits->vm_max_bytes, VM_MAX_BYTES));
+    value_put(&map, "mailbox_max_bytes",
+              limit(limits->mailbox_max_bytes, MAILBOX_MAX_BYTES));
     return map;
 }
 
@@ -152,10 +146,11 @@ static void spec_of_function(const struct config *app, const struct entry *entry
                              struct pool_spec *spec, struct buf *settings)
 {
     struct pool_config config;
-    struct value map = common_settings(app, entry, "pool", "pool");
+    struct value map;
     uint32_t n_max;
 
     pool_config_read(entry, &config, NULL);
+    map = common_settings(app, entry, "pool", &config.limits);
     n_max = config.type == POOL_STATIC ? config.n_workers : config.max_size;
     n_max = n_max != 0 ? n_max : 1;
     *spec = (struct pool_spec){
@@ -183,12 +178,13 @@ static void spec_of_host(const struct config *app, const struct entry *entry,
                          struct pool_spec *spec, struct buf *settings)
 {
     bool is_terminal = strcmp(entry->kind, "terminal.host") == 0;
-    struct value map =
-        common_settings(app, entry, is_terminal ? "terminal" : "host", "host");
     struct host_config config;
     uint32_t n_cpus = count_cpus();
+    struct value map;
 
     host_config_read(entry, &config, NULL);
+    map =
+        common_settings(app, entry, is_terminal ? "terminal" : "host", &config.limits);
     *spec = (struct pool_spec){
         .entry = entry->id,
         .kind = is_terminal ? POOL_KIND_TERMINAL : POOL_KIND_HOST,

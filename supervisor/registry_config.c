@@ -13,6 +13,7 @@
 
 #define MAX_SLOTS       65536
 #define MAX_GROUP_LIMIT 100000000
+#define MAX_LIMIT_BYTES ((int64_t)1 << 40)
 
 __attribute__((format(printf, 4, 5))) static void complain(struct problems *problems,
                                                            const struct entry *entry,
@@ -215,6 +216,21 @@ static void resolve_pool(struct pool_config *out, bool typed,
     }
 }
 
+/* What bounds the programs of a worker; 0 and absent: pool_setup.c has the defaults. */
+static void read_limits(const struct entry *entry, const char *block,
+                        struct limits_config *out, struct problems *problems)
+{
+    char path[40];
+
+    snprintf(path, sizeof(path), "%s.vm_actors", block);
+    out->vm_actors = entry_integer(entry, path, 0, 0, INT32_MAX, problems);
+    snprintf(path, sizeof(path), "%s.vm_max_bytes", block);
+    out->vm_max_bytes = entry_integer(entry, path, 0, 0, MAX_LIMIT_BYTES, problems);
+    snprintf(path, sizeof(path), "%s.mailbox_max_bytes", block);
+    out->mailbox_max_bytes =
+        entry_integer(entry, path, 0, 0, MAX_LIMIT_BYTES, problems);
+}
+
 void pool_config_read(const struct entry *entry, struct pool_config *out,
                       struct problems *problems)
 {
@@ -241,6 +257,7 @@ void pool_config_read(const struct entry *entry, struct pool_config *out,
         (uint32_t)entry_integer(entry, "pool.processes", 0, 0, 1000, problems);
     out->process_per_slot =
         entry_is_second(entry, "pool.isolation", "none", "process", problems);
+    read_limits(entry, "pool", &out->limits, problems);
 }
 
 /* ---- lifecycle ------------------------------------------------------------------- */
@@ -343,6 +360,7 @@ void host_config_read(const struct entry *entry, struct host_config *out,
     out->local_queue_size =
         host_number(entry, "host.local_queue_size", "local queue size", 256, problems);
     out->hide_logs = entry_bool(entry, "hide_logs", false, problems);
+    read_limits(entry, "host", &out->limits, problems);
 }
 
 /* ---- scope of groups ------------------------------------------------------------- */

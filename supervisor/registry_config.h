@@ -25,6 +25,11 @@ int64_t entry_duration_ms(const struct entry *entry, const char *path, int64_t f
 int64_t entry_integer(const struct entry *entry, const char *path, int64_t fallback,
                       int64_t least, int64_t most, struct problems *problems);
 
+/* What a worker of a pool or host may hold; ours. 0: the default. */
+struct limits_config {
+    int64_t vm_actors, vm_max_bytes, mailbox_max_bytes;
+};
+
 enum pool_type { POOL_INLINE, POOL_LAZY, POOL_STATIC, POOL_ADAPTIVE };
 
 /* F-41, F-42; processes and isolation are ours (architecture, "Slots and
@@ -40,6 +45,7 @@ struct pool_config {
     int64_t linger_ms;
     uint32_t n_processes;  /* 0: as many as CPUs, never more than slots */
     bool process_per_slot; /* isolation: process */
+    struct limits_config limits;
 };
 void pool_config_read(const struct entry *entry, struct pool_config *out,
                       struct problems *problems);
@@ -66,6 +72,7 @@ struct host_config {
     uint32_t n_workers; /* 0 = number of CPUs */
     uint32_t queue_size, local_queue_size;
     bool hide_logs; /* terminal.host */
+    struct limits_config limits;
 };
 void host_config_read(const struct entry *entry, struct host_config *out,
                       struct problems *problems);

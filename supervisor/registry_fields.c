@@ -124,7 +124,8 @@ static void check_pool(const struct entry *entry, struct problems *problems)
 {
     warn_of_unknown(entry, value_get(entry_fields(entry), "pool"), "pool.",
                     NAMES("type", "workers", "size", "buffer", "max_size", "warm_start",
-                          "idle_timeout", "linger", "processes", "isolation"),
+                          "idle_timeout", "linger", "processes", "isolation",
+                          "vm_actors", "vm_max_bytes", "mailbox_max_bytes"),
                     problems);
 }
 
