@@ -188,6 +188,25 @@ static const char *find_undefined(const struct contract_part *part,
     return NULL;
 }
 
+/* F-62: it may come later; but a file that almost has the id of one that is there
+ * hardly means that. */
+static void warn_of_function(const struct checker *c, const struct entry *entry,
+                             const char *path, const char *id)
+{
+    const char *nearest = NULL;
+    struct problem_at at;
+    char hint[400];
+
+    if (entry->origin.file != NULL && snapshot_find(c->state, id, strlen(id)) == NULL)
+        nearest = nearest_entry(c->state, NULL, id);
+    if (nearest == NULL)
+        return;
+    at = entry_at(entry, path);
+    snprintf(hint, sizeof(hint), "did you mean %s?", nearest);
+    problems_add(c->problems, SEVERITY_WARNING, ERR_NOT_FOUND, &at, hint,
+                 "%s names %s, which does not exist", path, id);
+}
+
 static void check_functions(const struct checker *c, const struct entry *entry,
                             const struct contract_part *part, size_t index)
 {
@@ -201,6 +220,8 @@ static void check_functions(const struct checker *c, const struct entry *entry,
         if (id == NULL)
             complain(c, entry, path, ERR_INVALID, "write namespace:name",
                      "method %s is bound to no function id", pair->key);
+        else
+            warn_of_function(c, entry, path, id);
         free(id);
     }
 }

@@ -14,6 +14,7 @@ entries:
 - {name: p, kind: process.lua, method: main, source: "return 1"}
 - {name: m, kind: env.storage.memory}
 - {name: e, kind: registry.entry}
+- {name: deal, kind: contract.definition, methods: [{name: go}]}
 """
 LINE = BASE.count("\n") + 1
 F = "kind: function.lua, method: main, source: 'return 1'"
@@ -139,6 +140,8 @@ def test_REG04_fields_of_the_apps_own_are_no_news(tmp_path, entry):
     (F + ", meta: {options: {retry: 5}}",
      "meta.options.retry must be a map of fields, ignoring it; write for example options: "
      "{retry: {max_attempts: 3}}"),
+    ("kind: contract.binding, contracts: [{contract: a:deal, methods: {go: 'a:pp'}}]",
+     "contracts[0].methods.go names a:pp, which does not exist; did you mean a:p?"),
     ("kind: env.storage.static, values: {A: {b: c}}",
      "values.A is no text, ignoring it; the value of a variable is a text"),
     ("kind: env.storage.router, storages: ['a:nix', 'a:m']",
@@ -158,6 +161,17 @@ def test_what_is_taken_but_cannot_be_meant_is_a_warning(tmp_path, entry, text):
             for line in result.stderr.splitlines()] == [text]
 
 
+@pytest.mark.parametrize("entry", [
+    F + ", pool: {type: static, vm_actors: 1, vm_max_bytes: 8000000, "
+    "mailbox_max_bytes: 1000}",
+    "kind: process.host, host: {vm_actors: 1, vm_max_bytes: 8000000, "
+    "mailbox_max_bytes: 1000}",
+])
+def test_limits_of_a_worker_are_fields_of_pools_and_hosts(tmp_path, entry):
+    result = check_entry(tmp_path, entry)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_LIFE03_groups_need_no_entry_of_that_id(tmp_path):
     result = check_entry(tmp_path, S + ", lifecycle: {depends_on: ['ns:b', 'group:c']}")
     assert (result.returncode, result.stderr) == (0, "")
@@ -174,6 +188,9 @@ def test_LIFE03_groups_need_no_entry_of_that_id(tmp_path):
      "a library.lua"),
     (F + ", pool: {isolation: 7}", "unknown pool.isolation: (not a text); it must be none "
      "or process"),
+    (F + ", pool: {vm_max_bytes: 100MB}", "pool.vm_max_bytes must be an integer"),
+    ("kind: process.host, host: {mailbox_max_bytes: -1}", "host.mailbox_max_bytes is -1; "
+     "it must be between 0 and 1099511627776"),
     (S + ", lifecycle: {startup: optionl}", "unknown lifecycle.startup: optionl; it must "
      "be required or optional"),
     ("kind: env.storage.router", "router storage must have at least one storage; name "
