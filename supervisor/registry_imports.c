@@ -242,6 +242,8 @@ static void reach(struct search *search, const struct entry *entry,
     struct problem_at at;
 
     if (target == search->root) {
+        if (!search->root_changed)
+            return; /* whoever closed the circle was changed: it is followed again */
         at = entry == search->root ? import_at(entry, binding->name)
                                    : entry_at(search->root, "imports");
         problems_add(search->problems, SEVERITY_ERROR, ERR_INVALID, &at,

@@ -106,6 +106,16 @@ def test_REG23_added_and_removed_entries(boot):
     wait_for(lambda: "app:old" not in ids(one.supctl("services")), what="its end")
 
 
+def test_F5_a_circle_of_imports_is_told_once_for_each_of_them(boot):
+    def libraries(**imports):
+        return [library(name, "return {}", imports=imports.get(name, {})) for name in "abc"]
+
+    one = boot(libraries(b={"a": "app:a"}))
+    troupe.write_app(one.cwd, libraries(a={"b": "app:b"}, b={"a": "app:a"}))
+    told = [line for line in failed_reload(one).splitlines() if "create a cycle" in line]
+    assert sorted(line.partition("error: ")[2][:5] for line in told) == ["app:a", "app:b"]
+
+
 @pytest.mark.parametrize("bad,line", [
     ({"src/bad.lua": "local x = 1\nreturn = 2\n"}, "bad.lua:2:"),
     ({"src/bad.lua": "error('no luck')\n"}, "bad.lua:1: error: app:bad: its pool can't start: no luck"),
