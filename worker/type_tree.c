@@ -200,6 +200,27 @@ static struct value read_field(struct type_reader *r, int depth)
     return field;
 }
 
+/* What follows the first item of braces when they are of no one form, as in
+ * `{id: string, [string]: any}`: the erasing pass knows no difference. */
+static void skip_items(struct type_reader *r, int depth)
+{
+    struct value type;
+
+    do {
+        if (type_reader_accept(r, '[')) {
+            type = read_type(r, depth);
+            value_finish(&type);
+            type_reader_expect(r, ']');
+            type_reader_expect(r, ':');
+        } else if (at_field(r)) {
+            type_reader_advance(r);
+            type_reader_advance(r);
+        }
+        type = read_type(r, depth);
+        value_finish(&type);
+    } while (!r->failed && type_reader_accept(r, ',') && !type_reader_is(r, '}'));
+}
+
 /* At '{'. */
 static struct value read_braces(struct type_reader *r, int depth)
 {
@@ -213,6 +234,7 @@ static struct value read_braces(struct type_reader *r, int depth)
         type_reader_expect(r, ']');
         type_reader_expect(r, ':');
         value_put(&type, "val", read_type(r, depth));
+        type_reader_accept(r, ',');
     } else if (at_field(r)) {
         fields = value_list();
         while (!r->failed && !type_reader_is(r, '}') && at_field(r)) {
@@ -224,6 +246,11 @@ static struct value read_braces(struct type_reader *r, int depth)
     } else {
         type = node_with("array", "elem", read_type(r, depth));
         type_reader_accept(r, ',');
+    }
+    if (!r->failed && !type_reader_is(r, '}')) {
+        value_finish(&type);
+        type = node_with("prim", "name", value_string("table"));
+        skip_items(r, depth);
     }
     type_reader_expect(r, '}');
     return type;

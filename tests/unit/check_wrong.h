@@ -20,6 +20,8 @@
  "1:18 local 'a': expected 1 | 2, got \"z\""},
 {"local a: {number} = {1, 'x', 3}",
  "1:25 local 'a': expected number, got \"x\""},
+{"type Open = {id: string, [string]: any} local o: Open = 5",
+ "1:57 local 'o': expected Open, got integer"},
 {"local a: {number} = 5",
  "1:21 local 'a': expected {number}, got integer"},
 {"local a: {{number}} = {{1}, {'x'}}",
