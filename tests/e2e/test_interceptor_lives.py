@@ -145,6 +145,32 @@ def test_F54_roots(boot):
 # ---- deaths
 
 
+def test_F54_a_circuit_breaker_outlives_a_try_that_is_cancelled(boot):
+    """That of the examples: a handler that is cancelled takes nothing back."""
+    path = os.path.join(troupe.ROOT, "config/examples/circuit-breaker/src/breaker.lua")
+    with open(path) as file:
+        breaker = file.read()
+    one = boot([
+        function("far", """return {main = function(how)
+            if how == "fail" then
+                return nil, errors.new{message = "no", kind = "Unavailable"}
+            end
+            if how == "hang" then time.sleep("1h") end
+            return how end}""", modules=["errors", "time"]),
+        interceptor("breaker", breaker, 10, ["app:far"], pool=INLINE,
+                    config={"failures": 2, "pause_ms": 20})])
+    for _ in range(2):
+        assert one.failure("app:far", "fail").message == "no"
+
+    def tried(*args, **options):
+        got = one.failure("app:far", *args, **options)
+        return got.kind if "circuit is open" not in got.message else None
+
+    assert wait_for(lambda: tried("hang", timeout="100ms")) == "Timeout"
+
+    assert wait_for(lambda: one.try_call("app:far", "fine")) == "fine"
+
+
 def test_F54_death_of_a_handlers_worker(boot):
     one = boot([function("waits", """return {main = function()
                     time.sleep("1h") end}""", modules=["time"]),

@@ -2,7 +2,8 @@ local errors = require("errors")
 local time = require("time")
 
 -- Per function: closed (calls pass), open (calls fail at once), and after the pause half
--- open: one call passes, and what becomes of it decides.
+-- open: one call passes, and what becomes of it decides. A handler that is cancelled says
+-- nothing more; so each try has the length of a pause, then the next call may.
 local circuits = {}
 
 local function refuse(id)
@@ -16,15 +17,16 @@ local function passes(circuit, now, pause_ms)
     if circuit.open_since == nil then
         return true
     end
-    if circuit.trying or now:sub(circuit.open_since):milliseconds() < pause_ms then
+    local last = circuit.tried_at or circuit.open_since
+    if now:sub(last):milliseconds() < pause_ms then
         return false
     end
-    circuit.trying = true
+    circuit.tried_at = now
     return true
 end
 
 local function note(circuit, failed, config)
-    circuit.trying = false
+    circuit.tried_at = nil
     if not failed then
         circuit.failures = 0
         circuit.open_since = nil
