@@ -17,6 +17,7 @@
 #include "worker/runtime.h"
 #include "worker/trace.h"
 #include "worker/types.h"
+#include "worker/unit.h"
 #include "worker/vm.h"
 
 /* ---- the Lua side of an actor ---------------------------------------------------- */

@@ -153,23 +153,24 @@ void flow_spread(struct checker *c, struct entries *entries)
     c->types.steps_left -= (long)c->n_locals * n / 8;
 }
 
+/* Every local that may be several things may be any of them from here on. */
+static void forget(struct checker *c)
+{
+    for (uint32_t i = 0; i < c->n_locals; i++)
+        flow_set(c, i, type_weak(&c->types, c->locals[i].now));
+    c->types.steps_left -= c->n_locals;
+}
+
 void flow_apply(struct checker *c, const struct entries *entries, bool yes)
 {
     if (entries->many)
-        flow_forget(c);
+        forget(c);
     for (uint32_t i = 0; i < entries->n; i++) {
         const struct entry *entry = &entries->rows[i];
 
         if (find_again(c, entry->local, entry->ordinal) != NULL)
             flow_set(c, entry->local, yes ? entry->yes : entry->no);
     }
-}
-
-void flow_forget(struct checker *c)
-{
-    for (uint32_t i = 0; i < c->n_locals; i++)
-        flow_set(c, i, type_weak(&c->types, c->locals[i].now));
-    c->types.steps_left -= c->n_locals;
 }
 
 /* ---- if ----------------------------------------------------------------------------
@@ -329,7 +330,7 @@ void flow_loop_close(struct checker *c, struct frame *frame)
     }
     c->n_joins = from;
     if (frame->breaks)
-        flow_forget(c);
+        forget(c);
     c->life = frame->always && !frame->breaks ? LIFE_DEAD : frame->life;
 }
 

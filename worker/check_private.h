@@ -162,7 +162,6 @@ enum function_form { FUNCTION_LAMBDA, FUNCTION_LOCAL, FUNCTION_NAMED };
 struct frame {
     uint8_t kind;
     uint8_t item;      /* TABLE: what the item is; FUNCTION: enum function_form */
-    bool assigns;      /* PLACE: it is an assignment */
     bool listed;       /* FOR: its values are a list */
     bool breaks;       /* loops: one leaves it early */
     bool always;       /* loops: nothing else ends it */
@@ -319,9 +318,6 @@ void entries_merge(struct entries *into, const struct entries *from);
 void entries_both(struct checker *c, struct entries *left, struct entries *right,
                   bool is_and, bool right_decides);
 void entries_not(struct entries *entries);
-
-/* Every local that may be several things may be any of them from here on. */
-void flow_forget(struct checker *c);
 
 void flow_if_open(struct checker *c, struct frame *frame);
 void flow_if_then(struct checker *c, struct frame *frame, struct operand *condition);

@@ -1,6 +1,5 @@
 #include "worker/check_type.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

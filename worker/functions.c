@@ -19,6 +19,7 @@
 #include "worker/role.h"
 #include "worker/runtime.h"
 #include "worker/trace.h"
+#include "worker/unit.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 

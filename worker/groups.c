@@ -9,7 +9,6 @@
 
 #include "proto/frame.h"
 
-#include "worker/channel.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"

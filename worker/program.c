@@ -11,12 +11,13 @@
 #include "proto/value_codec.h"
 
 #include "worker/runtime.h"
+#include "worker/unit.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
-#define KEEP_MAX_BYTES    ((size_t)4 << 20) /* of an empty VM */
-#define LINGER_MS_DEFAULT 30000
-#define MAX_BINDINGS      1000 /* of one program: libraries that it reaches, by alias */
+#define KEEP_MAX_BYTES   ((size_t)4 << 20) /* of an empty VM */
+#define MAX_BINDINGS     1000 /* of one program: libraries that it reaches, by alias */
+#define IMPORT_MAX_DEPTH 64
 
 /* Somebody who waits for a program. */
 struct want {
@@ -53,21 +54,6 @@ struct programs *programs_create(struct runtime *rt)
     list_init(&programs->stale);
     list_init(&programs->wants);
     return programs;
-}
-
-static void unit_unref(struct unit *unit)
-{
-    if (--unit->n_refs != 0)
-        return;
-    free(unit->id);
-    free(unit->kind);
-    free(unit->method);
-    free(unit->bytecode);
-    value_finish(&unit->modules);
-    value_finish(&unit->imports);
-    value_finish(&unit->meta);
-    value_finish(&unit->types);
-    free(unit);
 }
 
 static void program_destroy(struct program *program)
@@ -124,18 +110,22 @@ void programs_destroy(struct programs *programs)
     free(programs);
 }
 
-struct program *programs_find(struct programs *programs, const char *id, size_t n_bytes)
-{
-    return map_find(&programs->programs, id, n_bytes);
-}
-
 /* ---- flattening imports ---------------------------------------------------------- */
 
 /* An import being followed: its unit's imports from `next` on are still to do. */
-struct walk {
+struct step {
     struct unit *unit;
     const char *alias;
     size_t next;
+};
+
+/* All that is being followed, the entry itself first. */
+struct walk {
+    struct programs *programs;
+    struct program *program;
+    const char *missing; /* the id of a unit that isn't here; ends the walk */
+    int depth;
+    struct step steps[IMPORT_MAX_DEPTH];
 };
 
 static struct unit *find_unit(struct programs *programs, const char *id)
@@ -159,48 +149,52 @@ static int add_binding(struct program *program, struct unit *unit, const char *a
     if (program->n_bindings == MAX_BINDINGS)
         return err_set(err, ERR_INVALID, "%s imports more than %d libraries",
                        program->id, MAX_BINDINGS);
-    unit->n_refs++;
-    program->bindings[program->n_bindings++] = (struct binding){unit, alias};
+    program->bindings[program->n_bindings++] = (struct binding){unit_ref(unit), alias};
     return 0;
 }
 
-/* Depth first, dependencies before what needs them; a unit that is missing is returned
- * by id through missing_out (0 then). */
-static int flatten(struct programs *programs, struct program *program,
-                   const char **missing_out, struct err *err)
+static int enter(struct walk *walk, struct unit *unit, const char *alias,
+                 struct err *err)
 {
-    struct walk stack[64];
-    int depth = 0;
+    if (walk->depth == IMPORT_MAX_DEPTH)
+        return err_set(err, ERR_INVALID, "imports of %s are nested too deeply",
+                       walk->program->id);
+    walk->steps[walk->depth++] = (struct step){unit, alias, 0};
+    return 0;
+}
 
-    stack[0] = (struct walk){program->unit, NULL, 0};
-    while (depth >= 0) {
-        struct walk *top = &stack[depth];
+static int follow(struct walk *walk, const struct value_pair *import, struct err *err)
+{
+    const char *id = value_text(&import->value);
+    struct unit *unit = find_unit(walk->programs, id);
+
+    if (id == NULL)
+        return err_set(err, ERR_INVALID, "import %s of %s names nothing", import->key,
+                       walk->steps[walk->depth - 1].unit->id);
+    if (unit == NULL)
+        walk->missing = id;
+    else if (!is_bound(walk->program, unit, import->key))
+        return enter(walk, unit, import->key, err);
+    return 0;
+}
+
+/* Depth first, dependencies before what needs them, until one is missing. */
+static int flatten(struct walk *walk, struct err *err)
+{
+    int failed = enter(walk, walk->program->unit, NULL, err);
+
+    while (failed == 0 && walk->depth > 0 && walk->missing == NULL) {
+        struct step *top = &walk->steps[walk->depth - 1];
         const struct value *imports = &top->unit->imports;
 
         if (imports->type == VALUE_MAP && top->next < imports->as.map.n) {
-            const struct value_pair *pair = &imports->as.map.pairs[top->next++];
-            struct unit *unit = find_unit(programs, value_text(&pair->value));
-
-            if (unit == NULL) {
-                *missing_out = value_text(&pair->value);
-                return *missing_out != NULL
-                           ? 0
-                           : err_set(err, ERR_INVALID, "import %s of %s names nothing",
-                                     pair->key, top->unit->id);
-            }
-            if (is_bound(program, unit, pair->key))
-                continue;
-            if (++depth == (int)N_ELEMENTS(stack))
-                return err_set(err, ERR_INVALID, "imports of %s are nested too deeply",
-                               program->id);
-            stack[depth] = (struct walk){unit, pair->key, 0};
+            failed = follow(walk, &imports->as.map.pairs[top->next++], err);
         } else {
-            if (add_binding(program, top->unit, top->alias, err) == -1)
-                return -1;
-            depth--;
+            failed = add_binding(walk->program, top->unit, top->alias, err);
+            walk->depth--;
         }
     }
-    return 0;
+    return failed;
 }
 
 static bool has_module(const struct program *program, const char *name)
@@ -239,15 +233,17 @@ static struct program *make_program(struct programs *programs, struct unit *unit
                                     const char **missing_out, struct err *err)
 {
     struct program *program = xcalloc(1, sizeof(*program));
+    struct walk walk = {.programs = programs, .program = program};
 
     program->rt = programs->rt;
     program->unit = unit;
     program->id = unit->id;
-    program->is_interceptor = strncmp(unit->kind, "interceptor.lua", 15) == 0;
+    program->is_interceptor = strncmp(unit->kind, "interceptor.lua", strlen("interceptor.lua")) == 0;
     program->bindings = xcalloc(MAX_BINDINGS, sizeof(*program->bindings));
     list_init(&program->vms);
     list_init(&program->in_stale);
-    if (flatten(programs, program, missing_out, err) == -1 || *missing_out != NULL) {
+    if (flatten(&walk, err) == -1 || walk.missing != NULL) {
+        *missing_out = walk.missing;
         program_destroy(program);
         return NULL;
     }
@@ -275,43 +271,6 @@ static void fail_wants(struct programs *programs, const char *id, const struct e
     }
 }
 
-static char *take_text(const struct value *map, const char *key)
-{
-    const char *text = value_get_text(map, key);
-
-    return xstrdup(text != NULL ? text : "");
-}
-
-static struct unit *make_unit(const struct value *map, struct err *err)
-{
-    const struct value *code = value_get(map, "bytecode");
-    struct unit *unit;
-
-    if (code == NULL || code->type != VALUE_STRING) {
-        err_set(err, ERR_INTERNAL, "failed to load script: no bytecode came");
-        return NULL;
-    }
-    unit = xcalloc(1, sizeof(*unit));
-    unit->id = take_text(map, "id");
-    unit->kind = take_text(map, "kind");
-    unit->method = take_text(map, "method");
-    unit->version = value_get_int(map, "version", 0);
-    unit->uses_G = value_get_bool(map, "uses_G", true);
-    unit->linger_ms = (uint64_t)value_get_int(map, "linger_ms", LINGER_MS_DEFAULT);
-    unit->bytecode_bytes = code->as.string.n;
-    unit->bytecode = xmalloc(code->as.string.n + 1);
-    memcpy(unit->bytecode, code->as.string.data, code->as.string.n);
-    if (value_get(map, "modules") != NULL)
-        unit->modules = value_copy(value_get(map, "modules"));
-    if (value_get(map, "imports") != NULL)
-        unit->imports = value_copy(value_get(map, "imports"));
-    if (value_get(map, "meta") != NULL)
-        unit->meta = value_copy(value_get(map, "meta"));
-    if (value_get(map, "types") != NULL)
-        unit->types = value_copy(value_get(map, "types"));
-    return unit;
-}
-
 static int keep_unit(struct programs *programs, const char *id, uint8_t status,
                      struct bytes result, struct err *err)
 {
@@ -326,13 +285,10 @@ static int keep_unit(struct programs *programs, const char *id, uint8_t status,
     }
     if (payload_decode(result, &list, err) == -1)
         return -1;
-    unit = make_unit(list.as.list.n == 1 ? &list.as.list.items[0] : NULL, err);
+    unit = unit_create(id, list.as.list.n == 1 ? &list.as.list.items[0] : NULL, err);
     value_finish(&list);
     if (unit == NULL)
         return -1;
-    free(unit->id);
-    unit->id = xstrdup(id);
-    unit->n_refs = 1;
     map_put(&programs->units, unit->id, strlen(unit->id), unit);
     return 0;
 }
@@ -426,7 +382,7 @@ void programs_get(struct programs *programs, const char *id, size_t n_bytes,
                                const struct err *err),
                   void *context)
 {
-    struct program *program = programs_find(programs, id, n_bytes);
+    struct program *program = map_find(&programs->programs, id, n_bytes);
     struct want *want;
     struct err err;
 
@@ -449,31 +405,10 @@ void programs_get(struct programs *programs, const char *id, size_t n_bytes,
 
 /* ---- forgetting ------------------------------------------------------------------ */
 
-/* Is it that entry's code? A method of a module is, under "id.method". */
-static bool is_code_of(const struct unit *unit, const char *id)
-{
-    size_t n = strlen(id);
-
-    return strncmp(unit->id, id, n) == 0 &&
-           (unit->id[n] == '\0' || (unit->id[n] == '.' && unit->method != NULL &&
-                                    strcmp(unit->id + n + 1, unit->method) == 0));
-}
-
-static bool is_among(const struct unit *unit, const struct value *ids)
-{
-    for (size_t i = 0; i < ids->as.list.n; i++) {
-        const char *id = value_text(&ids->as.list.items[i]);
-
-        if (id != NULL && is_code_of(unit, id))
-            return true;
-    }
-    return false;
-}
-
 static bool is_made_of(const struct program *program, const struct value *ids)
 {
     for (int i = 0; i < program->n_bindings; i++)
-        if (is_among(program->bindings[i].unit, ids))
+        if (unit_is_among(program->bindings[i].unit, ids))
             return true;
     return false;
 }
@@ -508,7 +443,7 @@ static void forget_units(struct programs *programs, const struct value *ids)
     MAP_FOREACH (row, &programs->units) {
         struct unit *unit = row->value;
 
-        if (is_among(unit, ids))
+        if (unit_is_among(unit, ids))
             gone[n++] = unit;
     }
     while (n-- > 0) {
@@ -572,24 +507,27 @@ bool program_is_process(const struct program *program)
     return strncmp(program->unit->kind, "process.", strlen("process.")) == 0;
 }
 
+/* Only the given share of what it may hold counts. */
+static bool has_room(const struct vm *vm, unsigned share)
+{
+    return vm->n_actors < vm->n_max_actors / share &&
+           vm->used_bytes < vm->soft_bytes / share;
+}
+
 struct vm *program_vm(struct program *program, struct err *err)
 {
+    struct list *first = list_first(&program->vms);
     struct vm *vm;
 
+    if (first != NULL && has_room(container_of(first, struct vm, in_program), 1))
+        return container_of(first, struct vm, in_program);
     LIST_FOREACH (node, &program->vms) {
         vm = container_of(node, struct vm, in_program);
-        if (vm->n_actors < vm->n_max_actors && vm->used_bytes < vm->soft_bytes)
-            return vm;
-        break; /* the first is the only one with room, see below */
-    }
-    LIST_FOREACH (node, &program->vms) {
-        vm = container_of(node, struct vm, in_program);
-        if (vm->n_actors < vm->n_max_actors / 2 &&
-            vm->used_bytes < vm->soft_bytes / 2) {
-            list_remove(&vm->in_program);
-            list_prepend(&program->vms, &vm->in_program);
-            return vm;
-        }
+        if (!has_room(vm, 2))
+            continue;
+        list_remove(&vm->in_program);
+        list_prepend(&program->vms, &vm->in_program);
+        return vm;
     }
     vm = vm_create(program->rt, program, err);
     if (vm != NULL)

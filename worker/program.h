@@ -1,7 +1,7 @@
 /*
- * program -- an entry's code in this worker: its units, and the VMs that run them.
+ * program -- an entry's code in this worker: its units (unit.h), and the VMs that run
+ * them.
  *
- * Units come from the supervisor (@code.get) as bytecode that the compile worker made.
  * An entry's imports are flattened into a list of bindings, dependencies first: unit,
  * alias. Everything is fetched before the first VM is made; who wants the program in
  * the meantime waits.
@@ -18,25 +18,10 @@
 struct err;
 struct programs;
 struct runtime;
+struct unit;
 struct vm;
 
-/* One entry as the supervisor described it, counted: once as the newest of its id, and
- * by each program that is made of it. */
-struct unit {
-    unsigned n_refs;
-    char *id, *kind, *method;
-    int64_t version;
-    uint8_t *bytecode;
-    size_t bytecode_bytes;
-    bool uses_G;
-    uint64_t linger_ms;   /* F-4: what its calls leave behind may take */
-    struct value modules; /* list of text */
-    struct value imports; /* map alias → id */
-    struct value meta;
-    struct value types; /* that it declares, see type_tree.h; nil: types mean nothing */
-};
-
-/* units[unit] runs with its result bound to alias (NULL: the entry itself, last). */
+/* The unit runs with its result bound to alias (NULL: the entry itself, last). */
 struct binding {
     struct unit *unit;
     const char *alias;
@@ -63,10 +48,6 @@ struct program {
 
 struct programs *programs_create(struct runtime *rt);
 void programs_destroy(struct programs *programs); /* who waits gets UNAVAILABLE */
-
-/* The program if it is here already, else NULL. */
-struct program *programs_find(struct programs *programs, const char *id,
-                              size_t n_bytes);
 
 /* Fetches what is missing, then calls done once (perhaps at once) with the program, or
  * NULL and err. context is the caller's. */

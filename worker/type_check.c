@@ -13,6 +13,7 @@
 #include "worker/modules/errors.h"
 #include "worker/program.h"
 #include "worker/sandbox.h"
+#include "worker/unit.h"
 
 #define MAX_DEPTH 100
 #ifdef FUZZING

@@ -14,6 +14,7 @@
 #include "worker/program.h"
 #include "worker/sandbox.h"
 #include "worker/type_check.h"
+#include "worker/unit.h"
 
 static const struct object_class type_class = {"type"};
 

@@ -14,6 +14,7 @@
 #include "worker/channel.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
+#include "worker/unit.h"
 #include "worker/vm.h"
 
 /* ---- a new run under an old pid -------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "worker/runtime.h"
 #include "worker/sandbox.h"
 #include "worker/types.h"
+#include "worker/unit.h"
 
 /* Calls inside each other that nobody means: they are what fills the memory then. */
 #define STACK_MANY_LEVELS 20000

@@ -23,6 +23,7 @@
 #include "worker/type_check.h"
 #include "worker/type_tree.h"
 #include "worker/types.h"
+#include "worker/unit.h"
 
 #define MAX_LOOKS 200
 

@@ -289,7 +289,7 @@ END_TEST
 
 static uint32_t n_vms(struct bench *bench, const char *id, uint32_t *n_actors_out)
 {
-    struct program *program = programs_find(bench->rt.programs, id, strlen(id));
+    struct program *program = bench_program(bench, id);
     uint32_t n = 0;
 
     *n_actors_out = program->n_actors;

@@ -40,14 +40,9 @@ static void add_entries(struct bench *bench)
     bench_add(bench, "t:echo", "function.lua", "", "return function(v) return v end");
 }
 
-static struct program *find(struct bench *bench, const char *id)
-{
-    return programs_find(bench->rt.programs, id, strlen(id));
-}
-
 static struct vm *first_vm(struct bench *bench)
 {
-    struct program *program = find(bench, "t:work");
+    struct program *program = bench_program(bench, "t:work");
 
     return container_of(list_first(&program->vms), struct vm, in_program);
 }
@@ -158,8 +153,8 @@ START_TEST(vm_survives_its_soft_ceiling_anywhere)
             n_failed++;
         }
         bench_settle(&bench);
-        for (struct list *node = find(&bench, "t:work")->vms.next;
-             node != &find(&bench, "t:work")->vms; node = node->next)
+        for (struct list *node = bench_program(&bench, "t:work")->vms.next;
+             node != &bench_program(&bench, "t:work")->vms; node = node->next)
             container_of(node, struct vm, in_program)->soft_bytes = soft;
     }
     ck_assert_int_gt(n_failed, 0);

@@ -687,3 +687,24 @@ const char *bench_run_body(struct bench *bench, const char *body)
               bench_main(body));
     return bench_run(bench, id, NULL);
 }
+
+struct wanted_program {
+    const char *id;
+    struct program *found;
+};
+
+static void look_at_program(void *context, const struct program *program)
+{
+    struct wanted_program *wanted = context;
+
+    if (strcmp(program->id, wanted->id) == 0)
+        wanted->found = (struct program *)program;
+}
+
+struct program *bench_program(struct bench *bench, const char *id)
+{
+    struct wanted_program wanted = {.id = id};
+
+    programs_each(bench->rt.programs, look_at_program, &wanted);
+    return wanted.found;
+}

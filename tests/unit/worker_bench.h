@@ -103,4 +103,7 @@ void bench_send(struct bench *bench, uint8_t type, struct bytes body);
 /* The oldest frame of that type that came, taken out of the list; NULL: none. */
 struct bench_frame *bench_take(struct bench *bench, uint8_t type);
 
+/* The program of that id if it is here, else NULL. */
+struct program *bench_program(struct bench *bench, const char *id);
+
 #endif

@@ -5,7 +5,6 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/id.h"
-#include "common/mem.h"
 #include "common/value.h"
 
 #include "proto/frame.h"
