@@ -2,14 +2,15 @@
  * check_private -- what the files of the type checker share: its state, and which file
  * does what.
  *
- *     check.c        the two passes, the table from steps to handlers, reports
- *     check_scope.c  locals and members of tables by name, and what is known of them
- *     check_flow.c   what a local may be at a place
- *     check_expr.c   operands and operators
- *     check_call.c   calls, and functions that everybody knows
- *     check_table.c  tables as they are written
- *     check_stat.c   statements
- *     check_func.c   functions
+ *     check.c           the two passes, the table from steps to handlers, reports
+ *     check_scope.c     locals and members of tables by name, what is known of them
+ *     check_flow.c      what a local may be at a place
+ *     check_expr.c      operands: constants, names, fields
+ *     check_operator.c  operators, and what conditions say of locals
+ *     check_call.c      calls, and functions that everybody knows
+ *     check_table.c     tables as they are written
+ *     check_stat.c      statements
+ *     check_func.c      functions
  *
  * The state is three stacks that grow and shrink with the source: frames (syntax that
  * is open), operands (values that an expression has come to), operators.
@@ -338,10 +339,13 @@ struct operand *check_push_operand(struct checker *c, const struct type *type,
 struct operand *check_operand(struct checker *c); /* the last one; never NULL */
 void check_pop_operands(struct checker *c, uint32_t n);
 
-void expr_open(struct checker *c, const struct trace_step *step);
-void expr_close(struct checker *c, const struct trace_step *step);
-void expr_unary(struct checker *c, const struct trace_step *step);
-void expr_binary(struct checker *c, const struct trace_step *step);
+/* What is left of an operand that was used for something: its value, and that the
+ * result depends on the locals in it. */
+void check_become_value(struct checker *c, struct operand *operand,
+                        const struct type *type);
+
+bool check_is_string(struct checker *c, const struct type *type);
+
 void expr_constant(struct checker *c, const struct trace_step *step);
 void expr_name(struct checker *c, const struct trace_step *step);
 void expr_field(struct checker *c, const struct trace_step *step);
@@ -369,6 +373,13 @@ void check_say_cannot(struct checker *c, const struct operand *operand,
 #define OPERAND_NAME_BYTES 72
 const char *check_operand_name(const struct operand *operand,
                                char out[OPERAND_NAME_BYTES]);
+
+/* ---- check_operator.c ------------------------------------------------------------ */
+
+void expr_open(struct checker *c, const struct trace_step *step);
+void expr_close(struct checker *c, const struct trace_step *step);
+void expr_unary(struct checker *c, const struct trace_step *step);
+void expr_binary(struct checker *c, const struct trace_step *step);
 
 /* ---- check_call.c ---------------------------------------------------------------- */
 
