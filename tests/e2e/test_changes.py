@@ -3,7 +3,8 @@ old (F-5, REG-20, REG-23, PM-1)."""
 
 import pytest
 
-from troupe import SupctlError, function, host, library, process, service, wait_for
+from troupe import (ASK, SupctlError, answering, function, host, library, process,
+                    service, teller, wait_for)
 
 # What an app does to its own registry: a list of {op, entry or id}.
 CHANGE = function("change", """
@@ -30,10 +31,6 @@ def change(one, *operations):
     operations = [[op, entry(what) if isinstance(what, dict) else what]
                   for op, what in operations]
     return one.call("app:change", operations)
-
-
-def answering(name, text, **fields):
-    return function(name, f"return {{main = function() return '{text}' end}}", **fields)
 
 
 def slow(text):
@@ -127,23 +124,7 @@ def test_REG23_a_library_that_is_imported_stays(boot):
 
 
 def test_REG23_processes_spawned_later_run_the_new_code(boot):
-    def teller(text):
-        return process("p", f"""
-return {{main = function()
-    local inbox, events = process.inbox(), process.events()
-    while true do
-        local got = channel.select{{inbox:case_receive(), events:case_receive()}}
-        if got.channel == events then return end
-        process.send(got.value:from(), "t", "{text}")
-    end
-end}}""")
-
-    ask = function("ask", """
-return {main = function(pid)
-    assert(process.send(pid, "ask"))
-    return process.inbox():receive():payload():data()
-end}""")
-    one = boot([CHANGE, host(), teller("old"), ask, service("s", "app:p")])
+    one = boot([CHANGE, host(), teller("old"), ASK, service("s", "app:p")])
 
     def spawn():
         pid = one.supctl("spawn", "app:p", "app:host")

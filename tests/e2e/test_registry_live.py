@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 import troupe
-from troupe import SupctlError, function, host, library, process, service, wait_for
+from troupe import (SupctlError, answering, function, host, library, process, service,
+                    static, wait_for)
 
 KEPT = ["--set", "registry.history_type=sqlite", "--set", "registry.history_path=history.db"]
 
@@ -63,14 +64,6 @@ def apply(one, *operations):
 def values(one):
     return {row["id"]: row["data"]["v"] for row in one.supctl("registry", "list")
             if row["kind"] == "registry.entry"}
-
-
-def answering(name, text, **fields):
-    return function(name, f"return {{main = function() return '{text}' end}}", **fields)
-
-
-def static(n=1):
-    return {"type": "static", "workers": n}
 
 
 def registry_file(one, text, *args):

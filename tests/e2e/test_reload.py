@@ -9,15 +9,8 @@ import subprocess
 import pytest
 
 import troupe
-from troupe import SupctlError, function, host, library, process, service, wait_for
-
-
-def answering(name, text, **fields):
-    return function(name, f"return {{main = function() return '{text}' end}}", **fields)
-
-
-def static(n=1):
-    return {"type": "static", "workers": n}
+from troupe import (ASK, SupctlError, answering, function, host, library, process,
+                    service, static, teller, wait_for)
 
 
 def idle(name="p"):
@@ -232,25 +225,6 @@ def test_a_reload_of_one_entry_that_can_not_be(boot):
     with open(os.path.join(one.cwd, "src", "torn.yaml"), "w", encoding="utf-8") as file:
         file.write("namespace: torn\nentries: [")
     assert "torn.yaml" in failed_reload(one, "app:f")
-
-
-def teller(text, **fields):
-    return process("p", f"""
-return {{main = function()
-    local inbox, events = process.inbox(), process.events()
-    while true do
-        local got = channel.select{{inbox:case_receive(), events:case_receive()}}
-        if got.channel == events then return end
-        process.send(got.value:from(), "t", "{text}")
-    end
-end}}""", **fields)
-
-
-ASK = function("ask", """
-return {main = function(pid)
-    assert(process.send(pid, "ask"))
-    return process.inbox():receive():payload():data()
-end}""")
 
 
 def test_services_restart_in_their_order_when_their_code_changes(boot):

@@ -4,7 +4,7 @@ import pytest
 
 import lua_suite
 from test_changes import CHANGE, change
-from troupe import function, host, library, process, service, wait_for
+from troupe import ASK, function, host, library, process, service, wait_for
 
 # Answers "ask" with its version and what it holds; upgrades when told to.
 COUNTER = """
@@ -47,12 +47,6 @@ return {main = function(opt_in)
     end
 end}
 """
-
-ASK = function("ask", """
-return {main = function(to, topic)
-    assert(process.send(to, topic or "ask"))
-    return process.inbox():receive():payload():data()
-end}""")
 
 SPAWN = function("spawn", """
 return {main = function(id, ...) return process.spawn(id, "app:host", ...) end}""")

@@ -224,9 +224,39 @@ def sleeper(name="sleep", **fields):
     return function(name, SLEEP, modules=["time"], **fields)
 
 
+def answering(name, text, **fields):
+    """A function that returns a text, its version for instance."""
+    return function(name, f"return {{main = function() return '{text}' end}}", **fields)
+
+
+def static(n=1):
+    """A pool of so many slots."""
+    return {"type": "static", "workers": n}
+
+
 def process(name, source, **fields):
     return {"name": name, "kind": "process.lua", "source": source, "method": "main",
             **fields}
+
+
+def teller(text, **fields):
+    """app:p, which answers every message with a text; app:ask (ASK) asks it."""
+    return process("p", f"""
+return {{main = function()
+    local inbox, events = process.inbox(), process.events()
+    while true do
+        local got = channel.select{{inbox:case_receive(), events:case_receive()}}
+        if got.channel == events then return end
+        process.send(got.value:from(), "t", "{text}")
+    end
+end}}""", **fields)
+
+
+ASK = function("ask", """
+return {main = function(pid, topic)
+    assert(process.send(pid, topic or "ask"))
+    return process.inbox():receive():payload():data()
+end}""")
 
 
 def library(name, source, **fields):
