@@ -425,6 +425,10 @@ struct control *control_create(struct supervisor *sup, const char *path,
     ev_init(&control->pause, on_pause_over);
     ev_timer_init(&control->look, on_look, LOOK_AT_PATH_S, LOOK_AT_PATH_S);
     if (start_listening(control, err) != 0) {
+        struct err why = *err;
+
+        if (strstr(why.text, "--control") == NULL)
+            err_set(err, why.kind, "%s; choose another path with --control", why.text);
         control_destroy(control);
         return NULL;
     }

@@ -72,7 +72,10 @@ static bool take_state(struct program *program)
         return true;
     program->lock_fd = state_open(program->sup.config->state_dir, &err);
     if (program->lock_fd == -1) {
-        fprintf(stderr, "supervisor: %s\n", err.text);
+        fprintf(stderr, "supervisor: %s%s\n", err.text,
+                strstr(err.text, "--state") == NULL
+                    ? "; choose another state folder with --state"
+                    : "");
         program->exit_code = EXIT_NEEDED;
     }
     return program->lock_fd != -1;

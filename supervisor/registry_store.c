@@ -1,8 +1,11 @@
 #include "supervisor/registry_store.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -31,6 +34,22 @@ struct registry_store {
 
 /* ---- SQLite ---------------------------------------------------------------------- */
 
+/* SQLite remembers the errno of its second, read-only attempt; and opening the file
+ * here would end the locks that it holds. */
+static const char *why_not_opened(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder =
+        slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path) + 1);
+    bool is_there = access(path, F_OK) == 0;
+    const char *why = "SQLite can't tell why";
+
+    if (access(is_there ? path : folder, R_OK | W_OK) == -1)
+        why = strerror(errno);
+    free(folder);
+    return why;
+}
+
 static int fail(const struct registry_store *store, int code, struct err *err)
 {
     const char *path = store->path;
@@ -47,6 +66,11 @@ static int fail(const struct registry_store *store, int code, struct err *err)
     case SQLITE_PERM:
         return err_set(err, ERR_PERMISSION_DENIED,
                        "registry history %s can't be written: it is read-only", path);
+    case SQLITE_CANTOPEN:
+        return err_set(err, ERR_UNAVAILABLE,
+                       "registry history %s can't be opened: %s; registry.history_path "
+                       "says where it is",
+                       path, why_not_opened(path));
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
         return err_set(err, ERR_INVALID,

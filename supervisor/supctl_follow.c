@@ -66,6 +66,19 @@ static bool print_record(struct supctl *ctl, const struct value *record)
     return ferror(stdout) == 0;
 }
 
+/* No records may mean that the name is wrong; one that is gone has left its own. */
+static int check_name(struct supctl *ctl)
+{
+    struct value entry;
+    int code = supctl_ask(ctl, "@registry.get", supctl_args(ctl->service),
+                          ASK_TIMEOUT_MS, &entry);
+
+    if (code == EXIT_NO_SUCH_NAME)
+        supctl_suggest(ctl, NULL, ctl->service);
+    value_finish(&entry);
+    return code;
+}
+
 static int run_logs(struct supctl *ctl)
 {
     struct value options = value_map(), args = value_list(), list;
@@ -84,6 +97,8 @@ static int run_logs(struct supctl *ctl)
     if (code == EXIT_OK && ctl->json) {
         supctl_print_json(&list, false);
     } else if (code == EXIT_OK && list.type == VALUE_LIST) {
+        if (list.as.list.n == 0 && ctl->service != NULL)
+            code = check_name(ctl);
         for (size_t i = 0; i < list.as.list.n; i++)
             print_record(ctl, &list.as.list.items[i]);
     }

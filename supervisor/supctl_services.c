@@ -260,6 +260,14 @@ static int settled_code(const struct value *service)
     return -1;
 }
 
+static int tell_failed(const struct supctl *ctl, const struct value *service)
+{
+    const char *details = value_get_text(service, "details");
+
+    return supctl_fail_text(ctl, ERR_UNAVAILABLE, "%s: %s", ctl->args[0],
+                            details != NULL && details[0] != '\0' ? details : "failed");
+}
+
 static int run_wait(struct supctl *ctl)
 {
     static const struct timespec pause = {0, 100000000};
@@ -276,7 +284,9 @@ static int run_wait(struct supctl *ctl)
             clock_monotonic_ms() - start_ms >= limit_ms)
             code = supctl_fail_text(ctl, ERR_TIMEOUT, "%s is still %s", ctl->args[0],
                                     value_get_text(&service, "state"));
-        if (code == EXIT_OK && settled != -1 && ctl->json)
+        if (code == EXIT_OK && settled == EXIT_FAILED)
+            code = tell_failed(ctl, &service);
+        else if (code == EXIT_OK && settled != -1 && ctl->json)
             supctl_print_json(&service, false);
         value_finish(&service);
         if (code == EXIT_OK && settled == -1)

@@ -153,6 +153,55 @@ end}"""
     one = boot([function("f", failing, pool={"type": "static", "size": 1}, meta={
         "options": {"retry": {"max_attempts": 3, "initial_delay": 1}}})])
     assert one.call("app:f") == 3
+    old = one.wait_worker("app:f")
     one.supctl("scale", "app:f", "1")
-    wait_for(lambda: one.pool("app:f")["n_ready"] == 1)
+    wait_for(lambda: one.workers("app:f") and set(one.workers("app:f")).isdisjoint(old),
+             what="the new pool alone")
     assert one.call("app:f") == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+@pytest.mark.parametrize("args, line", [
+    (["--state", "shut/state"], "cannot create folder {cwd}/shut/state: Permission denied; choose "
+     "another state folder with --state"),
+    (["--control", "shut/sock"], "control socket {cwd}/shut/sock: Permission denied; choose "
+     "another path with --control"),
+    (["--set", "registry.history_type=sqlite", "--set", "registry.history_path=shut/h.db"],
+     "registry history shut/h.db can't be opened: Permission denied; "
+     "registry.history_path says where it is"),
+])
+def test_places_that_can_not_be_written_are_told_with_what_chooses_others(
+        tmp_path, args, line):
+    (tmp_path / "shut").mkdir(mode=0o555)
+    (tmp_path / "open").mkdir()
+    os.chown(tmp_path / "open", troupe.NOBODY, troupe.NOBODY)
+    troupe.write_app(tmp_path, [host()])
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        os.chmod(folder, 0o755)
+    places = {"--state": "open/state", "--control": "open/sock"}
+    for name in args[::2]:
+        places.pop(name, None)
+    done = subprocess.run(
+        [troupe.SUPERVISOR, "run", *args, *(text for pair in places.items() for text in pair)],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+        preexec_fn=troupe.become_nobody)
+    assert (done.returncode, done.stderr) == (troupe.NEEDED, f"supervisor: {line.format(cwd=tmp_path)}\n")
+
+
+def test_wait_says_why_it_was_in_vain(boot):
+    one = boot([host(), process("bad", "return {main = function() error('no luck') end}"),
+                service("s", "app:bad", restart={"max_attempts": 1})])
+    one.allow("service failed")
+    done = one.run_supctl("wait", "app:s")
+    assert done.returncode == FAILED
+    assert done.stderr == "supctl: Unavailable: app:s: process failed: app:bad:1: no luck\n"
+
+
+def test_logs_of_a_name_that_is_not_there(boot):
+    one = boot(APP)
+    done = one.run_supctl("logs", "--service", "app:idel.service")
+    assert done.returncode == troupe.NO_SUCH_NAME
+    assert done.stderr.splitlines() == [
+        "supctl: NotFound: entry not found: app:idel.service",
+        "Did you mean 'app:idle.service'?"]
+    assert one.run_supctl("logs", "--service", "app:echo").returncode == OK
