@@ -142,8 +142,7 @@ static void gather(struct request *request, const char *host)
     gathering->list = value_list();
     gathering->n_pending = 1; /* this loop */
     gathering->limit = (size_t)limit.as.integer;
-    WORKERS_FOREACH(worker, sup->workers)
-    {
+    WORKERS_FOREACH (worker, sup->workers) {
         if (!has_actors(worker) ||
             (host != NULL && strcmp(worker_entry(worker), host) != 0))
             continue;

@@ -147,9 +147,9 @@ static void on_quiet_tick(struct ev_loop *loop, ev_timer *timer, int revents)
     (void)revents;
     if (is_anyone_held(bus))
         return;
-    WORKERS_FOREACH(worker, bus->sup->workers)
-    if (worker->liveness != NULL)
-        liveness_set_bit(worker->liveness, LIVENESS_QUIET_BIT, false);
+    WORKERS_FOREACH (worker, bus->sup->workers)
+        if (worker->liveness != NULL)
+            liveness_set_bit(worker->liveness, LIVENESS_QUIET_BIT, false);
     ev_timer_stop(loop, timer);
 }
 

@@ -96,8 +96,7 @@ static struct value ids_to_forget(const struct changeset *changeset)
 static void tell_all(struct code_news *news, const char *target,
                      const struct value *items, size_t n)
 {
-    WORKERS_FOREACH(worker, news->sup->workers)
-    {
+    WORKERS_FOREACH (worker, news->sup->workers) {
         if (worker->state != WORKER_READY || worker->pool == NULL)
             continue;
         news->n_asked++;

@@ -36,8 +36,7 @@ static void handle_figures(struct request *request)
     int64_t heap_bytes = 0, rss_bytes = status_rss_bytes(getpid()), n_actors = 0;
     struct value record = value_map();
 
-    WORKERS_FOREACH(worker, sup->workers)
-    {
+    WORKERS_FOREACH (worker, sup->workers) {
         rss_bytes += status_rss_bytes(worker->os_pid);
         if (request->origin.type == ORIGIN_WORKER &&
             request->origin.who.worker == worker)
@@ -82,9 +81,9 @@ static void handle_hosts(struct request *request)
 {
     struct value list = value_list();
 
-    POOLS_FOREACH(pool, request->sup->pools)
-    if (pool_kind(pool) == POOL_KIND_HOST)
-        value_append(&list, describe_host(pool));
+    POOLS_FOREACH (pool, request->sup->pools)
+        if (pool_kind(pool) == POOL_KIND_HOST)
+            value_append(&list, describe_host(pool));
     if (list.as.list.n > 1)
         qsort(list.as.list.items, list.as.list.n, sizeof(struct value), compare_ids);
     request_reply_taken(request, list);

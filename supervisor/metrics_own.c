@@ -280,8 +280,7 @@ static void write_pools(struct supervisor *sup, struct buf *out)
 {
     for (size_t i = 0; i < N_ELEMENTS(pool_rows); i++) {
         metric_write_head(out, pool_rows[i].name, pool_rows[i].kind, pool_rows[i].help);
-        POOLS_FOREACH(pool, sup->pools)
-        {
+        POOLS_FOREACH (pool, sup->pools) {
             const struct labels labels = {{"pool"}, {pool_entry(pool)}};
             struct pool_figures figures;
 
@@ -498,8 +497,7 @@ static void write_workers(struct supervisor *sup, struct buf *out)
     for (size_t i = 0; i < N_ELEMENTS(worker_rows); i++) {
         metric_write_head(out, worker_rows[i].name, worker_rows[i].kind,
                           worker_rows[i].help);
-        WORKERS_FOREACH(worker, sup->workers)
-        {
+        WORKERS_FOREACH (worker, sup->workers) {
             char index[16];
             const struct labels labels = {
                 {"pool", "role", "worker"},

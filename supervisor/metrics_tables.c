@@ -52,8 +52,7 @@ static void write_queues(struct supervisor *sup, struct buf *out)
     static const char name[] = "troupe_pool_queue_max";
 
     metric_write_head(out, name, "gauge", "Calls that may wait for a slot.");
-    POOLS_FOREACH(pool, sup->pools)
-    {
+    POOLS_FOREACH (pool, sup->pools) {
         const struct labels labels = {{"pool"}, {pool_entry(pool)}};
         struct pool_figures figures;
 

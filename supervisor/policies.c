@@ -100,8 +100,7 @@ static void on_changed(void *context, const struct changeset *changeset)
     if (!changeset_concerns(changeset, policy_entry_is_one))
         return;
     collect(spread);
-    WORKERS_FOREACH(worker, spread->sup->workers)
-    {
+    WORKERS_FOREACH (worker, spread->sup->workers) {
         if ((worker->state == WORKER_SETUP || worker->state == WORKER_READY ||
              worker->state == WORKER_DRAINING) &&
             worker->pool != NULL)

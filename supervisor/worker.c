@@ -503,8 +503,7 @@ void workers_destroy(struct workers *workers)
 {
     if (workers == NULL)
         return;
-    WORKERS_FOREACH(w, workers)
-    {
+    WORKERS_FOREACH (w, workers) {
         send_kill(w);
     }
     for (uint32_t i = 0; i < PID_MAX_WORKERS; i++) {

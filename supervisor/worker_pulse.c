@@ -69,8 +69,7 @@ static void on_heartbeat(struct ev_loop *loop, ev_timer *timer, int revents)
     (void)loop, (void)revents;
     workers->last_beat_at_ns = now;
     workers->beat++;
-    WORKERS_FOREACH(w, workers)
-    {
+    WORKERS_FOREACH (w, workers) {
         if (w->state != WORKER_READY && w->state != WORKER_DRAINING)
             continue;
         if (late)

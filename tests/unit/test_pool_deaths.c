@@ -230,9 +230,9 @@ START_TEST(pool_answers_each_call_once_through_kills)
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             nth = (unsigned)(seed >> 33) % (workers_count(sup.workers) + 1);
             n_kills++;
-            WORKERS_FOREACH(w, sup.workers)
-            if (nth-- == 0)
-                kill(w->os_pid, SIGKILL);
+            WORKERS_FOREACH (w, sup.workers)
+                if (nth-- == 0)
+                    kill(w->os_pid, SIGKILL);
         }
         ev_run(sup.loop, EVRUN_ONCE);
     } while (n_answered < N_ELEMENTS(asked));
