@@ -50,7 +50,28 @@ struct status {
 
 /* ---- rates ----------------------------------------------------------------------- */
 
-static void sample(struct status *status, const struct pool *pool)
+static struct rate *make_rate(const char *entry, uint64_t n_calls_done)
+{
+    struct rate *rate = xcalloc(1, sizeof(*rate));
+
+    rate->entry = xstrdup(entry);
+    rate->n_calls_done = n_calls_done;
+    return rate;
+}
+
+static void free_rates(struct map *rates)
+{
+    MAP_FOREACH (row, rates) {
+        struct rate *rate = row->value;
+
+        free(rate->entry);
+        free(rate);
+    }
+    map_finish(rates);
+}
+
+/* before: the rates of the last second. */
+static void sample(struct status *status, const struct pool *pool, struct map *before)
 {
     const char *entry = pool_entry(pool);
     struct rate *rate = map_find(&status->rates, entry, strlen(entry));
@@ -58,9 +79,9 @@ static void sample(struct status *status, const struct pool *pool)
 
     pool_get_figures(pool, &figures);
     if (rate == NULL) {
-        rate = xcalloc(1, sizeof(*rate));
-        rate->entry = xstrdup(entry);
-        rate->n_calls_done = figures.n_calls_done;
+        rate = map_remove(before, entry, strlen(entry));
+        if (rate == NULL)
+            rate = make_rate(entry, figures.n_calls_done);
         map_put(&status->rates, rate->entry, strlen(rate->entry), rate);
     }
     /* a pool that took over counts from zero again */
@@ -70,13 +91,17 @@ static void sample(struct status *status, const struct pool *pool)
     rate->n_calls_done = figures.n_calls_done;
 }
 
+/* Those whose pools are gone go, too. */
 static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
     struct status *status = container_of(timer, struct status, tick);
+    struct map before = status->rates;
 
     (void)loop, (void)revents;
-    POOLS_FOREACH(pool, status->sup->pools)
-    sample(status, pool);
+    map_init(&status->rates);
+    POOLS_FOREACH (pool, status->sup->pools)
+        sample(status, pool, &before);
+    free_rates(&before);
 }
 
 static int64_t rate_of(const struct status *status, const char *entry)
@@ -159,8 +184,8 @@ static struct value describe_workers(const struct supervisor *sup)
 {
     struct value list = value_list();
 
-    WORKERS_FOREACH(worker, sup->workers)
-    value_append(&list, describe_worker(worker));
+    WORKERS_FOREACH (worker, sup->workers)
+        value_append(&list, describe_worker(worker));
     return list;
 }
 
@@ -255,8 +280,8 @@ static struct value describe_pools(const struct status *status)
 {
     struct value list = value_list();
 
-    POOLS_FOREACH(pool, status->sup->pools)
-    value_append(&list, describe_pool(status, pool));
+    POOLS_FOREACH (pool, status->sup->pools)
+        value_append(&list, describe_pool(status, pool));
     return list;
 }
 
@@ -468,13 +493,7 @@ void status_destroy(struct status *status)
     if (status == NULL)
         return;
     ev_timer_stop(status->sup->loop, &status->tick);
-    MAP_FOREACH (row, &status->rates) {
-        struct rate *rate = row->value;
-
-        free(rate->entry);
-        free(rate);
-    }
-    map_finish(&status->rates);
+    free_rates(&status->rates);
     free(status);
 }
 
