@@ -23,6 +23,7 @@
 #include "supervisor/contract_doc.h"
 #include "supervisor/dev.h"
 #include "supervisor/env.h"
+#include "supervisor/init.h"
 #include "supervisor/jail.h"
 #include "supervisor/modules.h"
 #include "supervisor/pack_make.h"
@@ -305,45 +306,6 @@ static void run(struct program *program)
     notify_finish(&program->notify);
 }
 
-/* The path as YAML: JSON's quotes where it holds anything unusual. */
-static void append_path(struct buf *out, const char *key, const char *path)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "0123456789._/-";
-    struct value value = value_string(path);
-
-    buf_append_text(out, key);
-    if (path[strspn(path, plain)] == '\0' && path[0] != '-')
-        buf_append_text(out, path);
-    else
-        value_write_json(out, &value, 0);
-    buf_append_text(out, "\n");
-    value_finish(&value);
-}
-
-static int write_lock_file(const struct init_options *init)
-{
-    const char *path = init->lock_file != NULL ? init->lock_file : "wippy.lock";
-    FILE *file = fopen(path, "wxe");
-    struct buf text;
-    bool ok;
-
-    buf_init(&text, 0);
-    buf_append_text(&text, "directories:\n");
-    append_path(&text, "  modules: ", init->modules != NULL ? init->modules : ".wippy");
-    append_path(&text, "  src: ", init->src != NULL ? init->src : "./src");
-    ok = file != NULL &&
-         fwrite(buf_head(&text), 1, buf_len(&text), file) == buf_len(&text);
-    if (file != NULL)
-        ok = fclose(file) == 0 && ok;
-    buf_finish(&text);
-    if (ok)
-        printf("wrote %s\n", path);
-    else
-        fprintf(stderr, "supervisor: cannot write %s: %s\n", path, strerror(errno));
-    return ok ? EXIT_OK : EXIT_FAILED;
-}
-
 /* A descriptor that we open must never turn out to be somebody's standard output. */
 static void open_standard_descriptors(void)
 {
@@ -383,7 +345,7 @@ int main(int argc, char **argv)
     } else if (program.options.command == COMMAND_VERSION) {
         printf("troupe %s\n", TROUPE_VERSION);
     } else if (program.options.command == COMMAND_INIT) {
-        program.exit_code = write_lock_file(&program.options.init);
+        program.exit_code = init_write_lock_file(&program.options.init);
     } else {
         run(&program);
     }
