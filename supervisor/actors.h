@@ -47,7 +47,7 @@ int actors_on_watch(struct supervisor *sup, struct worker *from,
 int actors_on_exit(struct supervisor *sup, struct worker *from,
                    const struct frame_exit *frame, struct bytes body, struct err *err);
 int actors_on_gone(struct supervisor *sup, struct worker *from,
-                   const struct frame_gone *frame, struct bytes body, struct err *err);
+                   const struct frame_gone *frame, struct err *err);
 int actors_on_signal(struct supervisor *sup, struct worker *from,
                      const struct frame_signal *frame, struct bytes body,
                      struct err *err);

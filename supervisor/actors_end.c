@@ -193,12 +193,11 @@ void actors_on_worker_dead(struct supervisor *sup, struct worker *worker,
 /* ---- an actor's end ----------------------------------------------------------- */
 
 int actors_on_gone(struct supervisor *sup, struct worker *from,
-                   const struct frame_gone *frame, struct bytes body, struct err *err)
+                   const struct frame_gone *frame, struct err *err)
 {
     struct actors *actors = sup->actors;
     struct node *node;
 
-    (void)body;
     if (!worker_owns_pid(from, frame->pid))
         return err_set(err, ERR_INVALID, "end of somebody else's actor");
     names_on_gone(sup->names, frame->pid);

@@ -38,7 +38,7 @@ void jail_fill_setup(const struct jail *jail, struct frame_setup *frame);
 /* What a worker inherits for it, CONFINE_N_FDS of them, -1 = missing. */
 const int *jail_descriptors(const struct jail *jail);
 
-/* A map {level, parts = {{part, state, why}, ...}}, for people. */
+/* A map {level, parts = {{part, in_force, why, needed}, ...}}, for people. */
 struct value jail_describe(const struct jail *jail);
 
 /* @system.confinement */

@@ -261,8 +261,7 @@ static const struct system_target targets[] = {
 
 /* ---- frames of workers ----------------------------------------------------------- */
 
-int logs_on_frame(struct supervisor *sup, struct worker *from,
-                  const struct frame_log *frame, struct err *err)
+int logs_on_frame(const struct frame_log *frame, struct err *err)
 {
     struct bytes rest = frame->record;
     struct value message, fields = {0};
@@ -270,8 +269,7 @@ int logs_on_frame(struct supervisor *sup, struct worker *from,
     char logger[128];
     size_t used;
 
-    (void)sup, (void)from;
-    if (frame->level > 3)
+    if (frame->level > LOG_ERROR)
         return err_set(err, ERR_INVALID, "LOG frame with level %u", frame->level);
     if (frame->level < log_level())
         return 0;

@@ -20,7 +20,6 @@ struct err;
 struct frame_log;
 struct logs;
 struct supervisor;
-struct worker;
 
 /* Adds its targets to sup->system and takes the tap of common/log. */
 struct logs *logs_create(struct supervisor *sup);
@@ -30,8 +29,7 @@ void logs_destroy(struct logs *logs);
 unsigned logs_count_followers(const struct logs *logs);
 uint64_t logs_count_skipped(const struct logs *logs); /* records, since ever */
 
-/* A LOG frame of a worker, NULL = unknown. -1 = hostile. */
-int logs_on_frame(struct supervisor *sup, struct worker *from,
-                  const struct frame_log *frame, struct err *err);
+/* A LOG frame of a worker. -1 = hostile. */
+int logs_on_frame(const struct frame_log *frame, struct err *err);
 
 #endif

@@ -419,7 +419,7 @@ static int on_gone(struct supervisor *sup, struct worker *from, struct bytes bod
 
     if (frame_decode_gone(body, &frame, err) == -1)
         return -1;
-    return actors_on_gone(sup, from, &frame, body, err);
+    return actors_on_gone(sup, from, &frame, err);
 }
 
 static int on_signal(struct supervisor *sup, struct worker *from, struct bytes body,
@@ -447,9 +447,11 @@ static int on_log(struct supervisor *sup, struct worker *from, struct bytes body
 {
     struct frame_log frame;
 
+    (void)sup;
+    (void)from;
     if (frame_decode_log(body, &frame, err) == -1)
         return -1;
-    return logs_on_frame(sup, from, &frame, err);
+    return logs_on_frame(&frame, err);
 }
 
 /* ---- the table ------------------------------------------------------------------- */
@@ -465,7 +467,7 @@ static int (*const routes[UINT8_MAX + 1])(struct supervisor *sup, struct worker 
     [FRAME_EVENT] = on_event,   [FRAME_LOG] = on_log,
 };
 
-int router_on_worker_frame(struct supervisor *sup, struct worker *from, uint8_t type,
+static int on_worker_frame(struct supervisor *sup, struct worker *from, uint8_t type,
                            struct bytes body, struct err *err)
 {
     if (routes[type] == NULL)
@@ -545,8 +547,7 @@ void router_call_internal(struct supervisor *sup, const struct origin *origin,
 
 void router_create(struct supervisor *sup, char *worker_path)
 {
-    static const struct worker_hooks worker_hooks = {router_on_worker_frame,
-                                                     on_worker_dead};
+    static const struct worker_hooks worker_hooks = {on_worker_frame, on_worker_dead};
     struct calls_hooks calls_hooks = pool_calls_hooks;
 
     calls_hooks.again = call_again;

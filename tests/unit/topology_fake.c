@@ -437,8 +437,7 @@ int fake_gone(uint64_t pid)
     struct err err = {0};
 
     fake_set_alive(pid, false);
-    return actors_on_gone(&fake_sup, &workers[pid_index(pid)], &frame,
-                          (struct bytes){NULL, 0}, &err);
+    return actors_on_gone(&fake_sup, &workers[pid_index(pid)], &frame, &err);
 }
 
 int fake_signal(uint32_t from, uint64_t call, uint64_t to, uint64_t sender, uint8_t op)
