@@ -4,7 +4,9 @@
  * Started by the supervisor only: descriptor 3 is the socket to it, 4 the liveness
  * table of this worker's actors. Everything else comes with SETUP.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
+#include "proto/conn.h"
 #include "proto/frame.h"
 
 #include "worker/metrics.h"
@@ -76,6 +79,20 @@ static bool may_run(const struct runtime *rt)
     return sched_has_work(&rt->sched) && !conn_is_congested(conn);
 }
 
+/* Results and messages that nobody else has must get there before we end, however many
+ * they are; a supervisor that reads no more kills us at its deadline. */
+static void flush_rest(struct conn *conn)
+{
+    struct pollfd pfd = {.fd = conn_fd(conn), .events = POLLOUT};
+
+    conn_flush(conn);
+    while (conn_pending_bytes(conn) != 0 && !conn_is_closed(conn)) {
+        if (poll(&pfd, 1, -1) == -1 && errno != EINTR)
+            break;
+        conn_flush(conn);
+    }
+}
+
 /* Slices and I/O alternate; with nothing to run the worker sleeps in the loop. */
 static void run(struct runtime *rt)
 {
@@ -90,7 +107,7 @@ static void run(struct runtime *rt)
     }
     relations_finish(rt);
     metrics_flush(rt->metrics);
-    conn_flush(uplink_conn(rt->uplink));
+    flush_rest(uplink_conn(rt->uplink));
 }
 
 /* Until the kernel closes it: who closes it is killed at once, checked or not. */

@@ -62,6 +62,21 @@ def test_F5_calls_under_way_end_on_the_old_code_new_ones_run_the_new(boot):
     wait_for(lambda: not set(old) & set(one.workers()), what="the old pool's end")
 
 
+def test_F5_a_large_result_of_the_old_code_arrives_whole(boot):
+    """Its process ends with it, and must not end before it is written."""
+    one = boot([CHANGE, function("f", """
+return {main = function(n) time.sleep("300ms") return ("x"):rep(n) end}""",
+                                 modules=["time"]),
+                function("measure", """
+return {main = function(n) return #assert(funcs.call("app:f", n)) end}""",
+                         modules=["funcs"])])
+    call = one.call_in_background("app:measure", 30_000_000)
+    wait_for(lambda: one.pool("app:f")["n_busy"] == 1, what="the call")
+    assert change(one, ("update", slow("new"))) == "v1"
+    out, err = call.communicate(timeout=30)
+    assert out.strip() == "30000000", err
+
+
 def test_F5_a_removed_function_is_gone_calls_under_way_end(boot):
     one = boot([CHANGE, slow("old")])
     call = one.call_in_background("app:f")

@@ -401,6 +401,32 @@ end}""")])
     assert one.actors("app:p") == []
 
 
+def test_PH4_MP21_farewells_that_take_long_to_be_written_arrive(boot):
+    """Much more than a socket holds, from a worker that ends with its last actor."""
+    one = boot([host(host={"workers": 1}), host("other", host={"workers": 1}),
+                process("count", """
+return {main = function(n)
+    process.registry.register("count")
+    logger:info("counting")
+    for _ = 1, n do process.inbox():receive() end
+    logger:info("all of them")
+end}""", modules=["logger"]),
+                process("p", """
+return {main = function(count)
+    process.events():receive()
+    assert(process.send(count, "farewell", ("x"):rep(100000)))
+end}"""),
+                function("start", """
+return {main = function(n)
+    local count = assert(process.spawn("app:count", "app:other", n))
+    for i = 1, n do assert(process.spawn("app:p", "app:host", count)) end
+end}""")])
+    one.call("app:start", 200)
+    one.wait_record("counting")
+    one.run_supctl("stop", "app:host")
+    one.wait_record("all of them")
+
+
 def test_PH3_spawn_on_a_host_that_does_not_run(boot):
     one = boot([{"name": "host", "kind": "process.host"}, process("p", IDLE)])
     with pytest.raises(SupctlError) as failure:
