@@ -1,5 +1,7 @@
 #include "worker/modules/mod_security.h"
 
+#include <string.h>
+
 #include <lauxlib.h>
 
 #include "common/err.h"
@@ -171,8 +173,11 @@ static int new_scope(lua_State *L)
 
 static int new_actor(lua_State *L)
 {
-    const char *id = luaL_checkstring(L, 1);
+    size_t n;
+    const char *id = luaL_checklstring(L, 1, &n);
 
+    /* The check would see what stands before it, conditions all of the id. */
+    luaL_argcheck(L, strlen(id) == n, 1, "an actor's id has no NUL bytes");
     if (!identity_allows(L, "security.actor.create", id))
         return luaL_error(L, "not allowed to create actor with ID: %s", id);
     lua_settop(L, 2);

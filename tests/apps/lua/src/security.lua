@@ -10,6 +10,12 @@ local function as(id, meta, policies)
         :with_scope(security.new_scope(list))
 end
 
+case("S-40 the id of an actor has no NUL bytes, behind which checks can't see", function(t)
+    local done, err = pcall(security.new_actor, "guest\0admin")
+    t.eq(done, false)
+    t.ok(tostring(err):find("an actor's id has no NUL bytes", 1, true), tostring(err))
+end)
+
 case("A1 without an identity all is allowed and security.can is false", function(t)
     t.eq(funcs.call("suite:fn_echo", 7), 7)
     t.eq(security.actor(), nil)
