@@ -28,6 +28,7 @@ struct function {
     struct program *program; /* NULL while it is fetched */
     struct list idle;        /* instances */
     struct instance *home;   /* shared: who has loaded the method for all */
+    uint32_t n_homes;        /* that were let go */
 };
 
 struct instance {
@@ -36,6 +37,7 @@ struct instance {
     struct functions *functions;
     struct actor *actor;
     uint64_t call, deadline_at_ns; /* call 0: it only warms up */
+    uint32_t nth_home;             /* whose method it runs; not shared: 0 */
     bool lingers;                  /* answered; tasks run on */
     ev_timer linger;
 };
@@ -193,18 +195,23 @@ void functions_ended(struct actor *actor, const struct outcome *outcome)
     send_free(rt, instance->call);
 }
 
+/* The next one to load the method has it for all from then on. */
+static void leave_home(struct function *function)
+{
+    function->home = NULL;
+    function->n_homes++;
+}
+
 /* It gets no call any more. */
 static void drop_instance(struct instance *instance)
 {
     if (instance->function->home == instance)
-        instance->function->home = NULL;
+        leave_home(instance->function);
     list_remove(&instance->node);
     actor_retire(instance->actor);
     free(instance);
 }
 
-/* What instances keep from call to call is above the ceiling: they all go, or each call
- * from now on would fail. */
 static void drop_idle(struct function *function, const struct vm *vm)
 {
     LIST_FOREACH_SAFE (node, &function->idle) {
@@ -215,6 +222,25 @@ static void drop_idle(struct function *function, const struct vm *vm)
     }
 }
 
+/* What instances keep from call to call takes up so much that each call from now on
+ * could fail: they all go. A call that had most of the memory for itself is another
+ * matter. */
+static void __attribute__((cold, noinline))
+make_room(struct function *function, struct vm *vm)
+{
+    size_t enough = vm->starved ? vm->soft_bytes / 2 : vm->soft_bytes;
+
+    vm->starved = false;
+    lua_gc(vm->L, LUA_GCCOLLECT);
+    if (vm->used_bytes <= enough)
+        return;
+    if (function->home != NULL && function->home->actor->vm == vm)
+        leave_home(function);
+    drop_idle(function, vm);
+    lua_gc(vm->L, LUA_GCCOLLECT);
+    vm->crowded = vm->used_bytes > enough;
+}
+
 void functions_instance_free(struct actor *actor)
 {
     struct instance *instance = actor->instance;
@@ -222,17 +248,14 @@ void functions_instance_free(struct actor *actor)
     struct vm *vm = actor->vm;
 
     instance->functions->n_busy--;
-    if (vm->program->stale) {
+    if (vm->program->stale || instance->nth_home != function->n_homes) {
         drop_instance(instance);
         return;
     }
     list_remove(&instance->node);
     list_prepend(&function->idle, &instance->node);
-    if (vm->used_bytes <= vm->soft_bytes)
-        return;
-    lua_gc(vm->L, LUA_GCCOLLECT);
-    if (vm->used_bytes > vm->soft_bytes)
-        drop_idle(function, vm);
+    if (vm->used_bytes > vm->soft_bytes || vm->starved)
+        make_room(function, vm);
 }
 
 void functions_forget_stale(struct functions *functions)
@@ -363,6 +386,7 @@ static struct instance *new_instance(struct functions *functions,
     instance = xcalloc(1, sizeof(*instance));
     instance->function = function;
     instance->functions = functions;
+    instance->nth_home = function->n_homes;
     list_init(&instance->node);
     ev_timer_init(&instance->linger, on_linger_over, 0., 0.);
     instance->actor = actor_create(vm, function->id);

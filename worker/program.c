@@ -238,7 +238,8 @@ static struct program *make_program(struct programs *programs, struct unit *unit
     program->rt = programs->rt;
     program->unit = unit;
     program->id = unit->id;
-    program->is_interceptor = strncmp(unit->kind, "interceptor.lua", strlen("interceptor.lua")) == 0;
+    program->is_interceptor =
+        strncmp(unit->kind, "interceptor.lua", strlen("interceptor.lua")) == 0;
     program->bindings = xcalloc(MAX_BINDINGS, sizeof(*program->bindings));
     list_init(&program->vms);
     list_init(&program->in_stale);
@@ -519,12 +520,16 @@ struct vm *program_vm(struct program *program, struct err *err)
     struct list *first = list_first(&program->vms);
     struct vm *vm;
 
-    if (first != NULL && has_room(container_of(first, struct vm, in_program), 1))
-        return container_of(first, struct vm, in_program);
+    if (first != NULL) {
+        vm = container_of(first, struct vm, in_program);
+        if (has_room(vm, 1) && !vm->crowded)
+            return vm;
+    }
     LIST_FOREACH (node, &program->vms) {
         vm = container_of(node, struct vm, in_program);
         if (!has_room(vm, 2))
             continue;
+        vm->crowded = false;
         list_remove(&vm->in_program);
         list_prepend(&program->vms, &vm->in_program);
         return vm;

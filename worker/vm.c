@@ -39,8 +39,10 @@ static void *allocate(void *context, void *ptr, size_t osize, size_t nsize)
         vm->used_bytes -= old_bytes;
         return NULL;
     }
-    if (is_refused(vm, old_bytes, nsize))
+    if (is_refused(vm, old_bytes, nsize)) {
+        vm->starved = true;
         return NULL;
+    }
     block = heap_resize(&vm->heap, ptr, old_bytes, nsize);
     if (block == NULL)
         return NULL;
@@ -64,6 +66,7 @@ void vm_check_ceiling(lua_State *L)
     vm->over = false; /* the next allocation sets it again */
     if (lua_getstack(L, STACK_MANY_LEVELS, &ar))
         luaL_error(L, "stack overflow");
+    vm->starved = true;
     luaL_error(L, "not enough memory: %s uses more than its %d KiB", vm->program->id,
                (int)(vm->soft_bytes / 1024));
 }

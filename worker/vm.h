@@ -33,6 +33,8 @@ struct vm {
     size_t used_bytes, soft_bytes, hard_bytes;
     int64_t asked_bytes; /* SY-4: what the app set as its memory limit, -1 = none */
     bool over;           /* the soft ceiling was passed */
+    bool starved;        /* somebody got an error for it; functions.c takes note */
+    bool crowded;        /* what runs in it leaves no room for others */
     uint32_t n_trusted;  /* > 0: our own code allocates, which must not fail halfway */
     int ref_actors;      /* table: vm_index → actor userdata */
     int ref_chunks;      /* table: unit number → chunk function */

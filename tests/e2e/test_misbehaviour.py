@@ -143,6 +143,61 @@ end}
     assert one.call("app:echo", 1) == 1
 
 
+# Keeps 1 MB of each call; says how many it has seen.
+HOARDS = """local kept = {}
+    local function hoard()
+        local bytes = {}
+        for i = 1, 16 do bytes[i] = ("x"):rep(1 << 16) .. i .. #kept end
+        kept[#kept + 1] = bytes
+        return #kept
+    end """
+
+
+def check_hoarder(one, target, n=40):
+    seen = [one.try_call(target) for _ in range(n)]
+    assert None in seen
+    assert (None, None) not in list(zip(seen, seen[1:])), seen
+
+
+def test_F3_L5_a_function_that_keeps_too_much_starts_anew(boot):
+    """It fails once, not for ever: what it kept goes with its instance."""
+    one = boot([function("hoards", HOARDS + "return {main = hoard}",
+                         pool={**ONE, "vm_max_bytes": 8 << 20})])
+    check_hoarder(one, "app:hoards")
+
+
+def test_F3_L5_an_interceptor_that_keeps_too_much_starts_anew(boot):
+    """Nobody runs the old one's method after that, handlers that waited included."""
+    one = boot([
+        function("calm", """return {main = function(d)
+            if d then time.sleep(d) end end}""", modules=["time"]),
+        {"name": "hoards", "kind": "interceptor.lua", "method": "handle",
+         "match": {"functions": ["app:calm"]},
+         "pool": {"type": "inline", "vm_max_bytes": 8 << 20},
+         "source": HOARDS + """return {handle = function(call, next)
+            if call.args[1] then next() end
+            return hoard()
+         end}"""}])
+    waiting = [one.call_in_background("app:calm", "2s") for _ in range(3)]
+    wait_for(lambda: one.pool("app:calm")["n_busy"] == 3)
+    check_hoarder(one, "app:calm", 9)
+    for call in waiting:
+        call.communicate()
+    check_hoarder(one, "app:calm")
+
+
+def test_F3_L5_a_call_that_wants_too_much_takes_no_state_along(boot):
+    one = boot([function("counts", """local n = 0
+        return {main = function(mb)
+            n = n + 1
+            local t = {}
+            for i = 1, mb do t[i] = ("x"):rep(1 << 20) .. i end
+            return n end}""", pool={**ONE, "vm_max_bytes": 8 << 20})])
+    assert one.call("app:counts", 1) == 1
+    assert "not enough memory" in one.failure("app:counts", 100).message
+    assert one.call("app:counts", 1) == 3
+
+
 DEEP = {
     "recursion": "local function f(n) return 1 + f(n + 1) end return f(1)",
     "pcall": "local function f(n) local ok, e = pcall(f, n + 1) "
