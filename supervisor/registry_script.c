@@ -186,13 +186,16 @@ void script_finish(struct script *script)
 
 /* ---- when its turn has come ------------------------------------------------------ */
 
-/* Another kind under the same id is another thing: the old one goes. */
+/* Another kind under the same id is another thing: the old one goes. What is as the
+ * file says already stays, and whatever runs it: so a file can be applied again. */
 static size_t put(const struct registry *registry, const struct entry *entry,
                   struct operation *out)
 {
     const struct entry *old = registry_find(registry, entry->id, strlen(entry->id));
     struct entry *mine = (struct entry *)entry;
 
+    if (old != NULL && entry_equal(old, entry))
+        return 0;
     if (old == NULL || strcmp(old->kind, entry->kind) == 0) {
         out[0] = (struct operation){.op = old == NULL ? CHANGE_CREATE : CHANGE_UPDATE,
                                     .entry = mine};

@@ -57,6 +57,8 @@ static const char *effect_of_gone(const struct entry *entry)
 {
     if (has_pool(entry))
         return "calls under way end";
+    if (has_flags(entry, KIND_PROCESS))
+        return "can't be spawned any more";
     if (has_flags(entry, KIND_SERVICE))
         return "stops";
     return "";

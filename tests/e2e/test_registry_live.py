@@ -95,6 +95,24 @@ delete: [old]
     assert one.call("app:f") == "1" and values(one) == {"app:new": 2, "app:old": 1}
 
 
+def test_a_file_applied_again_changes_only_what_differs(boot):
+    idle = "return {main = function() process.events():receive() end}"
+
+    def app(text):
+        return {"namespace": "app", "entries": [
+            troupe.process("p", idle), troupe.service("s", "app:p"), data("d", text)]}
+
+    one = boot([LIVE, troupe.host()])
+    assert registry_file(one, app("1")).returncode == troupe.OK
+    pid = wait_for(lambda: one.service("app:s").get("pid"))
+    again = registry_file(one, app("1"))
+    assert (again.returncode, again.stdout) == (troupe.OK, "nothing to change, version is 1\n")
+    changed = registry_file(one, app("2"))
+    assert [line.split()[:2] for line in changed.stdout.splitlines()[1:]] == [
+        ["update", "app:d"], ["version", "2"]]
+    assert one.service("app:s")["pid"] == pid
+
+
 def test_apply_takes_operations_from_standard_input(boot):
     one = boot([data("a", 1)])
     text = json.dumps([{"kind": "entry.update", "entry": entry(data("a", 2))},
