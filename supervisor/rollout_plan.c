@@ -24,8 +24,15 @@ static bool has_pool(const struct entry *entry)
            has_flags(entry, KIND_INTERCEPTOR);
 }
 
+static bool is_interceptor(const struct entry *entry)
+{
+    return has_flags(entry, KIND_INTERCEPTOR);
+}
+
 static const char *effect_of_new(const struct entry *entry)
 {
+    if (is_interceptor(entry))
+        return "new calls go through it";
     if (has_pool(entry))
         return "can be called";
     if (has_flags(entry, KIND_PROCESS))
@@ -40,6 +47,8 @@ static const char *effect_of_new(const struct entry *entry)
 
 static const char *effect_of_changed(const struct entry *entry)
 {
+    if (is_interceptor(entry))
+        return "new calls go through the new code";
     if (has_pool(entry))
         return "new calls run the new code";
     if (has_flags(entry, KIND_PROCESS))
@@ -55,6 +64,8 @@ static const char *effect_of_changed(const struct entry *entry)
 
 static const char *effect_of_gone(const struct entry *entry)
 {
+    if (is_interceptor(entry))
+        return "new calls don't go through it";
     if (has_pool(entry))
         return "calls under way end";
     if (has_flags(entry, KIND_PROCESS))

@@ -375,7 +375,7 @@ void services_load(struct services *services, const struct service_spec *specs,
     take_order(services, order);
     mark_removed(services, &known);
     for (size_t i = 0; i < n && start_new && !services->closing; i++)
-        if (is_new[i] && specs[i].auto_start)
+        if (is_new[i] && (specs[i].auto_start || service_is_waited_for(taken[i])))
             service_mark_start(taken[i]);
     map_finish(&known);
     free(taken);

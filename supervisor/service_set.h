@@ -136,6 +136,8 @@ void services_kill_all(struct services *services);
 void services_ask_to_settle(struct services *services);
 void services_sweep_removed(struct services *services);
 void service_mark_start(struct service *service);
+/* Does one that needs it, directly or not, want to start, and can't without it? */
+bool service_is_waited_for(struct service *service);
 void service_mark_stop(struct service *service, bool again);
 
 void services_settle(struct services *services);

@@ -90,6 +90,19 @@ static enum verdict judge_needs(const struct service *service,
     return verdict;
 }
 
+/* "is unknown" would read as if there were none. */
+static const char *how_it_is(const struct service *service)
+{
+    static const char *const texts[] = {
+        [SERVICE_UNKNOWN] = "nobody has started", [SERVICE_STARTING] = "is starting",
+        [SERVICE_RUNNING] = "is running",         [SERVICE_STOPPING] = "is stopping",
+        [SERVICE_STOPPED] = "is stopped",         [SERVICE_EXITED] = "is exited",
+        [SERVICE_FAILED] = "is failed",
+    };
+
+    return texts[service_shown_state(service)];
+}
+
 static void try_start(struct service *service)
 {
     const struct service *failed = NULL;
@@ -108,9 +121,8 @@ static void try_start(struct service *service)
         set_blocked(service, NULL);
         break;
     case NEED_FAILED:
-        set_blocked(service,
-                    xasprintf("not started: it needs %s, which is %s", failed->id,
-                              service_state_name(service_shown_state(failed))));
+        set_blocked(service, xasprintf("not started: it needs %s, which %s", failed->id,
+                                       how_it_is(failed)));
         break;
     case NEED_MET:
         set_blocked(service, NULL);
@@ -217,6 +229,18 @@ static void join_restarts(struct service **found, size_t n)
             found[i]->again = changed = true;
         }
     } while (changed);
+}
+
+bool service_is_waited_for(struct service *service)
+{
+    size_t n;
+    struct service **dependents = collect(service, true, &n);
+    bool found = false;
+
+    for (size_t i = 1; i < n && !found; i++)
+        found = dependents[i]->wanted && dependents[i]->start_due;
+    free(dependents);
+    return found;
 }
 
 void service_mark_start(struct service *service)

@@ -113,6 +113,21 @@ def test_a_file_applied_again_changes_only_what_differs(boot):
     assert one.service("app:s")["pid"] == pid
 
 
+def test_LIFE03_what_a_service_waits_for_starts_once_it_is_there(boot):
+    idle = troupe.process("p", "return {main = function() process.events():receive() end}")
+    one = boot([troupe.host(), idle,
+                troupe.service("above", "app:p", requires=["app:middle"])])
+    one.allow("which does not exist", "it stays down")
+    assert one.service("app:above")["state"] == "failed"
+    assert registry_file(one, {"namespace": "app", "entries": [
+        troupe.service("other", "app:p", auto_start=False),
+        troupe.service("middle", "app:p", auto_start=False, requires=["app:below"]),
+        troupe.service("below", "app:p", auto_start=False)]}).returncode == troupe.OK
+    wait_for(lambda: one.service("app:above")["state"] == "running")
+    assert one.service("app:below")["state"] == "running"
+    assert one.service("app:other")["state"] == "unknown"
+
+
 def test_apply_takes_operations_from_standard_input(boot):
     one = boot([data("a", 1)])
     text = json.dumps([{"kind": "entry.update", "entry": entry(data("a", 2))},
