@@ -289,6 +289,10 @@ void check_note_member(struct checker *c, uint32_t local, const char *name, uint
 const struct type *check_find_member(struct checker *c, uint32_t local,
                                      const char *name, uint32_t n);
 
+/* Is that field of the local given a value somewhere? */
+bool check_has_member(struct checker *c, uint32_t ordinal, const char *name,
+                      uint32_t n);
+
 /* Is it the name of something that a class here has? Objects of any type may have it,
  * then. */
 bool check_is_class_name(struct checker *c, const char *name, uint32_t n);

@@ -185,20 +185,21 @@ const struct type *check_find_member(struct checker *c, uint32_t local,
     return member->type;
 }
 
-bool check_is_class_name(struct checker *c, const char *name, uint32_t n)
+bool check_has_member(struct checker *c, uint32_t ordinal, const char *name, uint32_t n)
 {
     char key[KEY_BYTES];
-    size_t n_key;
+    size_t n_key = make_key(ordinal, name, n, key);
 
+    return n_key == 0 || map_find(&c->members, key, n_key) != NULL;
+}
+
+bool check_is_class_name(struct checker *c, const char *name, uint32_t n)
+{
     if (!c->types.classes || map_find(&c->class_names, name, n) != NULL)
         return c->types.classes;
-    for (uint32_t i = 0; i < c->n_facts; i++) {
-        if (!c->facts[i].is_class)
-            continue;
-        n_key = make_key(i, name, n, key);
-        if (n_key == 0 || map_find(&c->members, key, n_key) != NULL)
+    for (uint32_t i = 0; i < c->n_facts; i++)
+        if (c->facts[i].is_class && check_has_member(c, i, name, n))
             return true;
-    }
     c->types.steps_left -= c->n_facts / 8;
     return false;
 }

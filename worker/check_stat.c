@@ -34,7 +34,43 @@ static void note_members(struct checker *c, uint32_t local, const struct type *t
         check_fact(c, local)->wild = true;
 }
 
-static void check_local(struct checker *c, const struct pending *name,
+/* A table as it is written, with the fields that the local's type wants and that are
+ * given to it later. */
+static const struct type *with_later_fields(struct checker *c, uint32_t ordinal,
+                                            const struct type *literal,
+                                            const struct type *wanted)
+{
+    struct type_field *fields;
+    struct type *filled;
+    uint32_t n;
+
+    wanted = type_behind(&c->types, type_without_nil(&c->types, wanted));
+    if (literal->sort != SORT_LITERAL || wanted->sort != SORT_RECORD || !c->second)
+        return literal;
+    n = literal->as.fields.n;
+    filled = type_store_alloc(&c->types, sizeof(*filled));
+    fields =
+        type_store_alloc(&c->types, (n + wanted->as.fields.n + 1) * sizeof(*fields));
+    if (filled == NULL || fields == NULL)
+        return literal;
+    if (n != 0)
+        memcpy(fields, literal->as.fields.items, n * sizeof(*fields));
+    for (uint32_t i = 0; i < wanted->as.fields.n; i++) {
+        const struct type_field *field = &wanted->as.fields.items[i];
+
+        if (type_find_field(literal, field->name, field->n_bytes) != NULL ||
+            !check_has_member(c, ordinal, field->name, field->n_bytes))
+            continue;
+        fields[n] = *field;
+        fields[n++].type = PLAIN(ANY);
+    }
+    *filled = *literal;
+    filled->as.fields.items = fields;
+    filled->as.fields.n = n;
+    return filled;
+}
+
+static void check_local(struct checker *c, const struct pending *name, uint32_t ordinal,
                         const struct listed *got, uint32_t end)
 {
     int n = name->n_bytes > 60 ? 60 : (int)name->n_bytes;
@@ -50,7 +86,7 @@ static void check_local(struct checker *c, const struct pending *name,
         return;
     }
     value = *got->operand;
-    value.type = got->type;
+    value.type = with_later_fields(c, ordinal, got->type, name->type);
     check_fits(c, &value, name->type, "local '%.*s'", n, name->name);
 }
 
@@ -88,7 +124,7 @@ static void finish_local(struct checker *c)
     for (uint32_t i = 0; i < n && n_values != 0; i++) {
         struct listed got = check_listed(c, first, i);
 
-        check_local(c, &c->pending[frame.pending + i], &got,
+        check_local(c, &c->pending[frame.pending + i], c->n_locals_seen + i, &got,
                     c->pending[frame.pending + i].at);
     }
     for (uint32_t i = 0; i < n && !c->stopped; i++) {

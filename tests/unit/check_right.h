@@ -72,6 +72,10 @@
 "local function f(): number return nil, 'x' end local function g(): number local n = f() if not n then return n, 'y' end return n end",
 "local M = {} function M.f(): number return nil, 'bad' end local n, e = M.f() print(e .. 'x', n + 1)",
 "local function f(): number return nil, 'x' end local n, e: string? = f() n, e = f()",
+/* fields that come later */
+"type M = {v: string, run: (string) -> ()} local M: M = {} M.v = 'x' function M.run(s: string) end return M",
+"local p: Point = {x = 1} if f() then p.y = 2 else p['y'] = 3 end local q: Point? = {} q.x, q.y = 1, 2",
+"type M = {v: string, run: (string) -> ()} local a: number, m: M = 1, {v = 'x'} function m.run() end",
 /* methods may live in a metatable */
 "local t = setmetatable({}, {__call = f}) t(1) local u: function = t print(t + 1, -t, t .. 'x', t.x, #t, t < t)",
 "local p: Point = setmetatable({x = 1}, f) local q = setmetatable(p, {}) print(q.x) local s: Shape = setmetatable({}, f)",
