@@ -259,6 +259,24 @@ void call_open(struct checker *c, const struct trace_step *step)
     check_open(c, FRAME_CALL, step->start);
 }
 
+/* Beyond its type: what a condition, a loop or another place may ask of it. */
+static void describe_result(struct checker *c, const struct operand *called,
+                            const struct operand *asked, struct operand *result)
+{
+    result->known = 0;
+    result->entries = called->entries;
+    if (called->known != 0)
+        result->about = asked->type;
+    if (is_special(called, KNOWN_TYPE) && asked->form == OPERAND_LOCAL)
+        result->kind_of = asked->local;
+    if (is_special(called, KNOWN_ASSERT))
+        result->entries.n = 0;
+    if (is_special(called, KNOWN_PAIRS) || is_special(called, KNOWN_IPAIRS))
+        result->known = called->known;
+    if (is_question(called) && asked->type != NULL)
+        note_question(c, called->about, asked, result);
+}
+
 void call_close(struct checker *c, const struct trace_step *step)
 {
     uint32_t first = check_top(c)->operands;
@@ -287,18 +305,7 @@ void call_close(struct checker *c, const struct trace_step *step)
     result->form = OPERAND_CALL;
     result->of = fun;
     result->life = life_behind(&called, type);
-    result->known = 0;
-    result->entries = called.entries;
-    if (called.known != 0)
-        result->about = asked.type;
-    if (is_special(&called, KNOWN_TYPE) && asked.form == OPERAND_LOCAL)
-        result->kind_of = asked.local;
-    if (is_special(&called, KNOWN_ASSERT))
-        result->entries.n = 0;
-    if (is_special(&called, KNOWN_PAIRS) || is_special(&called, KNOWN_IPAIRS))
-        result->known = called.known;
-    if (is_question(&called) && asked.type != NULL)
-        note_question(c, called.about, &asked, result);
+    describe_result(c, &called, &asked, result);
 }
 
 /* ---- loops over tables ----------------------------------------------------------- */

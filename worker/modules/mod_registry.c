@@ -14,20 +14,6 @@
 #include "worker/runtime.h"
 #include "worker/vm.h"
 
-void registry_make_class(lua_State *L, const char *name, const luaL_Reg *methods,
-                         lua_CFunction to_text)
-{
-    luaL_newmetatable(L, name);
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, to_text);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
-}
-
 /* ---- reading --------------------------------------------------------------------- */
 
 static int get(lua_State *L)

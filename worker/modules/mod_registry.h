@@ -17,17 +17,6 @@ int mod_registry_open(lua_State *L);
 /* ---- Between mod_registry.c, registry_version.c, registry_snapshot.c and
  * registry_changes.c ---- */
 
-#define VERSION_NAME  "registry.Version"
-#define SNAPSHOT_NAME "registry.Snapshot"
-#define HISTORY_NAME  "registry.History"
-#define CHANGES_NAME  "registry.Changes"
-
-struct luaL_Reg;
-
-/* Makes the metatable of one kind of object. */
-void registry_make_class(lua_State *L, const char *name, const struct luaL_Reg *methods,
-                         lua_CFunction to_text);
-
 void registry_version_open(lua_State *L); /* each makes its metatables */
 void registry_snapshot_open(lua_State *L);
 void registry_changes_open(lua_State *L);

@@ -14,11 +14,12 @@
 #include "worker/modules/mod_process.h"
 #include "worker/modules/mod_security.h"
 #include "worker/modules/process_spawn.h"
+#include "worker/object.h"
 #include "worker/plain.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"
 
-#define SPAWNER_NAME "process.Spawner"
+static const struct object_class spawner_class = {"process.Spawner"};
 
 /*
  * Immutable: each method copies its receiver (SP-2). The number of first messages, and
@@ -49,13 +50,13 @@ static struct spawner *push_new(lua_State *L)
 
     spawner->n_messages = 0;
     spawner->graph = 0;
-    luaL_setmetatable(L, SPAWNER_NAME);
+    object_bless(L, &spawner_class);
     return spawner;
 }
 
 static struct spawner *self(lua_State *L)
 {
-    return luaL_checkudata(L, 1, SPAWNER_NAME);
+    return object_check(L, 1, &spawner_class);
 }
 
 /* Pushes a copy of the spawner at 1. */
@@ -390,11 +391,6 @@ void process_spawner_open(lua_State *L)
     static const luaL_Reg functions[] = {
         {"with_context", with_context}, {"with_options", with_options}, {NULL, NULL}};
 
-    luaL_newmetatable(L, SPAWNER_NAME);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pop(L, 1);
+    object_define(L, &spawner_class, methods, NULL);
     luaL_setfuncs(L, functions, 0);
 }

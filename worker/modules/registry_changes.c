@@ -14,6 +14,7 @@
 #include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_registry.h"
+#include "worker/object.h"
 #include "worker/plain.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"
@@ -21,6 +22,8 @@
 #define CREATE "entry.create"
 #define UPDATE "entry.update"
 #define DELETE "entry.delete"
+
+static const struct object_class changes_class = {"registry.Changes"};
 
 /* ---- entries as bytes ------------------------------------------------------------ */
 
@@ -103,7 +106,7 @@ static void push_decoded(lua_State *L, int idx)
 void registry_push_changes(lua_State *L)
 {
     lua_newuserdatauv(L, 0, 1);
-    luaL_setmetatable(L, CHANGES_NAME);
+    object_bless(L, &changes_class);
     lua_newtable(L);
     lua_setiuservalue(L, -2, 1);
 }
@@ -111,7 +114,7 @@ void registry_push_changes(lua_State *L)
 /* Pushes the list. */
 static lua_Integer push_operations(lua_State *L)
 {
-    luaL_checkudata(L, 1, CHANGES_NAME);
+    object_check(L, 1, &changes_class);
     lua_getiuservalue(L, 1, 1);
     return (lua_Integer)lua_rawlen(L, -1);
 }
@@ -141,7 +144,7 @@ static int add_entry(lua_State *L, const char *kind)
     struct buf *out = &actor_current(L)->vm->rt->scratch;
     struct err err;
 
-    luaL_checkudata(L, 1, CHANGES_NAME);
+    object_check(L, 1, &changes_class);
     luaL_checktype(L, 2, LUA_TTABLE);
     begin_operation(out, kind);
     if (append_entry(L, 2, out, &err) == -1)
@@ -163,7 +166,7 @@ static int changes_delete(lua_State *L)
 {
     struct buf *out = &actor_current(L)->vm->rt->scratch;
 
-    luaL_checkudata(L, 1, CHANGES_NAME);
+    object_check(L, 1, &changes_class);
     lua_settop(L, 2);
     if (!read_id(L))
         return errors_return(L, ERR_INVALID,
@@ -337,5 +340,5 @@ void registry_changes_open(lua_State *L)
         {"delete", changes_delete}, {"ops", changes_ops},
         {"apply", changes_apply},   {NULL, NULL}};
 
-    registry_make_class(L, CHANGES_NAME, methods, changes_tostring);
+    object_define(L, &changes_class, methods, changes_tostring);
 }

@@ -9,6 +9,9 @@
 #include "worker/identity.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_registry.h"
+#include "worker/object.h"
+
+static const struct object_class snapshot_class = {"registry.Snapshot"};
 
 /* What a Snapshot userdata holds: its version; uservalue 1: list of ids, sorted; 2: id
  * -> entry as bytes. */
@@ -138,7 +141,7 @@ static bool push_snapshot(lua_State *L, struct bytes record)
 
     object->version.id = number_field(L, record, "id");
     object->version.parent = number_field(L, record, "parent");
-    luaL_setmetatable(L, SNAPSHOT_NAME);
+    object_bless(L, &snapshot_class);
     lua_newtable(L);
     lua_newtable(L);
     if (!find_field(record, "entries", &list) ||
@@ -191,7 +194,7 @@ int registry_fetch_snapshot(lua_State *L, int64_t version)
 
 static const struct snapshot_object *self(lua_State *L)
 {
-    return luaL_checkudata(L, 1, SNAPSHOT_NAME);
+    return object_check(L, 1, &snapshot_class);
 }
 
 /* Pushes a fresh table of the entry whose bytes are on top, instead of them. */
@@ -323,5 +326,5 @@ void registry_snapshot_open(lua_State *L)
                                        {"version", snapshot_version},
                                        {NULL, NULL}};
 
-    registry_make_class(L, SNAPSHOT_NAME, methods, snapshot_tostring);
+    object_define(L, &snapshot_class, methods, snapshot_tostring);
 }

@@ -5,6 +5,10 @@
 #include "worker/ask.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_registry.h"
+#include "worker/object.h"
+
+static const struct object_class version_class = {"registry.Version"};
+static const struct object_class history_class = {"registry.History"};
 
 /* ---- Version --------------------------------------------------------------------- */
 
@@ -13,17 +17,17 @@ void registry_push_version(lua_State *L, struct registry_version version)
     struct registry_version *object = lua_newuserdatauv(L, sizeof(*object), 0);
 
     *object = version;
-    luaL_setmetatable(L, VERSION_NAME);
+    object_bless(L, &version_class);
 }
 
 const struct registry_version *registry_test_version(lua_State *L, int idx)
 {
-    return luaL_testudata(L, idx, VERSION_NAME);
+    return object_test(L, idx, &version_class);
 }
 
 static struct registry_version self_at(lua_State *L, int idx)
 {
-    const struct registry_version *object = luaL_checkudata(L, idx, VERSION_NAME);
+    const struct registry_version *object = object_check(L, idx, &version_class);
 
     return *object;
 }
@@ -193,14 +197,14 @@ int registry_versions(lua_State *L)
 int registry_history(lua_State *L)
 {
     lua_newuserdatauv(L, 0, 0);
-    luaL_setmetatable(L, HISTORY_NAME);
+    object_bless(L, &history_class);
     lua_pushnil(L);
     return 2;
 }
 
 static int history_versions(lua_State *L)
 {
-    luaL_checkudata(L, 1, HISTORY_NAME);
+    object_check(L, 1, &history_class);
     return registry_versions(L);
 }
 
@@ -218,7 +222,7 @@ static int got_version(lua_State *L, int status, lua_KContext ctx)
 
 static int history_get_version(lua_State *L)
 {
-    luaL_checkudata(L, 1, HISTORY_NAME);
+    object_check(L, 1, &history_class);
     if (luaL_checkinteger(L, 2) < 0)
         return errors_return(L, ERR_INVALID, "invalid version ID");
     lua_settop(L, 2);
@@ -227,7 +231,7 @@ static int history_get_version(lua_State *L)
 
 static int history_snapshot_at(lua_State *L)
 {
-    luaL_checkudata(L, 1, HISTORY_NAME);
+    object_check(L, 1, &history_class);
     return registry_fetch_snapshot(L, (int64_t)self_at(L, 2).id);
 }
 
@@ -249,10 +253,7 @@ void registry_version_open(lua_State *L)
                                                {"snapshot_at", history_snapshot_at},
                                                {NULL, NULL}};
 
-    registry_make_class(L, VERSION_NAME, version_methods, version_tostring);
-    luaL_getmetatable(L, VERSION_NAME);
-    lua_pushcfunction(L, version_equals);
-    lua_setfield(L, -2, "__eq");
-    lua_pop(L, 1);
-    registry_make_class(L, HISTORY_NAME, history_methods, history_tostring);
+    object_define(L, &version_class, version_methods, version_tostring);
+    object_set_metamethod(L, &version_class, "__eq", version_equals);
+    object_define(L, &history_class, history_methods, history_tostring);
 }

@@ -29,19 +29,18 @@ static void make(lua_State *L)
 
 bool security_push_actor(lua_State *L, struct bytes actor)
 {
-    struct value decoded;
-    const char *id;
+    int top = lua_gettop(L);
 
-    if (value_decode(actor.data, actor.n, NULL, &decoded, NULL) == -1)
+    if (codec_decode_value(L, actor.data, actor.n, false, NULL) == -1)
         return false;
-    id = value_get_text(&decoded, "id");
-    if (id != NULL) {
-        lua_pushstring(L, id);
-        lua_pushlstring(L, (const char *)actor.data, actor.n);
-        make(L);
+    if (!lua_istable(L, -1) || lua_getfield(L, -1, "id") != LUA_TSTRING) {
+        lua_settop(L, top);
+        return false;
     }
-    value_finish(&decoded);
-    return id != NULL;
+    lua_replace(L, top + 1);
+    lua_pushlstring(L, (const char *)actor.data, actor.n);
+    make(L);
+    return true;
 }
 
 /* Whoever has this identity later must be able to read it, or may do nothing. */
