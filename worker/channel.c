@@ -625,7 +625,6 @@ int channel_open(lua_State *L)
                                        {"case_send", channel_case_send},
                                        {"case_receive", channel_case_receive},
                                        {NULL, NULL}};
-    static const luaL_Reg no_methods[] = {{NULL, NULL}};
     static const luaL_Reg functions[] = {
         {"new", channel_new}, {"select", channel_select}, {NULL, NULL}};
 
@@ -637,7 +636,7 @@ int channel_open(lua_State *L)
     lua_rawgetp(L, LUA_REGISTRYINDEX, &queue_class);
     vm_of(L)->queue_meta = lua_topointer(L, -1);
     lua_pop(L, 2);
-    object_define(L, &case_class, no_methods, NULL);
+    object_define(L, &case_class, NULL, NULL);
     luaL_newlib(L, functions);
     return 1;
 }

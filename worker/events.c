@@ -18,10 +18,10 @@
 #include "worker/codec.h"
 #include "worker/identity.h"
 #include "worker/modules/errors.h"
+#include "worker/object.h"
 #include "worker/runtime.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
-#include "worker/object.h"
 
 static const struct object_class subscription_class = {"events.Subscription"};
 

@@ -1,11 +1,17 @@
 #include "worker/object.h"
 
-void object_define(lua_State *L, const struct object_class *class,
+bool object_define(lua_State *L, const struct object_class *class,
                    const luaL_Reg *methods, lua_CFunction to_string)
 {
+    bool is_made = lua_rawgetp(L, LUA_REGISTRYINDEX, class) != LUA_TNIL;
+
+    lua_pop(L, 1);
+    if (is_made)
+        return false;
     lua_createtable(L, 0, 4);
     lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
+    if (methods != NULL)
+        luaL_setfuncs(L, methods, 0);
     lua_setfield(L, -2, "__index");
     if (to_string != NULL) {
         lua_pushcfunction(L, to_string);
@@ -16,6 +22,7 @@ void object_define(lua_State *L, const struct object_class *class,
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_rawsetp(L, LUA_REGISTRYINDEX, class);
+    return true;
 }
 
 void object_set_metamethod(lua_State *L, const struct object_class *class,

@@ -8,6 +8,8 @@
 #ifndef TROUPE_WORKER_OBJECT_H
 #define TROUPE_WORKER_OBJECT_H
 
+#include <stdbool.h>
+
 #include <lauxlib.h>
 #include <lua.h>
 
@@ -15,9 +17,10 @@ struct object_class {
     const char *name; /* in argument errors */
 };
 
-/* Makes the class's metatable in this state: methods behind __index, to_string behind
- * __tostring unless it is NULL, hidden from apps. Pushes nothing. */
-void object_define(lua_State *L, const struct object_class *class,
+/* Makes the class's metatable in this state, unless it is there: methods (NULL: none)
+ * behind __index, to_string behind __tostring unless it is NULL, hidden from apps.
+ * Pushes nothing. True: it was made just now. */
+bool object_define(lua_State *L, const struct object_class *class,
                    const luaL_Reg *methods, lua_CFunction to_string);
 
 /* Adds to the metatable of a class that was made: "__gc", "__index" and the like. */

@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <lauxlib.h>
 
 #include "common/err.h"
 #include "common/value.h"
@@ -189,9 +188,7 @@ static int instance_index(lua_State *L)
 
 void contract_instance_open(lua_State *L)
 {
-    static const luaL_Reg no_methods[] = {{NULL, NULL}};
-
-    object_define(L, &instance_class, no_methods, NULL);
+    object_define(L, &instance_class, NULL, NULL);
     object_set_metamethod(L, &instance_class, "__index", instance_index);
     object_set_metamethod(L, &instance_class, "__gc", collected);
 }

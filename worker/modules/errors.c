@@ -10,10 +10,10 @@
 
 #include "worker/codec.h"
 #include "worker/frozen.h"
+#include "worker/object.h"
 
-/* Its address is where the registry keeps the metatable: looking that up allocates
- * nothing, which the codec relies on. */
-static const char metatable_key;
+/* To ask whether something is an Error allocates nothing, which the codec relies on. */
+static const struct object_class error_class = {"error"};
 
 /* text = kind, NUL, message, NUL, details. The stack is user value 1, if there is
  * one. */
@@ -40,9 +40,7 @@ static const char *error_details(const struct error *e)
 
 static const struct error *error_check(lua_State *L)
 {
-    if (!errors_test(L, 1))
-        luaL_typeerror(L, 1, "error");
-    return lua_touserdata(L, 1);
+    return object_check(L, 1, &error_class);
 }
 
 static int error_get_kind(lua_State *L)
@@ -108,28 +106,13 @@ static const luaL_Reg error_methods[] = {
     {"stack", error_get_stack},         {NULL, NULL},
 };
 
-static const luaL_Reg error_metamethods[] = {
-    {"__tostring", error_get_message},
-    {"__concat", error_concat},
-    {NULL, NULL},
-};
-
-/* Made on first use, so that a module may return errors before `errors` is opened. */
-static void push_metatable(lua_State *L)
+/* The class is made on first use, so that a module may return errors before `errors` is
+ * opened. */
+static void bless(lua_State *L)
 {
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable_key) == LUA_TTABLE)
-        return;
-    lua_pop(L, 1);
-    lua_createtable(L, 0, 5);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable_key);
-    lua_pushliteral(L, "error");
-    lua_setfield(L, -2, "__name");
-    luaL_setfuncs(L, error_metamethods, 0);
-    luaL_newlib(L, error_methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
+    if (object_define(L, &error_class, error_methods, error_get_message))
+        object_set_metamethod(L, &error_class, "__concat", error_concat);
+    object_bless(L, &error_class);
 }
 
 /* Pushes an Error with room for its texts, which the caller fills. */
@@ -146,8 +129,7 @@ static struct error *error_create(lua_State *L, size_t kind_n, size_t message_n,
     };
     e->text[kind_n] = '\0';
     e->text[kind_n + 1 + message_n] = '\0';
-    push_metatable(L);
-    lua_setmetatable(L, -2);
+    bless(L);
     return e;
 }
 
@@ -224,14 +206,7 @@ int errors_return_struct(lua_State *L, const struct err *err)
 
 bool errors_test(lua_State *L, int idx)
 {
-    bool equal;
-
-    if (lua_type(L, idx) != LUA_TUSERDATA || !lua_getmetatable(L, idx))
-        return false;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable_key);
-    equal = lua_rawequal(L, -1, -2) != 0;
-    lua_pop(L, 2);
-    return equal;
+    return object_test(L, idx, &error_class) != NULL;
 }
 
 static struct bytes bytes_of(const char *data, size_t n)
@@ -241,11 +216,10 @@ static struct bytes bytes_of(const char *data, size_t n)
 
 bool errors_view(lua_State *L, int idx, struct error_view *view_out)
 {
-    const struct error *e;
+    const struct error *e = object_test(L, idx, &error_class);
 
-    if (!errors_test(L, idx))
+    if (e == NULL)
         return false;
-    e = lua_touserdata(L, idx);
     *view_out = (struct error_view){
         .kind = bytes_of(error_kind(e), e->kind_n),
         .message = bytes_of(error_message(e), e->message_n),

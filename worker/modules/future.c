@@ -259,11 +259,7 @@ void future_open(lua_State *L)
         {"result", future_result},           {"error", future_error},
         {"cancel", future_cancel},           {NULL, NULL}};
 
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &future_class) != LUA_TNIL) {
-        lua_pop(L, 1); /* more than one module has futures */
-        return;
-    }
-    lua_pop(L, 1);
-    object_define(L, &future_class, methods, NULL);
-    object_set_metamethod(L, &future_class, "__gc", collected);
+    /* More than one module has futures. */
+    if (object_define(L, &future_class, methods, NULL))
+        object_set_metamethod(L, &future_class, "__gc", collected);
 }

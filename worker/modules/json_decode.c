@@ -13,12 +13,14 @@
 
 #include "worker/modules/errors.h"
 #include "worker/modules/json_encode.h"
+#include "worker/object.h"
 
-#define TREE_BOX        "json.tree"
 #define NODE_BYTES      64  /* a number in an array, with malloc's share */
 #define CONTAINER_BYTES 320 /* an empty object with its buckets */
 #define SLOT_BYTES      16  /* of a growing array */
 #define MAX_SAFE_DIGITS 18  /* as many always fit 64 bits */
+
+static const struct object_class tree_class = {"json.tree"};
 
 static const char marks_key; /* its address names the table of marks */
 
@@ -226,7 +228,7 @@ struct level {
 
 static int tree_gc(lua_State *L)
 {
-    json_t **box = luaL_checkudata(L, 1, TREE_BOX);
+    json_t **box = lua_touserdata(L, 1);
 
     json_decref(*box); /* NULL is fine */
     *box = NULL;
@@ -238,13 +240,9 @@ static json_t **push_tree_box(lua_State *L)
     json_t **box = lua_newuserdatauv(L, sizeof(json_t *), 0);
 
     *box = NULL;
-    if (luaL_newmetatable(L, TREE_BOX)) {
-        lua_pushcfunction(L, tree_gc);
-        lua_setfield(L, -2, "__gc");
-        lua_pushboolean(L, 0);
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_setmetatable(L, -2);
+    if (object_define(L, &tree_class, NULL, NULL))
+        object_set_metamethod(L, &tree_class, "__gc", tree_gc);
+    object_bless(L, &tree_class);
     return box;
 }
 

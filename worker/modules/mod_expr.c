@@ -263,9 +263,7 @@ static int program_run(lua_State *L)
 
 int mod_expr_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{NULL, NULL}};
-
-    object_define(L, &program_class, methods, NULL);
+    object_define(L, &program_class, NULL, NULL);
     lua_createtable(L, 0, 2);
     push_kept(L);
     lua_pushvalue(L, -1);

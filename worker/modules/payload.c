@@ -10,6 +10,7 @@
 #include "worker/codec.h"
 #include "worker/frozen.h"
 #include "worker/modules/errors.h"
+#include "worker/object.h"
 
 /* User value 1: the value once it is known, of a text format the text; 2: the
  * format. */
@@ -22,8 +23,10 @@ struct payload {
 
 enum { VALUE = 1, FORMAT, N_USER_VALUES = FORMAT };
 
-/* Their addresses are keys of the registry. */
-static const char metatable_key, transcoders_key;
+static const struct object_class payload_class = {"payload"};
+
+/* Its address is a key of the registry. */
+static const char transcoders_key;
 
 static int payload_get_data(lua_State *L);
 static int payload_get_format(lua_State *L);
@@ -38,24 +41,6 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-static void push_metatable(lua_State *L)
-{
-    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable_key) == LUA_TTABLE)
-        return;
-    lua_pop(L, 1);
-    lua_createtable(L, 0, 4);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable_key);
-    luaL_newlib(L, methods);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, payload_to_string);
-    lua_setfield(L, -2, "__tostring");
-    lua_pushliteral(L, "payload");
-    lua_setfield(L, -2, "__name");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-}
-
 static struct payload *payload_create(lua_State *L, struct bytes bytes)
 {
     struct payload *p = lua_newuserdatauv(L, sizeof(*p) + bytes.n, N_USER_VALUES);
@@ -63,8 +48,8 @@ static struct payload *payload_create(lua_State *L, struct bytes bytes)
     *p = (struct payload){.n = bytes.n};
     if (bytes.n != 0)
         memcpy(p->bytes, bytes.data, bytes.n);
-    push_metatable(L);
-    lua_setmetatable(L, -2);
+    object_define(L, &payload_class, methods, payload_to_string);
+    object_bless(L, &payload_class);
     return p;
 }
 
@@ -94,21 +79,12 @@ void payload_push_value(lua_State *L, int idx)
 
 bool payload_test(lua_State *L, int idx)
 {
-    bool equal;
-
-    if (lua_type(L, idx) != LUA_TUSERDATA || !lua_getmetatable(L, idx))
-        return false;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable_key);
-    equal = lua_rawequal(L, -1, -2) != 0;
-    lua_pop(L, 2);
-    return equal;
+    return object_test(L, idx, &payload_class) != NULL;
 }
 
 static struct payload *payload_check(lua_State *L)
 {
-    if (!payload_test(L, 1))
-        luaL_typeerror(L, 1, "payload");
-    return lua_touserdata(L, 1);
+    return object_check(L, 1, &payload_class);
 }
 
 /* Makes sure that the value is there; -1 and err when its bytes can't be decoded. */

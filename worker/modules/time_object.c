@@ -7,13 +7,14 @@
 #include "worker/modules/errors.h"
 #include "worker/modules/time_layout.h"
 #include "worker/modules/zone.h"
+#include "worker/object.h"
 
 #define LAYOUT_RFC3339  "2006-01-02T15:04:05Z07:00"
 #define LAYOUT_TOSTRING "2006-01-02 15:04:05.999999999 -0700 MST"
 
 static const struct time_value *need_time(lua_State *L, int idx)
 {
-    return luaL_checkudata(L, idx, TIME_OBJECT);
+    return object_check(L, idx, &time_class);
 }
 
 static struct civil civil_of(const struct time_value *time)
@@ -109,7 +110,7 @@ static int time_add_date(lua_State *L)
 
 static int64_t need_step(lua_State *L)
 {
-    return *(int64_t *)luaL_checkudata(L, 2, TIME_DURATION);
+    return *(int64_t *)object_check(L, 2, &time_duration_class);
 }
 
 static int time_truncate(lua_State *L)
@@ -343,8 +344,7 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-void time_object_register(lua_State *L)
+void time_object_define(lua_State *L)
 {
-    time_push_metatable(L, TIME_OBJECT, methods, time_tostring);
-    lua_pop(L, 1);
+    object_define(L, &time_class, methods, time_tostring);
 }

@@ -13,13 +13,14 @@
 #include "worker/channel.h"
 #include "worker/modules/errors.h"
 #include "worker/modules/time_values.h"
+#include "worker/object.h"
 #include "worker/runtime.h"
 #include "worker/vm.h"
-#include "worker/object.h"
+
+#define TICKER_BUFFER 16 /* TM-4 */
 
 static const struct object_class timer_class = {"time.Timer"};
 static const struct object_class ticker_class = {"time.Ticker"};
-#define TICKER_BUFFER 16 /* TM-4 */
 
 static double seconds(int64_t ns)
 {

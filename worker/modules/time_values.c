@@ -10,12 +10,16 @@
 
 #include "worker/modules/errors.h"
 #include "worker/modules/zone.h"
+#include "worker/object.h"
 
 struct location {
-    const struct zone
-        *zone; /* = &fixed, or one that outlives the Lua state's objects */
+    const struct zone *zone; /* &fixed, or one that outlives the state's objects */
     struct zone fixed;
 };
+
+const struct object_class time_class = {"time.Time"};
+const struct object_class time_duration_class = {"time.Duration"};
+static const struct object_class location_class = {"time.Location"};
 
 static const char zones_key;
 
@@ -87,7 +91,7 @@ static bool read_duration(lua_State *L, int idx, int64_t *ns_out,
         text = lua_tolstring(L, idx, &n);
         return duration_parse(text, n, ns_out, error_out);
     case LUA_TUSERDATA:
-        duration = luaL_testudata(L, idx, TIME_DURATION);
+        duration = object_test(L, idx, &time_duration_class);
         if (duration == NULL)
             break;
         *ns_out = *duration;
@@ -119,27 +123,11 @@ int64_t time_need_duration(lua_State *L, int idx)
     return ns;
 }
 
-/* ---- metatables ------------------------------------------------------------------ */
-
-void time_push_metatable(lua_State *L, const char *name, const luaL_Reg *methods,
-                         lua_CFunction to_string)
-{
-    if (!luaL_newmetatable(L, name))
-        return;
-    lua_pushcfunction(L, to_string);
-    lua_setfield(L, -2, "__tostring");
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-}
-
 /* ---- duration -------------------------------------------------------------------- */
 
 static int64_t need_duration_object(lua_State *L)
 {
-    return *(int64_t *)luaL_checkudata(L, 1, TIME_DURATION);
+    return *(int64_t *)object_check(L, 1, &time_duration_class);
 }
 
 static int duration_nanoseconds(lua_State *L)
@@ -211,15 +199,15 @@ void time_push_duration(lua_State *L, int64_t ns)
     int64_t *duration = lua_newuserdatauv(L, sizeof(*duration), 0);
 
     *duration = ns;
-    time_push_metatable(L, TIME_DURATION, duration_methods, duration_tostring);
-    lua_setmetatable(L, -2);
+    object_define(L, &time_duration_class, duration_methods, duration_tostring);
+    object_bless(L, &time_duration_class);
 }
 
 /* ---- location -------------------------------------------------------------------- */
 
 static int location_string(lua_State *L)
 {
-    const struct location *location = luaL_checkudata(L, 1, TIME_LOCATION);
+    const struct location *location = object_check(L, 1, &location_class);
 
     lua_pushstring(L, location->zone->name);
     return 1;
@@ -232,8 +220,8 @@ static struct location *new_location(lua_State *L)
     struct location *location = lua_newuserdatauv(L, sizeof(*location), 0);
 
     location->zone = &zone_utc;
-    time_push_metatable(L, TIME_LOCATION, location_methods, location_string);
-    lua_setmetatable(L, -2);
+    object_define(L, &location_class, location_methods, location_string);
+    object_bless(L, &location_class);
     return location;
 }
 
@@ -253,7 +241,7 @@ const struct zone *time_push_fixed(lua_State *L, const struct zone *fixed)
 
 const struct zone *time_test_location(lua_State *L, int idx)
 {
-    const struct location *location = luaL_testudata(L, idx, TIME_LOCATION);
+    const struct location *location = object_test(L, idx, &location_class);
 
     return location != NULL ? location->zone : NULL;
 }
@@ -262,7 +250,7 @@ const struct zone *time_test_location(lua_State *L, int idx)
 
 const struct time_value *time_test(lua_State *L, int idx)
 {
-    return luaL_testudata(L, idx, TIME_OBJECT);
+    return object_test(L, idx, &time_class);
 }
 
 static void push_time(lua_State *L, struct instant at, int64_t mono_ns,
@@ -271,12 +259,8 @@ static void push_time(lua_State *L, struct instant at, int64_t mono_ns,
     struct time_value *time = lua_newuserdatauv(L, sizeof(*time), n_references);
 
     *time = (struct time_value){at, mono_ns, zone};
-    if (luaL_getmetatable(L, TIME_OBJECT) == LUA_TNIL) {
-        lua_pop(L, 1);
-        time_object_register(L);
-        luaL_getmetatable(L, TIME_OBJECT);
-    }
-    lua_setmetatable(L, -2);
+    time_object_define(L);
+    object_bless(L, &time_class);
 }
 
 void time_push(lua_State *L, int64_t wall_ns, int64_t mono_ns, const struct zone *zone)

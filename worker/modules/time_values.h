@@ -17,13 +17,9 @@
 
 #include "worker/modules/calendar.h"
 
-struct luaL_Reg;
+struct object_class;
 struct zone;
 struct zones;
-
-#define TIME_OBJECT   "time.Time"
-#define TIME_DURATION "time.Duration"
-#define TIME_LOCATION "time.Location"
 
 struct time_value {
     struct instant at;
@@ -71,10 +67,9 @@ const struct zone *time_push_fixed(lua_State *L, const struct zone *fixed);
 /* Integers as apps pass them: a float loses its fraction and stays in range. */
 int64_t time_need_integer(lua_State *L, int idx);
 
-/* Pushes the metatable of that name; makes it from methods on first use. */
-void time_push_metatable(lua_State *L, const char *name, const struct luaL_Reg *methods,
-                         lua_CFunction to_string);
+extern const struct object_class time_class, time_duration_class;
 
-void time_object_register(lua_State *L); /* pushes nothing */
+/* Makes the class of Times unless it is there. */
+void time_object_define(lua_State *L);
 
 #endif
