@@ -26,32 +26,37 @@ struct walk {
     struct buf *out;
     struct err *err;
     size_t start; /* of our bytes in out */
+    bool is_full; /* there was no memory for some of them */
     int depth;
     struct level levels[PLAIN_MAX_DEPTH];
 };
 
-static void append_header(struct buf *out, uint8_t type, size_t n)
+static bool append_header(struct buf *out, uint8_t type, size_t n)
 {
     uint8_t bytes[5] = {type, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
                         (uint8_t)n};
 
-    buf_append(out, bytes, sizeof(bytes));
+    return buf_append(out, bytes, sizeof(bytes));
 }
 
-void plain_append_map(struct buf *out, size_t n_pairs)
+bool plain_append_map(struct buf *out, size_t n_pairs)
 {
-    append_header(out, 0xdf, n_pairs);
+    return append_header(out, 0xdf, n_pairs);
 }
 
-void plain_append_list(struct buf *out, size_t n_items)
+bool plain_append_list(struct buf *out, size_t n_items)
 {
-    append_header(out, 0xdd, n_items);
+    return append_header(out, 0xdd, n_items);
 }
 
-void plain_append_text(struct buf *out, const char *text, size_t n_bytes)
+bool plain_append_text(struct buf *out, const char *text, size_t n_bytes)
 {
-    append_header(out, 0xdb, n_bytes);
-    buf_append(out, text, n_bytes);
+    return append_header(out, 0xdb, n_bytes) && buf_append(out, text, n_bytes);
+}
+
+int plain_fail_memory(struct err *err)
+{
+    return err_set(err, ERR_UNAVAILABLE, "no memory for the data");
 }
 
 /* Which keys a map's reader can have; tables as keys have no text of their own. */
@@ -109,13 +114,13 @@ static int open_table(struct walk *walk, bool text_keys_only)
     n = measure(walk->L, level);
     walk->depth++;
     if (!level->is_list) {
-        plain_append_map(walk->out, n);
+        walk->is_full |= !plain_append_map(walk->out, n);
         lua_pushnil(walk->L);
         return 0;
     }
     if (n > HOLES_MAX)
         return err_set(walk->err, ERR_INVALID, "a list has %zu holes", n);
-    plain_append_list(walk->out, (size_t)level->n);
+    walk->is_full |= !plain_append_list(walk->out, (size_t)level->n);
     return 0;
 }
 
@@ -171,6 +176,8 @@ static int write_scalar(struct walk *walk)
 
 static int check_size(const struct walk *walk)
 {
+    if (walk->is_full)
+        return plain_fail_memory(walk->err);
     return buf_len(walk->out) - walk->start <= PLAIN_MAX_BYTES
                ? 0
                : err_set(walk->err, ERR_LIMIT_EXCEEDED, "data is larger than %zu bytes",
@@ -203,7 +210,8 @@ static int encode(lua_State *L, int idx, struct buf *out, bool text_keys_only,
     struct walk walk = {.L = L, .out = out, .err = err, .start = buf_len(out)};
     int top = lua_gettop(L), failed;
 
-    luaL_checkstack(L, PLAIN_MAX_DEPTH * SLOTS_PER_LEVEL + LUA_MINSTACK, NULL);
+    if (!lua_checkstack(L, PLAIN_MAX_DEPTH * SLOTS_PER_LEVEL + LUA_MINSTACK))
+        return plain_fail_memory(err);
     lua_pushvalue(L, idx);
     failed = write_all(&walk, text_keys_only);
     lua_settop(L, top);

@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 #include "common/err.h"
 #include "common/value.h"
 

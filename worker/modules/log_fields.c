@@ -22,6 +22,7 @@ struct fields {
     struct buf *out;
     size_t end; /* of out: what may be used */
     uint32_t n, n_left_out;
+    bool is_full; /* there was no memory for some of it */
 };
 
 static size_t room(const struct fields *f)
@@ -29,13 +30,13 @@ static size_t room(const struct fields *f)
     return buf_len(f->out) < f->end ? f->end - buf_len(f->out) : 0;
 }
 
-static void append_words(const struct fields *f, const char *words)
+static void append_words(struct fields *f, const char *words)
 {
-    plain_append_text(f->out, words, strlen(words));
+    f->is_full |= !plain_append_text(f->out, words, strlen(words));
 }
 
 /* The table on top: too large or no plain data, it is named instead. */
-static void append_table(const struct fields *f)
+static void append_table(struct fields *f)
 {
     size_t at = buf_len(f->out), most = room(f), n_bytes;
     struct err err = {0};
@@ -54,12 +55,12 @@ static void append_table(const struct fields *f)
     append_words(f, words);
 }
 
-static void append_text(const struct fields *f)
+static void append_text(struct fields *f)
 {
     size_t n, most = room(f) - HEAD_BYTES;
     const char *text = lua_tolstring(f->L, -1, &n);
 
-    plain_append_text(f->out, text, n < most ? n : most);
+    f->is_full |= !plain_append_text(f->out, text, n < most ? n : most);
 }
 
 /* The value is on top. */
@@ -77,13 +78,14 @@ static void append_field(struct fields *f, const char *key, size_t n_key)
         return;
     }
     f->n++;
-    plain_append_text(f->out, key, n_key);
+    f->is_full |= !plain_append_text(f->out, key, n_key);
     if (type == LUA_TTABLE)
         append_table(f);
     else if (type == LUA_TSTRING)
         append_text(f);
     else
-        codec_encode_value(f->L, lua_gettop(f->L), f->out, NULL, &err);
+        f->is_full |=
+            codec_encode_value(f->L, lua_gettop(f->L), f->out, NULL, &err) == -1;
 }
 
 static bool is_first(const char *key)
@@ -127,22 +129,24 @@ static void append_all(struct fields *f, int idx)
     append_those(f, idx, true);
 }
 
-void log_fields_encode(lua_State *L, int idx, struct buf *out)
+bool log_fields_encode(lua_State *L, int idx, struct buf *out)
 {
     size_t at = buf_len(out);
     struct fields f = {
         .L = L, .out = out, .end = at + LOG_FIELDS_MAX_BYTES - LAST_BYTES};
     uint32_t big;
 
-    plain_append_map(out, 0);
+    if (!plain_append_map(out, 0))
+        return false;
     append_all(&f, idx);
     if (f.n_left_out != 0) {
         append_words(&f, "fields_left_out");
         lua_pushinteger(L, f.n_left_out);
-        codec_encode_value(L, lua_gettop(L), out, NULL, &(struct err){0});
+        f.is_full |= codec_encode_value(L, lua_gettop(L), out, NULL, NULL) == -1;
         lua_pop(L, 1);
         f.n++;
     }
     big = __builtin_bswap32(f.n);
     memcpy(buf_head(out) + at + 1, &big, sizeof(big));
+    return !f.is_full;
 }

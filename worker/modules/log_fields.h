@@ -10,12 +10,15 @@
 #ifndef TROUPE_WORKER_MODULES_LOG_FIELDS_H
 #define TROUPE_WORKER_MODULES_LOG_FIELDS_H
 
+#include <stdbool.h>
+
 #include <lua.h>
 
 struct buf;
 
 /* Appends the table at idx as one map, LOG_FIELDS_MAX_BYTES at most; pid and location
- * first, for they must be there. Functions and threads are left out. */
-void log_fields_encode(lua_State *L, int idx, struct buf *out);
+ * first, for they must be there. Functions and threads are left out. False: there is no
+ * memory for it. */
+bool log_fields_encode(lua_State *L, int idx, struct buf *out);
 
 #endif

@@ -97,7 +97,8 @@ static void send_record(lua_State *L, int level, const char *logger, int idx,
     if (level < actor->vm->rt->settings.log_level)
         return;
     buf_clear(record);
-    log_fields_encode(L, fields, record); /* may raise: nothing is in out yet */
+    if (!log_fields_encode(L, fields, record)) /* may raise: nothing is in out yet */
+        return;
     if (!frame_encode_log(out, &frame) ||
         codec_encode_value(L, idx, out, NULL, &err) == -1 ||
         !buf_append(out, buf_head(record), buf_len(record))) {

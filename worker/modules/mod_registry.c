@@ -27,6 +27,25 @@ static int get(lua_State *L)
     return ask_system(L, "@registry.get", 1, 1, 0, ask_result_k);
 }
 
+/* The arguments of @registry.find. */
+static int encode_query(lua_State *L, int idx, int64_t version, struct buf *out,
+                        struct err *err)
+{
+    int failed;
+
+    if (!buf_append(out, "\x00", 1) || /* no back references */
+        !plain_append_list(out, version < 0 ? 1 : 2))
+        return plain_fail_memory(err);
+    if (plain_encode_fields(L, idx, out, err) == -1)
+        return -1;
+    if (version < 0)
+        return 0;
+    lua_pushinteger(L, version);
+    failed = plain_encode(L, lua_gettop(L), out, err);
+    lua_pop(L, 1);
+    return failed;
+}
+
 int registry_find(lua_State *L, int idx, int64_t version, lua_KFunction k)
 {
     struct buf *out = &actor_current(L)->vm->rt->scratch;
@@ -34,19 +53,8 @@ int registry_find(lua_State *L, int idx, int64_t version, lua_KFunction k)
 
     luaL_checktype(L, idx, LUA_TTABLE);
     buf_clear(out);
-    buf_append(out, "\x00", 1); /* no back references */
-    plain_append_list(out, version < 0 ? 1 : 2);
-    if (plain_encode_fields(L, idx, out, &err) == -1)
+    if (encode_query(L, idx, version, out, &err) == -1)
         return errors_return_struct(L, &err);
-    if (version >= 0) {
-        int failed;
-
-        lua_pushinteger(L, version);
-        failed = plain_encode(L, lua_gettop(L), out, &err);
-        lua_pop(L, 1);
-        if (failed == -1)
-            return errors_return_struct(L, &err);
-    }
     return ask_system_encoded(L, "@registry.find", buf_bytes(out), 0, k);
 }
 

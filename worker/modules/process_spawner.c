@@ -238,8 +238,8 @@ static int append_message(lua_State *L, int n_args, struct buf *out, uint8_t *gr
     size_t n;
     const char *topic = lua_tolstring(L, 2, &n);
 
-    plain_append_text(out, topic, n);
-    plain_append_list(out, (size_t)n_args);
+    if (!plain_append_text(out, topic, n) || !plain_append_list(out, (size_t)n_args))
+        return plain_fail_memory(err);
     for (int i = 0; i < n_args; i++) {
         bool has_refs = false;
 
@@ -323,9 +323,10 @@ static struct bytes push_messages(lua_State *L, const struct spawner *spawner)
     lua_getiuservalue(L, 1, UV_MESSAGES);
     messages = lua_tolstring(L, -1, &n);
     buf_clear(scratch);
-    buf_append(scratch, &spawner->graph, 1);
-    plain_append_list(scratch, 2 * (size_t)spawner->n_messages);
-    buf_append(scratch, messages, n);
+    if (!buf_append(scratch, &spawner->graph, 1) ||
+        !plain_append_list(scratch, 2 * (size_t)spawner->n_messages) ||
+        !buf_append(scratch, messages, n))
+        luaL_error(L, "not enough memory");
     return push_bytes(L, scratch);
 }
 

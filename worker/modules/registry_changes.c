@@ -45,20 +45,20 @@ static bool read_id(lua_State *L)
     return true;
 }
 
-static void append_key(struct buf *out, const char *key)
+static bool append_key(struct buf *out, const char *key)
 {
-    plain_append_text(out, key, strlen(key));
+    return plain_append_text(out, key, strlen(key));
 }
 
-static void append_text_at(lua_State *L, int idx, struct buf *out)
+static bool append_text_at(lua_State *L, int idx, struct buf *out)
 {
     size_t n;
     const char *text = lua_tolstring(L, idx, &n);
 
-    plain_append_text(out, text, n);
+    return plain_append_text(out, text, n);
 }
 
-/* Appends the entry at idx as {id, kind, meta, data}; -1 (INVALID): it is none. */
+/* Appends the entry at idx as {id, kind, meta, data}; -1 (INVALID: it is none). */
 static int append_entry(lua_State *L, int idx, struct buf *out, struct err *err)
 {
     int base = lua_gettop(L), id = base + 1, kind = base + 2, meta = base + 3,
@@ -71,21 +71,20 @@ static int append_entry(lua_State *L, int idx, struct buf *out, struct err *err)
         return err_set(err, ERR_INVALID, "entry must have kind field");
     frozen_get_field(L, idx, "meta");
     frozen_get_field(L, idx, "data");
-    plain_append_map(out, lua_isnil(L, data) ? 3 : 4);
-    append_key(out, "id");
-    append_text_at(L, id, out);
-    append_key(out, "kind");
-    append_text_at(L, kind, out);
-    append_key(out, "meta");
-    if (!lua_istable(L, meta))
-        plain_append_map(out, 0);
-    else if (plain_encode_fields(L, meta, out, err) == -1)
-        return -1;
-    if (!lua_isnil(L, data)) {
-        append_key(out, "data");
-        if (plain_encode(L, data, out, err) == -1)
-            return -1;
+    if (!lua_istable(L, meta)) {
+        lua_newtable(L);
+        lua_replace(L, meta);
     }
+    if (!plain_append_map(out, lua_isnil(L, data) ? 3 : 4) || !append_key(out, "id") ||
+        !append_text_at(L, id, out) || !append_key(out, "kind") ||
+        !append_text_at(L, kind, out) || !append_key(out, "meta"))
+        return plain_fail_memory(err);
+    if (plain_encode_fields(L, meta, out, err) == -1)
+        return -1;
+    if (!lua_isnil(L, data) && !append_key(out, "data"))
+        return plain_fail_memory(err);
+    if (!lua_isnil(L, data) && plain_encode(L, data, out, err) == -1)
+        return -1;
     lua_settop(L, base);
     return 0;
 }
@@ -119,13 +118,13 @@ static lua_Integer push_operations(lua_State *L)
     return (lua_Integer)lua_rawlen(L, -1);
 }
 
-static void begin_operation(struct buf *out, const char *kind)
+static int begin_operation(struct buf *out, const char *kind, struct err *err)
 {
     buf_clear(out);
-    plain_append_map(out, 2);
-    append_key(out, "kind");
-    append_key(out, kind);
-    append_key(out, "entry");
+    return plain_append_map(out, 2) && append_key(out, "kind") &&
+                   append_key(out, kind) && append_key(out, "entry")
+               ? 0
+               : plain_fail_memory(err);
 }
 
 /* Ends a method: the operation in out is one more; the object is the result. */
@@ -146,8 +145,7 @@ static int add_entry(lua_State *L, const char *kind)
 
     object_check(L, 1, &changes_class);
     luaL_checktype(L, 2, LUA_TTABLE);
-    begin_operation(out, kind);
-    if (append_entry(L, 2, out, &err) == -1)
+    if (begin_operation(out, kind, &err) == -1 || append_entry(L, 2, out, &err) == -1)
         return errors_return_struct(L, &err);
     return keep_operation(L, out);
 }
@@ -165,6 +163,7 @@ static int changes_update(lua_State *L)
 static int changes_delete(lua_State *L)
 {
     struct buf *out = &actor_current(L)->vm->rt->scratch;
+    struct err err;
 
     object_check(L, 1, &changes_class);
     lua_settop(L, 2);
@@ -172,10 +171,13 @@ static int changes_delete(lua_State *L)
         return errors_return(L, ERR_INVALID,
                              lua_istable(L, 2) ? "id requires ns and name fields"
                                                : "invalid ID format");
-    begin_operation(out, DELETE);
-    plain_append_map(out, 1);
-    append_key(out, "id");
-    append_text_at(L, 2, out);
+    if (begin_operation(out, DELETE, &err) == -1)
+        return errors_return_struct(L, &err);
+    if (!plain_append_map(out, 1) || !append_key(out, "id") ||
+        !append_text_at(L, 2, out)) {
+        plain_fail_memory(&err);
+        return errors_return_struct(L, &err);
+    }
     return keep_operation(L, out);
 }
 
@@ -194,11 +196,36 @@ static int changes_ops(lua_State *L)
     return 1;
 }
 
+/* The arguments of @registry.apply: the n operations of the list on top. */
+static int encode_operations(lua_State *L, lua_Integer n, struct buf *out,
+                             struct err *err)
+{
+    size_t n_bytes;
+
+    if (!buf_append(out, "\x00\x91", 2) || /* no back references, one argument */
+        !plain_append_list(out, (size_t)n))
+        return plain_fail_memory(err);
+    for (lua_Integer i = 1; i <= n; i++) {
+        const char *bytes;
+        bool good;
+
+        lua_rawgeti(L, -1, i);
+        bytes = lua_tolstring(L, -1, &n_bytes);
+        good = buf_append(out, bytes, n_bytes);
+        lua_pop(L, 1);
+        if (!good)
+            return plain_fail_memory(err);
+        if (buf_len(out) > CODEC_MAX_BYTES / 2)
+            return err_set(err, ERR_LIMIT_EXCEEDED, "the changes are too large");
+    }
+    return 0;
+}
+
 static int changes_apply(lua_State *L)
 {
     struct buf *out = &actor_current(L)->vm->rt->scratch;
     lua_Integer n = push_operations(L);
-    int operations = lua_gettop(L);
+    struct err err;
 
     if (n == 0)
         return errors_return(L, ERR_INVALID, "no changes to apply");
@@ -206,19 +233,8 @@ static int changes_apply(lua_State *L)
         return errors_return(L, ERR_PERMISSION_DENIED,
                              "not allowed to apply registry changes");
     buf_clear(out);
-    buf_append(out, "\x00\x91", 2); /* no back references, one argument */
-    plain_append_list(out, (size_t)n);
-    for (lua_Integer i = 1; i <= n; i++) {
-        size_t n_bytes;
-        const char *bytes;
-
-        lua_rawgeti(L, operations, i);
-        bytes = lua_tolstring(L, -1, &n_bytes);
-        buf_append(out, bytes, n_bytes);
-        lua_pop(L, 1);
-        if (buf_len(out) > CODEC_MAX_BYTES / 2)
-            return errors_return(L, ERR_LIMIT_EXCEEDED, "the changes are too large");
-    }
+    if (encode_operations(L, n, out, &err) == -1)
+        return errors_return_struct(L, &err);
     return ask_system_encoded(L, "@registry.apply", buf_bytes(out), 0,
                               registry_version_result);
 }

@@ -63,13 +63,14 @@ void security_make_actor(lua_State *L)
     const char *text = lua_tolstring(L, id, &n);
 
     buf_clear(out);
-    plain_append_map(out, 2);
-    plain_append_text(out, "id", 2);
-    plain_append_text(out, text, n);
-    plain_append_text(out, "meta", 4);
-    if (!lua_istable(L, meta))
-        plain_append_map(out, 0);
-    else if (plain_encode_fields(L, meta, out, &err) == -1)
+    if (!plain_append_map(out, 2) || !plain_append_text(out, "id", 2) ||
+        !plain_append_text(out, text, n) || !plain_append_text(out, "meta", 4))
+        luaL_error(L, "not enough memory");
+    if (!lua_istable(L, meta)) {
+        lua_newtable(L);
+        lua_replace(L, meta);
+    }
+    if (plain_encode_fields(L, meta, out, &err) == -1)
         luaL_error(L, "the actor's meta: %s", err.text);
     check_readable(L, buf_bytes(out));
     lua_pop(L, 1);

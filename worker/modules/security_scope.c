@@ -79,22 +79,25 @@ void security_push_scope_bytes(lua_State *L, int idx)
 {
     struct buf *out = &actor_current(L)->vm->rt->scratch;
     lua_Integer n;
+    bool good;
 
     if (lua_isnoneornil(L, idx))
         luaL_error(L, "scope cannot be nil");
     security_push_scope_ids(L, idx);
     n = (lua_Integer)lua_rawlen(L, -1);
     buf_clear(out);
-    plain_append_list(out, (size_t)n);
-    for (lua_Integer i = 1; i <= n; i++) {
+    good = plain_append_list(out, (size_t)n);
+    for (lua_Integer i = 1; good && i <= n; i++) {
         size_t n_bytes;
         const char *id;
 
         lua_rawgeti(L, -1, i);
         id = lua_tolstring(L, -1, &n_bytes);
-        plain_append_text(out, id, n_bytes);
+        good = plain_append_text(out, id, n_bytes);
         lua_pop(L, 1);
     }
+    if (!good)
+        luaL_error(L, "not enough memory");
     lua_pop(L, 1);
     lua_pushlstring(L, (const char *)buf_head(out), buf_len(out));
 }
