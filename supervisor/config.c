@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/err.h"
 #include "common/mem.h"
@@ -12,7 +11,9 @@
 
 #include "supervisor/config_private.h"
 #include "supervisor/options.h"
+#include "supervisor/pack.h"
 #include "supervisor/problems.h"
+#include "supervisor/registry_files.h"
 #include "supervisor/settings.h"
 
 /* ---- one setting ----------------------------------------------------------------- */
@@ -104,26 +105,12 @@ struct config *config_create(void)
 
 /* ---- command line ---------------------------------------------------------------- */
 
-static bool is_folder(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static bool is_pack(const char *path)
-{
-    size_t n = strlen(path);
-
-    return n > 5 && strcmp(path + n - 5, ".wapp") == 0;
-}
-
 /* For wippy, --config never names a registry (CFG-01). */
 static bool is_settings_file(const struct options *options, const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
 
-    if (options->as_wippy && !is_folder(path) && !is_pack(path))
+    if (options->as_wippy && !folder_is_there(path) && !pack_is_path(path))
         return true;
     return strcmp(name, "supervisor.yaml") == 0 || strcmp(name, ".wippy.yaml") == 0 ||
            strcmp(name, ".wippy.yml") == 0;
@@ -198,13 +185,13 @@ static char *find_app_name(const struct config *config)
 
     if (full == NULL)
         return paths_app_name(config->root);
-    if (is_pack(full) && !is_folder(full)) {
+    if (pack_is_path(full) && !folder_is_there(full)) {
         full[strlen(full) - strlen(".wapp")] = '\0';
         name = paths_app_name(full);
         free(full);
         return name;
     }
-    if (!is_folder(full) && (slash = strrchr(full, '/')) != NULL)
+    if (!folder_is_there(full) && (slash = strrchr(full, '/')) != NULL)
         *slash = '\0';
     slash = strrchr(full, '/');
     if (slash != NULL && slash != full && strcmp(slash, "/src") == 0)

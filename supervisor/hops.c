@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/hex.h"
 #include "common/id.h"
 #include "common/value.h"
 
@@ -329,14 +330,11 @@ static bool parse_number(struct bytes target, uint64_t *number_out)
     if (target.n <= n || target.n > n + 16)
         return false;
     for (size_t i = n; i < target.n; i++) {
-        uint8_t c = target.data[i];
+        int digit = hex_digit((char)target.data[i]);
 
-        if (c >= '0' && c <= '9')
-            number = number << 4 | (uint64_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            number = number << 4 | (uint64_t)(c - 'a' + 10);
-        else
+        if (digit == -1)
             return false;
+        number = number << 4 | (uint64_t)digit;
     }
     *number_out = number;
     return true;

@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "common/text_end.h"
+
 /* What of the command line stands before the word that is typed. */
 struct typed {
     const struct manual_command *command;
@@ -128,13 +130,6 @@ static void offer_choices(const struct manual_offers *offers, const char *names)
     }
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), n_end = strlen(end);
-
-    return n >= n_end && strcmp(text + n - n_end, end) == 0;
-}
-
 struct completion {
     const struct manual *manual;
     struct manual_offers offers;
@@ -150,7 +145,7 @@ static void offer_values(const struct completion *completion, const char *name,
     else if (strcmp(name, "DIR") == 0)
         fputs(":folders\n", completion->offers.out);
     else if (strcmp(name, "PATH") == 0 || strncmp(name, "FILE", 4) == 0 ||
-             ends_with(name, ".wapp"))
+             text_ends_with(name, ".wapp"))
         fputs(":files\n", completion->offers.out);
     else if (completion->ask != NULL)
         completion->ask(completion->context,

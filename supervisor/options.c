@@ -12,6 +12,7 @@
 #include "common/nearest.h"
 
 #include "supervisor/options_table.h"
+#include "supervisor/pack.h"
 
 #define MAX_NAMES 64 /* of commands, of options */
 
@@ -449,20 +450,13 @@ static int read_command(struct parser *parser, const char *text)
                    nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
 }
 
-static bool is_pack(const char *text)
-{
-    size_t n = strlen(text);
-
-    return n > 5 && strcmp(text + n - 5, ".wapp") == 0;
-}
-
 /* Is the word the app itself, as --config would name it? */
 static bool names_app(enum command command, const char *text)
 {
     bool takes_pack = command == COMMAND_RUN || command == COMMAND_CHECK ||
                       command == COMMAND_TEST || command == COMMAND_LINT;
 
-    return command == COMMAND_DEV || (takes_pack && is_pack(text));
+    return command == COMMAND_DEV || (takes_pack && pack_is_path(text));
 }
 
 static bool takes_words(const struct parser *parser)

@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/luac_head.h"
 #include "common/mem.h"
+#include "common/text_end.h"
 #include "common/value.h"
 
 #include "proto/value_codec.h"
@@ -33,6 +34,13 @@ enum pack_at {
     AT_HASH = AT_FILES_BYTES + 8,
     AT_TABLE = AT_HASH + SHA256_BYTES,
 };
+
+bool pack_is_path(const char *path)
+{
+    static const char end[] = ".wapp";
+
+    return strlen(path) > strlen(end) && text_ends_with(path, end);
+}
 
 static void put_number(uint8_t *at, uint64_t number, size_t n_bytes)
 {

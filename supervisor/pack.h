@@ -19,6 +19,9 @@ struct err;
 
 #define PACK_MAX_BYTES ((size_t)256 << 20)
 
+/* Does the file's name say that it is one? */
+bool pack_is_path(const char *path);
+
 /* Appends the pack of entries (any order; ids differ). INVALID, UNAVAILABLE. */
 int pack_encode(const struct entry_list *entries, struct buf *out, struct err *err);
 

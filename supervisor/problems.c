@@ -89,6 +89,20 @@ void problems_add(struct problems *problems, enum severity severity, enum err_ki
     va_end(args);
 }
 
+void problems_add_row(struct problems *problems, const struct problem *row)
+{
+    struct problem_at at = {row->file, row->line, row->column, row->entry, row->code};
+
+    problems_add(problems, row->severity, row->kind, &at, row->hint, "%s", row->text);
+}
+
+int problems_set_err(const struct problems *problems, enum err_kind kind,
+                     const char *what_follows, struct err *err)
+{
+    return err_set(err, kind, "%zu problem%s%s", problems->n_errors,
+                   problems->n_errors == 1 ? "" : "s", what_follows);
+}
+
 static int compare_files(const char *a, const char *b)
 {
     if (a == NULL || b == NULL)

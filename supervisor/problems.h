@@ -60,6 +60,13 @@ void problems_vadd(struct problems *problems, enum severity severity,
                    enum err_kind kind, const struct problem_at *at, const char *hint,
                    const char *fmt, va_list args) __attribute__((format(printf, 6, 0)));
 
+/* Adds a copy of a row of another list. */
+void problems_add_row(struct problems *problems, const struct problem *row);
+
+/* Says in err how many errors there are; what follows is appended to it. Returns -1. */
+int problems_set_err(const struct problems *problems, enum err_kind kind,
+                     const char *what_follows, struct err *err);
+
 /* Sorts by file, line and column; those without a file come first, in their order. */
 void problems_sort(struct problems *problems);
 

@@ -13,6 +13,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/text_end.h"
 
 #define MAX_NAMES      1000000 /* that one walk looks at */
 #define MAX_PATH_BYTES 4000
@@ -35,6 +36,13 @@ void file_list_finish(struct file_list *list)
     *list = (struct file_list){0};
 }
 
+bool folder_is_there(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int folder_open(const char *path, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -47,17 +55,10 @@ int folder_open(const char *path, struct err *err)
 
 /* ---- walking --------------------------------------------------------------------- */
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), n_end = strlen(end);
-
-    return n >= n_end && strcmp(text + n - n_end, end) == 0;
-}
-
 static bool is_data_file(const char *name)
 {
-    return ends_with(name, ".yaml") || ends_with(name, ".yml") ||
-           ends_with(name, ".json");
+    return text_ends_with(name, ".yaml") || text_ends_with(name, ".yml") ||
+           text_ends_with(name, ".json");
 }
 
 /* From the last name to the first: they are taken from the end of a stack. */
@@ -152,7 +153,7 @@ static int walk(int dir_fd, bool all, struct file_list *out, struct err *err)
     while (rc == 0 && stack.n > 0) {
         char *name = stack.names[--stack.n];
 
-        if (ends_with(name, "/")) {
+        if (text_ends_with(name, "/")) {
             rc = push_folder(dir_fd, name, all, &stack, &n_looked, err);
             free(name);
         } else {

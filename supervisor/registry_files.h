@@ -27,6 +27,8 @@ int files_walk_all(int dir_fd, struct file_list *out, struct err *err);
 
 void file_list_finish(struct file_list *list);
 
+bool folder_is_there(const char *path);
+
 /* Opens a folder; -1 with err. */
 int folder_open(const char *path, struct err *err);
 

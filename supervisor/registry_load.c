@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -128,13 +127,6 @@ static void load_folder(struct loader *loader, const char *path)
         close(fd);
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static bool is_there(const char *path)
 {
     return access(path, F_OK) == 0;
@@ -143,7 +135,7 @@ static bool is_there(const char *path)
 /* REG-01: a folder that is missing is worth a warning only. */
 static void load_folder_if_there(struct loader *loader, const char *path)
 {
-    if (is_folder(path))
+    if (folder_is_there(path))
         load_folder(loader, path);
     else
         complain(loader, SEVERITY_WARNING, path, "create it or correct " LOCK_FILE,
@@ -151,13 +143,6 @@ static void load_folder_if_there(struct loader *loader, const char *path)
 }
 
 /* ---- packs ----------------------------------------------------------------------- */
-
-static bool is_pack(const char *path)
-{
-    size_t n = strlen(path);
-
-    return n > 5 && strcmp(path + n - 5, ".wapp") == 0;
-}
 
 static void load_pack(struct loader *loader, const char *path)
 {
@@ -209,7 +194,7 @@ static void load_replacements(struct lock *lock)
         }
         path = lock_path(lock, to);
         src = xasprintf("%s/src", path);
-        load_folder_if_there(lock->loader, is_folder(src) ? src : path);
+        load_folder_if_there(lock->loader, folder_is_there(src) ? src : path);
         free(src);
         free(path);
     }
@@ -235,9 +220,9 @@ static void load_module(struct lock *lock, const char *modules, const char *name
     char *packed = xasprintf("%s-%s.wapp", vendor, version);
     char *unpacked = xasprintf("%s-%s", vendor, version);
 
-    if (is_folder(vendor))
+    if (folder_is_there(vendor))
         load_folder(lock->loader, vendor);
-    else if (is_folder(unpacked))
+    else if (folder_is_there(unpacked))
         load_folder(lock->loader, unpacked);
     else if (is_there(packed))
         load_pack(lock->loader, packed);
@@ -384,7 +369,7 @@ static void load_app(struct loader *loader, const char *path)
 
     if (is_there(lock))
         load_lock(loader, path, lock);
-    else if (is_folder(src) && !holds_registry_files(path))
+    else if (folder_is_there(src) && !holds_registry_files(path))
         load_folder(loader, src);
     else
         load_folder(loader, path);
@@ -433,9 +418,9 @@ static void load_path(struct loader *loader, const char *path)
     if (!is_there(path))
         complain(loader, SEVERITY_ERROR, path,
                  "name a registry file or a folder of them", strerror(errno));
-    else if (is_folder(path))
+    else if (folder_is_there(path))
         load_app_folder(loader, path);
-    else if (is_pack(path))
+    else if (pack_is_path(path))
         load_pack(loader, path);
     else
         load_named_file(loader, path);
@@ -509,17 +494,9 @@ static bool is_news(const struct problem *row, bool incomplete)
 static void move_problems(struct problems *to, const struct problems *from,
                           bool incomplete)
 {
-    for (size_t i = 0; i < from->n; i++) {
-        const struct problem *row = &from->rows[i];
-        struct problem_at at = {.file = row->file,
-                                .line = row->line,
-                                .column = row->column,
-                                .entry = row->entry,
-                                .code = row->code};
-
-        if (is_news(row, incomplete))
-            problems_add(to, row->severity, row->kind, &at, row->hint, "%s", row->text);
-    }
+    for (size_t i = 0; i < from->n; i++)
+        if (is_news(&from->rows[i], incomplete))
+            problems_add_row(to, &from->rows[i]);
 }
 
 /* Passes on what can be looked at further: not those whose source isn't there. */
@@ -550,8 +527,7 @@ struct changeset *registry_prepare_loaded(struct registry *registry,
     problems_finish(&found);
     if (problems->n_errors == 0)
         return set;
-    err_set(err, ERR_INVALID, "%zu problem%s", problems->n_errors,
-            problems->n_errors == 1 ? "" : "s");
+    problems_set_err(problems, ERR_INVALID, "", err);
     changeset_destroy(set);
     return NULL;
 }

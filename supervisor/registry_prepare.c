@@ -412,7 +412,7 @@ static struct changeset *finish_prepare(struct registry *registry, struct work *
     if (problems->n_errors == 0)
         return set;
     if (telling)
-        err_set(err, ERR_INVALID, "%zu problems", problems->n_errors);
+        problems_set_err(problems, ERR_INVALID, "", err);
     else
         fail_with(problems, err);
     changeset_destroy(set);

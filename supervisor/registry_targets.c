@@ -326,8 +326,7 @@ static void fail_script(struct request *request, struct problems *problems)
     struct err err;
 
     problems_sort(problems);
-    err_set(&err, ERR_INVALID, "%zu problem%s", problems->n_errors,
-            problems->n_errors == 1 ? "" : "s");
+    problems_set_err(problems, ERR_INVALID, "", &err);
     value_put(&details, "problems", problems_describe(problems));
     request_fail_with(request, &err, details);
 }

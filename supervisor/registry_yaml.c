@@ -1,13 +1,14 @@
 #include "supervisor/registry_yaml.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"
+#include "common/hex.h"
 #include "common/mem.h"
 #include "common/nearest.h"
+#include "common/text_end.h"
 
 #include "supervisor/entry.h"
 #include "supervisor/registry_files.h"
@@ -470,11 +471,11 @@ static unsigned read_hex4(const char *text)
     unsigned number = 0;
 
     for (int i = 0; i < 4; i++) {
-        if (!isxdigit((unsigned char)text[i]))
+        int digit = hex_digit(text[i]);
+
+        if (digit == -1)
             return 0;
-        number = number << 4 | (unsigned)(isdigit((unsigned char)text[i])
-                                              ? text[i] - '0'
-                                              : tolower(text[i]) - 'a' + 10);
+        number = number << 4 | (unsigned)digit;
     }
     return number;
 }
@@ -555,13 +556,6 @@ static bool parse_json(struct reader *reader, const char *text, size_t n)
     return ok;
 }
 
-static bool is_json(const char *name)
-{
-    size_t n = strlen(name);
-
-    return n > 5 && strcmp(name + n - 5, ".json") == 0;
-}
-
 bool registry_read_text(const struct load_file *file, const char *text, size_t n_bytes,
                         struct load_budget *budget, struct entry_list *entries,
                         struct problems *problems)
@@ -572,8 +566,8 @@ bool registry_read_text(const struct load_file *file, const char *text, size_t n
                             .path = xasprintf("%s%s", file->label, file->name),
                             .folder = folder_of(file->name),
                             .entries = entries};
-    bool ok = is_json(file->name) ? parse_json(&reader, text, n_bytes)
-                                  : parse_text(&reader, text, n_bytes);
+    bool ok = text_ends_with(file->name, ".json") ? parse_json(&reader, text, n_bytes)
+                                                  : parse_text(&reader, text, n_bytes);
 
     free(reader.source_file);
     free(reader.path);

@@ -84,17 +84,6 @@ static void on_rolled_out(void *context, const struct rollout_report *report)
     begin_next(reloads);
 }
 
-static void copy_problems(struct problems *to, const struct problems *from)
-{
-    for (size_t i = 0; i < from->n; i++) {
-        const struct problem *row = &from->rows[i];
-        struct problem_at at = {row->file, row->line, row->column, row->entry,
-                                row->code};
-
-        problems_add(to, row->severity, row->kind, &at, row->hint, "%s", row->text);
-    }
-}
-
 /* A folder that is away for a moment (a checkout, a mount) is no wish to stop it
  * all. */
 static void check_emptiness(const struct reload *reload, struct problems *problems)
@@ -143,7 +132,8 @@ static struct changeset *prepare(void *context, struct problems *problems,
     struct reload *reload = context;
 
     check_emptiness(reload, problems);
-    copy_problems(problems, &reload->problems);
+    for (size_t i = 0; i < reload->problems.n; i++)
+        problems_add_row(problems, &reload->problems.rows[i]);
     if (reload->part != NULL && problems->n_errors == 0 &&
         check_part(reload, err) == -1)
         return NULL;

@@ -36,7 +36,6 @@ void rollout_answer(struct request *request, const struct rollout_report *report
     if (report->committed)
         value_put(&answer, "result", describe(report, dry_run));
     else if (report->problems->n_errors != 0)
-        err_set(&err, err.kind, "%zu problem%s, nothing was changed",
-                report->problems->n_errors, report->problems->n_errors == 1 ? "" : "s");
+        problems_set_err(report->problems, err.kind, ", nothing was changed", &err);
     request_fail_with(request, &err, answer);
 }

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
+#include "common/text_end.h"
 
 #define MAX_FOLDERS 10000
 #define EVENTS                                                                         \
@@ -50,13 +51,6 @@ struct watch {
 
 /* ---- what counts ----------------------------------------------------------------- */
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name), n_end = strlen(end);
-
-    return n >= n_end && strcmp(name + n - n_end, end) == 0;
-}
-
 /* Is that the name of a file that says nothing? */
 static bool is_ignored(const char *name)
 {
@@ -67,7 +61,7 @@ static bool is_ignored(const char *name)
     if (name[0] == '.' || name[0] == '#')
         return true;
     for (size_t i = 0; i < N_ELEMENTS(ends); i++)
-        if (ends_with(name, ends[i]))
+        if (text_ends_with(name, ends[i]))
             return true;
     /* vim tries whether it may write */
     return name[strspn(name, "0123456789")] == '\0';
