@@ -1,5 +1,7 @@
 #include "worker/check_private.h"
 
+#include <string.h>
+
 #include "worker/check_show.h"
 
 /* ---- local ----------------------------------------------------------------------- */
