@@ -67,19 +67,45 @@ static const struct unit *find_import(const struct program *program, const char 
     return NULL;
 }
 
+/* The types of libraries are globals of whoever imports them (types_bind()): of those
+ * that were loaded before unit, the last one's counts. */
+static const struct value *find_in_libraries(const struct program *program,
+                                             const struct unit *unit, const char *name,
+                                             const struct unit **in_out)
+{
+    int n = program != NULL ? program->n_bindings : 0, own = 0;
+
+    while (own < n && program->bindings[own].unit != unit)
+        own++;
+    for (int i = own < n ? own : 0; i-- > 0;) {
+        const struct unit *library = program->bindings[i].unit;
+        const struct value *declaration = find_declaration(library, name);
+
+        if (declaration != NULL) {
+            *in_out = library;
+            return declaration;
+        }
+    }
+    return NULL;
+}
+
 /* The declaration that name means in unit, and the unit that it stands in. */
 static const struct value *find_type(const struct program *program,
                                      const struct unit *unit, const char *name,
                                      const struct unit **in_out)
 {
     const char *dot = strrchr(name, '.');
+    const struct value *declaration;
 
     if (dot != NULL) {
         unit = find_import(program, name, (size_t)(dot - name));
         name = dot + 1;
     }
     *in_out = unit;
-    return find_declaration(unit, name);
+    declaration = find_declaration(unit, name);
+    return declaration != NULL || dot != NULL
+               ? declaration
+               : find_in_libraries(program, unit, name, in_out);
 }
 
 struct checked_type type_resolve(const struct checked_type *type)

@@ -181,6 +181,34 @@ def test_types_are_globals_unless_there_is_one_TYPE_21(boot):
     assert one.call("app:f") == ["table", 5, "record", "type"]
 
 
+def test_a_librarys_types_mean_the_same_by_their_bare_names_TYPE_21(boot):
+    deep = "type Id = string @min_len(3) type Own = nil return {}"
+    lib = """
+        type Item = {id: Id, more: {Item}?}
+        type Own = {item: Item}
+        return {is = function(v) return Own:is(v) end}"""
+    assert run(boot, """
+        type Own = {item: Item, id: Id}
+        local bad = {item = {id = "abc", more = {{id = "x"}}}, id = "abc"}
+        local said = {}
+        for i, try in ipairs{function() return Item:is(bad.item) end,
+                             function() return Own:is(bad) end,
+                             function() return lib.is(bad) end,
+                             function() return Own:is({item = {id = "abc"}, id = 5}) end} do
+            said[i] = tostring(select(2, try()))
+        end
+        bad.item.more[1].id = "def"
+        said[#said + 1] = Own(bad).id
+        return said
+        """, entries=[library("deep", deep),
+                      library("lib", lib, imports={"deep": "app:deep"})],
+        imports={"lib": "app:lib"}) == [
+            "Item: field 'more[1].id': length must be at least 3, is 1",
+            "Own: field 'item.more[1].id': length must be at least 3, is 1",
+            "Own: field 'item.more[1].id': length must be at least 3, is 1",
+            "Own: field 'id': expected string, got number", "abc"]
+
+
 @pytest.mark.parametrize("freeze", ["", "table.freeze"])
 def test_a_library_hands_on_its_types_TYPE_21(boot, freeze):
     lib = """
