@@ -175,14 +175,3 @@ def test_a_log_file_that_cannot_be_written_ends_the_start(folder):
     done = folder.hello("--set", "logger.file=none/x.log")
     assert (done.returncode, done.stdout, done.stderr) == (
         69, "", "supervisor: logger.file none/x.log: No such file or directory\n")
-
-
-@pytest.mark.parametrize("args, line", [
-    (["test", "--fast"], "dev: 'test' takes no argument: '--fast'"),
-    (["biuld"], "dev: unknown command 'biuld'"),
-])
-def test_dev_does_nothing_that_was_not_asked_for(args, line):
-    done = subprocess.run([os.path.join(troupe.ROOT, "dev"), *args], text=True,
-                          capture_output=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[0] == line
