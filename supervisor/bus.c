@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/map.h"
 #include "common/mem.h"
 #include "common/value.h"
 
@@ -22,8 +23,9 @@
  * but they mostly ask for the same few things. */
 struct pattern {
     struct list in_subscriber;
-    char *system, *kind; /* with their NUL; lengths beside them */
-    size_t system_bytes, kind_bytes;
+    char *key; /* see key_of() */
+    size_t key_bytes;
+    struct bytes system, kind; /* within it */
     uint32_t n_refs;
 };
 
@@ -31,7 +33,7 @@ struct subscriber {
     struct list in_bus;
     struct worker *worker;
     struct list patterns;
-    uint32_t n_patterns;
+    struct map by_key; /* the same */
 };
 
 /* A stream of items to whoever called @events.follow. */
@@ -62,28 +64,40 @@ bool bus_pattern_matches(struct bytes pattern, struct bytes text)
 
 static bool matches(const struct pattern *pattern, const struct frame_event *event)
 {
-    struct bytes system = {(const uint8_t *)pattern->system, pattern->system_bytes};
-    struct bytes kind = {(const uint8_t *)pattern->kind, pattern->kind_bytes};
+    return bus_pattern_matches(pattern->system, event->system) &&
+           bus_pattern_matches(pattern->kind, event->kind);
+}
 
-    return bus_pattern_matches(system, event->system) &&
-           bus_pattern_matches(kind, event->kind);
+/* Both texts, and where the first one ends; returns owned. */
+static char *key_of(struct bytes system, struct bytes kind, size_t *n_bytes_out)
+{
+    char *key = xmalloc(sizeof(system.n) + system.n + kind.n);
+
+    memcpy(key, &system.n, sizeof(system.n));
+    if (system.n > 0)
+        memcpy(key + sizeof(system.n), system.data, system.n);
+    if (kind.n > 0)
+        memcpy(key + sizeof(system.n) + system.n, kind.data, kind.n);
+    *n_bytes_out = sizeof(system.n) + system.n + kind.n;
+    return key;
 }
 
 static void pattern_init(struct pattern *pattern, struct bytes system,
                          struct bytes kind)
 {
+    const uint8_t *at;
+
     list_init(&pattern->in_subscriber);
-    pattern->system = xstrndup((const char *)system.data, system.n);
-    pattern->system_bytes = system.n;
-    pattern->kind = xstrndup((const char *)kind.data, kind.n);
-    pattern->kind_bytes = kind.n;
+    pattern->key = key_of(system, kind, &pattern->key_bytes);
+    at = (const uint8_t *)pattern->key + sizeof(system.n);
+    pattern->system = (struct bytes){at, system.n};
+    pattern->kind = (struct bytes){at + system.n, kind.n};
     pattern->n_refs = 1;
 }
 
 static void pattern_finish(struct pattern *pattern)
 {
-    free(pattern->system);
-    free(pattern->kind);
+    free(pattern->key);
 }
 
 static struct subscriber *find_subscriber(const struct bus *bus,
@@ -101,21 +115,28 @@ static struct subscriber *find_subscriber(const struct bus *bus,
 static struct pattern *find_pattern(const struct subscriber *subscriber,
                                     struct bytes system, struct bytes kind)
 {
-    LIST_FOREACH (node, &subscriber->patterns) {
-        struct pattern *pattern = container_of(node, struct pattern, in_subscriber);
+    size_t n_bytes;
+    char *key = key_of(system, kind, &n_bytes);
+    struct pattern *pattern = map_find(&subscriber->by_key, key, n_bytes);
 
-        if (pattern->system_bytes == system.n && pattern->kind_bytes == kind.n &&
-            memcmp(pattern->system, system.data, system.n) == 0 &&
-            memcmp(pattern->kind, kind.data, kind.n) == 0)
-            return pattern;
-    }
-    return NULL;
+    free(key);
+    return pattern;
+}
+
+static void add_pattern(struct subscriber *subscriber, struct bytes system,
+                        struct bytes kind)
+{
+    struct pattern *pattern = xcalloc(1, sizeof(*pattern));
+
+    pattern_init(pattern, system, kind);
+    list_append(&subscriber->patterns, &pattern->in_subscriber);
+    map_put(&subscriber->by_key, pattern->key, pattern->key_bytes, pattern);
 }
 
 static void free_pattern(struct subscriber *subscriber, struct pattern *pattern)
 {
     list_remove(&pattern->in_subscriber);
-    subscriber->n_patterns--;
+    map_remove(&subscriber->by_key, pattern->key, pattern->key_bytes);
     pattern_finish(pattern);
     free(pattern);
 }
@@ -127,6 +148,7 @@ static void free_subscriber(struct subscriber *subscriber)
     while ((node = list_first(&subscriber->patterns)) != NULL)
         free_pattern(subscriber, container_of(node, struct pattern, in_subscriber));
     list_remove(&subscriber->in_bus);
+    map_finish(&subscriber->by_key);
     free(subscriber);
 }
 
@@ -260,7 +282,7 @@ size_t bus_count_subscriptions(const struct bus *bus)
     size_t n = 0;
 
     LIST_FOREACH (node, &bus->subscribers)
-        n += container_of(node, struct subscriber, in_bus)->n_patterns;
+        n += container_of(node, struct subscriber, in_bus)->by_key.n;
     return n;
 }
 
@@ -345,6 +367,7 @@ static struct subscriber *get_subscriber(struct bus *bus, struct worker *worker)
     if (subscriber != NULL)
         return subscriber;
     subscriber = xcalloc(1, sizeof(*subscriber));
+    map_init(&subscriber->by_key);
     subscriber->worker = worker;
     list_init(&subscriber->patterns);
     list_append(&bus->subscribers, &subscriber->in_bus);
@@ -368,14 +391,11 @@ static void handle_subscribe(struct request *request)
     pattern = find_pattern(subscriber, system, kind);
     if (pattern != NULL) {
         pattern->n_refs++;
-    } else if (subscriber->n_patterns >= BUS_PATTERNS_MAX_PER_WORKER) {
+    } else if (subscriber->by_key.n >= BUS_PATTERNS_MAX_PER_WORKER) {
         request_refuse(request, ERR_LIMIT_EXCEEDED, "too many different subscriptions");
         return;
     } else {
-        pattern = xcalloc(1, sizeof(*pattern));
-        pattern_init(pattern, system, kind);
-        list_append(&subscriber->patterns, &pattern->in_subscriber);
-        subscriber->n_patterns++;
+        add_pattern(subscriber, system, kind);
     }
     request_reply(request, NULL);
 }

@@ -1,5 +1,6 @@
 #include "supervisor/bus.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -82,6 +83,37 @@ START_TEST(ev4_patterns_are_counted)
     send_event(2, "s", "k", "/2");
     fake_call(1, 4, "@events.unsubscribe", "[\"s\"]");
     ck_received(1, "REPLY 2 null\nEVENT s k /1\nREPLY 3 null\nREPLY 4 null\n");
+}
+END_TEST
+
+/* As many as there may be, in no more time than few of them take each. */
+START_TEST(ev2_different_patterns_are_bounded)
+{
+    char args[64];
+
+    for (int i = 0; i < BUS_PATTERNS_MAX_PER_WORKER; i++) {
+        snprintf(args, sizeof(args), "[\"s%d\",\"k\"]", i);
+        subscribe(1, args);
+    }
+    fake_call(1, 1, "@events.subscribe", "[\"one more\"]");
+    fake_call(1, 2, "@events.subscribe", "[\"s7\",\"k\"]"); /* it is there already */
+    fake_call(2, 3, "@events.subscribe", "[\"one more\"]");
+    ck_received(1, "REPLY 1 LimitExceeded: too many different subscriptions\n"
+                   "REPLY 2 null\n");
+    ck_received(2, "REPLY 3 null\n");
+    fake_call(1, 4, "@events.unsubscribe", "[\"s8\",\"k\"]");
+    ck_received(1, "REPLY 4 null\n");
+    subscribe(1, "[\"one more\"]");
+}
+END_TEST
+
+START_TEST(ev4_texts_of_a_pattern_are_not_mixed_up)
+{
+    subscribe(1, "[\"ab\",\"c\"]");
+    fake_call(1, 2, "@events.unsubscribe", "[\"a\",\"bc\"]");
+    send_event(2, "ab", "c", "/1");
+    send_event(2, "a", "bc", "/2");
+    ck_received(1, "REPLY 2 null\nEVENT ab c /1\n");
 }
 END_TEST
 
@@ -181,6 +213,8 @@ static void fill(TCase *tc)
     tcase_add_loop_test(tc, ev3_pattern, 0, (int)N_ELEMENTS(patterns));
     tcase_add_test(tc, ev6_all_see_one_order_and_each_event_once);
     tcase_add_test(tc, ev4_patterns_are_counted);
+    tcase_add_test(tc, ev2_different_patterns_are_bounded);
+    tcase_add_test(tc, ev4_texts_of_a_pattern_are_not_mixed_up);
     tcase_add_test(tc, ev2_refuses);
     tcase_add_test(tc, a_dead_worker_is_forgotten);
     tcase_add_test(tc, ev1_publishers_wait_for_a_worker_that_reads_nothing);

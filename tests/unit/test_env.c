@@ -211,6 +211,20 @@ START_TEST(env_refuses_what_is_read_only_ENV_01)
 }
 END_TEST
 
+START_TEST(env_bounds_what_one_variable_holds_ENV_01)
+{
+    static char value[65538];
+
+    add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:mem\"}");
+    memset(value, 'x', 65536);
+    ck_assert_int_eq(env_set(env, "A", value, NULL, &err), 0);
+    value[65536] = 'x';
+    ck_assert_int_eq(env_set(env, "A", value, NULL, &err), -1);
+    ck_assert_str_eq(err.text, "value is longer than 65536 bytes");
+    ck_assert_int_eq(err.kind, ERR_INVALID);
+}
+END_TEST
+
 START_TEST(env_keeps_a_file_ENV_02)
 {
     char *path = xasprintf("%s/deep/config.env", folder);
@@ -452,6 +466,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, env_finds_by_name_id_and_own_namespace_ENV_03);
     tcase_add_test(tc, env_falls_back_to_defaults_ENV_03);
     tcase_add_test(tc, env_refuses_what_is_read_only_ENV_01);
+    tcase_add_test(tc, env_bounds_what_one_variable_holds_ENV_01);
     tcase_add_test(tc, env_keeps_a_file_ENV_02);
     tcase_add_test(tc, env_routes_to_the_first_that_has_it_ENV_01);
     tcase_add_test(tc, env_unites_all_storages_ENV_04);

@@ -66,6 +66,21 @@ START_TEST(pg2_joining_is_counted)
 }
 END_TEST
 
+START_TEST(pg2_joining_is_bounded)
+{
+    for (int i = 0; i < 100000; i++) {
+        join(1, 1, "app:scope", "\"a\"");
+        expect(1, "REPLY 1 true\n");
+    }
+    join(1, 1, "app:scope", "\"a\"");
+    expect(1, "REPLY 1 RateLimited: pg: maximum members per group reached\n");
+    join(1, 2, "app:scope", "\"a\""); /* another one may */
+    leave(1, 1, "\"a\"");
+    join(1, 1, "app:scope", "\"a\"");
+    expect(1, "REPLY 1 true\nREPLY 1 true\nREPLY 1 true\n");
+}
+END_TEST
+
 START_TEST(pg1_what_is_no_scope)
 {
     fake_call(1, 1, "@pg.open", "[\"app:scope\"]");
@@ -242,6 +257,7 @@ static void fill(TCase *tc)
 {
     tcase_add_checked_fixture(tc, fake_setup, fake_teardown);
     tcase_add_test(tc, pg2_joining_is_counted);
+    tcase_add_test(tc, pg2_joining_is_bounded);
     tcase_add_test(tc, pg1_what_is_no_scope);
     tcase_add_test(tc, pg1_every_target_refuses_a_scope_that_is_gone);
     tcase_add_test(tc, pg2_limits_refuse_a_list_as_a_whole);

@@ -48,11 +48,18 @@ END_TEST
 
 START_TEST(nr1_refuses)
 {
+    char long_name[NAME_MAX_BYTES + 2] = "";
+    uint64_t pid;
+
     fake_set_alive(fake_pid(2, 1), false);
     call_with_pid(1, "n", fake_pid(2, 1));
     ck_received(1, "REPLY 1 NotFound: pid not registered\n");
     call_with_pid(1, "", fake_pid(1, 1));
     ck_received(1, "REPLY 1 Invalid: name cannot be empty\n");
+    memset(long_name, 'n', NAME_MAX_BYTES);
+    ck_assert_int_eq(claim(long_name, NULL, &pid), NAME_CLAIMED);
+    long_name[NAME_MAX_BYTES] = 'n';
+    ck_assert_int_eq(claim(long_name, NULL, &pid), NAME_REFUSED);
     fake_call(1, 1, "@names.register", "[\"n\"]");
     ck_received(1,
                 "REPLY 1 Invalid: names.register takes a name, a pid and its host\n");

@@ -104,6 +104,28 @@ START_TEST(pool_queue_full_refuses_the_supervisors_own)
 }
 END_TEST
 
+/* However many calls there may be: not more than so many bytes of them. */
+START_TEST(pool_queue_bounds_its_bytes)
+{
+    static char text[1 << 20];
+    struct pool_figures figures;
+    struct asked asked[66];
+    struct pool *pool;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 1000);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    memset(text, 'x', sizeof(text) - 1);
+    for (int i = 0; i < 66; i++)
+        floor_ask(&asked[i], "app:f", "nothing", value_string(text), 0);
+    pool_get_figures(pool, &figures);
+    ck_assert_uint_eq(figures.n_queued, 64);
+    ck_assert_int_eq(asked[65].err.kind, ERR_RATE_LIMITED);
+    ck_assert_int_eq(asked[64].n_answers, 0);
+    floor_close();
+}
+END_TEST
+
 static struct value call_request(const char *target, int64_t n)
 {
     struct value map = value_map();
@@ -432,6 +454,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, pool_lazy_starts_on_demand_and_reaps);
     tcase_add_test(tc, pool_spreads_calls_over_its_processes);
     tcase_add_test(tc, pool_queue_full_refuses_the_supervisors_own);
+    tcase_add_test(tc, pool_queue_bounds_its_bytes);
     tcase_add_test(tc, pool_holds_and_resumes_workers);
     tcase_add_test(tc, pool_starts_nothing_that_is_too_late);
     tcase_add_test(tc, pool_lingering_slot_stays_busy);

@@ -176,6 +176,22 @@ START_TEST(system_forgets_who_is_gone)
 }
 END_TEST
 
+START_TEST(system_bounds_what_waits_for_an_answer)
+{
+    for (int i = 0; i < SYSTEM_MAX_OPEN; i++)
+        call("@test.watch", NULL, 0, 0);
+    ck_assert_uint_eq(system_count_open(sup.system), SYSTEM_MAX_OPEN);
+    ck_assert_uint_eq(told.n, 0);
+    call("@test.watch", NULL, 0, 0);
+    ck_assert_uint_eq(told.n, 1);
+    ck_assert_int_eq(told.err.kind, ERR_RATE_LIMITED);
+    request_reply(kept, NULL);
+    call("@test.watch", NULL, 0, 0); /* there is room again */
+    ck_assert_uint_eq(told.n, 2);
+    ck_assert_uint_eq(system_count_open(sup.system), SYSTEM_MAX_OPEN);
+}
+END_TEST
+
 START_TEST(system_keeps_deadlines)
 {
     call("@test.watch", NULL, 0, (uint64_t)clock_monotonic_ns() + 1000000);
@@ -195,6 +211,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, system_answers_a_cancelled_request_once);
     tcase_add_test(tc, system_lets_handlers_give_a_request_back);
     tcase_add_test(tc, system_forgets_who_is_gone);
+    tcase_add_test(tc, system_bounds_what_waits_for_an_answer);
     tcase_add_test(tc, system_keeps_deadlines);
 }
 
