@@ -34,7 +34,18 @@ static void handle_get(struct request *request)
         request_refuse(request, ERR_NOT_FOUND, "entry not found: %.255s", id);
 }
 
-static struct value entries_to_value(const struct snapshot *state, const char *space)
+static struct value describe_briefly(const struct entry *entry)
+{
+    struct value record = value_map();
+
+    value_put(&record, "id", value_string(entry->id));
+    value_put(&record, "kind", value_string(entry->kind));
+    value_put(&record, "meta", value_copy(&entry->meta));
+    return record;
+}
+
+static struct value entries_to_value(const struct snapshot *state, const char *space,
+                                     struct value (*describe)(const struct entry *))
 {
     struct value list = value_list();
 
@@ -44,16 +55,21 @@ static struct value entries_to_value(const struct snapshot *state, const char *s
         if (space != NULL && (strlen(space) != entry->namespace_bytes ||
                               memcmp(space, entry->id, entry->namespace_bytes) != 0))
             continue;
-        value_append(&list, entry_to_value(entry));
+        value_append(&list, describe(entry));
     }
     return list;
 }
 
+/* [namespace | nil, brief]: brief leaves out data, which sources are most of */
 static void handle_list(struct request *request)
 {
-    request_reply_taken(request,
-                        entries_to_value(registry_state(request->sup->registry),
-                                         request_text(request, 0)));
+    const struct value *brief = request_arg_as(request, 1, VALUE_BOOL);
+
+    request_reply_taken(
+        request, entries_to_value(registry_state(request->sup->registry),
+                                  request_text(request, 0),
+                                  brief != NULL && brief->as.boolean ? describe_briefly
+                                                                     : entry_to_value));
 }
 
 static struct value describe_version(const struct version *version)
@@ -139,7 +155,7 @@ static void handle_snapshot(struct request *request)
         return;
     }
     result = describe_version(registry_find_version(registry, state->version));
-    value_put(&result, "entries", entries_to_value(state, NULL));
+    value_put(&result, "entries", entries_to_value(state, NULL, entry_to_value));
     snapshot_unref(state);
     request_reply_taken(request, result);
 }

@@ -70,6 +70,15 @@ struct value supctl_args(const char *text)
     return list;
 }
 
+struct value supctl_args_brief(const char *space)
+{
+    struct value list = value_list();
+
+    value_append(&list, space != NULL ? value_string(space) : (struct value){0});
+    value_append(&list, value_bool(true));
+    return list;
+}
+
 struct value supctl_json_or_text(const char *text)
 {
     struct value value;

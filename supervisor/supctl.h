@@ -103,6 +103,9 @@ int supctl_ask_stream(struct supctl *ctl, const char *target, struct value args,
 /* A list of one text. */
 struct value supctl_args(const char *text);
 
+/* For @registry.list: of one namespace (NULL: all), without data. */
+struct value supctl_args_brief(const char *space);
+
 /* Parses text as JSON, takes it as a string when it isn't. */
 struct value supctl_json_or_text(const char *text);
 

@@ -201,6 +201,8 @@ static void ask_source(struct supctl_client *client, const struct source *source
     struct value args = value_list(), result = {0};
     struct supctl_error error = {0};
 
+    if (strcmp(source->target, "@registry.list") == 0)
+        args = supctl_args_brief(NULL);
     if (supctl_client_call(client, source->target, &args, NULL, COMPLETE_TIMEOUT_MS,
                            NULL, NULL, &result, &error) == 0 &&
         result.type == VALUE_LIST) {

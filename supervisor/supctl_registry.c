@@ -35,6 +35,8 @@ static int print_entries(struct supctl *ctl, const char *target, struct value ar
 
 static int run_registry_list(struct supctl *ctl)
 {
+    if (!ctl->json) /* nobody sees their data then */
+        return print_entries(ctl, "@registry.list", supctl_args_brief(ctl->args[0]));
     return print_entries(ctl, "@registry.list",
                          ctl->n_args > 0 ? supctl_args(ctl->args[0]) : value_list());
 }

@@ -41,7 +41,7 @@ static const char *nearest_entry(const struct value *entries, const char *kind_p
 void supctl_suggest(struct supctl *ctl, const char *kind_prefix, const char *id)
 {
     struct supctl_error ignored = {0};
-    struct value args = value_list(), entries = {0};
+    struct value args = supctl_args_brief(NULL), entries = {0};
     const struct value *entry;
     const char *nearest;
 

@@ -18,6 +18,9 @@
 
 #include "supervisor/core.h"
 
+/* With the fields around it, it has to fit into a frame. */
+#define ANSWER_MAX_BYTES (FRAME_MAX_BYTES_DEFAULT - 4096u)
+
 struct system {
     struct supervisor *sup;
     const struct system_target **targets; /* sorted by name */
@@ -122,6 +125,13 @@ static void free_request(struct request *request)
 
 void request_reply_raw(struct request *request, struct bytes payload)
 {
+    if (payload.n > ANSWER_MAX_BYTES) { /* who gets such a frame gives us up */
+        request_refuse(request, ERR_INVALID,
+                       "the answer of @%s has %zu MiB, and %u are the most: ask for a "
+                       "part of it",
+                       request->target, payload.n >> 20, ANSWER_MAX_BYTES >> 20);
+        return;
+    }
     origin_reply(&request->origin, REPLY_OK, payload);
     free_request(request);
 }

@@ -205,3 +205,25 @@ def test_logs_of_a_name_that_is_not_there(boot):
         "supctl: NotFound: entry not found: app:idel.service",
         "Did you mean 'app:idle.service'?"]
     assert one.run_supctl("logs", "--service", "app:echo").returncode == OK
+
+
+def test_an_answer_that_fits_into_no_frame_is_an_error_and_no_end(boot):
+    """70 MiB of entries: nobody can have them at once, and nobody dies of it."""
+    ask = """return {main = function(space)
+        if space then return #assert(registry.find({[".ns"] = space})) end
+        local all, err = registry.snapshot()
+        return err and tostring(err) or #all:entries()
+    end}"""
+    fat = [{"name": f"e{i}", "kind": "registry.entry", "text": "x" * 70000}
+           for i in range(200)]
+    files = {f"src/{i}.json": json.dumps({"namespace": f"n{i}", "entries": fat})
+             for i in range(6)}
+    one = boot({**files, "src/ask.json": json.dumps(
+        {"namespace": "app", "entries": [function("ask", ask, modules=["registry"])]})})
+    assert one.call("app:ask", "n1") == 200
+    assert "the answer of @registry.snapshot has 80 MiB" in one.call("app:ask")
+    table = one.run_supctl("registry", "list")
+    assert (table.returncode, len(table.stdout.splitlines())) == (OK, 1202)
+    assert len(one.supctl("registry", "list", "n2")) == 200
+    done = one.run_supctl("registry", "list", "--json")
+    assert done.returncode == FAILED and "ask for a part of it" in done.stderr
