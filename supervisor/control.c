@@ -32,7 +32,6 @@
 #define LOOK_AT_PATH_S      2.0
 #define SLOW_CLIENT_BYTES   ((size_t)1024 * 1024)
 #define CLIENT_OUT_BYTES    ((size_t)72 * 1024 * 1024) /* one result of any size */
-#define CLIENT_FRAME_BYTES  (8u * 1024 * 1024)
 #define CLIENT_BUDGET_BYTES ((size_t)256 * 1024)
 
 struct client {
@@ -221,7 +220,8 @@ static void on_no_first_frame(struct ev_loop *loop, struct ev_timer *timer, int 
 
 static void client_create(struct control *control, int fd, const struct ucred *peer)
 {
-    static const struct conn_limits limits = {.frame_max_bytes = CLIENT_FRAME_BYTES,
+    static const struct conn_limits limits = {.frame_max_bytes =
+                                                  CONTROL_FRAME_MAX_BYTES,
                                               .high_water_bytes = SLOW_CLIENT_BYTES,
                                               .out_max_bytes = CLIENT_OUT_BYTES,
                                               .read_budget_bytes = CLIENT_BUDGET_BYTES};

@@ -28,7 +28,8 @@ struct control *control_create(struct supervisor *sup, const char *path,
 /* Closes every client (what is queued for them is written first) and unlinks. */
 void control_destroy(struct control *control);
 
-#define CONTROL_MAX_CLIENTS 64
+#define CONTROL_MAX_CLIENTS     64
+#define CONTROL_FRAME_MAX_BYTES (8u << 20) /* of one request */
 unsigned control_count_clients(const struct control *control);
 
 #endif

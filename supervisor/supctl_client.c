@@ -22,6 +22,8 @@
 #include "proto/trace_context.h"
 #include "proto/value_codec.h"
 
+#include "supervisor/control.h"
+
 #define MAX_FOUND 32
 #define CONNECT_S 5 /* patience with a full queue of connections */
 
@@ -335,8 +337,12 @@ static int send_call(struct supctl_client *client, const char *target,
         goto out;
     }
     frame.args = buf_bytes(&arg_bytes);
-    if (!frame_encode_call(&out, &frame))
-        supctl_error_set(pending->error_out, "Invalid", "the request is too large");
+    if (!frame_encode_call(&out, &frame) ||
+        buf_len(&out) > CONTROL_FRAME_MAX_BYTES + FRAME_HEADER_BYTES)
+        supctl_error_set(pending->error_out, "Invalid",
+                         "the request has %zu MiB, and %u are the most",
+                         (buf_len(&out) + ((1u << 20) - 1)) >> 20,
+                         CONTROL_FRAME_MAX_BYTES >> 20);
     else
         rc = send_all(client, &out, pending);
 out:

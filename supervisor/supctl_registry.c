@@ -11,9 +11,10 @@
 #include "common/exit.h"
 #include "common/mem.h"
 
+#include "supervisor/control.h"
 #include "supervisor/supctl_table.h"
 
-#define TEXT_MAX_BYTES ((size_t)16 * 1024 * 1024)
+#define TEXT_MAX_BYTES ((size_t)CONTROL_FRAME_MAX_BYTES - 65536) /* with all else */
 
 /* ---- reading --------------------------------------------------------------------- */
 
@@ -231,7 +232,8 @@ static int read_text(const struct supctl *ctl, const char *path, struct value *t
     if (why != 0)
         code = supctl_fail_text(ctl, ERR_INVALID, "%s: %s", path, strerror(why));
     else if (n > TEXT_MAX_BYTES)
-        code = supctl_fail_text(ctl, ERR_INVALID, "%s: larger than 16 MiB", path);
+        code = supctl_fail_text(ctl, ERR_INVALID,
+                                "%s: larger than 8 MiB, apply it in parts", path);
     else
         *text_out = value_bytes(text, n);
     if (file != NULL && file != stdin)

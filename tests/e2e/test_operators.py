@@ -227,3 +227,15 @@ def test_an_answer_that_fits_into_no_frame_is_an_error_and_no_end(boot):
     assert len(one.supctl("registry", "list", "n2")) == 200
     done = one.run_supctl("registry", "list", "--json")
     assert done.returncode == FAILED and "ask for a part of it" in done.stderr
+
+
+def test_a_request_that_is_too_large_is_told_before_it_is_sent(boot):
+    one = boot(APP)
+    path = os.path.join(one.folder, "large.yaml")
+    for n_bytes, code in ((7 << 20, OK), ((8 << 20) - 1000, FAILED), (9 << 20, FAILED)):
+        head = "namespace: zz\nentries: [{name: e, kind: registry.entry, v: "
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(head + "x" * (n_bytes - len(head) - 2) + "}]")
+        done = one.run_supctl("registry", "apply", path)
+        assert done.returncode == code, done.stderr
+        assert code == OK or "larger than 8 MiB, apply it in parts" in done.stderr
