@@ -98,25 +98,11 @@ bool log_level_find(const char *name, enum log_level *level_out)
 
 /* ---- text of a line -------------------------------------------------------------- */
 
-/* Bytes at text that may be shown as they are; 0 = escape the first byte. C1 controls
- * (U+0080..9F) steer terminals just as C0 ones do. */
-static size_t showable(const char *text, size_t n)
-{
-    size_t n_sequence = utf8_sequence_bytes(text, n);
-    uint8_t c = (uint8_t)text[0];
-
-    if (n_sequence == 1)
-        return c >= ' ' && c != 0x7f;
-    if (n_sequence == 2 && c == 0xc2 && (uint8_t)text[1] < 0xa0)
-        return 0;
-    return n_sequence;
-}
-
 static void append_escaped(struct buf *buf, const char *text, size_t n_bytes,
                            bool quoted)
 {
     for (size_t i = 0; i < n_bytes;) {
-        size_t n = showable(text + i, n_bytes - i);
+        size_t n = utf8_showable_bytes(text + i, n_bytes - i);
         char c = text[i];
 
         if (n == 1 && quoted && (c == '"' || c == '\\'))

@@ -34,6 +34,18 @@ size_t utf8_sequence_bytes(const char *text, size_t n)
     return want;
 }
 
+size_t utf8_showable_bytes(const char *text, size_t n)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t n_sequence = utf8_sequence_bytes(text, n);
+
+    if (n_sequence == 1)
+        return at[0] >= ' ' && at[0] != 0x7f;
+    if (n_sequence == 2 && at[0] == 0xc2 && at[1] < 0xa0)
+        return 0;
+    return n_sequence;
+}
+
 size_t utf8_valid_bytes(const char *text, size_t n)
 {
     size_t at = 0;

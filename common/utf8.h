@@ -9,6 +9,10 @@
  * off. n must not be 0. */
 size_t utf8_sequence_bytes(const char *text, size_t n);
 
+/* The same, but 0 for control characters as well, which could steer a terminal: those
+ * up to U+001F, and U+007F to U+009F. */
+size_t utf8_showable_bytes(const char *text, size_t n);
+
 /* The number of leading bytes that are well-formed: n when all are. */
 size_t utf8_valid_bytes(const char *text, size_t n);
 

@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/utf8.h"
 #include "common/value.h"
 
 void problems_init(struct problems *problems)
@@ -32,9 +33,15 @@ void problems_finish(struct problems *problems)
 /* What a file says must not move the cursor of a terminal. */
 static void tame(char *text)
 {
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+    size_t n = strlen(text), n_shown;
+
+    for (; n != 0; text += n_shown, n -= n_shown) {
+        n_shown = utf8_showable_bytes(text, n);
+        if (n_shown == 0) {
             *text = '?';
+            n_shown = 1;
+        }
+    }
 }
 
 static char *copy_text(const char *text)

@@ -52,7 +52,7 @@ struct problem_at {
 #define PROBLEM_PARSE "P0001" /* a source that is no Lua */
 #define PROBLEM_TYPES "T0001" /* one that has type errors */
 
-/* Adds one. hint may be NULL. Control bytes in the sentence are escaped. */
+/* Adds one. hint may be NULL. What could steer a terminal becomes question marks. */
 void problems_add(struct problems *problems, enum severity severity, enum err_kind kind,
                   const struct problem_at *at, const char *hint, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));

@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "common/mem.h"
+#include "common/text_end.h"
 #include "common/utf8.h"
 
 /* ---- cells ----------------------------------------------------------------------- */
@@ -14,18 +15,13 @@
 static void append_safe(struct buf *buf, const char *text, size_t n_bytes)
 {
     for (size_t i = 0; i < n_bytes;) {
-        size_t n = utf8_sequence_bytes(text + i, n_bytes - i);
-        uint8_t c = (uint8_t)text[i];
-        bool is_control = c < ' ' || c == 0x7f ||
-                          (n == 2 && c == 0xc2 && (uint8_t)text[i + 1] < 0xa0);
+        size_t n = utf8_showable_bytes(text + i, n_bytes - i);
 
-        if (n != 0 && !is_control) {
+        if (n != 0)
             buf_append(buf, text + i, n);
-            i += n;
-        } else {
-            buf_printf(buf, "\\x%02x", c);
-            i++;
-        }
+        else
+            buf_printf(buf, "\\x%02x", (uint8_t)text[i]);
+        i += n != 0 ? n : 1;
     }
 }
 
@@ -95,7 +91,6 @@ static void append_cell(struct buf *buf, const struct value *value,
 {
     bool is_number =
         value != NULL && (value->type == VALUE_INT || value->type == VALUE_FLOAT);
-
     bool is_empty = value == NULL || value->type == VALUE_NIL ||
                     (value->type == VALUE_STRING && value->as.string.n == 0);
 
@@ -218,13 +213,6 @@ void supctl_table_print(FILE *out, const struct value *records,
     free(widths);
 }
 
-static bool has_end(const char *key, const char *end)
-{
-    size_t n_key = strlen(key), n_end = strlen(end);
-
-    return n_key >= n_end && strcmp(key + n_key - n_end, end) == 0;
-}
-
 static enum column_kind kind_of_key(const char *key)
 {
     static const struct {
@@ -237,7 +225,7 @@ static enum column_kind kind_of_key(const char *key)
     };
 
     for (unsigned i = 0; i < N_ELEMENTS(ends); i++) {
-        if (has_end(key, ends[i].end))
+        if (text_ends_with(key, ends[i].end))
             return ends[i].kind;
     }
     return COLUMN_TEXT;

@@ -18,21 +18,21 @@
 #define BAR_COLUMNS  28
 #define MAX_INDENT   8
 #define CELL_BYTES   (NAME_COLUMNS * 4 + 1)
+#define TIME_BYTES   32
 
 /* ---- cells ----------------------------------------------------------------------- */
 
-static const char *format_ns(char out[32], const struct value *span, const char *key)
+/* Below 0: unknown. */
+static const char *format_ns(char out[TIME_BYTES], int64_t ns)
 {
-    int64_t ns = value_get_int(span, key, -1);
-
     if (ns < 0)
-        snprintf(out, 32, "-");
+        snprintf(out, TIME_BYTES, "-");
     else if (ns < 1000000)
-        snprintf(out, 32, "%.0fus", (double)ns / 1e3);
+        snprintf(out, TIME_BYTES, "%.0fus", (double)ns / 1e3);
     else if (ns < 1000000000)
-        snprintf(out, 32, "%.1fms", (double)ns / 1e6);
+        snprintf(out, TIME_BYTES, "%.1fms", (double)ns / 1e6);
     else
-        snprintf(out, 32, "%.2fs", (double)ns / 1e9);
+        snprintf(out, TIME_BYTES, "%.2fs", (double)ns / 1e9);
     return out;
 }
 
@@ -42,16 +42,13 @@ static void format_cell(char *out, const char *text, unsigned n_columns)
     size_t n = strlen(text), at = 0;
 
     for (unsigned i = 0; i < n_columns; i++) {
-        size_t n_bytes = at < n ? utf8_sequence_bytes(text + at, n - at) : 0;
+        size_t n_bytes = at < n ? utf8_showable_bytes(text + at, n - at) : 0;
 
         if (at >= n) {
             *out++ = ' ';
-        } else if (n_bytes == 0 ||
-                   (n_bytes == 1 && (text[at] < ' ' || text[at] == 127)) ||
-                   (n_bytes == 2 && text[at] == '\xc2' &&
-                    (uint8_t)text[at + 1] < 0xa0)) {
+        } else if (n_bytes == 0) {
             *out++ = '?';
-            at += n_bytes != 0 ? n_bytes : 1;
+            at++;
         } else {
             memcpy(out, text + at, n_bytes);
             out += n_bytes;
@@ -99,7 +96,7 @@ static void print_span(const struct value *span, unsigned depth,
                        const struct scale *scale)
 {
     unsigned indent = 2 * (depth < MAX_INDENT ? depth : MAX_INDENT);
-    char cell[CELL_BYTES], bar[BAR_COLUMNS + 1], queue[32], run[32];
+    char cell[CELL_BYTES], bar[BAR_COLUMNS + 1], queue[TIME_BYTES], run[TIME_BYTES];
     const char *name = value_get_text(span, "name"),
                *error = value_get_text(span, "error"),
                *status = value_get_text(span, "status");
@@ -107,8 +104,8 @@ static void print_span(const struct value *span, unsigned depth,
     format_cell(cell, name != NULL ? name : "", NAME_COLUMNS - indent);
     format_bar(bar, span, scale);
     printf("%*s%s%*s%*s %s\n", (int)indent, "", cell, TIME_COLUMNS + 1,
-           format_ns(queue, span, "queue_ns"), TIME_COLUMNS + 1,
-           format_ns(run, span, "run_ns"), bar);
+           format_ns(queue, value_get_int(span, "queue_ns", -1)), TIME_COLUMNS + 1,
+           format_ns(run, value_get_int(span, "run_ns", -1)), bar);
     if (status != NULL && strcmp(status, "ok") != 0) {
         printf("%*s  ! ", (int)indent, "");
         supctl_text_print(stdout, error != NULL ? error : status);
@@ -200,24 +197,21 @@ static void print_waterfall(const struct value *list)
     struct tree tree;
     struct scale scale;
     const char *trace;
-    char total[32], starts[48];
+    char total[TIME_BYTES], starts[48];
     time_t at;
-    struct value all = value_map();
 
     if (list->as.list.n == 0)
         return;
     build_tree(&tree, list);
     scale = find_scale(&tree);
-    value_put(&all, "ns", value_int(scale.span_ns));
     trace = value_get_text(&tree.spans[0], "trace");
     at = (time_t)(scale.from_ns / 1000000000);
     strftime(starts, sizeof(starts), "%Y-%m-%d %H:%M:%S", localtime(&at));
     printf("%s  %s  %zu span%s in %s\n", trace != NULL ? trace : "", starts, tree.n,
-           tree.n == 1 ? "" : "s", format_ns(total, &all, "ns"));
+           tree.n == 1 ? "" : "s", format_ns(total, scale.span_ns));
     printf("%-*s%*s%*s\n", NAME_COLUMNS, "SPAN", TIME_COLUMNS + 1, "QUEUE",
            TIME_COLUMNS + 1, "RUN");
     print_tree(&tree, &scale);
-    value_finish(&all);
     free(tree.first_child);
     free(tree.next_sibling);
 }
