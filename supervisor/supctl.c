@@ -271,7 +271,7 @@ static int set_timeout(struct supctl *ctl, const char *text)
         return usage("--timeout: %s", why);
     if (ns <= 0)
         return usage("--timeout must be more than zero");
-    ctl->timeout_ms = (uint64_t)(ns + 999999) / 1000000;
+    ctl->timeout_ms = ((uint64_t)ns + 999999) / 1000000;
     return EXIT_OK;
 }
 

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/min.h"
 #include "common/paths.h"
 
 #include "proto/frame.h"
@@ -244,14 +245,13 @@ struct pending {
 /* Milliseconds to wait, -1 = for ever, 0 = the time is up. */
 static int time_left_ms(const struct pending *pending)
 {
-    int64_t left_ns;
+    uint64_t now_ns = (uint64_t)clock_monotonic_ns();
 
     if (pending->deadline_at_ns == 0)
         return -1;
-    left_ns = (int64_t)(pending->deadline_at_ns - (uint64_t)clock_monotonic_ns());
-    if (left_ns <= 0)
+    if (pending->deadline_at_ns <= now_ns)
         return 0;
-    return left_ns / 1000000 > 60000 ? 60000 : (int)(left_ns / 1000000) + 1;
+    return (int)min_u64((pending->deadline_at_ns - now_ns) / 1000000 + 1, 60000);
 }
 
 /* The supervisor itself would have told, had it only been too slow. */

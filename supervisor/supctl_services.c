@@ -268,31 +268,37 @@ static int tell_failed(const struct supctl *ctl, const struct value *service)
                             details != NULL && details[0] != '\0' ? details : "failed");
 }
 
+/* Asks once; -1 = not settled and worth another look. end_at_ms: monotonic, 0: none. */
+static int look(struct supctl *ctl, uint64_t end_at_ms)
+{
+    struct value service;
+    int code = ask_service(ctl, ctl->args[0], &service);
+
+    if (code == EXIT_OK) {
+        code = settled_code(&service);
+        if (code == EXIT_FAILED)
+            code = tell_failed(ctl, &service);
+        else if (code == -1 && end_at_ms != 0 && clock_monotonic_ms() >= end_at_ms)
+            code = supctl_fail_text(ctl, ERR_TIMEOUT, "%s is still %s", ctl->args[0],
+                                    value_get_text(&service, "state"));
+        else if (code == EXIT_OK && ctl->json)
+            supctl_print_json(&service, false);
+    }
+    value_finish(&service);
+    return code;
+}
+
 static int run_wait(struct supctl *ctl)
 {
     static const struct timespec pause = {0, 100000000};
-    uint64_t start_ms = clock_monotonic_ms(), limit_ms = ctl->timeout_ms;
-    struct value service;
-    int code, settled = -1;
+    uint64_t end_at_ms =
+        ctl->timeout_ms != 0 ? clock_monotonic_ms() + ctl->timeout_ms : 0;
+    int code;
 
     ctl->timeout_ms = 0; /* of the whole, not of one question */
-    do {
-        code = ask_service(ctl, ctl->args[0], &service);
-        if (code == EXIT_OK)
-            settled = settled_code(&service);
-        if (code == EXIT_OK && settled == -1 && limit_ms != 0 &&
-            clock_monotonic_ms() - start_ms >= limit_ms)
-            code = supctl_fail_text(ctl, ERR_TIMEOUT, "%s is still %s", ctl->args[0],
-                                    value_get_text(&service, "state"));
-        if (code == EXIT_OK && settled == EXIT_FAILED)
-            code = tell_failed(ctl, &service);
-        else if (code == EXIT_OK && settled != -1 && ctl->json)
-            supctl_print_json(&service, false);
-        value_finish(&service);
-        if (code == EXIT_OK && settled == -1)
-            nanosleep(&pause, NULL);
-    } while (code == EXIT_OK && settled == -1);
-    return code != EXIT_OK ? code : settled;
+    while ((code = look(ctl, end_at_ms)) == -1)
+        nanosleep(&pause, NULL);
+    return code;
 }
 
 /* ---- pools ----------------------------------------------------------------------- */

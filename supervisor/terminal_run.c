@@ -139,9 +139,8 @@ static const struct entry *find_target(const struct snapshot *state,
 {
     const struct entry *entry;
 
-    if (options->command == COMMAND_TEST) {
+    if (options->command == COMMAND_TEST)
         return find_by_command(state, "test", true); /* has_test was asked */
-    }
     if (options->exec == NULL) {
         entry = find_by_command(state, options->name, false);
         if (entry == NULL)

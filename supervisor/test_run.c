@@ -248,7 +248,7 @@ static void start_one(struct test_run *run)
     run->answered = false;
     run->answering = true;
     router_call_internal(run->sup, &origin, test->entry->id, (struct bytes){NULL, 0},
-                         (uint64_t)(run->test_at_ns + test->timeout_ns));
+                         (uint64_t)run->test_at_ns + (uint64_t)test->timeout_ns);
     run->answering = false;
 }
 
