@@ -20,6 +20,10 @@ static const char *const error_fields[ERROR_FIELDS] = {"kind", "message", "retry
 /* Maps with more pairs than this look for keys that came twice with a hash map. */
 #define SMALL_MAP 16
 
+/* What references to tables may add to a frame of n bytes: six bytes can stand for all
+ * the rest of it. */
+#define COPIES_MAX_BYTES(n) ((size_t)16 * 1024 * 1024 + 16 * (n))
+
 enum level_kind { LEVEL_LIST, LEVEL_MAP, LEVEL_ERROR };
 
 struct level {
@@ -39,6 +43,8 @@ struct table_seen {
 struct decoder {
     struct value_cursor c;
     size_t n_nodes;
+    size_t weight, max_weight; /* VALUE_WEIGHT for each value, and its text */
+    size_t copied_weight;      /* the part of it that references have added */
     struct level levels[VALUE_MAX_DEPTH];
     size_t depth;
     struct table_seen *tables; /* for EXT_REF, in pre-order */
@@ -49,6 +55,23 @@ struct decoder {
 static int refuse(struct decoder *d, const char *what)
 {
     return value_head_refuse(&d->c, what);
+}
+
+/* Counts a value, or a key, before memory is taken for it. */
+static int weigh(struct decoder *d, size_t n_bytes)
+{
+    d->weight += VALUE_WEIGHT + n_bytes;
+    if (d->n_copies != 0)
+        d->copied_weight += VALUE_WEIGHT + n_bytes;
+    if (d->copied_weight > COPIES_MAX_BYTES(d->c.n))
+        return refuse(d, "too much of it is said by reference");
+    if (d->weight > d->max_weight) {
+        refuse(d, "too large");
+        if (d->c.err != NULL)
+            d->c.err->kind = ERR_LIMIT_EXCEEDED;
+        return -1;
+    }
+    return 0;
 }
 
 static int push_level(struct decoder *d, const struct level *level)
@@ -137,7 +160,8 @@ static int read_item(struct decoder *d, struct value *place)
 
     if (++d->n_nodes > VALUE_DECODE_MAX_NODES)
         return refuse(d, "too many values");
-    if (value_head_read(&d->c, &head) == -1)
+    if (value_head_read(&d->c, &head) == -1 ||
+        weigh(d, head.kind == HEAD_STRING ? head.n : 0) == -1)
         return -1;
     switch (head.kind) {
     case HEAD_SCALAR:
@@ -168,7 +192,8 @@ static int read_key(struct decoder *d, struct value *map, struct value **place_o
     size_t n;
     struct value_head head;
 
-    if (value_head_read(&d->c, &head) == -1)
+    if (value_head_read(&d->c, &head) == -1 ||
+        weigh(d, head.kind == HEAD_STRING ? head.n : 0) == -1)
         return -1;
     if (head.kind == HEAD_STRING) {
         text = (const char *)d->c.data + d->c.at;
@@ -263,24 +288,40 @@ static int decode_one(struct decoder *d, struct value *out)
     return 0;
 }
 
-int value_decode(const uint8_t *data, size_t n_bytes, size_t *used_out,
-                 struct value *out, struct err *err)
+static int decode_all(struct decoder *d, size_t *used_out, struct value *out)
 {
-    struct decoder d = {.c = {.data = data, .n = n_bytes, .err = err}};
     struct value value = {0};
-    int rc = decode_one(&d, &value);
+    int rc = decode_one(d, &value);
 
-    if (rc == 0 && used_out == NULL && d.c.at != n_bytes)
-        rc = refuse(&d, "bytes are left over");
-    free(d.tables);
+    if (rc == 0 && used_out == NULL && d->c.at != d->c.n)
+        rc = refuse(d, "bytes are left over");
+    free(d->tables);
     if (rc == -1) {
         value_finish(&value);
         return -1;
     }
     if (used_out != NULL)
-        *used_out = d.c.at;
+        *used_out = d->c.at;
     *out = value;
     return 0;
+}
+
+int value_decode(const uint8_t *data, size_t n_bytes, size_t *used_out,
+                 struct value *out, struct err *err)
+{
+    struct decoder d = {.c = {.data = data, .n = n_bytes, .err = err},
+                        .max_weight = SIZE_MAX};
+
+    return decode_all(&d, used_out, out);
+}
+
+int value_decode_bounded(struct bytes bytes, size_t max_weight, struct value *out,
+                         struct err *err)
+{
+    struct decoder d = {.c = {.data = bytes.data, .n = bytes.n, .err = err},
+                        .max_weight = max_weight};
+
+    return decode_all(&d, NULL, out);
 }
 
 static int decode_payload(struct decoder *d, struct value *list)
@@ -302,9 +343,11 @@ static int decode_payload(struct decoder *d, struct value *list)
     return d->c.at == d->c.n ? 0 : refuse(d, "bytes are left over");
 }
 
-int payload_decode(struct bytes bytes, struct value *list_out, struct err *err)
+int payload_decode_weighed(struct bytes bytes, struct value *list_out,
+                           size_t *weight_out, struct err *err)
 {
-    struct decoder d = {.c = {.data = bytes.data, .n = bytes.n, .err = err}};
+    struct decoder d = {.c = {.data = bytes.data, .n = bytes.n, .err = err},
+                        .max_weight = SIZE_MAX};
     struct value list = value_list();
     int rc = bytes.n == 0 ? 0 : decode_payload(&d, &list);
 
@@ -313,7 +356,15 @@ int payload_decode(struct bytes bytes, struct value *list_out, struct err *err)
         value_finish(&list);
     else
         *list_out = list;
+    *weight_out = d.weight;
     return rc;
+}
+
+int payload_decode(struct bytes bytes, struct value *list_out, struct err *err)
+{
+    size_t weight;
+
+    return payload_decode_weighed(bytes, list_out, &weight, err);
 }
 
 static void err_of_fields(const struct value *fields, struct err *out)

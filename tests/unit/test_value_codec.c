@@ -159,6 +159,48 @@ START_TEST(value_decode_counts_copies_too)
 }
 END_TEST
 
+/* Six bytes each that stand for a long text. */
+START_TEST(value_decode_counts_the_bytes_of_copies_too) /* M1 */
+{
+    static const uint8_t reference[] = {0xd6, 2, 0, 0, 0, 1};
+    static const uint8_t zeros[1 << 16];
+    struct value value = {0};
+    struct err err = {0};
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    buf_append(&buf, "\xdc\x7f\xff\x91\xc6\0\x01\0\0", 9);
+    buf_append(&buf, zeros, sizeof(zeros));
+    for (int i = 1; i < 0x7fff; i++)
+        buf_append(&buf, reference, sizeof(reference));
+    ck_assert_int_eq(value_decode(buf_head(&buf), buf_len(&buf), NULL, &value, &err),
+                     -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "by reference"));
+    buf_finish(&buf);
+}
+END_TEST
+
+START_TEST(value_decode_bounded_tells_too_large_from_wrong)
+{
+    static const uint8_t three[] = {0x93, 1, 2, 0xa3, 'a', 'b', 'c'};
+    struct bytes bytes = {three, sizeof(three)};
+    struct value value = {0};
+    struct err err = {0};
+
+    ck_assert_int_eq(value_decode_bounded(bytes, 4 * VALUE_WEIGHT + 3, &value, &err),
+                     0);
+    check_json(&value, "[1,2,\"abc\"]");
+    value_finish(&value);
+    ck_assert_int_eq(value_decode_bounded(bytes, 4 * VALUE_WEIGHT + 2, &value, &err),
+                     -1);
+    ck_assert_int_eq(err.kind, ERR_LIMIT_EXCEEDED);
+    bytes.n--;
+    ck_assert_int_eq(value_decode_bounded(bytes, 4 * VALUE_WEIGHT + 3, &value, &err),
+                     -1);
+    ck_assert_int_eq(err.kind, ERR_INVALID);
+}
+END_TEST
+
 START_TEST(value_decode_merges_keys_of_large_maps)
 {
     struct buf buf;
@@ -365,6 +407,8 @@ static void fill(TCase *tc)
     tcase_add_loop_test(tc, value_decode_refuses, 0, N_ELEMENTS(refused));
     tcase_add_test(tc, value_decode_bounds_depth);
     tcase_add_test(tc, value_decode_counts_copies_too);
+    tcase_add_test(tc, value_decode_counts_the_bytes_of_copies_too);
+    tcase_add_test(tc, value_decode_bounded_tells_too_large_from_wrong);
     tcase_add_test(tc, value_decode_merges_keys_of_large_maps);
     tcase_add_test(tc, value_encode_makes_the_round_trip);
     tcase_add_test(tc, value_encode_leaves_nothing_when_there_is_no_room);
