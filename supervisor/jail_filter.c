@@ -22,11 +22,10 @@ static const char *const allowed[] = {
     // clang-format off
     /* the loop and the socket */
     "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "poll", "ppoll", "recvmsg",
-    "recvfrom", "sendmsg", "sendto", "getsockopt", "shutdown", "eventfd2", "fcntl",
-    "dup", "close",
+    "recvfrom", "sendmsg", "sendto", "getsockopt", "shutdown", "eventfd2", "dup",
+    "close",
     /* what a terminal's process prints, and what a module loads when it is asked to */
-    "read", "readv", "pread64", "write", "writev", "lseek", "open", "openat", "stat",
-    "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2",
+    "read", "readv", "pread64", "write", "writev", "lseek", "stat", "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2",
     "readlink", "readlinkat", "getdents64",
     /* memory */
     "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "futex", "membarrier",
@@ -54,10 +53,43 @@ bool jail_is_possible(void)
 #endif
 }
 
+/* Not F_SETOWN and F_SETSIG: the kernel would send any signal to whoever they name. */
+static const int fcntl_commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD,
+                                     F_GETFL};
+
+/* Files are for reading, wherever Landlock doesn't say so, too. */
+#define WRITES ((uint64_t)(O_ACCMODE | O_CREAT | O_TRUNC))
+
 /* What SCMP_A0() and its like say, with every field named. */
 static struct scmp_arg_cmp equals(unsigned arg, uint64_t value)
 {
     return (struct scmp_arg_cmp){.arg = arg, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
+/* Those of mask's bits that are set in the argument are none. */
+static struct scmp_arg_cmp lacks(unsigned arg, uint64_t mask)
+{
+    return (struct scmp_arg_cmp){
+        .arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = 0};
+}
+
+static int add_file_rules(scmp_filter_ctx filter)
+{
+    int failed = 0;
+
+    for (size_t i = 0; i < N_ELEMENTS(fcntl_commands) && failed == 0; i++)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                                  equals(1, (uint64_t)fcntl_commands[i]));
+    if (failed == 0) /* O_ASYNC asks for signals, which nobody needs */
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2,
+                                  equals(1, F_SETFL), lacks(2, O_ASYNC));
+    if (failed == 0)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                                  lacks(2, WRITES));
+    if (failed == 0 && SCMP_SYS(open) >= 0) /* not every architecture has it */
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
+                                  lacks(1, WRITES));
+    return failed;
 }
 
 static int add_rules(scmp_filter_ctx filter)
@@ -73,6 +105,8 @@ static int add_rules(scmp_filter_ctx filter)
     for (size_t i = 0; i < N_ELEMENTS(terminal_requests) && failed == 0; i++)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
                                   equals(1, terminal_requests[i]));
+    if (failed == 0)
+        failed = add_file_rules(filter);
     if (failed == 0) /* reading its own limits, not setting anybody's */
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
                                   equals(0, 0), equals(2, 0));

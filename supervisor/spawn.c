@@ -76,6 +76,26 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Where our errors go, but opened anew: what the child does to it (whether writing
+ * waits, where the next byte goes) is not done to ours, and it can't read there. Where
+ * that isn't possible, as for sockets, it stays the same. */
+static void part_errors(void)
+{
+    /* Without O_NONBLOCK we would wait for a pipe's next reader. */
+    int fd = open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK);
+    struct stat info;
+
+    if (fd == -1)
+        return;
+    /* In a file neither may write over what the other has written. */
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
+        fcntl(STDERR_FILENO, F_SETFL, fcntl(STDERR_FILENO, F_GETFL) | O_APPEND);
+    fcntl(fd, F_SETFL, O_APPEND);
+    dup2(fd, STDERR_FILENO);
+    if (fd != STDERR_FILENO)
+        close(fd);
+}
+
 /* First out of the way, then into place: any source may sit on any target's number. */
 static int place_descriptors(const struct spawn_spec *spec)
 {
@@ -94,6 +114,7 @@ static int place_descriptors(const struct spawn_spec *spec)
             return -1;
     }
     if (!spec->terminal) {
+        part_errors();
         null_fd = open("/dev/null", O_RDWR);
         if (null_fd == -1 || dup2(null_fd, 0) == -1 || dup2(null_fd, 1) == -1)
             return -1;
