@@ -17,7 +17,6 @@
 #define MAX_FDS    16
 
 /* Small frames cost their receiver much more than their bytes say. */
-#define TURN_NS     1500000
 #define CLOCK_EVERY 32 /* frames between two looks at the clock */
 
 const struct conn_limits conn_limits_default = {
@@ -316,8 +315,17 @@ static bool turn_is_over(struct conn_set *set)
     int64_t now_ns = clock_monotonic_ns();
 
     if (set->turn_ends_at_ns == 0)
-        set->turn_ends_at_ns = now_ns + TURN_NS;
+        set->turn_ends_at_ns = now_ns + CONN_TURN_NS;
     return now_ns >= set->turn_ends_at_ns;
+}
+
+/* Is it time to look at the clock, after so many frames of one conn? */
+static bool is_time_to_look(struct conn_set *set, unsigned n_handled)
+{
+    bool is_slow = set->is_slow;
+
+    set->is_slow = false;
+    return is_slow || n_handled % CLOCK_EVERY == 0;
 }
 
 /* Hands out the frames that are complete; -1 when the conn must close. */
@@ -344,7 +352,7 @@ static int handle_frames(struct conn *conn, int *n_frames)
         if (conn->destroyed)
             return 0;
         buf_consume(&conn->in, FRAME_HEADER_BYTES + n);
-        if (++n_handled % CLOCK_EVERY == 0 && turn_is_over(conn->set)) {
+        if (is_time_to_look(conn->set, ++n_handled) && turn_is_over(conn->set)) {
             conn->has_rest = true;
             return 0;
         }
@@ -538,6 +546,7 @@ void conn_set_init(struct conn_set *set, struct ev_loop *loop)
     set->loop = loop;
     list_init(&set->dirty);
     set->turn_ends_at_ns = 0;
+    set->is_slow = false;
     ev_prepare_init(&set->prepare, on_prepare);
     ev_prepare_start(loop, &set->prepare);
     ev_unref(loop); /* the set alone keeps no loop running */

@@ -23,6 +23,7 @@
 #include <ev.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/list.h"
 
 struct conn;
@@ -48,10 +49,22 @@ struct conn_set {
     struct list dirty;
     struct ev_prepare prepare;
     int64_t turn_ends_at_ns;          /* 0 = nobody has read in this turn */
+    bool is_slow;                     /* see conn_set_take_time() */
     uint64_t n_bytes_in, n_bytes_out; /* of all there have been */
 };
 void conn_set_init(struct conn_set *set, struct ev_loop *loop);
 void conn_set_finish(struct conn_set *set);
+
+#define CONN_TURN_NS 1500000 /* of reading, for all conns of a set */
+
+/* What a callback is about to do may take long: the turn's time begins now, at the
+ * latest, and whether it is over is looked at before the next frame. */
+static inline void conn_set_take_time(struct conn_set *set)
+{
+    if (set->turn_ends_at_ns == 0)
+        set->turn_ends_at_ns = clock_monotonic_ns() + CONN_TURN_NS;
+    set->is_slow = true;
+}
 
 /* Takes fd (made nonblocking). limits NULL = default. */
 struct conn *conn_create(struct conn_set *set, int fd, const struct conn_limits *limits,

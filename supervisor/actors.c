@@ -204,6 +204,11 @@ static void start_watch(struct supervisor *sup, const struct origin *origin,
         answer(origin);
         return;
     }
+    if (worker_is_flooded(owner_of(sup, frame->target))) {
+        err_set(&err, ERR_RATE_LIMITED, "the worker of that process is flooded");
+        origin_fail(origin, &err);
+        return;
+    }
     if (actors->edges.n >= ACTORS_MAX_EDGES) {
         err_set(&err, ERR_LIMIT_EXCEEDED, "too many watches across workers");
         origin_fail(origin, &err);
@@ -311,17 +316,18 @@ int actors_on_signal(struct supervisor *sup, struct worker *from,
     if (frame->from != 0 && !worker_owns_pid(from, frame->from))
         return err_set(err, ERR_INVALID, "signal in somebody else's name");
     if (actors_alive(sup, frame->to)) {
-        if (frame->call != 0)
+        if (worker_is_flooded(owner_of(sup, frame->to)))
+            err_set(&why, ERR_RATE_LIMITED, "the worker of that process is flooded");
+        else if (frame->call != 0)
             calls_forward(sup->calls, &origin, FRAME_SIGNAL, owner_of(sup, frame->to),
                           body);
         else
             conn_forward(owner_of(sup, frame->to)->conn, FRAME_SIGNAL, body);
-        return 0;
-    }
-    if (frame->call != 0) {
+    } else {
         err_set(&why, ERR_NOT_FOUND, "process not found");
-        origin_fail(&origin, &why);
     }
+    if (why.text[0] != '\0' && frame->call != 0)
+        origin_fail(&origin, &why);
     return 0;
 }
 

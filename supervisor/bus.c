@@ -47,6 +47,7 @@ struct bus {
     struct supervisor *sup;
     struct list subscribers, followers;
     struct ev_timer quiet; /* runs while a worker may publish nothing */
+    unsigned n_followers;
     uint64_t n_events;
 };
 
@@ -225,20 +226,22 @@ static struct value describe_event(const struct frame_event *event)
     return item;
 }
 
-static void free_follower(struct follower *follower)
+static void free_follower(struct bus *bus, struct follower *follower)
 {
+    bus->n_followers--;
     list_remove(&follower->in_bus);
     pattern_finish(&follower->pattern);
     free(follower);
 }
 
-static void tell_follower(struct follower *follower, const struct value *item)
+static void tell_follower(struct bus *bus, struct follower *follower,
+                          const struct value *item)
 {
     struct request *request = follower->request;
 
     if (request_item(request, item))
         return;
-    free_follower(follower);
+    free_follower(bus, follower);
     request_refuse(request, ERR_UNAVAILABLE, "the reader of events is too slow");
 }
 
@@ -253,7 +256,7 @@ static void tell_followers(struct bus *bus, const struct frame_event *event)
             continue;
         if (item.type == VALUE_NIL)
             item = describe_event(event);
-        tell_follower(follower, &item);
+        tell_follower(bus, follower, &item);
     }
     value_finish(&item);
 }
@@ -284,6 +287,11 @@ size_t bus_count_subscriptions(const struct bus *bus)
     LIST_FOREACH (node, &bus->subscribers)
         n += container_of(node, struct subscriber, in_bus)->by_key.n;
     return n;
+}
+
+unsigned bus_count_followers(const struct bus *bus)
+{
+    return bus->n_followers;
 }
 
 uint64_t bus_count_events(const struct bus *bus)
@@ -421,27 +429,34 @@ static void handle_unsubscribe(struct request *request)
 
 static bool on_follow_cancelled(struct request *request)
 {
-    free_follower(request->state);
+    free_follower(request->sup->bus, request->state);
     return true;
 }
 
 static void handle_follow(struct request *request)
 {
+    struct bus *bus = request->sup->bus;
     struct follower *follower;
     struct bytes system, kind;
 
     if (!get_patterns(request, &system, &kind))
         return;
+    if (bus->n_followers >= BUS_MAX_FOLLOWERS) {
+        request_refuse(request, ERR_RATE_LIMITED, "%d clients follow the bus already",
+                       BUS_MAX_FOLLOWERS);
+        return;
+    }
     follower = xcalloc(1, sizeof(*follower));
     follower->request = request;
     pattern_init(&follower->pattern, system, kind);
-    list_append(&request->sup->bus->followers, &follower->in_bus);
+    list_append(&bus->followers, &follower->in_bus);
+    bus->n_followers++;
     request->state = follower;
     request->on_cancel = on_follow_cancelled;
 }
 
 static const struct system_target targets[] = {
-    {"events.follow", handle_follow, ALLOW_ANY},
+    {"events.follow", handle_follow, ALLOW_CLIENT},
     {"events.subscribe", handle_subscribe, ALLOW_WORKER},
     {"events.unsubscribe", handle_unsubscribe, ALLOW_WORKER},
 };
@@ -470,6 +485,6 @@ void bus_destroy(struct bus *bus)
     while ((node = list_first(&bus->subscribers)) != NULL)
         free_subscriber(container_of(node, struct subscriber, in_bus));
     while ((node = list_first(&bus->followers)) != NULL)
-        free_follower(container_of(node, struct follower, in_bus));
+        free_follower(bus, container_of(node, struct follower, in_bus));
     free(bus);
 }

@@ -33,6 +33,8 @@ struct bus *bus_create(struct supervisor *sup);
 void bus_destroy(struct bus *bus);
 
 #define BUS_PATTERNS_MAX_PER_WORKER 100000
+#define BUS_MAX_FOLLOWERS           64
+unsigned bus_count_followers(const struct bus *bus);
 size_t bus_count_subscriptions(const struct bus *bus);
 uint64_t bus_count_events(const struct bus *bus); /* since ever */
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/clock.h"
 #include "common/duration.h"
@@ -39,7 +40,7 @@ static uint32_t *bucket_of(const struct calls *calls, const struct origin *origi
 {
     uint64_t hash = origin->call ^ (uintptr_t)origin_party(origin) >> 4;
 
-    hash *= 0x9e3779b97f4a7c15u;
+    hash *= calls->multiplier;
     return &calls->buckets[(uint32_t)(hash >> 40) & calls->bucket_mask];
 }
 
@@ -139,8 +140,13 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
                         uint64_t deadline_at_ns, struct err *err)
 {
     struct list *list = origin_list(origin);
+    struct peer_use *use = origin_use(origin);
     struct call *call;
 
+    if (use != NULL && !use_is_fair(use->n_calls, calls->n_open, CALLS_MAX)) {
+        err_set(err, ERR_RATE_LIMITED, "too many calls are under way");
+        return NULL;
+    }
     if (calls->free_head == NONE) {
         if (calls->n_slots == CALLS_MAX) {
             err_set(err, ERR_RATE_LIMITED, "too many calls are under way");
@@ -170,8 +176,10 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
     list_init(&call->to);
     if (origin->type != ORIGIN_NONE)
         index_add(calls, call);
-    if (list != NULL)
+    if (list != NULL) {
         list_append(list, &call->from);
+        use->n_calls++;
+    }
     if (deadline_at_ns != 0) {
         call->opened_at_ns = (uint64_t)clock_monotonic_ns();
         calls_set_due(calls, call, deadline_at_ns);
@@ -212,6 +220,7 @@ static const struct bytes no_error = {NULL, 0};
 void calls_forget_origin(struct calls *calls, struct call *call)
 {
     struct hop *hop = call->hop;
+    struct peer_use *use = origin_use(&call->origin);
 
     if (call->attempts != NULL)
         calls_forget_attempts(calls, call);
@@ -220,6 +229,8 @@ void calls_forget_origin(struct calls *calls, struct call *call)
         calls->hooks.on_hop_over(calls->sup, hop);
     if (call->origin.type == ORIGIN_NONE)
         return;
+    if (use != NULL)
+        use->n_calls--;
     index_remove(calls, call);
     list_remove(&call->from);
     call->origin.type = ORIGIN_NONE;
@@ -392,12 +403,23 @@ void call_hold(struct calls *calls, struct call *call, const char *queue,
     conn_wrote(conn);
 }
 
+bool calls_may_give(const struct calls *calls, const struct worker *callee)
+{
+    return use_is_fair(callee->n_calls_given - callee->n_calls_done, calls->n_open,
+                       CALLS_MAX);
+}
+
 void calls_forward(struct calls *calls, const struct origin *origin, uint8_t type,
                    struct worker *callee, struct bytes body)
 {
     struct err err = {0};
-    struct call *call = calls_open(calls, origin, type, 0, &err);
+    struct call *call = NULL;
 
+    if (calls_may_give(calls, callee))
+        call = calls_open(calls, origin, type, 0, &err);
+    else
+        err_set(&err, ERR_RATE_LIMITED, "worker of %s leaves too much unanswered",
+                worker_entry(callee));
     if (call == NULL)
         origin_fail(origin, &err);
     else
@@ -608,6 +630,14 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 
 /* ---- life ------------------------------------------------------------------------ */
 
+static uint64_t random_odd(void)
+{
+    uint64_t number = 0x9e3779b97f4a7c15u;
+
+    (void)!getrandom(&number, sizeof(number), GRND_NONBLOCK);
+    return number | 1;
+}
+
 struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hooks)
 {
     struct calls *calls = xcalloc(1, sizeof(*calls));
@@ -618,6 +648,7 @@ struct calls *calls_create(struct supervisor *sup, const struct calls_hooks *hoo
     calls->grace_ms = GRACE_MS_DEFAULT;
     calls->busy_grace_ms = BUSY_MS_DEFAULT;
     calls->random_state = (uint64_t)clock_monotonic_ns() | 1;
+    calls->multiplier = random_odd();
     index_grow(calls);
     due_init(&calls->due);
     ev_timer_init(&calls->timer, on_timer, 0., 0.);

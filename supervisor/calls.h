@@ -34,6 +34,7 @@
 #include "common/list.h"
 
 #include "supervisor/function_stats.h"
+#include "supervisor/peer_use.h"
 
 struct calls;
 struct client;
@@ -86,6 +87,7 @@ static inline bool origin_is_same(const struct origin *a, const struct origin *b
 struct client_head {
     struct conn *conn;
     struct list calls_from; /* as in struct worker; list_init'ed by control.c */
+    struct peer_use use;
 };
 
 /* Answers an origin without (or instead of) a slot. result = REST of REPLY. */
@@ -168,8 +170,9 @@ void calls_set_grace_ms(struct calls *calls, uint32_t grace_ms, uint32_t busy_gr
 size_t calls_kept_bytes(const struct calls *calls);
 uint32_t calls_n_open(const struct calls *calls);
 
-/* A new slot for a request of origin (copied). NULL when the table is full
- * (RATE_LIMITED). deadline_at_ns 0 = none. Answer it, send it or park it at once. */
+/* A new slot for a request of origin (copied). NULL when the table is full, or origin
+ * has too much of it (RATE_LIMITED). deadline_at_ns 0 = none. Answer it, send it or
+ * park it at once. */
 struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_t type,
                         uint64_t deadline_at_ns, struct err *err);
 
@@ -178,6 +181,10 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
 struct call *calls_open_within(struct calls *calls, const struct origin *origin,
                                uint64_t deadline_at_ns, uint64_t timeout_ns,
                                struct err *err);
+
+/* May a request that takes no place of a pool go to that worker? Not when it leaves too
+ * many of them without an answer. */
+bool calls_may_give(const struct calls *calls, const struct worker *callee);
 
 /* Passes the request's frame on to callee with the slot's number in it. When callee
  * can't take it the call is answered (Unavailable) at once. */

@@ -15,6 +15,7 @@ struct calls {
     uint32_t n_chunks, n_slots, n_open;
     uint32_t free_head;             /* chain through next_in_bucket */
     uint32_t *buckets, bucket_mask; /* origin and its number -> call */
+    uint64_t multiplier; /* of their hash: no peer may know which numbers collide */
     struct due_heap due;
     ev_timer timer;
     uint64_t armed_for_ns; /* 0 = the timer is not running */

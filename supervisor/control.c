@@ -272,8 +272,7 @@ static bool evict_idle_client(struct control *control)
     LIST_FOREACH (node, &control->clients) {
         struct client *client = container_of(node, struct client, in_clients);
 
-        if (!list_empty(&client->head.calls_from) ||
-            system_has_open(control->sup->system, client))
+        if (!list_empty(&client->head.calls_from) || client->head.use.n_requests != 0)
             continue;
         if (oldest == NULL || client->last_frame_at_ms < oldest->last_frame_at_ms)
             oldest = client;

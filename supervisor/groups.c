@@ -94,8 +94,18 @@ static struct host *get_host(struct groups *groups, struct bytes text)
         return host;
     host = xcalloc(1, sizeof(*host));
     host->text = xstrndup((const char *)text.data, text.n);
+    host->n_bytes = text.n;
     map_put(&groups->hosts, host->text, text.n, host);
     return host;
+}
+
+static void leave_host(struct groups *groups, struct host *host)
+{
+    if (--host->n_members != 0)
+        return;
+    map_remove(&groups->hosts, host->text, host->n_bytes);
+    free(host->text);
+    free(host);
 }
 
 bool groups_is_alive(const struct groups *groups, const struct membership *membership)
@@ -151,6 +161,7 @@ static struct member *get_member(struct groups *groups, struct worker *worker,
     member = xcalloc(1, sizeof(*member));
     member->pid = pid;
     member->host = get_host(groups, host);
+    member->host->n_members++;
     list_init(&member->memberships);
     list_append(&groups_peer(groups, worker)->members, &member->of_peer);
     map_put_number(&groups->members, pid, member);
@@ -163,6 +174,7 @@ static void tidy_member(struct groups *groups, struct member *member)
         return;
     map_remove_number(&groups->members, member->pid);
     list_remove(&member->of_peer);
+    leave_host(groups, member->host);
     free(member);
 }
 
@@ -172,7 +184,7 @@ static int check_limits(const struct groups *groups, const struct scope *scope,
 {
     bool is_new = group == NULL || list_empty(&group->memberships);
 
-    if (groups->memberships.n >= GROUPS_MAX_ROWS ||
+    if (groups->n_joined >= GROUPS_MAX_ROWS ||
         (is_new && limits->max_groups != 0 && scope->n_joined >= limits->max_groups))
         return err_set(err, ERR_RATE_LIMITED, "pg: maximum number of groups reached");
     if (limits->max_members != 0 &&
@@ -200,6 +212,7 @@ int groups_join(struct groups *groups, struct scope *scope, struct worker *worke
         return err_set(err, ERR_RATE_LIMITED, "pg: maximum members per group reached");
     membership->count++;
     group->n_members++;
+    groups->n_joined++;
     return 0;
 }
 
@@ -214,6 +227,7 @@ bool groups_leave(struct groups *groups, struct scope *scope, uint64_t pid,
     if (membership == NULL)
         return false;
     group->n_members--;
+    groups->n_joined--;
     if (--membership->count == 0)
         free_membership(groups, membership);
     tidy_member(groups, member);
@@ -229,6 +243,7 @@ static void drop_membership(struct groups *groups, struct membership *membership
     uint32_t count = membership->count;
 
     group->n_members -= count;
+    groups->n_joined -= count;
     groups_tell(groups, group, membership->member, -(int64_t)count);
     free_membership(groups, membership);
     groups_tidy(group);
@@ -329,7 +344,7 @@ void groups_on_worker_dead(struct groups *groups, uint32_t index)
 
 size_t groups_count(const struct groups *groups)
 {
-    return groups->memberships.n;
+    return groups->n_joined;
 }
 
 /* ---- life ------------------------------------------------------------------------ */
@@ -372,12 +387,6 @@ void groups_destroy(struct groups *groups)
     groups_drop_casts(groups);
     MAP_FOREACH (row, &groups->scopes)
         free_scope(row->value);
-    MAP_FOREACH (row, &groups->hosts) {
-        struct host *host = row->value;
-
-        free(host->text);
-        free(host);
-    }
     map_finish(&groups->hosts);
     map_finish(&groups->memberships);
     map_finish(&groups->members);

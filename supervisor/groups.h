@@ -33,7 +33,7 @@ void groups_destroy(struct groups *groups);           /* NULL is fine */
 
 /* Rows of one sort, memberships or watches, in all; each costs about 200 bytes here. */
 #define GROUPS_MAX_ROWS 2000000
-size_t groups_count(const struct groups *groups); /* memberships */
+size_t groups_count(const struct groups *groups); /* counted as often as they joined */
 
 /* Called by actors.c. */
 void groups_on_gone(struct groups *groups, uint64_t pid);

@@ -25,7 +25,7 @@ struct share {
 struct cast {
     struct list node; /* in groups->casts */
     struct groups *groups;
-    struct request *request; /* NULL: nobody waits any more */
+    struct request *request; /* kept until the end, though nobody may wait for it */
     struct value from, host, topic, payload;
     uint32_t timeout_ms;
     size_t n_open;     /* shares that aren't through, and one for us */
@@ -55,8 +55,7 @@ static void finish_one(struct cast *cast)
 
     if (--cast->n_open != 0)
         return;
-    if (cast->request != NULL)
-        request_reply(cast->request, &yes);
+    request_reply(cast->request, &yes);
     free_cast(cast);
 }
 
@@ -115,14 +114,6 @@ static void add(struct cast *cast, uint64_t pid)
     share->pids[share->n++] = pid;
 }
 
-static bool on_cancelled(struct request *request)
-{
-    struct cast *cast = request->state;
-
-    cast->request = NULL;
-    return true;
-}
-
 void groups_cast(struct groups *groups, const struct group *group,
                  struct request *request, uint32_t timeout_ms)
 {
@@ -138,8 +129,6 @@ void groups_cast(struct groups *groups, const struct group *group,
     cast->host = value_copy(&args[3]);
     cast->payload = value_copy(&args[4]);
     cast->timeout_ms = timeout_ms;
-    request->state = cast;
-    request->on_cancel = on_cancelled;
     if (group != NULL)
         LIST_FOREACH (node, &group->memberships) {
             const struct membership *one =

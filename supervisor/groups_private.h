@@ -27,9 +27,10 @@ struct peer {
     struct list in_dead;
 };
 
-/* A host's text, kept for ever: there are as many as there are hosts and pools. */
+/* A host's text, as long as somebody who is there says that it is theirs. */
 struct host {
     char *text;
+    size_t n_bytes, n_members;
     uint64_t round; /* the list of members that it was last put into */
     uint32_t index; /* there */
 };
@@ -83,6 +84,7 @@ struct groups {
     struct list leaving; /* members that have ended */
     struct list dead;    /* peers */
     struct list casts;
+    size_t n_joined; /* counted as often as they have joined */
     size_t n_watches;
     struct ev_timer work_timer;
     uint64_t round;

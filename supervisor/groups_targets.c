@@ -13,6 +13,8 @@
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 
+#define NAMES_PER_REQUEST 10000 /* everything else waits while they are joined */
+
 /* The scope's entry, or NULL: then request is answered, and gone. */
 static const struct entry *find_entry(struct request *request)
 {
@@ -80,6 +82,11 @@ static bool has_names(struct request *request, size_t first)
         request_refuse(request, ERR_INVALID, "groups table must not be empty");
         return false;
     }
+    if (request->args.as.list.n - first > NAMES_PER_REQUEST) {
+        request_refuse(request, ERR_INVALID, "more than %d groups at once",
+                       NAMES_PER_REQUEST);
+        return false;
+    }
     for (size_t i = first; i < request->args.as.list.n; i++)
         if (get_name(request, i).n == 0)
             return false;
@@ -128,7 +135,8 @@ static void handle_join(struct request *request)
     if (entry == NULL || !has_names(request, 2))
         return;
     host = request_arg_as(request, 1, VALUE_STRING);
-    if (host == NULL || request->caller == 0 || request->origin.type != ORIGIN_WORKER) {
+    if (host == NULL || host->as.string.n > ID_MAX_BYTES || request->caller == 0 ||
+        request->origin.type != ORIGIN_WORKER) {
         request_refuse(request, ERR_INVALID, "only processes join groups");
         return;
     }

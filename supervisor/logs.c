@@ -8,6 +8,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/utf8.h"
 #include "common/value.h"
 
 #include "proto/frame.h"
@@ -20,6 +21,8 @@
 
 #define N_KEPT            1000
 #define MESSAGE_MAX_BYTES 4096
+#define LINE_MAX_BYTES    65536 /* of a message, wherever it goes */
+#define FIELDS_MAX_WEIGHT ((size_t)128 * 1024)
 
 struct filter {
     enum log_level level;
@@ -261,6 +264,35 @@ static const struct system_target targets[] = {
 
 /* ---- frames of workers ----------------------------------------------------------- */
 
+static void tame_message(struct value *message)
+{
+    if (message->as.string.n > LINE_MAX_BYTES) {
+        message->as.string.n =
+            utf8_valid_bytes(message->as.string.data, LINE_MAX_BYTES);
+        message->as.string.data[message->as.string.n] = '\0';
+    }
+    for (size_t i = 0; i < message->as.string.n; i++) {
+        if (message->as.string.data[i] == '\0') /* it would end the line early */
+            message->as.string.data[i] = '?';
+    }
+}
+
+/* Records are kept: what is too much to be kept is told by its length alone. */
+static int read_fields(struct bytes bytes, struct value *out, struct err *err)
+{
+    if (bytes.n == 0)
+        return 0;
+    if (bytes.n <= LOG_FIELDS_MAX_BYTES) {
+        if (value_decode_bounded(bytes, FIELDS_MAX_WEIGHT, out, err) == 0)
+            return 0;
+        if (err->kind != ERR_LIMIT_EXCEEDED)
+            return -1;
+    }
+    *out = value_map();
+    value_put(out, "fields_too_long_bytes", value_int((int64_t)bytes.n));
+    return 0;
+}
+
 int logs_on_frame(const struct frame_log *frame, struct err *err)
 {
     struct bytes rest = frame->record;
@@ -281,17 +313,11 @@ int logs_on_frame(const struct frame_log *frame, struct err *err)
         value_finish(&message);
         return err_set(err, ERR_INVALID, "LOG frame whose message is no text");
     }
-    if (rest.n > LOG_FIELDS_MAX_BYTES) {
-        fields = value_map();
-        value_put(&fields, "fields_too_long_bytes", value_int((int64_t)rest.n));
-    } else if (rest.n > 0 && value_decode(rest.data, rest.n, NULL, &fields, err) != 0) {
+    if (read_fields(rest, &fields, err) == -1) {
         value_finish(&message);
         return err_wrap(err, "LOG frame");
     }
-    for (size_t i = 0; i < message.as.string.n; i++) {
-        if (message.as.string.data[i] == '\0') /* it would end the line early */
-            message.as.string.data[i] = '?';
-    }
+    tame_message(&message);
     snprintf(logger, sizeof(logger), "%.*s", (int)frame->logger.n,
              (const char *)frame->logger.data);
     record =

@@ -18,6 +18,7 @@
 #include "supervisor/names.h"
 #include "supervisor/pool.h"
 #include "supervisor/registry.h"
+#include "supervisor/router_spawn.h"
 #include "supervisor/spans.h"
 #include "supervisor/stores.h"
 #include "supervisor/system.h"
@@ -73,6 +74,10 @@ static void write_losses(struct supervisor *sup, struct buf *out)
                       "Records that followers were too slow for.");
     metrics_sample(out, "troupe_log_records_skipped_total", NULL,
                    (double)logs_count_skipped(sup->logs));
+    metric_write_head(out, "troupe_flood_drops_total", "counter",
+                      "Messages to workers that had been sent far too much already.");
+    metrics_sample(out, "troupe_flood_drops_total", NULL,
+                   (double)workers_count_dropped(sup->workers));
     metric_write_head(out, "troupe_functions_refused_total", "counter",
                       "Functions that have no figures, there were too many.");
     metrics_sample(out, "troupe_functions_refused_total", NULL,
@@ -87,6 +92,7 @@ void metrics_write_tables(struct supervisor *sup, struct buf *out)
     const struct table tables[] = {
         {"bus_subscriptions", (double)bus_count_subscriptions(sup->bus),
          (double)BUS_PATTERNS_MAX_PER_WORKER * workers_count(sup->workers)},
+        {"bus_followers", bus_count_followers(sup->bus), BUS_MAX_FOLLOWERS},
         {"calls", calls_n_open(sup->calls), CALLS_MAX},
         {"control_clients",
          sup->control != NULL ? control_count_clients(sup->control) : 0,
@@ -101,6 +107,8 @@ void metrics_write_tables(struct supervisor *sup, struct buf *out)
          REGISTRY_MAX_ENTRIES},
         {"requests", system_count_open(sup->system), SYSTEM_MAX_OPEN},
         {"spans", (double)spans.n, (double)spans.n_max},
+        {"spawns_waiting", (double)router_spawn_count_waiting(sup->router),
+         SPAWNS_MAX_WAITING},
         {"store_keys", (double)stores_count_keys(sup->stores),
          (double)stores_count_keys_max(sup->stores)},
         {"watches", (double)actors_count_edges(sup->actors), ACTORS_MAX_EDGES},

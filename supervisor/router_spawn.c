@@ -25,9 +25,13 @@
 #include "supervisor/spawn_reply.h"
 #include "supervisor/worker.h"
 
+/* Of one peer: what its spawns that wait may take before another one comes. */
+#define PEER_MAX_BYTES ((size_t)16 * 1024 * 1024)
+
 struct router {
     struct supervisor *sup;
     struct list waiting; /* struct waiting_spawn */
+    size_t n_waiting;
 };
 
 /* The name is about to be somebody else's: tried again when that is settled. */
@@ -215,7 +219,7 @@ static void answer_with_owner(struct supervisor *sup, const struct origin *origi
     struct value items[2] = {value_int((int64_t)pid), value_bytes(host.data, host.n)};
     struct buf buf;
 
-    if (owner != NULL) {
+    if (owner != NULL && !worker_is_flooded(owner)) {
         send_first_messages(owner, pid, frame->messages);
         watch_for_parent(sup, owner, pid, frame);
     }
@@ -228,9 +232,21 @@ static void answer_with_owner(struct supervisor *sup, const struct origin *origi
 
 /* ---- a name that is about to be taken -------------------------------------------- */
 
+static void forget_waiting(struct waiting_spawn *spawn)
+{
+    struct peer_use *use = origin_use(&spawn->origin);
+
+    list_remove(&spawn->link);
+    spawn->router->n_waiting--;
+    if (use != NULL) {
+        use->n_spawns--;
+        use->spawn_bytes -= spawn->n_bytes;
+    }
+}
+
 static void free_waiting(struct waiting_spawn *spawn)
 {
-    list_remove(&spawn->link);
+    forget_waiting(spawn);
     free(spawn);
 }
 
@@ -238,20 +254,34 @@ static void on_settled(struct name_waiter *waiter)
 {
     struct waiting_spawn *spawn = container_of(waiter, struct waiting_spawn, waiter);
 
-    list_remove(&spawn->link);
+    forget_waiting(spawn);
     router_spawn(spawn->router->sup, &spawn->origin,
                  (struct bytes){spawn->body, spawn->n_bytes});
     free(spawn);
+}
+
+static bool may_wait(const struct router *router, const struct peer_use *use)
+{
+    return use == NULL ||
+           (use->spawn_bytes <= PEER_MAX_BYTES &&
+            use_is_fair(use->n_spawns, router->n_waiting, SPAWNS_MAX_WAITING));
 }
 
 static struct waiting_spawn *make_waiting(struct router *router,
                                           const struct origin *origin,
                                           struct bytes body)
 {
-    struct waiting_spawn *spawn = malloc(sizeof(*spawn) + body.n);
+    struct peer_use *use = origin_use(origin);
+    struct waiting_spawn *spawn =
+        may_wait(router, use) ? malloc(sizeof(*spawn) + body.n) : NULL;
 
     if (spawn == NULL)
         return NULL;
+    router->n_waiting++;
+    if (use != NULL) {
+        use->n_spawns++;
+        use->spawn_bytes += body.n;
+    }
     spawn->router = router;
     spawn->origin = *origin;
     spawn->n_bytes = body.n;
@@ -272,7 +302,7 @@ static void spawn_named(struct supervisor *sup, const struct origin *origin,
     uint64_t pid;
 
     if (spawn == NULL) {
-        err_set(&err, ERR_UNAVAILABLE, "no memory for a spawn");
+        err_set(&err, ERR_RATE_LIMITED, "too many spawns wait for a name");
         origin_fail(origin, &err);
         return;
     }
@@ -382,6 +412,11 @@ void calls_spawn_internal(struct supervisor *sup, const struct origin *origin,
     }
     buf_finish(&payload);
     buf_finish(&buf);
+}
+
+size_t router_spawn_count_waiting(const struct router *router)
+{
+    return router->n_waiting;
 }
 
 struct router *router_spawn_create(struct supervisor *sup)

@@ -26,6 +26,10 @@ void router_spawn_destroy(struct router *router);
 bool router_spawn_cancel(struct supervisor *sup, const struct origin *origin);
 void router_spawn_origin_gone(struct supervisor *sup, const struct worker *worker);
 
+/* Spawns that wait for a name at a time; more of them fail (RATE_LIMITED). */
+#define SPAWNS_MAX_WAITING 10000
+size_t router_spawn_count_waiting(const struct router *router);
+
 /* An error with details {key = about}. */
 void router_fail_about(const struct origin *origin, const struct err *err,
                        const char *key, struct bytes about);

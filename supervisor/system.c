@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <ev.h>
 
@@ -13,10 +14,17 @@
 #include "common/log.h"
 #include "common/mem.h"
 
+#include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 
 #include "supervisor/core.h"
+#include "supervisor/worker.h"
+
+#define N_BUCKETS 4096 /* a power of two */
+
+/* Arguments of one peer's requests: what they may weigh before another one comes. */
+#define PEER_MAX_WEIGHT ((size_t)64 * 1024 * 1024)
 
 /* With the fields around it, it has to fit into a frame. */
 #define ANSWER_MAX_BYTES (FRAME_MAX_BYTES_DEFAULT - 4096u)
@@ -27,14 +35,19 @@ struct system {
     unsigned n_targets;
     struct list open; /* requests not answered yet */
     unsigned n_open;
+    struct list by_origin[N_BUCKETS]; /* those whose origin waits */
+    uint64_t multiplier;              /* no peer may know which numbers collide */
 };
 
 /* What a handler holds, with our part behind it. */
 struct open_request {
     struct request request;
     struct system *system;
-    struct list in_open;
+    struct list in_open, in_bucket;
     struct ev_timer deadline;
+    const void *party;    /* who asked */
+    struct peer_use *use; /* theirs; NULL: nobody's, or they are gone */
+    size_t weight;        /* of its arguments */
 };
 
 /* ---- the table ------------------------------------------------------------------- */
@@ -116,8 +129,13 @@ static void free_request(struct request *request)
 {
     struct open_request *open = open_of(request);
 
+    if (open->use != NULL) {
+        open->use->n_requests--;
+        open->use->request_weight -= open->weight;
+    }
     ev_timer_stop(request->sup->loop, &open->deadline);
     list_remove(&open->in_open);
+    list_remove(&open->in_bucket);
     open->system->n_open--;
     value_finish(&request->args);
     free(open);
@@ -205,10 +223,13 @@ bool request_item(struct request *request, const struct value *item)
  * request back keeps it, and what it answers later goes nowhere. */
 static void end_early(struct request *request, const struct err *err)
 {
+    struct open_request *open = open_of(request);
+
     if (err != NULL)
         origin_fail(&request->origin, err);
     request->origin.type = ORIGIN_NONE;
-    ev_timer_stop(request->sup->loop, &open_of(request)->deadline);
+    list_remove(&open->in_bucket);
+    ev_timer_stop(request->sup->loop, &open->deadline);
     if (request->on_cancel != NULL && request->on_cancel(request))
         free_request(request);
 }
@@ -232,6 +253,13 @@ static bool is_allowed(const struct system_target *target, const struct origin *
     return origin->type != ORIGIN_CLIENT || (target->allow & ALLOW_CLIENT) != 0;
 }
 
+static struct list *bucket_of(struct system *system, const struct origin *origin)
+{
+    uint64_t hash = origin->call ^ (uintptr_t)origin_party(origin) >> 4;
+
+    return &system->by_origin[hash * system->multiplier >> 40 & (N_BUCKETS - 1)];
+}
+
 static struct open_request *open_create(struct system *system,
                                         const struct system_target *target,
                                         const struct origin *origin)
@@ -244,7 +272,12 @@ static struct open_request *open_create(struct system *system,
     open->request.target = target->name;
     ev_timer_init(&open->deadline, on_deadline, 0, 0);
     list_append(&system->open, &open->in_open);
+    list_append(bucket_of(system, origin), &open->in_bucket);
     system->n_open++;
+    open->party = origin_party(origin);
+    open->use = origin_use(origin);
+    if (open->use != NULL)
+        open->use->n_requests++;
     return open;
 }
 
@@ -256,6 +289,27 @@ static void arm_deadline(struct open_request *open, uint64_t deadline_at_ns)
         return;
     ev_timer_set(&open->deadline, left_ns > 0 ? (double)left_ns / 1e9 : 0.0, 0);
     ev_timer_start(open->system->sup->loop, &open->deadline);
+}
+
+static bool has_room(const struct system *system, const struct origin *origin)
+{
+    const struct peer_use *use = origin_use(origin);
+
+    return system->n_open < SYSTEM_MAX_OPEN &&
+           (use == NULL ||
+            (use->request_weight <= PEER_MAX_WEIGHT &&
+             use_is_fair(use->n_requests, system->n_open, SYSTEM_MAX_OPEN)));
+}
+
+static int read_args(struct open_request *open, struct bytes args, struct err *err)
+{
+    if (payload_decode_weighed(args, &open->request.args, &open->weight, err) == -1) {
+        open->weight = 0;
+        return -1;
+    }
+    if (open->use != NULL)
+        open->use->request_weight += open->weight;
+    return 0;
 }
 
 void system_call(struct system *system, const struct origin *origin,
@@ -280,15 +334,16 @@ void system_call(struct system *system, const struct origin *origin,
         origin_fail(origin, &err);
         return;
     }
-    if (system->n_open >= SYSTEM_MAX_OPEN) {
+    if (!has_room(system, origin)) {
         err_set(&err, ERR_RATE_LIMITED, "too many requests wait for an answer");
         origin_fail(origin, &err);
         return;
     }
+    conn_set_take_time(&system->sup->conns);
     open = open_create(system, row, origin);
     open->request.caller = caller;
     open->request.deadline_at_ns = deadline_at_ns;
-    if (payload_decode(args, &open->request.args, &err) != 0) {
+    if (read_args(open, args, &err) != 0) {
         err_wrap(&err, "arguments of @%s", row->name);
         request_fail(&open->request, &err);
         return;
@@ -301,8 +356,8 @@ void system_cancel(struct system *system, const struct origin *origin)
 {
     struct err err = {0};
 
-    LIST_FOREACH_SAFE (node, &system->open) {
-        struct open_request *open = container_of(node, struct open_request, in_open);
+    LIST_FOREACH_SAFE (node, bucket_of(system, origin)) {
+        struct open_request *open = container_of(node, struct open_request, in_bucket);
 
         if (!origin_is_same(&open->request.origin, origin))
             continue;
@@ -317,21 +372,13 @@ void system_origin_gone(struct system *system, const void *worker_or_client)
     LIST_FOREACH_SAFE (node, &system->open) {
         struct open_request *open = container_of(node, struct open_request, in_open);
 
-        if (origin_party(&open->request.origin) == worker_or_client)
+        if (open->party != worker_or_client)
+            continue;
+        open->party = NULL;
+        open->use = NULL;
+        if (open->request.origin.type != ORIGIN_NONE)
             end_early(&open->request, NULL);
     }
-}
-
-bool system_has_open(const struct system *system, const void *worker_or_client)
-{
-    LIST_FOREACH (node, &system->open) {
-        const struct open_request *open =
-            container_of(node, struct open_request, in_open);
-
-        if (origin_party(&open->request.origin) == worker_or_client)
-            return true;
-    }
-    return false;
 }
 
 struct system *system_create(struct supervisor *sup)
@@ -340,6 +387,10 @@ struct system *system_create(struct supervisor *sup)
 
     system->sup = sup;
     list_init(&system->open);
+    for (size_t i = 0; i < N_BUCKETS; i++)
+        list_init(&system->by_origin[i]);
+    (void)!getrandom(&system->multiplier, sizeof(system->multiplier), GRND_NONBLOCK);
+    system->multiplier |= 1;
     return system;
 }
 
@@ -347,8 +398,12 @@ void system_destroy(struct system *system)
 {
     if (system == NULL)
         return;
-    LIST_FOREACH_SAFE (node, &system->open)
-        free_request(&container_of(node, struct open_request, in_open)->request);
+    LIST_FOREACH_SAFE (node, &system->open) {
+        struct open_request *open = container_of(node, struct open_request, in_open);
+
+        open->use = NULL; /* workers and clients are gone */
+        free_request(&open->request);
+    }
     free(system->targets);
     free(system);
 }

@@ -79,9 +79,6 @@ void system_call(struct system *system, const struct origin *origin,
 void system_cancel(struct system *system, const struct origin *origin);
 void system_origin_gone(struct system *system, const void *worker_or_client);
 
-/* Does that worker or client wait for an answer? */
-bool system_has_open(const struct system *system, const void *worker_or_client);
-
 #define SYSTEM_MAX_OPEN 100000 /* requests that wait, of all peers together */
 unsigned system_count_open(const struct system *system);
 

@@ -28,11 +28,16 @@
 #define LAST_WORDS_MS    1000 /* FAILED to exit */
 #define HOST_GRACE_MS    1000 /* a host's own end of its actors, after the deadline */
 #define MAX_POLLS_AT_END 1024
+#define DROPS_PER_LINE   100000 /* in the log */
 
 /* Half of what a conn holds at most: the rest is for what senders had under way, and
  * for all that isn't a message. */
 #define HOLD_ABOVE_BYTES ((size_t)128 * 1024 * 1024)
 #define HOLD_LOOK_S      0.02
+
+/* Nobody who does as he is told sends so much more: it would cost its receiver its
+ * life. What is left is for frames that must not be lost. */
+#define DROP_ABOVE_BYTES (HOLD_ABOVE_BYTES + HOLD_ABOVE_BYTES / 2)
 
 static const struct worker_times default_times = {
     .ready_timeout_ms = 10000, .ping_every_ms = 5000, .pong_timeout_ms = 15000};
@@ -299,11 +304,35 @@ static void hold(struct worker *w)
     ev_timer_start(w->sup->loop, &w->hold);
 }
 
+bool worker_is_flooded(const struct worker *worker)
+{
+    return worker->conn != NULL && conn_pending_bytes(worker->conn) > DROP_ABOVE_BYTES;
+}
+
+static void note_drop(const struct worker *worker)
+{
+    if (worker->priv->workers->n_dropped++ % DROPS_PER_LINE == 0)
+        log_warn("a worker is flooded, what it is sent is dropped",
+                 "role=%s entry=%s pid=%d dropped=%llu", worker->priv->role,
+                 worker->priv->entry, (int)worker->os_pid,
+                 (unsigned long long)worker->priv->workers->n_dropped);
+}
+
 void worker_pass_message(struct worker *worker, uint8_t type, struct bytes body)
 {
-    conn_forward(worker->conn, type, body);
-    if (__builtin_expect(conn_pending_bytes(worker->conn) > HOLD_ABOVE_BYTES, 0))
+    size_t pending = conn_pending_bytes(worker->conn);
+
+    if (__builtin_expect(pending <= DROP_ABOVE_BYTES, 1))
+        conn_forward(worker->conn, type, body);
+    else
+        note_drop(worker);
+    if (__builtin_expect(pending + body.n > HOLD_ABOVE_BYTES, 0))
         hold(worker);
+}
+
+uint64_t workers_count_dropped(const struct workers *workers)
+{
+    return workers->n_dropped;
 }
 
 static void free_worker(struct worker *w)

@@ -24,6 +24,8 @@
 #include "common/liveness.h"
 #include "common/list.h"
 
+#include "supervisor/peer_use.h"
+
 struct conn;
 struct err;
 struct jail;
@@ -61,7 +63,8 @@ struct worker {
     uint32_t n_actors;      /* hosts: last figure plus spawns since */
     struct list calls_to;   /* slots that it must answer */
     struct list calls_from; /* slots that it waits for */
-    struct list holders;    /* pools for which it holds calls, see pool_queue.h */
+    struct peer_use use;
+    struct list holders; /* pools for which it holds calls, see pool_queue.h */
 
     uint64_t started_at_ns, ready_at_ns, last_pong_at_ns;
     uint64_t n_calls_given, n_calls_done; /* spawns count as calls */
@@ -138,9 +141,10 @@ struct worker *workers_next(const struct workers *workers, uint32_t after_index)
 struct worker *worker_start(struct workers *workers, const struct worker_spec *spec,
                             struct err *err);
 
-/* Passes a message on. A worker that doesn't read, busy or stopped as it may be, must
- * not be flooded until its conn gives it up for dead: before that, senders are told
- * that the mailboxes of its actors are full. */
+/* Passes a message or an event on. A worker that doesn't read, busy or stopped as it
+ * may be, must not be flooded until its conn gives it up for dead: before that, senders
+ * are told that the mailboxes of its actors are full, and what comes from those who go
+ * on nevertheless is dropped. */
 void worker_pass_message(struct worker *worker, uint8_t type, struct bytes body);
 
 /* Are senders told so now? */
@@ -148,6 +152,11 @@ static inline bool worker_is_held(const struct worker *worker)
 {
     return ev_is_active(&worker->hold);
 }
+/* Has it so much to read that what others ask of it is to be refused? */
+bool worker_is_flooded(const struct worker *worker);
+
+/* Messages that were dropped, since ever. */
+uint64_t workers_count_dropped(const struct workers *workers);
 
 /* Takes no new work, finishes what it has and exits; killed at the deadline. */
 void worker_drain(struct worker *worker, uint64_t deadline_at_ns);

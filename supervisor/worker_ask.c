@@ -34,6 +34,10 @@ void worker_ask(struct worker *worker, const char *target, const struct value *a
     if (!frame_body(&frame_bytes, &body)) {
         err_set(&err, ERR_INVALID, "the request is too large");
         origin_fail(&origin, &err);
+    } else if (!calls_may_give(sup->calls, worker)) {
+        err_set(&err, ERR_RATE_LIMITED, "worker of %s leaves too much unanswered",
+                worker_entry(worker));
+        origin_fail(&origin, &err);
     } else if ((call = calls_open(sup->calls, &origin, FRAME_CALL, frame.deadline_at_ns,
                                   &err)) == NULL) {
         origin_fail(&origin, &err);

@@ -52,6 +52,20 @@ static int on_failed(struct worker *w, struct bytes body, struct err *err)
     return 0;
 }
 
+#define FIGURES_MAX_WEIGHT 16384
+#define FIGURE_MOST        (INT64_C(1) << 52) /* of a worker; so that sums are numbers */
+
+static void tame_figures(struct value *figures)
+{
+    for (size_t i = 0; figures->type == VALUE_MAP && i < figures->as.map.n; i++) {
+        struct value *figure = &figures->as.map.pairs[i].value;
+
+        if (figure->type == VALUE_INT &&
+            (figure->as.integer < 0 || figure->as.integer > FIGURE_MOST))
+            figure->as.integer = 0;
+    }
+}
+
 static int on_pong(struct worker *w, struct bytes body, struct err *err)
 {
     struct frame_pong frame;
@@ -61,8 +75,9 @@ static int on_pong(struct worker *w, struct bytes body, struct err *err)
         return -1;
     if (frame.seq > w->priv->workers->beat)
         return err_set(err, ERR_INVALID, "it answers a PING that was never sent");
-    if (value_decode(frame.figures.data, frame.figures.n, NULL, &figures, err) == -1)
+    if (value_decode_bounded(frame.figures, FIGURES_MAX_WEIGHT, &figures, err) == -1)
         return -1;
+    tame_figures(&figures);
     if (w->figures == NULL)
         w->figures = xcalloc(1, sizeof(*w->figures));
     value_finish(w->figures);

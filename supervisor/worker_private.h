@@ -23,6 +23,7 @@ struct workers {
     uint32_t n;
     ev_timer heartbeat;
     uint64_t last_beat_at_ns, beat;
+    uint64_t n_dropped; /* messages to those that are flooded */
 };
 
 struct worker_private {

@@ -310,7 +310,8 @@ def test_queue_time_is_kept_apart_from_run_time(boot):
 def test_whatever_grows_shows_how_near_it_is_to_its_bound(running):
     found = samples_of(running)
     tables = {name.split('"')[1] for name in found if name.startswith("troupe_table_rows{")}
-    assert tables >= {"bus_subscriptions", "calls", "control_clients", "functions",
+    assert tables >= {"bus_followers", "bus_subscriptions", "calls", "control_clients",
+                      "functions", "spawns_waiting",
                       "group_memberships", "kept_call_bytes", "locks", "log_followers",
                       "names", "registry_entries", "requests", "spans", "store_keys",
                       "watches", "workers"}
