@@ -545,6 +545,7 @@ void program_vm_emptied(struct vm *vm)
 {
     bool keep = vm->used_bytes <= KEEP_MAX_BYTES;
 
+    vm->crowded = false;
     if (vm->program->stale) {
         if (vm->program->n_actors == 0)
             program_destroy(vm->program);
