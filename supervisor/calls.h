@@ -227,6 +227,10 @@ void call_end_nested(struct call *call);
 void calls_tell_place_free(struct calls *calls, struct pool *pool,
                            struct worker *worker);
 
+/* The next attempt at a call that may be tried again is made with this frame. */
+int call_keep_other_body(struct calls *calls, struct call *call, struct bytes body,
+                         struct err *err);
+
 /* Has an attempt at it failed before? */
 bool call_was_tried(const struct call *call);
 

@@ -1,8 +1,10 @@
 #include "supervisor/calls_private.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/err.h"
 #include "common/mem.h"
 #include "common/random.h"
 
@@ -25,6 +27,22 @@ bool call_may_retry(struct calls *calls, struct call *call,
     call->attempts->policy = retry_policy_ref(policy);
     call->attempts->deadline_at_ns = call->due_at_ns;
     return true;
+}
+
+int call_keep_other_body(struct calls *calls, struct call *call, struct bytes body,
+                         struct err *err)
+{
+    uint8_t *before = call->body;
+    uint32_t before_bytes = call->body_bytes;
+
+    assert(call->attempts != NULL);
+    if (!call_keep_body(call, body)) {
+        call->body = before;
+        return err_set(err, ERR_UNAVAILABLE, "no memory for another attempt");
+    }
+    calls->kept_bytes = calls->kept_bytes - before_bytes + body.n;
+    free(before);
+    return 0;
 }
 
 size_t calls_kept_bytes(const struct calls *calls)

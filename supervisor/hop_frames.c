@@ -143,3 +143,25 @@ bool hops_put_target_frame(struct buf *out, const struct step *step)
 
     return frame_encode_call(out, &frame);
 }
+
+bool hops_take_handler_args(struct bytes body, struct buf *args,
+                            struct value *options_out)
+{
+    struct bytes values, head;
+    struct frame_call frame;
+    struct value map = {0};
+    const struct value *options;
+    uint8_t graph;
+    uint32_t n;
+
+    if (frame_decode_call(body, &frame, NULL) == -1 ||
+        !payload_split(frame.args, &graph, &n, &values) || n == 0 ||
+        !value_skip(&values, &head) || !buf_append(args, &graph, 1) ||
+        !put_list_head(args, n - 1) || !buf_append(args, values.data, values.n) ||
+        value_decode(head.data, head.n, NULL, &map, NULL) == -1)
+        return false;
+    options = value_get(&map, "options");
+    *options_out = options != NULL ? value_copy(options) : (struct value){0};
+    value_finish(&map);
+    return true;
+}

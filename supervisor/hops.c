@@ -249,11 +249,77 @@ static void take_step(struct supervisor *sup, const struct origin *origin,
     buf_finish(&out);
 }
 
+/* The hop becomes the one behind it, with the arguments and options that it has. */
+static int step_over(struct supervisor *sup, struct call *call, struct step *step,
+                     struct err *err)
+{
+    struct buf out, active;
+    uint32_t attempt_at = 0;
+    struct hop *hop = NULL;
+    struct bytes body;
+
+    buf_init(&out, FRAME_MAX_BYTES_DEFAULT);
+    buf_init(&active, 0);
+    step->position = find_position(sup, step);
+    if ((step->position == step->chain->n || add_active(step, &active, err) == 0) &&
+        put_frame(&out, step, &attempt_at, err) == 0 && frame_body(&out, &body) &&
+        call_keep_other_body(sup->calls, call, body, err) == 0) {
+        hop = hop_create(step);
+        if (hop == NULL)
+            err_set(err, ERR_UNAVAILABLE, "no memory for the context of a call");
+    }
+    buf_finish(&active);
+    buf_finish(&out);
+    if (hop == NULL)
+        return -1;
+    hop->attempt_at = attempt_at;
+    chain_unref(call->hop->chain);
+    free(call->hop);
+    call->hop = hop;
+    return 0;
+}
+
+/* Its interceptor was removed since the last attempt: this one goes past it. */
+static void go_past(struct supervisor *sup, struct call *call, struct bytes body)
+{
+    const struct hop *hop = call->hop;
+    struct step step = {.chain = hop->chain,
+                        .from = hop->position + 1,
+                        .target = hop_target(hop),
+                        .context = hop_context(hop),
+                        .active = hop_active(hop),
+                        .parent = hop->parent,
+                        .caller = hop->caller,
+                        .attempt = hop->attempt};
+    struct buf args;
+    struct err err;
+    int failed = -1;
+
+    buf_init(&args, 0);
+    if (hops_take_handler_args(body, &args, &step.options)) {
+        step.args = buf_bytes(&args);
+        failed = step_over(sup, call, &step, &err);
+        value_finish(&step.options);
+    } else {
+        err_set(&err, ERR_UNAVAILABLE, "no memory for another attempt");
+    }
+    buf_finish(&args);
+    if (failed == -1)
+        call_fail(sup->calls, call, &err);
+    else
+        submit(sup, call, (struct bytes){call->body, call->body_bytes});
+}
+
 void hops_again(struct supervisor *sup, struct call *call, struct bytes body)
 {
     struct hop *hop = call->hop;
 
     hop->attempt++;
+    if (hop->position < hop->chain->n &&
+        pool_of(sup, &hop->chain->links[hop->position]) == NULL) {
+        go_past(sup, call, body);
+        return;
+    }
     if (hop->attempt_at != 0)
         wire_put_u32(call->body + hop->attempt_at, hop->attempt);
     submit(sup, call, body);

@@ -35,4 +35,9 @@ bool hops_put_handler_frame(struct buf *out, const struct step *step,
                             uint32_t *attempt_at_out);
 bool hops_put_target_frame(struct buf *out, const struct step *step);
 
+/* Reads back from the body of a CALL to a handler what was put there: the arguments of
+ * the intercepted call (appended as a payload) and its options. */
+bool hops_take_handler_args(struct bytes body, struct buf *args,
+                            struct value *options_out);
+
 #endif

@@ -171,6 +171,36 @@ def test_F54_a_circuit_breaker_outlives_a_try_that_is_cancelled(boot):
     assert wait_for(lambda: one.try_call("app:far", "fine")) == "fine"
 
 
+def test_F52_F54_attempts_go_past_an_interceptor_that_was_removed(boot):
+    """What the others changed stays: arguments, options and context."""
+    inside = interceptor("inside", tag("in"), 60, ["app:flaky"])
+    removed = interceptor("removed", tag("removed"), 50, ["app:flaky"])
+    app = [
+        function("flaky", """local n = 0
+            return {main = function(...)
+                n = n + 1
+                if n < 3 then
+                    logger:info("attempt", {n = n})
+                    return nil, errors.new{message = "no", kind = "Unavailable"}
+                end
+                return table.concat({select("#", ...), (ctx.get("who")), ...}, " ")
+            end}""", modules=["errors", "logger", "ctx"], pool=ONE, meta={"options": {
+                "retry": {"max_attempts": 3, "initial_delay": 1, "jitter": 0,
+                          "backoff_factor": 1000000, "max_delay": "3s"}}}),
+        interceptor("outside", handler("""
+            call.args = {"a", call.args[1], n = 2}
+            call.context.who = "ann"
+            return next()"""), 10, ["app:flaky"]), removed, inside]
+    one = boot(app)
+    call = one.call_in_background("app:flaky", "b")
+    one.wait_record("attempt", 2)
+    troupe.write_app(one.cwd, [entry for entry in app if entry is not removed])
+    one.supctl("reload")
+    out, err = call.communicate()
+    assert err == "" and json.loads(out) == "in(2 ann a b)"
+    assert one.supctl("status")["supervisor"]["calls_open"] == 0
+
+
 def test_F54_death_of_a_handlers_worker(boot):
     one = boot([function("waits", """return {main = function()
                     time.sleep("1h") end}""", modules=["time"]),
