@@ -110,6 +110,7 @@ struct actor {
     bool is_known : 1;       /* the supervisor must hear of its end (GONE) */
     bool is_full : 1;        /* the liveness table says so */
     bool misses_news : 1;    /* while it is: the log says so */
+    bool is_crowded : 1;     /* see task_should_give_way() */
     bool keeps_main : 1;     /* its coroutine ended well and may run again */
     bool has_uservalues : 1; /* others than main were set */
 };
@@ -173,6 +174,12 @@ void actor_release(struct actor *actor, lua_State *L, const void *key);
 
 /* The actor that runs, in a C function; raises at file level of nothing. */
 struct actor *actor_current(lua_State *L);
+
+/* See task_give_way(). */
+static inline bool actor_should_give_way(lua_State *L, struct actor *actor)
+{
+    return __builtin_expect(actor->is_crowded, 0) && task_should_give_way(L, actor);
+}
 
 /* A task's coroutine has returned or raised (status of lua_resume). */
 void actor_task_ended(struct task *task, int status, int n_results);

@@ -293,6 +293,8 @@ static int channel_receive(lua_State *L)
     struct task *task;
 
     lua_settop(L, 1);
+    if (channel->is_queue && actor_should_give_way(L, channel->actor))
+        return task_give_way(L, channel_receive);
     if (try_receive(L, 1, channel)) {
         lua_pushboolean(L, 1);
         return 2;
@@ -568,6 +570,30 @@ static bool has_default(lua_State *L)
     return given;
 }
 
+/* CH-5: those between siblings alone never give up the processor. */
+static bool has_queue(lua_State *L, int n)
+{
+    bool found = false;
+
+    for (int i = 1; i <= n && !found; i++) {
+        const struct channel_case *one;
+
+        lua_rawgeti(L, 1, i);
+        one = object_test(L, -1, &case_class);
+        found = one != NULL && one->channel->is_queue;
+        lua_pop(L, 1);
+    }
+    return found;
+}
+
+static bool select_should_give_way(lua_State *L, int n)
+{
+    struct task *task = task_current(L);
+
+    return task != NULL && __builtin_expect(task->actor->is_crowded, 0) &&
+           has_queue(L, n) && !has_default(L) && task_should_give_way(L, task->actor);
+}
+
 static int channel_select(lua_State *L)
 {
     int n;
@@ -578,6 +604,8 @@ static int channel_select(lua_State *L)
         lua_replace(L, 1);
     luaL_argcheck(L, lua_rawlen(L, 1) <= CASES_MAX, 1, "too many cases");
     n = (int)lua_rawlen(L, 1);
+    if (select_should_give_way(L, n))
+        return task_give_way(L, channel_select);
     for (int i = 1; i <= n; i++) {
         struct channel_case *one;
 

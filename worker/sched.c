@@ -254,6 +254,28 @@ int task_block(lua_State *L, lua_KContext ctx, lua_KFunction k)
     return task_pause(L, ctx, k);
 }
 
+bool task_should_give_way(lua_State *L, struct actor *actor)
+{
+    const struct task *task = task_current(L);
+
+    if (task == NULL || task->actor != actor || actor->stage == ACTOR_LOADING ||
+        !can_yield(L))
+        return false;
+    actor->is_crowded = false;
+    return !list_empty(&actor->ready);
+}
+
+static int begin_again(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    return ((lua_CFunction)ctx)(L);
+}
+
+int task_give_way(lua_State *L, lua_CFunction f)
+{
+    return task_pause(L, (lua_KContext)f, begin_again);
+}
+
 /* ---- running --------------------------------------------------------------------- */
 
 /* After a yield that nobody blocked for: preempted, paused, or the app's own yield with
@@ -335,6 +357,15 @@ static void __attribute__((cold, noinline)) queue_first(struct actor *actor)
     list_prepend(&actor->vm->rt->sched.ready, &actor->in_ready);
 }
 
+/* The turn is over, not its work: siblings that are in no hurry wait for the one who
+ * used it up. */
+static void queue_crowded(struct actor *actor)
+{
+    queue_actor(actor);
+    if (!container_of(actor->ready.prev, struct task, ready)->goes_first)
+        actor->is_crowded = true;
+}
+
 /* One actor's turn. The actor may end in it; then nothing of it is touched any more. */
 static void run_actor(struct sched *sched, struct actor *actor)
 {
@@ -354,7 +385,7 @@ static void run_actor(struct sched *sched, struct actor *actor)
     if (!list_empty(&actor->ready) && sched->rt->settings.shared)
         queue_first(actor);
     else if (!list_empty(&actor->ready))
-        queue_actor(actor);
+        queue_crowded(actor);
     else if (actor->instance != NULL)
         functions_came_to_rest(actor);
 }

@@ -128,6 +128,14 @@ int task_block(lua_State *L, lua_KContext ctx, lua_KFunction k);
 /* The same, but the task is ready again at once, behind the others. */
 int task_pause(lua_State *L, lua_KContext ctx, lua_KFunction k);
 
+/* What never waits for long may still be called without end: mailboxes that are never
+ * empty, messages sent in a loop. Functions that "yield" (processes.md C-4, PR-3, PR-4,
+ * and receiving what comes from outside) ask this before they begin, of an actor that
+ * is_crowded: true when siblings were ready for a whole turn and got none of it. Then
+ * `return task_give_way(L, f)` runs them first, and f from its beginning afterwards. */
+bool task_should_give_way(lua_State *L, struct actor *actor);
+int task_give_way(lua_State *L, lua_CFunction f);
+
 /* Runs one ready task now, out of turn, nested in the one that calls this. */
 void task_run_now(struct task *task);
 

@@ -314,6 +314,8 @@ static int process_send(lua_State *L)
     topic = luaL_checkstring(L, 2);
     if (topic[0] == '@')
         return errors_return(L, ERR_INVALID, "cannot send to @ topics");
+    if (actor_should_give_way(L, actor_current(L)))
+        return task_give_way(L, process_send);
     return process_with_dest(L, &op);
 }
 

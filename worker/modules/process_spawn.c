@@ -280,7 +280,8 @@ bool process_spawn_denied(lua_State *L, const struct spawn_plan *plan, bool is_e
 
 /* ---- Lua ------------------------------------------------------------------------- */
 
-static int spawn(lua_State *L, const char *name, uint8_t flags)
+/* again: the function of Lua that this is. */
+static int spawn(lua_State *L, const char *name, uint8_t flags, lua_CFunction again)
 {
     struct spawn_plan plan = {
         .id = 1, .host = 2, .n_args = lua_gettop(L) - 2, .flags = flags};
@@ -290,6 +291,8 @@ static int spawn(lua_State *L, const char *name, uint8_t flags)
                              "%s requires at least id and host arguments", name);
     luaL_checkstring(L, 1);
     luaL_checkstring(L, 2);
+    if (actor_should_give_way(L, actor_current(L)))
+        return task_give_way(L, again);
     if (process_spawn_denied(L, &plan, false))
         return errors_return(L, ERR_PERMISSION_DENIED, "%s", lua_tostring(L, -1));
     return process_spawn(L, &plan);
@@ -297,22 +300,23 @@ static int spawn(lua_State *L, const char *name, uint8_t flags)
 
 static int plain_spawn(lua_State *L)
 {
-    return spawn(L, "spawn", 0);
+    return spawn(L, "spawn", 0, plain_spawn);
 }
 
 static int spawn_monitored(lua_State *L)
 {
-    return spawn(L, "spawn_monitored", SPAWN_MONITOR);
+    return spawn(L, "spawn_monitored", SPAWN_MONITOR, spawn_monitored);
 }
 
 static int spawn_linked(lua_State *L)
 {
-    return spawn(L, "spawn_linked", SPAWN_LINK);
+    return spawn(L, "spawn_linked", SPAWN_LINK, spawn_linked);
 }
 
 static int spawn_linked_monitored(lua_State *L)
 {
-    return spawn(L, "spawn_linked_monitored", SPAWN_LINK | SPAWN_MONITOR);
+    return spawn(L, "spawn_linked_monitored", SPAWN_LINK | SPAWN_MONITOR,
+                 spawn_linked_monitored);
 }
 
 /* PR-8: what is wrong with the id and the host, NULL = nothing. */

@@ -330,7 +330,7 @@ static struct bytes push_messages(lua_State *L, const struct spawner *spawner)
     return push_bytes(L, scratch);
 }
 
-static int run(lua_State *L, const char *method, uint8_t flags,
+static int run(lua_State *L, const char *method, uint8_t flags, lua_CFunction again,
                int (*start)(lua_State *, const struct spawn_plan *))
 {
     const struct spawner *spawner = self(L);
@@ -341,6 +341,8 @@ static int run(lua_State *L, const char *method, uint8_t flags,
         return luaL_error(L, "%s requires at least id and host arguments", method);
     luaL_checkstring(L, 2);
     luaL_checkstring(L, 3);
+    if (actor_should_give_way(L, actor_current(L)))
+        return task_give_way(L, again);
     if (process_spawn_denied(L, &plan, start == process_exec))
         return luaL_error(L, "%s", lua_tostring(L, -1));
     plan.context = push_context(L);
@@ -351,27 +353,29 @@ static int run(lua_State *L, const char *method, uint8_t flags,
 
 static int spawner_spawn(lua_State *L)
 {
-    return run(L, "spawn", 0, process_spawn);
+    return run(L, "spawn", 0, spawner_spawn, process_spawn);
 }
 
 static int spawner_spawn_monitored(lua_State *L)
 {
-    return run(L, "spawn_monitored", SPAWN_MONITOR, process_spawn);
+    return run(L, "spawn_monitored", SPAWN_MONITOR, spawner_spawn_monitored,
+               process_spawn);
 }
 
 static int spawner_spawn_linked(lua_State *L)
 {
-    return run(L, "spawn_linked", SPAWN_LINK, process_spawn);
+    return run(L, "spawn_linked", SPAWN_LINK, spawner_spawn_linked, process_spawn);
 }
 
 static int spawner_spawn_linked_monitored(lua_State *L)
 {
-    return run(L, "spawn_linked_monitored", SPAWN_LINK | SPAWN_MONITOR, process_spawn);
+    return run(L, "spawn_linked_monitored", SPAWN_LINK | SPAWN_MONITOR,
+               spawner_spawn_linked_monitored, process_spawn);
 }
 
 static int spawner_exec(lua_State *L)
 {
-    return run(L, "exec", 0, process_exec);
+    return run(L, "exec", 0, spawner_exec, process_exec);
 }
 
 void process_spawner_open(lua_State *L)

@@ -302,6 +302,31 @@ case("CO-2 between two yields a coroutine has the process for itself", function(
     t.eq(seen_inside, 0, "looks into the middle")
 end)
 
+case("CO-2 MB-1 nobody starves beside a coroutine that never has to wait", function(t)
+    local me, inbox, topic = process.pid(), process.inbox(), process.listen("topic")
+    local loops = {
+        send = function() process.send(me, "topic") topic:receive() end,
+        receive = function() inbox:receive() process.send(me, "again") end,
+        select = function()
+            channel.select{topic:case_receive(), inbox:case_receive()}
+            process.send(me, "again")
+        end,
+        spawn = function() assert(process.spawn("suite:child", "suite:host", "return")) end,
+    }
+    process.send(me, "again")
+    for name, loop in pairs(loops) do
+        local turns = 0
+        coroutine.spawn(function()
+            for _ = 1, 3 do
+                time.sleep("1ms")
+                turns = turns + 1
+            end
+        end)
+        while turns < 3 do loop() end -- or for ever
+        t.eq(turns, 3, name)
+    end
+end)
+
 case("CO-3 pcall inside a spawned coroutine works across yields", function(t)
     local done = channel.new(1)
     coroutine.spawn(function()
