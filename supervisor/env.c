@@ -36,11 +36,6 @@ struct env {
     struct map memories; /* id of an env.storage.memory -> struct memory */
 };
 
-static int not_found(struct err *err)
-{
-    return err_set(err, ERR_NOT_FOUND, "environment variable not found");
-}
-
 static bool is_router(const struct entry *storage)
 {
     return strcmp(storage->kind, "env.storage.router") == 0;
@@ -82,8 +77,10 @@ static void plan_finish(struct plan *plan)
 static void plan_expand(struct plan *plan, const struct entry *router)
 {
     const struct value *list = value_get(entry_fields(router), "storages");
+    size_t n = value_list_n(list), room = ROUTER_MAX_STEPS - plan->n;
 
-    for (size_t i = value_list_n(list); i > 0; i--) {
+    /* the first ones count where there is no room for all */
+    for (size_t i = n < room ? n : room; i > 0; i--) {
         char *id = entry_resolve(router, &list->as.list.items[i - 1]);
 
         if (id != NULL)
@@ -109,7 +106,7 @@ static const struct entry *plan_next(struct plan *plan, const struct view *view,
             return storage;
         plan_expand(plan, storage);
     }
-    not_found(err);
+    storage_set_not_found(err);
     return NULL;
 }
 
@@ -259,7 +256,7 @@ static char *get(struct env *env, const struct view *view, const char *name,
     }
     variable = find_variable(view, name, space);
     if (variable == NULL) {
-        not_found(err);
+        storage_set_not_found(err);
         return NULL;
     }
     own = value_get(&variable->data, "default");
@@ -270,7 +267,7 @@ static char *get(struct env *env, const struct view *view, const char *name,
     if (text != NULL && text[0] != '\0')
         return text;
     if (text != NULL) /* empty counts as missing */
-        not_found(err);
+        storage_set_not_found(err);
     free(text);
     fallback = storage_scalar(own);
     if (fallback != NULL && fallback[0] != '\0')
@@ -310,7 +307,7 @@ static const struct entry *find_writable(struct env *env, const char *name,
     else if (strlen(value) > VALUE_MAX_BYTES)
         err_set(err, ERR_INVALID, "value is longer than %d bytes", VALUE_MAX_BYTES);
     else if (variable == NULL)
-        not_found(err);
+        storage_set_not_found(err);
     else if (value_get_bool(&variable->data, "readonly", false))
         err_set(err, ERR_PERMISSION_DENIED, "environment variable is read-only");
     if (variable == NULL || err->text[0] != '\0')

@@ -20,7 +20,7 @@ struct memory {
     struct value values; /* a map */
 };
 
-static int not_found(struct err *err)
+int storage_set_not_found(struct err *err)
 {
     return err_set(err, ERR_NOT_FOUND, "environment variable not found");
 }
@@ -69,7 +69,7 @@ static char *os_get(struct map *memories, const struct entry *storage, const cha
 
     (void)memories, (void)storage;
     if (text == NULL) {
-        not_found(err);
+        storage_set_not_found(err);
         return NULL;
     }
     return xstrdup(text);
@@ -102,15 +102,18 @@ static struct memory *memory_of(struct map *memories, const struct entry *storag
     return memory;
 }
 
-void storage_forget(struct map *memories, const char *id)
+static void memory_destroy(struct memory *memory)
 {
-    struct memory *memory = map_remove(memories, id, strlen(id));
-
     if (memory == NULL)
         return;
     value_finish(&memory->values);
     free(memory->id);
     free(memory);
+}
+
+void storage_forget(struct map *memories, const char *id)
+{
+    memory_destroy(map_remove(memories, id, strlen(id)));
 }
 
 static char *memory_get(struct map *memories, const struct entry *storage,
@@ -119,7 +122,7 @@ static char *memory_get(struct map *memories, const struct entry *storage,
     const char *text = value_get_text(&memory_of(memories, storage)->values, key);
 
     if (text == NULL) {
-        not_found(err);
+        storage_set_not_found(err);
         return NULL;
     }
     return xstrdup(text);
@@ -156,7 +159,7 @@ static char *static_get(struct map *memories, const struct entry *storage,
 
     (void)memories;
     if (text == NULL)
-        not_found(err);
+        storage_set_not_found(err);
     return text;
 }
 
@@ -206,7 +209,7 @@ static char *file_get(struct map *memories, const struct entry *storage,
     }
     buf_finish(&file);
     if (text == NULL)
-        not_found(err);
+        storage_set_not_found(err);
     return text;
 }
 
@@ -272,13 +275,8 @@ const struct storage_kind *storage_kind_find(const struct entry *storage)
 
 void storage_forget_all(struct map *memories)
 {
-    MAP_FOREACH (row, memories) {
-        struct memory *memory = row->value;
-
-        value_finish(&memory->values);
-        free(memory->id);
-        free(memory);
-    }
+    MAP_FOREACH (row, memories)
+        memory_destroy(row->value);
     map_finish(memories);
 }
 

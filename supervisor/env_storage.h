@@ -43,6 +43,9 @@ struct env_file_modes storage_file_modes(const struct entry *storage);
 void storage_forget(struct map *memories, const char *id);
 void storage_forget_all(struct map *memories);
 
+/* What get() says of a key that isn't there. Returns -1. */
+int storage_set_not_found(struct err *err);
+
 /* Scalars as text, owned; NULL for the rest. */
 char *storage_scalar(const struct value *value);
 

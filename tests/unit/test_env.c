@@ -265,6 +265,23 @@ START_TEST(env_routes_to_the_first_that_has_it_ENV_01)
 }
 END_TEST
 
+START_TEST(env_routes_to_the_first_of_more_than_are_looked_at_ENV_01)
+{
+    struct buf router;
+
+    buf_init(&router, 0);
+    buf_append_text(&router, "{\"storages\": [\"app:mem\"");
+    for (int i = 0; i < 100; i++)
+        buf_append_text(&router, ", \"app:os\"");
+    buf_append(&router, "]}", 3);
+    add("app:many", "env.storage.router", (const char *)buf_head(&router));
+    buf_finish(&router);
+    add("app:m", "env.variable", "{\"variable\": \"M\", \"storage\": \"app:many\"}");
+    ck_assert_int_eq(env_set(env, "M", "mine", NULL, &err), 0);
+    expect("M", NULL, "mine");
+}
+END_TEST
+
 START_TEST(env_unites_all_storages_ENV_04)
 {
     struct value all;
@@ -469,6 +486,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, env_bounds_what_one_variable_holds_ENV_01);
     tcase_add_test(tc, env_keeps_a_file_ENV_02);
     tcase_add_test(tc, env_routes_to_the_first_that_has_it_ENV_01);
+    tcase_add_test(tc, env_routes_to_the_first_of_more_than_are_looked_at_ENV_01);
     tcase_add_test(tc, env_unites_all_storages_ENV_04);
     tcase_add_test(tc, env_ignores_what_is_badly_declared_ENV_03);
     tcase_add_test(tc, env_forgets_memory_that_is_replaced_REG_23);
