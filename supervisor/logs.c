@@ -176,7 +176,7 @@ static bool on_unfollow(struct request *request)
 static int read_filter(const struct value *args, struct filter *out, int64_t *n_out,
                        struct err *err)
 {
-    const struct value *options = args->as.list.n > 0 ? &args->as.list.items[0] : NULL;
+    const struct value *options = value_item(args, 0);
     const char *level = value_get_text(options, "level");
     const char *logger = value_get_text(options, "logger");
 

@@ -5,17 +5,10 @@
 #include "supervisor/core.h"
 #include "supervisor/system.h"
 
-static const char *get_id(const struct request *request)
-{
-    const struct value *args = &request->args;
-
-    return args->as.list.n > 0 ? value_text(&args->as.list.items[0]) : NULL;
-}
-
 /* The service that the first argument names; NULL = answered. */
 static struct service *get_service(struct request *request)
 {
-    const char *id = get_id(request);
+    const char *id = value_text(value_item(&request->args, 0));
     struct service *service = NULL;
     struct err err = {0};
 
@@ -72,14 +65,13 @@ static bool on_verb_cancelled(struct request *request)
 static void handle_verb(struct request *request, enum verb_kind kind)
 {
     struct service *service = get_service(request);
-    const struct value *args = &request->args;
+    const struct value *second = value_item(&request->args, 1);
     struct err err = {0};
     bool no_wait;
 
     if (service == NULL)
         return;
-    no_wait = args->as.list.n > 1 && args->as.list.items[1].type == VALUE_BOOL &&
-              args->as.list.items[1].as.boolean;
+    no_wait = second != NULL && second->type == VALUE_BOOL && second->as.boolean;
     request->state = services_begin(request->sup->services, service, kind,
                                     no_wait ? NULL : on_verb_done, request, &err);
     if (request->state != NULL)

@@ -71,7 +71,8 @@ static enum verdict judge_need(const struct service *need)
     return need->optional ? NEED_MET : NEED_FAILED;
 }
 
-/* NEED_WAIT beats NEED_FAILED not: what is blocked anyway is told at once. */
+/* One that has failed beats all that may yet come up: what is blocked anyway is told at
+ * once. */
 static enum verdict judge_needs(const struct service *service,
                                 const struct service **failed_out)
 {
