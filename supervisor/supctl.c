@@ -132,6 +132,14 @@ static bool is_of_other_version(const struct supctl *ctl, const char *message)
            ctl->command != NULL && strcmp(ctl->command->name, "call") != 0;
 }
 
+/* A verb of a service that took longer than somebody would wait. */
+static bool goes_on(const struct supctl *ctl, const char *message)
+{
+    return message != NULL && strstr(message, " took too long") != NULL &&
+           ctl->command != NULL && (ctl->command->flags & FLAG_NO_WAIT) != 0 &&
+           ctl->n_args == 1;
+}
+
 int supctl_fail(const struct supctl *ctl, const struct supctl_error *error)
 {
     const char *message = value_get_text(&error->fields, "message");
@@ -156,6 +164,9 @@ int supctl_fail(const struct supctl *ctl, const struct supctl_error *error)
         }
         fputc('\n', stderr);
     }
+    if (!ctl->json && !error->silent && goes_on(ctl, message))
+        fprintf(stderr, "It goes on; 'supctl status %s' tells how far it is.\n",
+                ctl->args[0]);
     if (!is_of_other_version(ctl, message))
         return exit_code_of(error);
     if (!ctl->json)

@@ -197,6 +197,16 @@ def test_wait_says_why_it_was_in_vain(boot):
     assert done.stderr == "supctl: Unavailable: app:s: process failed: app:bad:1: no luck\n"
 
 
+def test_a_verb_that_nobody_waits_for_goes_on_and_that_is_told(boot):
+    late = """local time = require("time")
+return {main = function() process.events():receive() time.sleep("2s") end}"""
+    one = boot([host(), process("late", late, modules=["time"]), service("s", "app:late")])
+    done = one.run_supctl("stop", "app:s", "--timeout", "100ms")
+    assert (done.returncode, done.stderr.splitlines()[1]) == (
+        FAILED, "It goes on; 'supctl status app:s' tells how far it is.")
+    wait_for(lambda: one.service("app:s")["state"] == "stopped")
+
+
 def test_logs_of_a_name_that_is_not_there(boot):
     one = boot(APP)
     done = one.run_supctl("logs", "--service", "app:idel.service")
