@@ -262,9 +262,10 @@ static void on_settled(struct name_waiter *waiter)
 
 static bool may_wait(const struct router *router, const struct peer_use *use)
 {
-    return use == NULL ||
-           (use->spawn_bytes <= PEER_MAX_BYTES &&
-            use_is_fair(use->n_spawns, router->n_waiting, SPAWNS_MAX_WAITING));
+    if (use == NULL)
+        return router->n_waiting < SPAWNS_MAX_WAITING;
+    return use->spawn_bytes <= PEER_MAX_BYTES &&
+           use_is_fair(use->n_spawns, router->n_waiting, SPAWNS_MAX_WAITING);
 }
 
 static struct waiting_spawn *make_waiting(struct router *router,

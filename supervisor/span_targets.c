@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/value.h"
@@ -17,6 +18,19 @@
 #define LIST_DEFAULT 20
 
 /* ---- what workers add ------------------------------------------------------------ */
+
+#define FAR_OFF_NS (INT64_C(24) * 60 * 60 * 1000000000)
+
+/* When a worker says that something has just happened; now, if that can't be: times are
+ * subtracted from each other here and in supctl. */
+static int64_t time_of(const struct value *at)
+{
+    int64_t now_ns = clock_wall_ns();
+
+    return at->as.integer > now_ns - FAR_OFF_NS && at->as.integer < now_ns + FAR_OFF_NS
+               ? at->as.integer
+               : now_ns;
+}
 
 /* A message may be received by anybody, once. */
 static bool may_run(const struct span *span, const struct worker *worker)
@@ -40,10 +54,10 @@ static void handle_ran(struct request *request)
 
     if (span != NULL && pid != NULL && at != NULL && may_run(span, worker)) {
         span_set_text(span->pid, sizeof(span->pid), value_to_bytes(pid));
-        span->ran_at_ns = at->as.integer;
+        span->ran_at_ns = time_of(at);
         if (span->kind == SPAN_MESSAGE) {
             span->worker = worker->index;
-            span->sent_at_ns = at->as.integer;
+            span->sent_at_ns = time_of(at);
         }
     }
     request_reply(request, NULL);
@@ -68,11 +82,11 @@ static void handle_begin(struct request *request)
             is_message != NULL && is_message->as.boolean ? SPAN_MESSAGE : SPAN_PROCESS,
             value_to_bytes(text).data, trace_get_span(value_to_bytes(text).data));
         span->parent = (uint64_t)parent->as.integer;
-        span->started_at_ns = at->as.integer;
+        span->started_at_ns = time_of(at);
         span_set_text(span->name, sizeof(span->name), value_to_bytes(name));
         if (span->kind == SPAN_PROCESS) {
             span->worker = request->origin.who.worker->index;
-            span->sent_at_ns = span->ran_at_ns = at->as.integer;
+            span->sent_at_ns = span->ran_at_ns = time_of(at);
             span_set_text(span->pid, sizeof(span->pid), value_to_bytes(pid));
         }
     }
@@ -101,7 +115,7 @@ static void handle_end(struct request *request)
         may_end(span, request->origin.who.worker)) {
         span_set_text(span->error, sizeof(span->error), value_to_bytes(text));
         span_end(request->sup->spans, span, failed->as.boolean ? "error" : "ok",
-                 at->as.integer);
+                 time_of(at));
     }
     request_reply(request, NULL);
 }

@@ -7,12 +7,14 @@ TROUPE_FLOOD says how many frames of a kind one flood has.
 import os
 import re
 import signal
+import struct
 
+import msgpack
 import pytest
 
 import troupe
 from hostile import hostile_bin
-from troupe import SupctlError, function, host, process
+from troupe import SupctlError, function, host, process, wait_for
 
 N = int(os.environ.get("TROUPE_FLOOD", "60000"))
 MB = 1 << 20
@@ -324,3 +326,60 @@ w.send(frame(PONG, u64(0), msgpack.packb({str(i): i for i in range(1000)})))
         running.call("app:bad", timeout="20s")
     assert failure.value.kind == "Unavailable"
     assert running.call("app:good", 1) == 1
+
+
+# ---- clients of the control socket
+
+def frame(kind, *parts):
+    body = b"".join(parts)
+    return b"\xc9" + struct.pack(">IB", len(body), kind) + body
+
+
+def ask(number, target, *args):
+    body = b"".join(b"\xcf" + struct.pack(">Q", n) for n in (number, 0, 0))
+    return frame(16, body, b"\xda" + struct.pack(">H", len(target)) + target.encode(),
+                 2 * (b"\xc6" + bytes(4)), b"\x00" + msgpack.packb(list(args)))
+
+
+def cancel(number):
+    return frame(18, b"\xcf" + struct.pack(">Q", number))
+
+
+def spawn(number):
+    return ask(number, "@actors.spawn", "app:p", "app:badhost", [], "one")
+
+
+CLIENTS = {
+    "pings, whose answers it never reads": lambda i: ask(i, "@system.ping"),
+    "reports, whose answers it never reads": lambda i: ask(i, "@system.status"),
+    "calls of what there isn't": lambda i: ask(i, f"app:f{i}"),
+    "calls that are cancelled": lambda i: ask(i, "app:good", i) + cancel(i),
+    "calls of who never answers": lambda i: ask(i, "app:badhost.none", i),
+    "followers of the bus": lambda i: ask(i, "@events.follow", f"s{i}"),
+    "followers of the log": lambda i: ask(i, "@logs.follow"),
+    "spawns that wait for a name": spawn,
+    "variables": lambda i: ask(i, "@env.set", f"V{i}", "v" * 1000),
+    "changes that nobody can make": lambda i: ask(i, "@registry.apply", [{"op": i}]),
+    "signals to nobody": lambda i: ask(i, "@actors.cancel", f"n{i}"),
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_C3_a_flood_of_a_client_has_a_bound_too(boot, tmp_path, name):
+    running = flooded(boot, tmp_path, "", args=["--set", "shutdown.timeout=1s"])
+    before = troupe.memory_bytes(running.pid)
+    peer = troupe.connect(running.control)
+    peer.settimeout(0.5)
+    try:
+        for start in range(0, N, 100):
+            peer.sendall(b"".join(CLIENTS[name](i + 1) for i in range(start, start + 100)))
+            if start % 1000 == 0:
+                assert running.call("app:good", start, timeout="10s") == start
+    except (BrokenPipeError, ConnectionResetError, TimeoutError):
+        pass  # it was cut off, or has to wait for itself
+    assert running.call("app:good", 1, timeout="10s") == 1
+    assert all(n <= most for n, most in rows(running).values())
+    assert not troupe.has_grown(running.pid, before, 110 * MB)
+    peer.close()
+    wait_for(lambda: rows(running)["control_clients"][0] == 1, what="its end")
+    assert wait_for(lambda: rows(running)["calls"][0] < 10, what="the end of its calls")
