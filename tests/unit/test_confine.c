@@ -150,6 +150,18 @@ static bool signals_others(void)
            denied(syscall(SYS_tgkill, sibling, sibling, 0));
 }
 
+/* The kernel would send what was asked for, on our behalf. */
+static bool has_signals_sent(void)
+{
+    return denied(fcntl(open_socket, F_SETOWN, sibling)) &&
+           denied(fcntl(open_socket, F_SETSIG, SIGURG)) &&
+           denied(syscall(SYS_fcntl, open_socket, 1L << 32 | F_SETOWN, sibling)) &&
+           denied(fcntl(open_socket, F_SETFL, O_NONBLOCK | O_ASYNC)) &&
+           denied(fcntl(open_socket, F_SETLEASE, F_RDLCK)) &&
+           denied(fcntl(open_socket, F_NOTIFY, 0)) &&
+           fcntl(open_socket, F_SETFL, O_NONBLOCK) == 0;
+}
+
 static bool makes_processes(void)
 {
     char program[] = "/bin/true", *const argv[] = {program, NULL};
@@ -202,6 +214,7 @@ static const struct {
     {"mounting", mounts},
     {"corners of the kernel", reaches_the_kernel},
     {"signalling others", signals_others},
+    {"having signals sent", has_signals_sent},
     {"making processes", makes_processes},
     {"changing limits", changes_limits},
     {"typing for its terminal", injects_input},
@@ -285,6 +298,23 @@ START_TEST(s1_a_confined_worker_is_denied)
     waitpid(sibling, NULL, 0);
     close(open_socket);
     ck_assert_msg(status == 0, "%s: %d", probes[_i].title, status);
+}
+END_TEST
+
+/* Where there is nothing else that would. */
+static bool only_reads_files(void)
+{
+    return denied(open("/dev/null", O_WRONLY)) && denied(open("/dev/null", O_RDWR)) &&
+           denied(open("/dev/null", O_RDONLY | O_TRUNC)) &&
+           denied(openat(AT_FDCWD, NOWHERE, O_RDONLY | O_CREAT, 0600)) &&
+           denied(syscall(SYS_openat2, AT_FDCWD, NOWHERE, NULL, 0)) &&
+           denied(creat(NOWHERE, 0600)) && open("/dev/null", O_RDONLY) != -1;
+}
+
+START_TEST(s1_the_filter_alone_leaves_files_as_they_are)
+{
+    if (jail_is_possible() && !unit_is_slowed())
+        ck_assert_int_eq(in_jail(CONFINE_FILTER, only_reads_files), 0);
 }
 END_TEST
 
@@ -471,6 +501,7 @@ END_TEST
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, s1_a_confined_worker_is_denied, 0, N_ELEMENTS(probes));
+    tcase_add_test(tc, s1_the_filter_alone_leaves_files_as_they_are);
     tcase_add_test(tc, s1_what_is_no_filter_fails_closed);
     tcase_add_loop_test(tc, s1_each_part_holds_by_itself, 0, N_ELEMENTS(parts));
     tcase_add_loop_test(tc, s1_a_part_that_cannot_be_put_on_fails_closed, 0, 5);
