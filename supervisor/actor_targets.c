@@ -283,14 +283,14 @@ static void on_spawned(void *context, uint8_t status, struct bytes result)
     char text[PID_TEXT_MAX];
     struct bytes host;
     uint64_t pid;
+    struct err err;
 
     if (status != REPLY_OK) {
         pass_on(request, status, result);
         return;
     }
-    if (spawn_reply_read(result, &list, &pid, &host) == -1) {
-        request_refuse(request, ERR_INTERNAL,
-                       "the host's answer to a spawn is malformed");
+    if (spawn_reply_read(result, &list, &pid, &host, &err) == -1) {
+        request_fail(request, &err);
     } else {
         pid_format(text, (const char *)host.data, host.n, pid);
         request_reply_taken(request, value_string(text));

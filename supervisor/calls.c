@@ -136,27 +136,34 @@ void calls_set_due(struct calls *calls, struct call *call, uint64_t due_at_ns)
     arm_timer(calls);
 }
 
+/* use: of the peer that asks, may be NULL. NULL: too many are under way. */
+static struct call *take_slot(struct calls *calls, const struct peer_use *use)
+{
+    struct call *call;
+
+    if (use != NULL && !use_is_fair(use->n_calls, calls->n_open, CALLS_MAX))
+        return NULL;
+    if (calls->free_head == NONE && calls->n_slots == CALLS_MAX)
+        return NULL;
+    if (calls->free_head == NONE)
+        add_chunk(calls);
+    call = call_at(calls, calls->free_head);
+    calls->free_head = call->next_in_bucket;
+    calls->n_open++;
+    return call;
+}
+
 struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_t type,
                         uint64_t deadline_at_ns, struct err *err)
 {
     struct list *list = origin_list(origin);
     struct peer_use *use = origin_use(origin);
-    struct call *call;
+    struct call *call = take_slot(calls, use);
 
-    if (use != NULL && !use_is_fair(use->n_calls, calls->n_open, CALLS_MAX)) {
+    if (call == NULL) {
         err_set(err, ERR_RATE_LIMITED, "too many calls are under way");
         return NULL;
     }
-    if (calls->free_head == NONE) {
-        if (calls->n_slots == CALLS_MAX) {
-            err_set(err, ERR_RATE_LIMITED, "too many calls are under way");
-            return NULL;
-        }
-        add_chunk(calls);
-    }
-    call = call_at(calls, calls->free_head);
-    calls->free_head = call->next_in_bucket;
-    calls->n_open++;
     call->origin = *origin;
     call->callee = NULL;
     call->pool = NULL;

@@ -148,8 +148,7 @@ static void on_spawned(void *context, uint8_t status, struct bytes result)
 
     if (status != REPLY_OK) {
         end_run(run, status, result);
-    } else if (spawn_reply_read(result, &list, &run->actor, &host) == -1) {
-        err_set(&err, ERR_INTERNAL, "the host's answer to a spawn is malformed");
+    } else if (spawn_reply_read(result, &list, &run->actor, &host, &err) == -1) {
         fail_run(run, &err);
     } else if (run->call == NULL) {
         leave_actor(run);

@@ -93,10 +93,12 @@ static void on_outcome(struct supervisor *sup, struct call *call, uint8_t status
     struct value list = {0};
     struct bytes host;
     uint64_t pid;
+    struct err err;
 
     call->note = NULL;
-    if (status == REPLY_OK && (spawn_reply_read(result, &list, &pid, &host) == -1 ||
-                               !worker_owns_pid(call->callee, pid))) {
+    if (status == REPLY_OK &&
+        (spawn_reply_read(result, &list, &pid, &host, &err) == -1 ||
+         !worker_owns_pid(call->callee, pid))) {
         worker_kill(call->callee,
                     "was killed: it answered a spawn with no pid of its own");
         status = REPLY_ERROR;

@@ -113,8 +113,7 @@ static void on_spawned(void *context, uint8_t status, struct bytes result)
     if (status != REPLY_OK) {
         error_of_bytes(result, &err);
         fail_start(run, &err);
-    } else if (spawn_reply_read(result, &list, &run->actor, &host) == -1) {
-        err_set(&err, ERR_INTERNAL, "the host's answer to a spawn is malformed");
+    } else if (spawn_reply_read(result, &list, &run->actor, &host, &err) == -1) {
         fail_start(run, &err);
     } else {
         on_actor_there(run, host);

@@ -6,11 +6,12 @@
 
 #include "common/buf.h"
 
+struct err;
 struct value;
 
 /* result: of a REPLY_OK. The caller finishes *list (zeroed before), from which host
- * borrows. -1: it is malformed. */
+ * borrows. INTERNAL: it is malformed. */
 int spawn_reply_read(struct bytes result, struct value *list, uint64_t *pid_out,
-                     struct bytes *host_out);
+                     struct bytes *host_out, struct err *err);
 
 #endif
