@@ -18,6 +18,9 @@
 /* Containers around a declaration in the answer, and on its way to workers. */
 #define LEVELS_AROUND 6
 
+/* Of type errors in an error's text: whoever passes it on puts words in front of it. */
+#define SENTENCE_MOST_BYTES 340
+
 /*
  * Every chunk gets the environment of the actor that runs it as its argument. The line
  * goes in front of the first one, so that no line number moves.
@@ -119,6 +122,7 @@ static void describe_types(const struct check_report *report, const char *id,
 {
     struct value details = value_map(), problems = value_list();
     struct buf text;
+    size_t n_told = 0;
 
     buf_init(&text, 1 << 20);
     buf_printf(&text, "type errors in %s:", id);
@@ -126,15 +130,19 @@ static void describe_types(const struct check_report *report, const char *id,
         const struct check_error *error = &report->errors[i];
         struct value row = value_map();
 
-        buf_printf(&text, "%s %d:%d %s", i != 0 ? ";" : "", error->line, error->col,
-                   error->message);
+        if (i == 0 || (n_told == i &&
+                       buf_len(&text) + strlen(error->message) < SENTENCE_MOST_BYTES)) {
+            buf_printf(&text, "%s %d:%d %s", i != 0 ? ";" : "", error->line, error->col,
+                       error->message);
+            n_told++;
+        }
         value_put(&row, "line", value_int(error->line));
         value_put(&row, "column", value_int(error->col));
         value_put(&row, "problem", value_string(error->message));
         value_append(&problems, row);
     }
-    if (report->n_all > report->n)
-        buf_printf(&text, "; and %zu more", report->n_all - report->n);
+    if (report->n_all > n_told)
+        buf_printf(&text, "; and %zu more", report->n_all - n_told);
     buf_append(&text, "", 1);
     err_set(err, ERR_INVALID, "%s", (const char *)buf_head(&text));
     value_put(&details, "line", value_int(report->errors[0].line));

@@ -112,11 +112,7 @@ class Pinger:
     """Asks the control socket for a name that nobody has, again and again."""
 
     def __init__(self, one):
-        call, no_number, nothing = b"\xcf" + bytes(7) + b"\x07", b"\xcf" + bytes(8), \
-            b"\xc6" + bytes(4)
-        body = call + 2 * no_number + b"\xda\x00\x0d@names.lookup" + 2 * nothing + \
-            b"\x00\x91\xa6nobody"
-        self.request = b"\xc9" + len(body).to_bytes(4, "big") + b"\x10" + body
+        self.request = troupe.call_frame(b"@names.lookup", b"\x00\x91\xa6nobody", 7)
         self.sock = troupe.connect(one.control)
         self.answers = self.sock.makefile("rb")
         self.took_s = []

@@ -101,12 +101,6 @@ BOMBS = {f"{name} of {count}": header + struct.pack(">I", count)
          for count in (2 ** 32 - 1, 10 ** 8, 10 ** 5)}
 
 
-def call_frame(target, args):
-    body = (b"\xcf" + struct.pack(">Q", 1) + 2 * (b"\xcf" + bytes(8)) + b"\xda" +
-            struct.pack(">H", len(target)) + target + 2 * (b"\xc6" + bytes(4)) + args)
-    return b"\xc9" + struct.pack(">IB", len(body), 16) + body
-
-
 @pytest.fixture(scope="module")
 def good(boot_shared):
     one = boot_shared([function("good", ECHO, pool=ONE)])
@@ -129,7 +123,7 @@ def test_M1_a_size_that_is_only_said_reserves_nothing(good, name, piecewise):
     good.call("app:good", 0)
     before = troupe.memory_bytes(good.pid, "VmPeak")
     for target in b"@registry.find", b"app:good":
-        frame = call_frame(target, b"\x00\x91" + BOMBS[name])
+        frame = troupe.call_frame(target, b"\x00\x91" + BOMBS[name])
         with troupe.connect(good.control) as peer:
             if piecewise:
                 for i in range(len(frame)):
@@ -149,7 +143,7 @@ def test_M1_a_size_that_is_only_said_reserves_nothing(good, name, piecewise):
 
 
 def test_M3_a_client_may_be_cut_off_at_any_byte(good):
-    frame = call_frame(b"app:good", b"\x00\x91\xa5hello")
+    frame = troupe.call_frame(b"app:good", b"\x00\x91\xa5hello")
     fds = troupe.n_descriptors(good.pid)
     for i in range(len(frame) + 1):
         peer = troupe.connect(good.control)

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import socket
-import struct
 import subprocess
 import time
 
@@ -378,17 +377,28 @@ return {main = function(n)
 end}""", modules=["logger"])])
     one.allow(".*")
     peer = troupe.connect(one.control)
-    call = b"\xcf" + struct.pack(">Q", 1)
-    target = b"@logs.follow"
-    body = (call + b"\xcf" + bytes(8) + b"\xcf" + bytes(8)
-            + b"\xda" + struct.pack(">H", len(target)) + target
-            + 2 * (b"\xc6" + bytes(4)) + b"\x00\x90")
-    peer.sendall(b"\xc9" + struct.pack(">IB", len(body), 16) + body)
+    peer.sendall(troupe.call_frame(b"@logs.follow"))
     before = troupe.memory_bytes(one.pid)
     for _ in range(20):
         assert one.call("app:chat", 1000, timeout="20s") == 1000
     assert not troupe.has_grown(one.pid, before, 24 << 20)
     peer.close()
+
+
+def test_C3_followers_of_the_log_are_bounded(boot):
+    one = boot([function("good", ECHO)])
+    with troupe.connect(one.control) as peer:
+        for number in range(1, 66):
+            peer.sendall(troupe.call_frame(b"@logs.follow", number=number))
+        said = b""
+        while b"64 clients follow the log already" not in said:
+            part = peer.recv(65536)
+            assert part, "all 65 may follow"
+            said += part
+        assert said.count(b"RateLimited") == 1
+    wait_for(lambda: one.run_supctl("metrics").stdout.count(
+        'troupe_table_rows{table="log_followers"} 0\n'), what="the end of all of them")
+    assert one.call("app:good", 1) == 1
 
 
 def test_C2_only_known_targets_are_answered(good):

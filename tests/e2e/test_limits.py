@@ -255,7 +255,12 @@ end}"""), function("flood", """
 return {main = function()
     process.spawn_monitored("app:floods", "app:far")
     return process.events():receive().result.value
-end}""")])
+end}"""), function("later", """
+return {main = function(delay)
+    time.sleep(delay)
+    local _, err = process.send("deaf", "t", "x")
+    return err and err:kind()
+end}""", modules=["time"])])
     one.allow("senders have to wait")
     one.wait_record('"up"')
     pid = one.wait_worker("app:host")[0]
@@ -264,8 +269,11 @@ end}""")])
         n, kind, text = one.call("app:flood", timeout="60s")
         assert (kind, text) == ("RateLimited", "mailbox full")
         assert n * 50000 >= 100 << 20
+        # Nor later on, while it still reads nothing.
+        assert [one.call("app:later", "200ms") for _ in range(2)] == ["RateLimited"] * 2
     finally:
         os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: one.call("app:later", "1ms") is None, what="room for messages")
     assert one.service("app:keeps")["restarts"] == 0
     assert one.wait_worker("app:host") == [pid]
 

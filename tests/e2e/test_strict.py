@@ -122,6 +122,9 @@ def test_a_change_at_run_time_is_refused_as_one_text_TYPE_21(boot):
     assert not done
     assert ("type errors in app:new: 1:19 local 'a': expected string, got integer; "
             "2:19 local 'b': expected number, got \"x\"") in why
+    why = one.call("app:f", "local a: string = 1\n" * 25)[1]
+    n_told = why.count("local 'a': expected string, got integer; ")
+    assert n_told > 2 and why.endswith(f"; and {25 - n_told} more"), why
     assert one.call("app:f", "local a: string = 'x'")[0]
 
 

@@ -556,6 +556,14 @@ def stretched(timeout):
     return f"{int(seconds.group(1)) * SLOW_BY}s" if seconds else timeout
 
 
+def call_frame(target, args=b"\x00\x90", number=1):
+    """A CALL as bytes, of a payload that is encoded already."""
+    body = b"\xcf%s\xcf%s\xcf%s\xda%s%s\xc6%s\xc6%s%s" % (
+        number.to_bytes(8, "big"), bytes(8), bytes(8), len(target).to_bytes(2, "big"),
+        target, bytes(4), bytes(4), args)
+    return b"\xc9%s\x10%s" % (len(body).to_bytes(4, "big"), body)
+
+
 def cpu_ms(pid):
     """The processor time that a process has used, whatever else the machine did."""
     return time.clock_gettime_ns((~pid << 3) | 2) / 1e6
@@ -565,11 +573,7 @@ def ping_cost_ms(one, n=15):
     """What the supervisor does between a ping and its answer, in processor time: how long
     a client waits on a machine that has nothing else to do. The lower quartile of n, as
     we may be late ourselves."""
-    target = b"@system.ping"
-    body = b"\xcf%s\xcf%s\xcf%s\xda%s%s\xc6%s\xc6%s\x00\x90" % (
-        (1).to_bytes(8, "big"), bytes(8), bytes(8), len(target).to_bytes(2, "big"), target,
-        bytes(4), bytes(4))
-    frame = b"\xc9%s\x10%s" % (len(body).to_bytes(4, "big"), body)
+    frame = call_frame(b"@system.ping")
     costs = []
     with connect(one.control) as peer:
         for _ in range(n):

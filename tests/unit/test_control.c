@@ -164,6 +164,23 @@ START_TEST(control_refuses_a_folder_that_all_may_write_to_C1)
 }
 END_TEST
 
+START_TEST(control_refuses_a_folder_of_somebody_else_C1)
+{
+    struct err err = {0};
+
+    if (geteuid() != 0)
+        return; /* nobody else can give a folder away */
+    snprintf(path, sizeof(path), "%s/theirs", folder);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_int_eq(chown(path, 65534, 65534), 0);
+    snprintf(path, sizeof(path), "%s/theirs/app.sock", folder);
+    ck_assert_ptr_eq(control_create(&sup, path, &err), NULL);
+    ck_assert_int_eq(err.kind, ERR_PERMISSION_DENIED);
+    ck_assert_msg(strstr(err.text, "belongs to somebody else (uid 65534)") != NULL,
+                  "%s", err.text);
+}
+END_TEST
+
 START_TEST(control_refuses_a_path_that_is_too_long)
 {
     char long_path[300];
@@ -249,6 +266,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, control_refuses_a_path_where_somebody_answers);
     tcase_add_loop_test(tc, control_refuses_what_is_no_socket_C1, 0, 2);
     tcase_add_test(tc, control_refuses_a_folder_that_all_may_write_to_C1);
+    tcase_add_test(tc, control_refuses_a_folder_of_somebody_else_C1);
     tcase_add_test(tc, control_refuses_a_path_that_is_too_long);
     tcase_add_test(tc, control_hands_frames_on_and_drops_rubbish);
     tcase_add_test(tc, control_bounds_its_clients_C3);

@@ -180,18 +180,16 @@ START_TEST(mailbox_does)
 }
 END_TEST
 
-static void send_from_far(struct bench *bench, uint64_t to, const char *topic,
-                          size_t n_bytes)
+/* Takes item. */
+static void send_value_from_far(struct bench *bench, uint64_t to, const char *topic,
+                                struct value item)
 {
-    struct value item;
     struct frame_send frame = {.to = to,
                                .from = BENCH_PID,
                                .from_host = bytes_of_text("t:far"),
                                .topic = bytes_of_text(topic)};
-    char *text = calloc(1, n_bytes + 1);
     struct buf payload, body;
 
-    item = value_bytes(text, n_bytes);
     buf_init(&payload, 0);
     buf_init(&body, 0);
     payload_encode(&payload, &item, 1);
@@ -202,6 +200,14 @@ static void send_from_far(struct bench *bench, uint64_t to, const char *topic,
     buf_finish(&payload);
     buf_finish(&body);
     value_finish(&item);
+}
+
+static void send_from_far(struct bench *bench, uint64_t to, const char *topic,
+                          size_t n_bytes)
+{
+    char *text = calloc(1, n_bytes + 1);
+
+    send_value_from_far(bench, to, topic, value_bytes(text, n_bytes));
     free(text);
 }
 
@@ -259,11 +265,42 @@ START_TEST(mailbox_takes_more_once_it_is_read)
 }
 END_TEST
 
+/* Not with each message that is read: with a quarter of the bytes. */
+START_TEST(mailbox_stays_full_until_a_quarter_is_read)
+{
+    struct bench bench;
+    uint64_t pid;
+    int n = 0;
+
+    bench_begin(&bench, NULL);
+    bench.rt.settings.mailbox_max_bytes = 24 << 20;
+    bench_add(&bench, "t:reader", "process.lua", "",
+              "return {main = function() local inbox, go = process.inbox(), "
+              "process.listen('go') while true do for i = 1, go:receive() do "
+              "inbox:receive() end end end}");
+    pid = bench_spawn(&bench, "t:reader", NULL);
+    for (; !liveness_is_full(bench.rt.liveness, pid); n++) {
+        send_from_far(&bench, pid, "t", 0);
+        if (n % 1000 == 0)
+            bench_settle(&bench);
+        ck_assert_int_lt(n, 1000000);
+    }
+    ck_assert_int_gt(n, 150000); /* what is left then are more than 100,000 */
+    for (int share = 8; share >= 3; share -= 5) {
+        send_value_from_far(&bench, pid, "go", value_int(n / share));
+        bench_settle(&bench);
+        ck_assert(liveness_is_full(bench.rt.liveness, pid) == (share == 8));
+    }
+    bench_end(&bench);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, mailbox_does, 0, N_ELEMENTS(cases));
     tcase_add_test(tc, mailbox_says_when_it_is_full);
     tcase_add_test(tc, mailbox_takes_more_once_it_is_read);
+    tcase_add_test(tc, mailbox_stays_full_until_a_quarter_is_read);
 }
 
 int main(void)
