@@ -120,8 +120,43 @@ static void check_group_scope(const struct entry *entry, struct problems *proble
     group_scope_config_read(entry, &config, problems);
 }
 
+/* F-41: each type of pool reads some of them and no others. */
+static void warn_of_size(const struct entry *entry, const char *field, const char *hint,
+                         struct problems *problems)
+{
+    struct problem_at at;
+    char path[40];
+
+    snprintf(path, sizeof(path), "pool.%s", field);
+    if (entry_integer(entry, path, 0, 0, INT64_MAX, NULL) == 0)
+        return;
+    at = entry_at(entry, path);
+    problems_add(problems, SEVERITY_WARNING, ERR_INVALID, &at, hint,
+                 "%s has no effect on this type of pool", path);
+}
+
+static void check_sizes(const struct entry *entry, struct problems *problems)
+{
+    struct pool_config config;
+
+    pool_config_read(entry, &config, NULL);
+    switch (config.type) {
+    case POOL_INLINE:
+        warn_of_size(entry, "workers", "an inline one has no slots", problems);
+        warn_of_size(entry, "size", "an inline one has no slots", problems);
+        warn_of_size(entry, "max_size", "an inline one has no slots", problems);
+        break;
+    case POOL_STATIC:
+        warn_of_size(entry, "max_size", "a static one has workers", problems);
+        break;
+    default:
+        warn_of_size(entry, "workers", "one that grows has a max_size", problems);
+    }
+}
+
 static void check_pool(const struct entry *entry, struct problems *problems)
 {
+    check_sizes(entry, problems);
     warn_of_unknown(entry, value_get(entry_fields(entry), "pool"), "pool.",
                     NAMES("type", "workers", "size", "buffer", "max_size", "warm_start",
                           "idle_timeout", "linger", "processes", "isolation",

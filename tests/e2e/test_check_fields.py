@@ -142,6 +142,12 @@ def test_REG04_fields_of_the_apps_own_are_no_news(tmp_path, entry):
      "{retry: {max_attempts: 3}}"),
     ("kind: contract.binding, contracts: [{contract: a:deal, methods: {go: 'a:pp'}}]",
      "contracts[0].methods.go names a:pp, which does not exist; did you mean a:p?"),
+    (F + ", pool: {type: lazy, workers: 3}", "pool.workers has no effect on this type of "
+     "pool; one that grows has a max_size"),
+    (F + ", pool: {max_size: 3, workers: 2}", "pool.max_size has no effect on this type "
+     "of pool; a static one has workers"),
+    (F + ", pool: {type: inline, size: 3}", "pool.size has no effect on this type of pool; "
+     "an inline one has no slots"),
     ("kind: env.storage.static, values: {A: {b: c}}",
      "values.A is no text, ignoring it; the value of a variable is a text"),
     ("kind: env.storage.router, storages: ['a:nix', 'a:m']",
@@ -166,8 +172,11 @@ def test_what_is_taken_but_cannot_be_meant_is_a_warning(tmp_path, entry, text):
     "mailbox_max_bytes: 1000}",
     "kind: process.host, host: {vm_actors: 1, vm_max_bytes: 8000000, "
     "mailbox_max_bytes: 1000}",
+    F + ", pool: {type: static, size: 2, workers: 3}",
+    F + ", pool: {type: adaptive, size: 2, max_size: 3, buffer: 4}",
+    F + ", pool: {type: inline, max_size: 0}",
 ])
-def test_limits_of_a_worker_are_fields_of_pools_and_hosts(tmp_path, entry):
+def test_F41_limits_and_sizes_of_pools_and_hosts(tmp_path, entry):
     result = check_entry(tmp_path, entry)
     assert (result.returncode, result.stderr) == (0, "")
 
