@@ -51,7 +51,8 @@ struct bus {
     uint64_t n_events;
 };
 
-#define QUIET_LOOK_S 0.02
+#define QUIET_LOOK_S  0.02
+#define MANY_PATTERNS 1000 /* that an event is held against */
 
 bool bus_pattern_matches(struct bytes pattern, struct bytes text)
 {
@@ -305,6 +306,8 @@ int bus_on_event(struct supervisor *sup, struct worker *from,
     if (frame->system.n == 0 || frame->kind.n == 0 || frame->path.n == 0)
         return err_set(err, ERR_INVALID, "event without system, kind or path");
     sup->bus->n_events++;
+    if (__builtin_expect(bus_count_subscriptions(sup->bus) > MANY_PATTERNS, 0))
+        conn_set_take_time(&sup->conns);
     if (__builtin_expect(spread(sup->bus, frame, body, false), 0))
         quieten(sup->bus, from);
     return 0;

@@ -34,7 +34,11 @@ struct env {
     struct view now;
     struct view draft;   /* of a state that is being checked, for its placeholders */
     struct map memories; /* id of an env.storage.memory -> struct memory */
+    unsigned n_writes;   /* to files, under way */
 };
+
+/* Each takes the disk's time, and what operators change waits behind them. */
+#define WRITES_MAX 100
 
 static bool is_router(const struct entry *storage)
 {
@@ -391,6 +395,7 @@ static void on_written(struct offload_job *job)
     struct file_write *write = container_of(job, struct file_write, job);
     const struct value done = value_bool(true);
 
+    write->request->sup->env->n_writes--;
     if (write->rc == 0)
         request_reply(write->request, &done);
     else
@@ -412,6 +417,7 @@ static void submit_write(struct request *request, const char *path, const char *
     write->key = xstrdup(key);
     write->value = xstrdup(value);
     write->modes = modes;
+    request->sup->env->n_writes++;
     offload_submit(request->sup->offload, &write->job);
 }
 
@@ -430,7 +436,9 @@ static void handle_set(struct request *request)
     else
         storage = find_writable(env, name != NULL ? name : "", value,
                                 request_text(request, 2), &key, &err);
-    if (storage != NULL && storage_is_file(storage)) {
+    if (storage != NULL && storage_is_file(storage) && env->n_writes >= WRITES_MAX) {
+        err_set(&err, ERR_RATE_LIMITED, "%d variables are being written", WRITES_MAX);
+    } else if (storage != NULL && storage_is_file(storage)) {
         path = storage_file_path(storage, &err);
         if (path != NULL) {
             submit_write(request, path, key, value, storage_file_modes(storage));

@@ -19,6 +19,7 @@
 #include "supervisor/pool.h"
 #include "supervisor/registry.h"
 #include "supervisor/router_spawn.h"
+#include "supervisor/rollout.h"
 #include "supervisor/spans.h"
 #include "supervisor/stores.h"
 #include "supervisor/system.h"
@@ -94,6 +95,8 @@ void metrics_write_tables(struct supervisor *sup, struct buf *out)
          (double)BUS_PATTERNS_MAX_PER_WORKER * workers_count(sup->workers)},
         {"bus_followers", bus_count_followers(sup->bus), BUS_MAX_FOLLOWERS},
         {"calls", calls_n_open(sup->calls), CALLS_MAX},
+        {"changes_waiting", rollouts_count_waiting(sup->rollouts),
+         ROLLOUTS_MAX_WAITING},
         {"control_clients",
          sup->control != NULL ? control_count_clients(sup->control) : 0,
          CONTROL_MAX_CLIENTS},

@@ -252,6 +252,15 @@ static void begin(struct apply *apply,
     rollout_begin(apply->request->sup->rollouts, &request);
 }
 
+static bool is_too_much(struct request *request)
+{
+    if (rollouts_count_waiting(request->sup->rollouts) < ROLLOUTS_MAX_WAITING)
+        return false;
+    request_refuse(request, ERR_RATE_LIMITED, "%d changes wait for their turn",
+                   ROLLOUTS_MAX_WAITING);
+    return true;
+}
+
 static void handle_apply(struct request *request)
 {
     const struct value *list = request_arg(request, 0);
@@ -264,6 +273,8 @@ static void handle_apply(struct request *request)
         request_refuse(request, ERR_INVALID, "no changes to apply");
         return;
     }
+    if (is_too_much(request))
+        return;
     apply = xcalloc(1, sizeof(*apply));
     apply->request = request;
     apply->operations = xcalloc(n, sizeof(*apply->operations));
@@ -296,9 +307,9 @@ static struct apply *apply_of_version(struct request *request)
 
 static void handle_apply_version(struct request *request)
 {
-    struct apply *apply = apply_of_version(request);
+    struct apply *apply;
 
-    if (apply == NULL)
+    if (is_too_much(request) || (apply = apply_of_version(request)) == NULL)
         return;
     begin(apply, prepare_version);
 }

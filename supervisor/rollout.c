@@ -585,6 +585,15 @@ static void on_kick(struct ev_loop *loop, struct ev_timer *timer, int revents)
 
 /* ---- all of them ----------------------------------------------------------------- */
 
+unsigned rollouts_count_waiting(const struct rollouts *rollouts)
+{
+    unsigned n = 0;
+
+    LIST_FOREACH (node, &rollouts->waiting)
+        n++;
+    return n;
+}
+
 void rollout_begin(struct rollouts *rollouts, const struct rollout_request *request)
 {
     struct rollout *rollout = xcalloc(1, sizeof(*rollout));

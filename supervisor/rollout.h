@@ -69,6 +69,10 @@ void rollouts_open(struct rollouts *rollouts);
 /* The supervisor stops: gives up what isn't committed, refuses what comes. */
 void rollouts_close(struct rollouts *rollouts);
 
+/* So many changes of apps may wait for their turn: an operator's comes behind them. */
+#define ROLLOUTS_MAX_WAITING 100
+unsigned rollouts_count_waiting(const struct rollouts *rollouts);
+
 /* done comes exactly once (or drop), later: never from inside. */
 void rollout_begin(struct rollouts *rollouts, const struct rollout_request *request);
 

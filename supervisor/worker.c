@@ -25,10 +25,10 @@
 #include "supervisor/spawn.h"
 #include "supervisor/worker_private.h"
 
-#define LAST_WORDS_MS    1000 /* FAILED to exit */
-#define HOST_GRACE_MS    1000 /* a host's own end of its actors, after the deadline */
-#define MAX_POLLS_AT_END 1024
-#define DROPS_PER_LINE   100000 /* in the log */
+#define LAST_WORDS_MS  1000   /* FAILED to exit */
+#define HOST_GRACE_MS  1000   /* a host's own end of its actors, after the deadline */
+#define LAST_FRAMES_MS 250    /* what a socket holds takes much less, of the honest */
+#define DROPS_PER_LINE 100000 /* in the log */
 
 /* Half of what a conn holds at most: the rest is for what senders had under way, and
  * for all that isn't a message. */
@@ -187,8 +187,10 @@ static void act_drained_too_long(struct worker *w)
 /* What it sent before its end comes before the news of its end. */
 static void act_last_frames(struct worker *w)
 {
+    uint64_t until_ns = worker_now_ns() + LAST_FRAMES_MS * 1000000ull;
+
     ev_timer_stop(w->sup->loop, &w->deadline);
-    for (int i = 0; i < MAX_POLLS_AT_END && conn_poll(w->conn) != 0; i++)
+    while (conn_poll(w->conn) != 0 && worker_now_ns() < until_ns)
         ;
     bury(w);
 }

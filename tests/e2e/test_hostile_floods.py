@@ -210,6 +210,18 @@ flood(lambda i: ask(i, "@t%d" % i) + ask(i, "app:f%d" % i))
 flood(lambda i: ask(i, "@code.get", "app:f%d" % i))
 flood(lambda i: ask(i, "@contract.get", "app:f%d" % i) + ask(i, "@tokens.store", "t%d" % i))
 """, 4),
+    "changes": ("""
+flood(lambda i: ask(i, "@registry.apply", [{"kind": "entry.create", "entry": {
+    "id": "app:x%d" % i, "kind": "registry.entry", "meta": {}, "data": {"x": 1000 * "y"}}}]))
+""", 12),
+    "states of the registry": ("""
+flood(lambda i: ask(i, "@registry.snapshot"), n=5000)
+""", 4),
+    "events for whoever has many patterns": ("""
+flood(lambda i: ask(i, "@events.subscribe", "no%d*" % i, "k"), n=20000)
+flood(lambda i: frame(EVENT, text("s%d" % i), text("k%d" % i), text("/p"), payload(i)),
+      n=5000)
+""", 16),
     "events": ("""
 flood(lambda i: frame(EVENT, text("s%d" % i), text("k%d" % i), text("/p"), payload(i)))
 """, 4),
