@@ -215,6 +215,26 @@ def test_s62_no_code_of_the_app_runs_while_a_context_is_written(boot):
     assert running.call("app:as_guest") == ["guest", 1, "table", 1]
 
 
+def test_s80_a_name_that_is_denied_is_not_claimed_by_a_spawn_either(boot):
+    running = boot([
+        host(),
+        policy("all", "*"),
+        policy("not_bank", "process.registry.register", "bank", "deny"),
+        process("waits", "return {main = function() process.inbox():receive() end}"),
+        function("claim", """return {main = function(name)
+            local done, got = pcall(function()
+                local spawner = process.with_context({}):with_name(name)
+                return spawner:spawn("app:waits", "app:host")
+            end)
+            return done and process.registry.lookup(name) == got or tostring(got)
+        end}"""),
+        as_actor("app:claim", "all", "not_bank"),
+    ])
+    assert running.call("app:as_guest", "shop") is True
+    assert running.call("app:as_guest", "bank").endswith("not allowed to register name: bank")
+    assert running.call("app:claim", "bank") is True
+
+
 def test_s81_who_denies_one_name_of_a_variable_denies_the_others(boot):
     running = boot([
         policy("all", "*"),

@@ -224,6 +224,11 @@ static int spawner_with_name(lua_State *L)
     luaL_checklstring(L, 2, &n);
     if (n == 0)
         return luaL_error(L, "name cannot be empty");
+    /* To claim a name with a spawn needs no right of its own (S-80), but who denies
+     * that name means all ways to get it. */
+    if (identity_denies(actor_current(L), "process.registry.register",
+                        lua_tostring(L, 2)))
+        return luaL_error(L, "not allowed to register name: %s", lua_tostring(L, 2));
     push_copy(L);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, UV_NAME);
