@@ -240,7 +240,7 @@ static void say_no_field(struct checker *c, const struct operand *base,
     char type[TYPE_NAME_BYTES];
 
     type_show(base->type, type);
-    check_say(c, at, "no field '%.*s' in %s%s%.60s%s", n > 60 ? 60 : (int)n, name, type,
+    check_say(c, at, "no field '%.*s' in %s%s%.60s%s", name_shown(n), name, type,
               nearest != NULL ? "; did you mean '" : "", nearest != NULL ? nearest : "",
               nearest != NULL ? "'?" : "");
 }

@@ -30,6 +30,27 @@ static void explain(struct misfit *misfit, uint32_t at, const char *fmt, ...)
     va_end(args);
 }
 
+static void explain_missing(struct misfit *misfit, const struct type_field *field)
+{
+    explain(misfit, NO_PLACE, "field '%.*s' is missing", name_shown(field->n_bytes),
+            field->name);
+}
+
+/* At that offset stands a part that should be something else. */
+static void explain_part(struct misfit *misfit, uint32_t at,
+                         const struct type_field *part, const struct type *wanted)
+{
+    char want[TYPE_NAME_BYTES], got[TYPE_NAME_BYTES];
+
+    type_show(wanted, want);
+    type_show(part->type, got);
+    if (part->name != NULL)
+        explain(misfit, at, "field '%.*s': expected %s, got %s",
+                name_shown(part->n_bytes), part->name, want, got);
+    else
+        explain(misfit, at, "expected %s, got %s", want, got);
+}
+
 // NOLINTBEGIN(misc-no-recursion)
 
 static bool fits(struct type_store *types, const struct type *value,
@@ -72,17 +93,9 @@ static bool is_method(struct type_store *types, const struct type_field *field)
 static bool part_fits(struct type_store *types, const struct type_field *part,
                       const struct type *wanted, struct misfit *misfit, int depth)
 {
-    char want[TYPE_NAME_BYTES], got[TYPE_NAME_BYTES];
-
     if (fits(types, part->type, wanted, misfit, depth))
         return true;
-    type_show(wanted, want);
-    type_show(part->type, got);
-    if (part->name != NULL)
-        explain(misfit, part->at, "field '%.*s': expected %s, got %s",
-                part->n_bytes > 60 ? 60 : (int)part->n_bytes, part->name, want, got);
-    else
-        explain(misfit, part->at, "expected %s, got %s", want, got);
+    explain_part(misfit, part->at, part, wanted);
     return false;
 }
 
@@ -100,8 +113,7 @@ static bool literal_fits_record(struct type_store *types, const struct type *val
             if (value->open || is_optional(types, field, depth) ||
                 (types->classes && is_method(types, field)))
                 continue;
-            explain(misfit, NO_PLACE, "field '%.*s' is missing",
-                    field->n_bytes > 60 ? 60 : (int)field->n_bytes, field->name);
+            explain_missing(misfit, field);
             return false;
         }
         if (field->optional && fits(types, part->type, PLAIN(NIL), NULL, depth))
@@ -156,16 +168,11 @@ static bool record_fits_record(struct type_store *types, const struct type *valu
         types->steps_left -= value->as.fields.n;
         if (part == NULL && !is_optional(types, field, depth) &&
             !is_method(types, field)) {
-            explain(misfit, NO_PLACE, "field '%.*s' is missing",
-                    field->n_bytes > 60 ? 60 : (int)field->n_bytes, field->name);
+            explain_missing(misfit, field);
             return false;
         }
         if (part != NULL && !fits_weakly(types, part->type, field->type, depth)) {
-            char want[TYPE_NAME_BYTES], got[TYPE_NAME_BYTES];
-
-            explain(misfit, NO_PLACE, "field '%.*s': expected %s, got %s",
-                    field->n_bytes > 60 ? 60 : (int)field->n_bytes, field->name,
-                    type_show(field->type, want), type_show(part->type, got));
+            explain_part(misfit, NO_PLACE, part, field->type);
             return false;
         }
     }

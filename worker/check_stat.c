@@ -75,7 +75,7 @@ static const struct type *with_later_fields(struct checker *c, uint32_t ordinal,
 static void check_local(struct checker *c, const struct pending *name, uint32_t ordinal,
                         const struct listed *got, uint32_t end)
 {
-    int n = name->n_bytes > 60 ? 60 : (int)name->n_bytes;
+    int n = name_shown(name->n_bytes);
     char type[TYPE_NAME_BYTES];
     struct operand value;
 

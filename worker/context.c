@@ -15,7 +15,9 @@
 #include "worker/frozen.h"
 #include "worker/identity.h"
 
-#define CONVERT_MAX_DEPTH 32
+#define CONVERT_MAX_DEPTH  32
+#define LIST_MAX_ITEMS     (1 << 20) /* a table with a larger index is a map */
+#define LIST_ITEMS_AT_ONCE 1024      /* that memory is taken for before they are seen */
 
 /* A map without pairs says as much as no bytes; then nothing is kept for the frame. */
 static bool is_empty(struct bytes bytes)
@@ -103,7 +105,7 @@ static void convert(lua_State *L, int depth);
 static void convert_list(lua_State *L, lua_Integer n, /* NOLINT(misc-no-recursion) */
                          int depth)
 {
-    lua_createtable(L, n < 1024 ? (int)n : 1024, 0);
+    lua_createtable(L, n < LIST_ITEMS_AT_ONCE ? (int)n : LIST_ITEMS_AT_ONCE, 0);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, -2, i);
         convert(L, depth + 1);
@@ -147,7 +149,7 @@ static void convert(lua_State *L, int depth) /* NOLINT(misc-no-recursion) */
         if (frozen_push_contents(L, -1))
             lua_replace(L, -2);
         n = highest_index(L);
-        if (n > 0 && n <= 1 << 20)
+        if (n > 0 && n <= LIST_MAX_ITEMS)
             convert_list(L, n, depth);
         else
             convert_map(L, depth);

@@ -74,6 +74,11 @@ static bool is_newline(int c)
     return c == '\n' || c == '\r';
 }
 
+static bool is_blank(int c)
+{
+    return c == ' ' || c == '\t' || c == '\f' || c == '\v';
+}
+
 /* The byte at that offset. A NUL is one like any other. */
 static int ahead(const struct lexer *lx, uint32_t at)
 {
@@ -209,8 +214,8 @@ static bool skip_long_bracket(struct lexer *lx, uint32_t level)
         lx->at++;
         if (c != ']')
             continue;
-        while (n < level && current(lx) == '=')
-            lx->at++, n++;
+        for (; n < level && current(lx) == '='; n++)
+            lx->at++;
         if (n == level && current(lx) == ']') {
             lx->at++;
             return true;
@@ -253,7 +258,7 @@ static bool skip_blanks(struct lexer *lx, struct token *token)
         start_token(lx, token);
         if (is_newline(c)) {
             skip_newline(lx);
-        } else if (c == ' ' || c == '\t' || c == '\f' || c == '\v') {
+        } else if (is_blank(c)) {
             lx->at++;
         } else if (c == '-' && ahead(lx, lx->at + 1) == '-') {
             if (!skip_comment(lx, token))
@@ -384,11 +389,9 @@ static bool lex_escape(struct lexer *lx, struct token *token, struct escape *out
     }
     lx->at += out->n_bytes;
     while (c == 'z') {
-        int blank = current(lx);
-
-        if (is_newline(blank))
+        if (is_newline(current(lx)))
             skip_newline(lx);
-        else if (blank == ' ' || blank == '\t' || blank == '\f' || blank == '\v')
+        else if (is_blank(current(lx)))
             lx->at++;
         else
             break;
@@ -415,7 +418,7 @@ static bool lex_string(struct lexer *lx, struct token *token)
         if (c == '\\') {
             if (!lex_escape(lx, token, &escape))
                 return false;
-            if (c == '\\' && escape.value < 0)
+            if (escape.value < 0)
                 continue;
             c = escape.value;
         } else {

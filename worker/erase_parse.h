@@ -6,8 +6,9 @@
  * do after the call it is in stands here as a *goal* on a stack. A step takes one goal
  * off, looks at the tokens and plans further goals in the order they are to be reached.
  *
- *     while EXPR do BLOCK end      erase_plan(p, GOAL(EXPR), EXPECT(TK_DO),
- * GOAL(BLOCK), CLOSE(TK_END, TK_WHILE, line));
+ *     while EXPR do BLOCK end
+ *
+ *     erase_plan(p, GOAL(EXPR), EXPECT(TK_DO), GOAL(BLOCK), CLOSE(TK_END, …))
  *
  * The first error stops the pass: then p->failed is set and steps may return at once or
  * go on consuming, nothing they do matters any more.
@@ -141,8 +142,7 @@ struct parser {
     enum value value;
     uint32_t operand_at;    /* where it starts */
     uint32_t operand_cast;  /* offset of its first cast, NO_OFFSET = none */
-    bool lone_cast_spreads; /* all of it is one cast operand that may yield many values
-                             */
+    bool lone_cast_spreads; /* all of it: one cast operand that may be many values */
 
     struct erased_type *types; /* owned */
     size_t n_types, types_size;

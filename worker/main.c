@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/exit.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -35,7 +36,7 @@ static void refuse_to_start(void)
 {
     fprintf(stderr, "worker: this program is started by supervisor, not by hand; "
                     "try 'supervisor --help'\n");
-    exit(2);
+    exit(EXIT_USAGE);
 }
 
 static bool is_socket(int fd)

@@ -21,6 +21,7 @@
 
 #define SLICE_MS           4
 #define TASKS_PER_TURN     256 /* of one actor, before the next one's turn */
+#define TURNS_PER_READING  16  /* of the clock, for it costs as much as a short turn */
 #define RETRY_INSTRUCTIONS 100 /* where the code can't yield right now */
 
 /* lua_sethook() visits every call that is open: with very many, a tick would take
@@ -214,14 +215,19 @@ static int refuse_at_file_level(lua_State *L)
                          "after the file was loaded may wait");
 }
 
+static void need_yield(lua_State *L)
+{
+    if (!can_yield(L))
+        luaL_error(L, "attempt to yield across a C-call boundary");
+}
+
 struct task *task_begin_block(lua_State *L)
 {
     struct task *task = task_current(L);
 
     if (task == NULL || task->actor->stage == ACTOR_LOADING)
         refuse_at_file_level(L);
-    if (!can_yield(L))
-        luaL_error(L, "attempt to yield across a C-call boundary");
+    need_yield(L);
     return task;
 }
 
@@ -233,8 +239,7 @@ struct task *task_begin_read(lua_State *L)
         return task_begin_block(L);
     if (vm_has_tag(task->co, VM_TAG_PINNED))
         refuse_at_file_level(L);
-    if (!can_yield(L))
-        luaL_error(L, "attempt to yield across a C-call boundary");
+    need_yield(L);
     return task;
 }
 
@@ -412,7 +417,8 @@ void sched_run(struct sched *sched, int64_t budget_ns)
     for (unsigned n = 1; (node = list_take_first(&sched->ready)) != NULL; n++) {
         run_actor(sched, container_of(node, struct actor, in_ready));
         sched_settle(sched);
-        if ((slice_over || n % 16 == 0) && clock_monotonic_ns() >= end_ns)
+        if ((slice_over || n % TURNS_PER_READING == 0) &&
+            clock_monotonic_ns() >= end_ns)
             break;
     }
 }

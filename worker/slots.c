@@ -4,7 +4,8 @@
 
 #include "common/mem.h"
 
-#define FREE_LAST ((slot_word)1) /* free, and no other behind it */
+#define FREE_LAST      ((slot_word)1) /* free, and no other behind it */
+#define MAX_GENERATION 0x7fffffffu    /* a word of the table holds no more */
 
 void slots_init(struct slots *slots, uint32_t index, liveness_word *table)
 {
@@ -59,8 +60,7 @@ uint64_t slots_enter(struct slots *slots, struct actor *actor)
     if (slot == 0)
         return 0;
     word = atomic_load_explicit(&slots->liveness[slot], memory_order_relaxed);
-    generation = ((word >> 1) | 1) == word >> 1 ? (word >> 1) + 2 : (word >> 1) + 1;
-    generation &= 0x7fffffff;
+    generation = (((word >> 1) + 1) | 1) & MAX_GENERATION; /* the next odd one */
     atomic_store_explicit(&slots->liveness[slot], generation << 1,
                           memory_order_release);
     slots->slots[slot] = (slot_word)actor;
@@ -73,7 +73,7 @@ void slots_leave(struct slots *slots, uint64_t pid)
     uint32_t slot = pid_slot(pid);
 
     atomic_store_explicit(&slots->liveness[slot],
-                          ((pid_generation(pid) + 1) & 0x7fffffff) << 1,
+                          ((pid_generation(pid) + 1) & MAX_GENERATION) << 1,
                           memory_order_release);
     slots->slots[slot] = FREE_LAST;
     if (slots->n_free++ == 0)

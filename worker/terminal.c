@@ -21,6 +21,7 @@
 #include "worker/sched.h"
 
 #define READ_BYTES 16384
+#define N_STREAMS  3
 
 /* A pipe that polls as writable takes this much without blocking (PIPE_BUF). */
 #define WRITE_BYTES 4096
@@ -41,7 +42,7 @@ struct stream {
 
 struct terminal {
     struct ev_loop *loop;
-    struct stream streams[3];
+    struct stream streams[N_STREAMS]; /* STDIN_FILENO and so on */
     struct buf input;
     struct buf args;
     unsigned n_raw;
@@ -140,18 +141,18 @@ static bool take(struct buf *input, size_t max_bytes, struct bytes *text_out)
 
 bool terminal_take(struct terminal *terminal, size_t max_bytes, struct bytes *text_out)
 {
-    return list_empty(&terminal->streams[0].waiting) &&
+    return list_empty(&terminal->streams[STDIN_FILENO].waiting) &&
            take(&terminal->input, max_bytes, text_out);
 }
 
 void terminal_wait_input(struct terminal *terminal, struct task *task, size_t max_bytes)
 {
-    add_waiting(&terminal->streams[0], task)->max_bytes = max_bytes;
+    add_waiting(&terminal->streams[STDIN_FILENO], task)->max_bytes = max_bytes;
 }
 
 static void serve_input(struct terminal *terminal)
 {
-    struct stream *stream = &terminal->streams[0];
+    struct stream *stream = &terminal->streams[STDIN_FILENO];
     struct bytes text;
 
     while (!list_empty(&stream->waiting)) {
@@ -173,7 +174,8 @@ static void on_end_of_input(struct terminal *terminal)
 {
     struct bytes rest = buf_bytes(&terminal->input);
 
-    wake_first(&terminal->streams[0], rest.n != 0 ? REPLY_OK : REPLY_ERROR, rest);
+    wake_first(&terminal->streams[STDIN_FILENO], rest.n != 0 ? REPLY_OK : REPLY_ERROR,
+               rest);
     buf_clear(&terminal->input); /* which may free what rest is */
 }
 
@@ -276,7 +278,8 @@ void terminal_restore(struct terminal *terminal)
         return;
     terminal->n_raw = 0;
     list_remove(&terminal->raw_holder.node);
-    tcsetattr(terminal->streams[0].watcher.fd, TCSANOW, &terminal->found_mode);
+    tcsetattr(terminal->streams[STDIN_FILENO].watcher.fd, TCSANOW,
+              &terminal->found_mode);
 }
 
 static void on_holder_ended(struct resource *resource)
@@ -286,7 +289,7 @@ static void on_holder_ended(struct resource *resource)
 
 static int enter_raw(struct terminal *terminal, struct actor *actor, struct err *err)
 {
-    int fd = terminal->streams[0].watcher.fd;
+    int fd = terminal->streams[STDIN_FILENO].watcher.fd;
     struct termios mode;
 
     if (tcgetattr(fd, &terminal->found_mode) == -1)
@@ -335,7 +338,7 @@ struct terminal *terminal_create(struct ev_loop *loop, const int fds[3])
     buf_init(&terminal->args, 0);
     list_init(&terminal->raw_holder.node);
     terminal->raw_holder.withdraw = on_holder_ended;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < N_STREAMS; i++) {
         struct stream *stream = &terminal->streams[i];
 
         stream->terminal = terminal;
@@ -354,7 +357,7 @@ void terminal_destroy(struct terminal *terminal)
     if (terminal == NULL)
         return;
     terminal_restore(terminal);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < N_STREAMS; i++) {
         struct stream *stream = &terminal->streams[i];
 
         ev_io_stop(terminal->loop, &stream->watcher);

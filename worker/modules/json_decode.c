@@ -196,7 +196,7 @@ static const char *push_saturated(lua_State *L, const char *text, size_t *n_byte
     struct scan scan = {.at = text, .end = text + *n_bytes};
 
     while (scan.at < scan.end) {
-        const char *start = scan.at;
+        const char *start = scan.at, *nearest;
         bool is_number = *start == '-' || is_digit(*start), is_integer;
 
         if (*start == '"')
@@ -206,9 +206,8 @@ static const char *push_saturated(lua_State *L, const char *text, size_t *n_byte
         else
             scan.at++;
         if (is_number && is_integer && is_beyond(start, scan.at)) {
-            memcpy(out, *start == '-' ? "-9223372036854775808" : "9223372036854775807",
-                   *start == '-' ? 20 : 19);
-            out += *start == '-' ? 20 : 19;
+            nearest = *start == '-' ? "-9223372036854775808" : "9223372036854775807";
+            out = (char *)memcpy(out, nearest, strlen(nearest)) + strlen(nearest);
         } else {
             memcpy(out, start, (size_t)(scan.at - start));
             out += scan.at - start;

@@ -374,9 +374,12 @@ static size_t write_path(const struct encoder *e, char out[PATH_BYTES])
             break;
         n += (size_t)n_step;
     }
-    for (size_t i = 0; i < n; i++)
-        if (out[i] < ' ' || out[i] == 0x7f) /* control bytes and beyond ASCII */
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)out[i];
+
+        if (c < ' ' || c >= 0x7f) /* control bytes and beyond ASCII */
             out[i] = '?';
+    }
     return n;
 }
 

@@ -12,6 +12,9 @@
 #include "worker/modules/time_parts.h"
 #include "worker/modules/zone.h"
 
+/* Two days either way: beyond any zone, and far from what could overflow. */
+#define MAX_OFFSET_S 172800
+
 static int mod_now(lua_State *L)
 {
     time_push_now(L);
@@ -107,9 +110,6 @@ static int mod_load_location(lua_State *L)
     time_push_location(L, zone);
     return 1;
 }
-
-/* Two days either way: beyond any zone, and far from what could overflow. */
-#define MAX_OFFSET_S 172800
 
 static int mod_fixed_zone(lua_State *L)
 {

@@ -90,7 +90,6 @@ static void on_started_far(void *context, uint8_t status, struct bytes result)
 static void withdraw(struct task *task)
 {
     struct exec *exec = task->withdraw_state;
-
     bool goes_on = task->actor->stage != ACTOR_ENDED;
 
     exec->task = NULL;

@@ -17,8 +17,7 @@ static const struct row {
     const char *text;
     enum time_part part;
     enum time_fill fill;
-    const char
-        *not_before; /* no part when this text (or "a": a small letter) follows */
+    const char *not_before; /* no part before this text (or "a": a small letter) */
     bool has_z, has_colons;
     int n_fields;
 } rows[] = {
