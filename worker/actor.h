@@ -73,17 +73,16 @@ enum doom {
     DOOM_LINK,
     DOOM_CANCELED,
     DOOM_LINGER,
-    DOOM_UNTOLD,  /* no memory for an EXIT, DOWN or CANCEL: it would wait for ever */
+    DOOM_UNTOLD,  /* no memory for what it may wait for: that would be for ever */
     DOOM_UPGRADE, /* it isn't ended, another run takes its place */
 };
 
 struct actor {
     struct vm *vm;
     const char *host; /* host part of its pid's text; lives as long as the worker */
-    struct instance
-        *instance;     /* of functions.c, when it runs calls; NULL = a process */
-    uint32_t vm_index; /* in the VM's table of actors */
-    int fn_ref;        /* instances: the method, LUA_NOREF before it is loaded */
+    struct instance *instance; /* of functions.c, for it runs calls; NULL: a process */
+    uint32_t vm_index;         /* in the VM's table of actors */
+    int fn_ref; /* instances: the method, LUA_NOREF before it is loaded */
     /* From here on everything is of one run: cleared before the next one. */
     uint64_t pid;         /* 0 = none */
     struct list in_ready; /* sched->ready or doomed; once ended: graveyard, vm->idle */

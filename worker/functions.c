@@ -495,6 +495,29 @@ static void fail_to_load(struct runtime *rt, const struct err *err)
     buf_finish(&error);
 }
 
+static int warm_one(struct functions *functions, struct function *function,
+                    struct err *err)
+{
+    struct start *start = start_create((struct bytes){NULL, 0});
+    struct instance *instance;
+
+    if (start == NULL)
+        return err_set(err, ERR_UNAVAILABLE, "no memory for an instance");
+    instance = new_instance(functions, function, err);
+    if (instance == NULL) {
+        free(start);
+        return -1;
+    }
+    instance->call = instance->deadline_at_ns = 0;
+    list_append(&functions->busy, &instance->node);
+    functions->n_busy++;
+    start->only_loads = true;
+    if (actor_start(instance->actor, start, err) == 0)
+        return 0;
+    functions_instance_free(instance->actor);
+    return -1;
+}
+
 void functions_warm_up(struct runtime *rt, struct program *program, uint32_t n,
                        void (*loaded)(struct runtime *rt, struct bytes error))
 {
@@ -505,25 +528,10 @@ void functions_warm_up(struct runtime *rt, struct program *program, uint32_t n,
     function->program = program;
     functions->loaded = loaded;
     for (uint32_t i = 0; i < n; i++) {
-        struct start *start = start_create((struct bytes){NULL, 0});
-        struct instance *instance =
-            start != NULL ? new_instance(functions, function, &err) : NULL;
-
-        if (instance == NULL) {
-            if (start == NULL)
-                err_set(&err, ERR_UNAVAILABLE, "no memory for an instance");
-            free(start);
-            fail_to_load(rt, &err);
-            return;
-        }
-        instance->call = instance->deadline_at_ns = 0;
-        list_append(&functions->busy, &instance->node);
-        functions->n_busy++;
-        start->only_loads = true;
-        if (actor_start(instance->actor, start, &err) == -1) {
-            functions_instance_free(instance->actor);
-            fail_to_load(rt, &err);
-        }
+        if (warm_one(functions, function, &err) == 0)
+            continue;
+        fail_to_load(rt, &err);
+        return;
     }
 }
 

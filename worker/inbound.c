@@ -113,8 +113,9 @@ int inbound_on_spawn(struct runtime *rt, struct bytes body, struct err *err)
 
     if (frame_decode_spawn(body, &frame, err) == -1)
         return -1;
-    if (rt->terminal != NULL)
-        terminal_keep_args(rt->terminal, frame.args);
+    if (rt->terminal != NULL && !terminal_keep_args(rt->terminal, frame.args))
+        return err_set(err, ERR_UNAVAILABLE,
+                       "no memory for the arguments of a process");
     arrival = xcalloc(1, sizeof(*arrival));
     arrival->rt = rt;
     arrival->call = frame.call;

@@ -1,6 +1,7 @@
 #include "worker/spawn.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/err.h"
 #include "common/mem.h"
@@ -33,16 +34,6 @@ struct birth {
     void *done_context;
 };
 
-static uint8_t *copy(struct bytes bytes, uint32_t *n_out)
-{
-    uint8_t *data = bytes.n != 0 ? malloc(bytes.n) : NULL;
-
-    if (data != NULL)
-        memcpy(data, bytes.data, bytes.n);
-    *n_out = data != NULL ? (uint32_t)bytes.n : 0;
-    return data;
-}
-
 static void finish(struct birth *birth, struct actor *actor, const struct err *err)
 {
     list_remove(&birth->node);
@@ -53,17 +44,29 @@ static void finish(struct birth *birth, struct actor *actor, const struct err *e
     free(birth);
 }
 
+/* Of a text as MessagePack: how many bytes come before its first. */
+static size_t text_head_bytes(struct bytes text)
+{
+    switch (text.n != 0 ? text.data[0] : 0) {
+    case 0xd9:
+        return 2;
+    case 0xda:
+        return 3;
+    case 0xdb:
+        return 5;
+    default:
+        return 1;
+    }
+}
+
 /* One [topic, args] pair; the args become a payload of their own. */
 static int deliver_first(struct actor *actor, bool graph, struct bytes topic,
                          struct bytes args)
 {
     struct buf *scratch = &actor->vm->rt->scratch;
+    size_t head = text_head_bytes(topic);
     struct message *message;
     uint8_t flag = graph;
-    size_t head = topic.n != 0 && topic.data[0] == 0xd9   ? 2
-                  : topic.n != 0 && topic.data[0] == 0xda ? 3
-                  : topic.n != 0 && topic.data[0] == 0xdb ? 5
-                                                          : 1;
 
     if (topic.n < head)
         return -1;
@@ -163,6 +166,26 @@ static void on_program(void *context, struct program *program, const struct err 
         finish(birth, NULL, &mine);
 }
 
+/* Copies what is needed once the program is here. False: no memory for it. */
+static bool keep_request(struct birth *birth, const struct spawn_request *request)
+{
+    birth->start = start_create(request->args);
+    if (birth->start == NULL)
+        return false;
+    if (request->inherited != NULL)
+        birth->context = context_ref(request->inherited);
+    else if (context_create(request->context, &birth->context) == -1)
+        return false;
+    if (request->messages.n == 0)
+        return true;
+    birth->messages = malloc(request->messages.n);
+    if (birth->messages == NULL)
+        return false;
+    memcpy(birth->messages, request->messages.data, request->messages.n);
+    birth->messages_bytes = (uint32_t)request->messages.n;
+    return true;
+}
+
 void spawn_local(struct runtime *rt, const struct spawn_request *request,
                  void (*done)(void *context, struct actor *actor,
                               const struct err *err),
@@ -177,17 +200,9 @@ void spawn_local(struct runtime *rt, const struct spawn_request *request,
     birth->parent = request->parent;
     birth->flags = request->flags;
     birth->is_known = request->is_known;
-    birth->start = start_create(request->args);
-    if (request->inherited != NULL) {
-        birth->context = context_ref(request->inherited);
-    } else if (context_create(request->context, &birth->context) == -1) {
-        free(birth->start);
-        birth->start = NULL;
-    }
-    birth->messages = copy(request->messages, &birth->messages_bytes);
     birth->done = done;
     birth->done_context = context;
-    if (birth->start == NULL) {
+    if (!keep_request(birth, request)) {
         err_set(&err, ERR_UNAVAILABLE, "no memory for a process");
         finish(birth, NULL, &err);
         return;

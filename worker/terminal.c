@@ -318,10 +318,10 @@ int terminal_set_raw(struct terminal *terminal, struct actor *actor, bool on,
 
 /* ---- all of it ------------------------------------------------------------------- */
 
-void terminal_keep_args(struct terminal *terminal, struct bytes payload)
+bool terminal_keep_args(struct terminal *terminal, struct bytes payload)
 {
     buf_clear(&terminal->args);
-    buf_append(&terminal->args, payload.data, payload.n);
+    return buf_append(&terminal->args, payload.data, payload.n);
 }
 
 struct bytes terminal_args(const struct terminal *terminal)

@@ -32,8 +32,8 @@ struct terminal;
 struct terminal *terminal_create(struct ev_loop *loop, const int fds[3]);
 void terminal_destroy(struct terminal *terminal); /* NULL is fine; restores the mode */
 
-/* The arguments of the process that runs here: a payload, copied. */
-void terminal_keep_args(struct terminal *terminal, struct bytes payload);
+/* The arguments of the process that runs here: a payload, copied. False: no memory. */
+bool terminal_keep_args(struct terminal *terminal, struct bytes payload);
 struct bytes terminal_args(const struct terminal *terminal);
 
 /* ---- input ----

@@ -154,13 +154,14 @@ void future_done(void *context, uint8_t status, struct bytes result)
     future->complete = true;
     future->failed = status == REPLY_ERROR;
     future->result = malloc(result.n + 1);
-    if (future->result == NULL)
+    message = message_create(MSG_USER, 0, none, none, result);
+    if (future->result == NULL || message == NULL) {
+        message_destroy(message);
+        actor_doom(future->actor, DOOM_UNTOLD);
         return;
+    }
     memcpy(future->result, result.data, result.n);
     future->result_bytes = (uint32_t)result.n;
-    message = message_create(MSG_USER, 0, none, none, result);
-    if (message == NULL)
-        return;
     message->failed = future->failed;
     channel_deliver(future->channel, message);
 }

@@ -127,6 +127,8 @@ static void on_due(struct ev_loop *loop, ev_timer *watcher, int revents)
     if (message != NULL) {
         message->at_ns = clock_wall_ns();
         channel_deliver(timer->channel, message);
+    } else if (!timer->repeats) {
+        actor_doom(timer->actor, DOOM_UNTOLD);
     }
     if (!timer->repeats)
         retire(timer);
