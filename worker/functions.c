@@ -181,7 +181,7 @@ void functions_ended(struct actor *actor, const struct outcome *outcome)
         if (instance->functions->loaded != NULL)
             instance->functions->loaded(rt, outcome->failed ? outcome->result
                                                             : (struct bytes){NULL, 0});
-        else if (outcome->failed)
+        else if (outcome->failed && actor->doom == DOOM_NONE)
             log_error_of(actor, outcome, "its slot was to be warm");
         return;
     }
@@ -346,7 +346,7 @@ void functions_drain(struct functions *functions)
     LIST_FOREACH (node, &functions->busy) {
         struct instance *instance = container_of(node, struct instance, node);
 
-        if (instance->lingers)
+        if (instance->lingers || (instance->call == 0 && functions->loaded == NULL))
             actor_doom(instance->actor, DOOM_LINGER);
     }
 }

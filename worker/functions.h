@@ -56,7 +56,8 @@ bool functions_lingers(struct actor *actor, const struct outcome *outcome);
  * it, it is over. */
 void functions_came_to_rest(struct actor *actor);
 
-/* Ends the calls that linger: a drain waits only for those that somebody waits for. */
+/* Ends the calls that linger and what only warms up: a drain waits only for those that
+ * somebody waits for. */
 void functions_drain(struct functions *functions);
 
 /* After programs_forget(): the next calls of what is stale start anew. */

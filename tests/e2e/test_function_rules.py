@@ -253,6 +253,20 @@ def test_F41_without_it_the_first_call_does(boot):
     assert messages(one).count("loaded") == 1
 
 
+def test_F41_a_file_that_never_ends_at_a_warm_start_holds_up_no_change(boot):
+    """Nor a stop: what only warms up isn't waited for."""
+    def app(text):
+        return [function("f", text + " return {main = function() return 1 end}",
+                         pool={**ONE, "warm_start": True})]
+
+    one = boot(app("while true do end"))
+    old = one.wait_worker("app:f")[0]
+    troupe.write_app(one.cwd, app(""))
+    one.supctl("reload")
+    assert one.call("app:f") == 1
+    wait_for(lambda: not troupe.is_alive(old), what="the end of the old worker")
+
+
 def test_F41_a_file_that_fails_at_a_warm_start(boot):
     one = boot([function("f", 'error("bad day", 0)', pool={**ONE, "warm_start": True})])
     one.allow("bad day")
