@@ -1,5 +1,4 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/expr_parser.h"
 #include "common/mem.h"

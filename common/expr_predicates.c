@@ -1,4 +1,3 @@
-#include <string.h>
 
 #include "common/buf.h"
 #include "common/expr_private.h"

@@ -1,6 +1,5 @@
 #include "common/id.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/hex.h"

@@ -1,6 +1,5 @@
 #include "proto/conn.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

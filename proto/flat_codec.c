@@ -1,6 +1,5 @@
 #include "proto/flat_codec.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,5 @@
 #include "supervisor/bytecode.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/buf.h"

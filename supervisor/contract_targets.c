@@ -1,7 +1,6 @@
 #include "supervisor/contract_targets.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/err.h"
 #include "common/mem.h"

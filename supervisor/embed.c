@@ -1,6 +1,5 @@
 #include "supervisor/embed.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

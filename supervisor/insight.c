@@ -9,7 +9,6 @@
 #include "common/mem.h"
 #include "common/value.h"
 
-#include "supervisor/actors.h"
 #include "supervisor/config.h"
 #include "supervisor/core.h"
 #include "supervisor/names.h"

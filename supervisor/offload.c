@@ -1,6 +1,5 @@
 #include "supervisor/offload.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>

@@ -22,7 +22,6 @@
 
 #include "supervisor/config.h"
 #include "supervisor/core.h"
-#include "supervisor/otlp.h"
 #include "supervisor/spans_private.h"
 #include "supervisor/spawn.h"
 

@@ -15,7 +15,6 @@
 #include "supervisor/embed.h"
 #include "supervisor/entry.h"
 #include "supervisor/registry_kinds.h"
-#include "supervisor/registry_yaml.h"
 
 #define VERSION        1
 #define HOLDS_BYTECODE 1u /* a flag */

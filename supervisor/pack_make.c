@@ -1,9 +1,7 @@
 #include "supervisor/pack_make.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/digest.h"
@@ -21,7 +19,6 @@
 #include "supervisor/pack.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_files.h"
-#include "supervisor/registry_yaml.h"
 
 #define BYTECODE_FS "internal:lua.bytecode"
 

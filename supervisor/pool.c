@@ -1,6 +1,5 @@
 #include "supervisor/pool.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

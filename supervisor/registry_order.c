@@ -1,6 +1,5 @@
 #include "supervisor/registry_order.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

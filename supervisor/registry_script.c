@@ -1,6 +1,5 @@
 #include "supervisor/registry_script.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 

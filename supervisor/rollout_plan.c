@@ -1,7 +1,5 @@
 #include "supervisor/rollout_plan.h"
 
-#include <string.h>
-
 #include "common/value.h"
 
 #include "supervisor/core.h"

@@ -1,6 +1,5 @@
 #include "supervisor/router.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/err.h"

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/err.h"
 #include "common/exit.h"
 #include "common/log.h"
 

@@ -1,6 +1,5 @@
 #include "supervisor/spans_private.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,5 @@
 #include "supervisor/supctl_top.h"
 
-#include <errno.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>

@@ -1,7 +1,6 @@
 #include "supervisor/worker_private.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/err.h"
