@@ -318,6 +318,21 @@ static void open_standard_descriptors(void)
         close(fd);
 }
 
+/* What a program that runs prints is told by its log too; what these print is all that
+ * there is of them. */
+static int finish_output(const struct program *program)
+{
+    enum command command = program->options.command;
+    bool counts = program_starts_nothing(program) || command == COMMAND_RUN_LIST ||
+                  command == COMMAND_CONTRACTS || command >= COMMAND_COMPLETION;
+
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || !counts ||
+        program->exit_code != EXIT_OK)
+        return program->exit_code;
+    fprintf(stderr, "supervisor: can't write all of the output: %s\n", strerror(errno));
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     struct program program = {.lock_fd = -1, .log_fd = -1, .notify = {.fd = -1}};
@@ -349,6 +364,7 @@ int main(int argc, char **argv)
     } else {
         run(&program);
     }
+    program.exit_code = finish_output(&program);
     config_destroy(program.sup.config);
     problems_finish(&program.problems);
     options_finish(&program.options);

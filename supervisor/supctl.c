@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -554,6 +555,16 @@ static bool wants_colour(void)
            (terminal == NULL || strcmp(terminal, "dumb") != 0);
 }
 
+/* What was found out and nobody got is no success. */
+static int finish_output(int code)
+{
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || code != EXIT_OK)
+        return code;
+    fprintf(stderr, "supctl: can't write all of the answer: %s\n",
+            errno != 0 ? strerror(errno) : "the output is closed");
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     struct supctl ctl = {.n_lines = -1, .context = value_map()};
@@ -576,7 +587,5 @@ int main(int argc, char **argv)
     supctl_client_close(ctl.client);
     value_finish(&ctl.context);
     free(words);
-    if (fflush(stdout) != 0 && code == EXIT_OK)
-        code = EXIT_FAILED;
-    return code;
+    return finish_output(code);
 }

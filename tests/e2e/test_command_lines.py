@@ -175,3 +175,13 @@ def test_a_log_file_that_cannot_be_written_ends_the_start(folder):
     done = folder.hello("--set", "logger.file=none/x.log")
     assert (done.returncode, done.stdout, done.stderr) == (
         69, "", "supervisor: logger.file none/x.log: No such file or directory\n")
+
+
+@pytest.mark.parametrize("words", [["check"], ["run", "list"], ["manual"],
+                                   ["--help"], ["--version"]], ids=" ".join)
+def test_what_is_printed_to_a_full_disk_is_no_success(folder, words):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([troupe.SUPERVISOR, *words], cwd=folder.path, stdout=full,
+                              stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (
+        1, "supervisor: can't write all of the output: No space left on device\n")

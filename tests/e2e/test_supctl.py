@@ -585,11 +585,14 @@ def test_reader_that_has_enough_ends_it_without_a_word(running):
     assert done.returncode in (OK, 128 + signal.SIGPIPE)
 
 
-def test_full_disk_is_no_success(running):
+@pytest.mark.parametrize("words", [["status"], ["logs", "-f"], ["help"]], ids=" ".join)
+def test_full_disk_is_no_success(running, words):
     with open("/dev/full", "w") as full:
-        done = subprocess.run([troupe.SUPCTL, "status", "--control", running.control],
-                              stdout=full, check=False)
-    assert done.returncode == FAILED
+        done = subprocess.run([troupe.SUPCTL, *words, "--control", running.control],
+                              stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+                              timeout=60)
+    assert (done.returncode, done.stderr) == (
+        FAILED, "supctl: can't write all of the answer: No space left on device\n")
 
 
 @pytest.mark.parametrize("args", [[], ["--now"], ["--no-wait"]], ids=" ".join)
