@@ -466,7 +466,7 @@ static int (*const routes[UINT8_MAX + 1])(struct supervisor *sup, struct worker 
     [FRAME_EVENT] = on_event,   [FRAME_LOG] = on_log,
 };
 
-static int on_worker_frame(struct supervisor *sup, struct worker *from, uint8_t type,
+int router_on_worker_frame(struct supervisor *sup, struct worker *from, uint8_t type,
                            struct bytes body, struct err *err)
 {
     if (routes[type] == NULL)
@@ -546,7 +546,8 @@ void router_call_internal(struct supervisor *sup, const struct origin *origin,
 
 void router_create(struct supervisor *sup, char *worker_path)
 {
-    static const struct worker_hooks worker_hooks = {on_worker_frame, on_worker_dead};
+    static const struct worker_hooks worker_hooks = {router_on_worker_frame,
+                                                     on_worker_dead};
     struct calls_hooks calls_hooks = pool_calls_hooks;
 
     calls_hooks.again = call_again;

@@ -27,6 +27,11 @@ struct worker;
 void router_create(struct supervisor *sup, char *worker_path);
 void router_destroy(struct supervisor *sup); /* kills what workers are left */
 
+/* Whatever a worker sends that isn't about its own life; for its hook, and for those
+ * who try it with rubbish. -1 = end that worker. */
+int router_on_worker_frame(struct supervisor *sup, struct worker *from, uint8_t type,
+                           struct bytes body, struct err *err);
+
 /* Only CALL and CANCEL may come from a client. -1 = close its connection. */
 int router_on_client_frame(struct supervisor *sup, struct client *from, uint8_t type,
                            struct bytes body, struct err *err);

@@ -11,6 +11,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 
+#include "supervisor/entry.h"
 #include "supervisor/pack.h"
 #include "supervisor/registry_yaml.h"
 
