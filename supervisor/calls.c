@@ -309,6 +309,18 @@ void call_fail(struct calls *calls, struct call *call, const struct err *err)
     fail(calls, call, err);
 }
 
+void calls_end_delayed(struct calls *calls, const struct err *err)
+{
+    for (uint32_t slot = 0; slot < calls->n_slots; slot++) {
+        struct call *call = call_at(calls, slot);
+
+        if (call->state != CALL_DELAYED)
+            continue;
+        call->state = CALL_QUEUED;
+        call_fail(calls, call, err);
+    }
+}
+
 /* ---- towards the callee ---------------------------------------------------------- */
 
 /* The frame that was just appended to out gets the slot's number, and a CALL the

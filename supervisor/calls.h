@@ -246,6 +246,9 @@ void call_answer(struct calls *calls, struct call *call, uint8_t status,
  * that no callee has. */
 void call_fail(struct calls *calls, struct call *call, const struct err *err);
 
+/* What waits for another attempt fails now; err must be one that isn't tried again. */
+void calls_end_delayed(struct calls *calls, const struct err *err);
+
 /* Gives it back to the worker that asked (HOLD), until RESUME names that queue; only
  * for a CALL that was just opened. */
 void call_hold(struct calls *calls, struct call *call, const char *queue,

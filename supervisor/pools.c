@@ -335,12 +335,17 @@ static void stop_those(struct pools *pools, bool hosts)
 /* A call that runs may need any other function to come to its end. */
 static bool close_functions(struct pools *pools)
 {
+    struct err err;
+
     if (pool_now_ns() < pools->close_at_ns)
         LIST_FOREACH (node, &pools->all)
             if (is_at_work(container_of(node, struct pool, link)))
                 return false;
     ev_timer_stop(pools->sup->loop, &pools->closing_tick);
     stop_those(pools, false);
+    err_set(&err, ERR_UNAVAILABLE, "pool is closed");
+    err.retryable = RETRY_NO;
+    calls_end_delayed(pools->sup->calls, &err);
     return true;
 }
 

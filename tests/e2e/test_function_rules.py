@@ -390,6 +390,23 @@ def test_F48_a_caller_that_dies_while_it_waits_blocks_nobody(boot):
 # ---- the end of everything
 
 
+def test_F48_F52_a_call_that_waits_for_its_next_attempt_hears_of_a_stop(boot):
+    one = boot([function("flaky", """return {main = function()
+        logger:info("failing")
+        return nil, errors.new{message = "no", kind = "Unavailable"} end}""",
+                         modules=["errors", "logger"],
+                         meta={"options": {"retry": {"max_attempts": 2,
+                                                     "max_delay": "1h",
+                                                     "initial_delay": "1h"}}})])
+    call = one.call_in_background("app:flaky")
+    one.wait_record("failing")
+    wait_for(lambda: one.pool("app:flaky")["n_busy"] == 0)
+    one.child.send_signal(signal.SIGTERM)
+    _, err = call.communicate()
+    assert json.loads(err)["error"]["message"] == "pool is closed"
+    assert one.wait(10) == troupe.OK
+
+
 def test_F48_SV10_calls_that_run_may_call_others_while_everything_stops(boot):
     """Those that wait in queues, too; from outside comes nothing new."""
     one = boot([function("outer", """return {main = function(n)
