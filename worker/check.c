@@ -416,6 +416,7 @@ static void finish(struct checker *c)
     free(c->fields);
     free(c->trail);
     free(c->joins);
+    free(c->classes);
     map_finish(&c->members);
     map_finish(&c->globals);
     map_finish(&c->class_names);

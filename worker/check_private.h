@@ -211,7 +211,9 @@ struct checker {
     struct map members;     /* ordinal and name → struct member */
     struct map globals;     /* names of globals that the source assigns to */
     struct map class_names; /* of functions that are fields, as methods are */
-    bool imports;           /* types of libraries are known by their bare names */
+    uint32_t *classes;      /* ordinals of locals that are; owned */
+    uint32_t n_classes, classes_size;
+    bool imports; /* types of libraries are known by their bare names */
 
     struct frame *frames;
     uint32_t n_frames, frames_size;

@@ -148,6 +148,16 @@ static size_t make_key(uint32_t ordinal, const char *name, uint32_t n,
     return sizeof(ordinal) + n;
 }
 
+static void note_class(struct checker *c, uint32_t local)
+{
+    struct fact *fact = check_fact(c, local);
+    uint32_t *row = fact->is_class ? NULL : CHECK_PUSH(c, classes);
+
+    fact->is_class = true;
+    if (row != NULL)
+        *row = c->locals[local].ordinal;
+}
+
 void check_note_member(struct checker *c, uint32_t local, const char *name, uint32_t n,
                        const struct type *type)
 {
@@ -159,7 +169,7 @@ void check_note_member(struct checker *c, uint32_t local, const char *name, uint
     if (c->second || n_key == 0)
         return;
     if (n == 7 && memcmp(name, "__index", 7) == 0)
-        check_fact(c, local)->is_class = true;
+        note_class(c, local);
     member = map_find(&c->members, key, n_key);
     if (member == NULL) {
         member = type_store_alloc(&c->types, sizeof(*member));
@@ -197,10 +207,10 @@ bool check_is_class_name(struct checker *c, const char *name, uint32_t n)
 {
     if (!c->types.classes || map_find(&c->class_names, name, n) != NULL)
         return c->types.classes;
-    for (uint32_t i = 0; i < c->n_facts; i++)
-        if (c->facts[i].is_class && check_has_member(c, i, name, n))
+    for (uint32_t i = 0; i < c->n_classes; i++)
+        if (check_has_member(c, c->classes[i], name, n))
             return true;
-    c->types.steps_left -= c->n_facts / 8;
+    c->types.steps_left -= c->n_classes;
     return false;
 }
 
