@@ -14,15 +14,19 @@
 #include "worker/codec.h"
 #include "worker/frozen.h"
 #include "worker/identity.h"
+#include "worker/text_at.h"
 
 #define CONVERT_MAX_DEPTH  32
 #define LIST_MAX_ITEMS     (1 << 20) /* a table with a larger index is a map */
 #define LIST_ITEMS_AT_ONCE 1024      /* that memory is taken for before they are seen */
 
-/* A map without pairs says as much as no bytes; then nothing is kept for the frame. */
+const struct bytes context_empty = {(const uint8_t *)"\0\x91\x80", 3};
+
+/* It says as much as no bytes; then nothing is kept for the frame. */
 static bool is_empty(struct bytes bytes)
 {
-    return bytes.n == 3 && memcmp(bytes.data, "\0\x91\x80", 3) == 0;
+    return bytes.n == context_empty.n &&
+           memcmp(bytes.data, context_empty.data, context_empty.n) == 0;
 }
 
 int context_create(struct bytes bytes, struct context **context_out)
@@ -257,7 +261,7 @@ int context_encode(lua_State *L, struct bytes inherited,
     lua_pushliteral(L, TRACEPARENT);
     if (lua_rawget(L, changes->values < 0 ? changes->values - 1 : changes->values) ==
         LUA_TSTRING)
-        text.data = (const uint8_t *)lua_tolstring(L, -1, &text.n);
+        text = text_at(L, -1);
     if (trace_check(text))
         failed = join_trace(out, at, text.data);
     lua_pop(L, 1);

@@ -32,6 +32,9 @@ struct context {
     uint8_t data[];
 };
 
+/* A map without pairs. */
+extern const struct bytes context_empty;
+
 /* *context_out: NULL for bytes that say nothing. -1: there is no memory; who went on
  * without a context then would act without the identity in it. */
 int context_create(struct bytes bytes, struct context **context_out);

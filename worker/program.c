@@ -503,9 +503,19 @@ void programs_each(struct programs *programs,
         visit(context, row->value);
 }
 
-bool program_is_process(const struct program *program)
+int program_check_process(const struct program *program, const struct err *err,
+                          struct err *why_out)
 {
-    return strncmp(program->unit->kind, "process.", strlen("process.")) == 0;
+    static const char prefix[] = "process.";
+
+    if (program == NULL && err->kind != ERR_NOT_FOUND) {
+        *why_out = *err;
+        return -1;
+    }
+    if (program == NULL ||
+        strncmp(program->unit->kind, prefix, sizeof(prefix) - 1) != 0)
+        return err_set(why_out, ERR_NOT_FOUND, "factory not found");
+    return 0;
 }
 
 /* Only the given share of what it may hold counts. */

@@ -70,9 +70,11 @@ void programs_each(struct programs *programs,
                    void (*visit)(void *context, const struct program *program),
                    void *context);
 
-/* Can it be spawned? The supervisor looks before it starts an actor; within one worker
- * nobody else does. */
-bool program_is_process(const struct program *program);
+/* Can what programs_get() gave be spawned? The supervisor looks before it starts an
+ * actor; within one worker nobody else does. -1 with why not: err when program is NULL,
+ * but NotFound in the words of processes. */
+int program_check_process(const struct program *program, const struct err *err,
+                          struct err *why_out);
 
 /* A VM with room for one more actor. */
 struct vm *program_vm(struct program *program, struct err *err);

@@ -127,31 +127,29 @@ static void on_loaded(void *context, struct actor *actor, const struct err *err)
     finish(birth, actor, NULL);
 }
 
+/* The VM for it; NULL with why there is none. */
+static struct vm *find_vm(const struct birth *birth, struct program *program,
+                          const struct err *err, struct err *why_out)
+{
+    if (birth->given_up) {
+        err_set(why_out, ERR_CANCELED, "context canceled");
+        return NULL;
+    }
+    if (program_check_process(program, err, why_out) == -1)
+        return NULL;
+    return program_vm(program, why_out);
+}
+
 static void on_program(void *context, struct program *program, const struct err *err)
 {
     struct birth *birth = context;
-    struct err mine;
-    struct vm *vm;
-    struct actor *actor;
     struct start *start = birth->start;
+    struct actor *actor;
+    struct err why;
+    struct vm *vm = find_vm(birth, program, err, &why);
 
-    if (program != NULL ? !program_is_process(program) : err->kind == ERR_NOT_FOUND) {
-        err_set(&mine, ERR_NOT_FOUND, "factory not found");
-        program = NULL;
-        err = &mine;
-    }
-    if (birth->given_up) {
-        err_set(&mine, ERR_CANCELED, "context canceled");
-        program = NULL;
-        err = &mine;
-    }
-    if (program == NULL) {
-        finish(birth, NULL, err);
-        return;
-    }
-    vm = program_vm(program, &mine);
     if (vm == NULL) {
-        finish(birth, NULL, &mine);
+        finish(birth, NULL, &why);
         return;
     }
     actor = actor_create(vm, birth->rt->settings.entry);
@@ -162,8 +160,8 @@ static void on_program(void *context, struct program *program, const struct err 
     start->context = birth;
     birth->start = NULL;
     birth->actor = actor;
-    if (actor_start(actor, start, &mine) == -1)
-        finish(birth, NULL, &mine);
+    if (actor_start(actor, start, &why) == -1)
+        finish(birth, NULL, &why);
 }
 
 /* Copies what is needed once the program is here. False: no memory for it. */

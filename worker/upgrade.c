@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/value.h"
@@ -73,23 +72,18 @@ static void on_program(void *context, struct program *program, const struct err 
 {
     struct upgrade *upgrade = context;
     struct actor *actor = slots_find(&upgrade->rt->slots, upgrade->pid);
-    struct err mine;
+    struct err why;
 
     free(upgrade);
     if (actor == NULL || actor->stage != ACTOR_UPGRADING)
         return; /* it was ended while it waited */
-    if (program != NULL ? !program_is_process(program) : err->kind == ERR_NOT_FOUND) {
-        err_set(&mine, ERR_NOT_FOUND, "factory not found");
-        program = NULL;
-        err = &mine;
-    }
-    if (program != NULL)
+    if (program_check_process(program, err, &why) == 0)
         move_on(actor, program);
-    else if (err == &mine &&
+    else if (why.kind == ERR_NOT_FOUND &&
              strcmp(entry_of(actor->start), actor->vm->program->id) == 0)
         fail(actor, NULL, "no source");
     else
-        fail(actor, err, "create failed");
+        fail(actor, &why, "create failed");
 }
 
 void upgrade_begin(struct actor *actor)
@@ -139,27 +133,32 @@ static struct value sources_of(const struct program *program, const struct value
     return sources;
 }
 
-/* The place of the event that nobody has received yet, or NULL. */
-static struct message **find_pending(struct actor *actor)
+/* Where events wait that nobody has received yet. */
+static struct msgq *events_of(struct actor *actor)
 {
-    struct msgq *queue =
-        actor->events != NULL ? &actor->events->queue : &actor->mailbox;
+    return actor->events != NULL ? &actor->events->queue : &actor->mailbox;
+}
 
+/* The place of the event that waits there, or NULL. */
+static struct message **find_pending(struct msgq *queue)
+{
     for (struct message **at = &queue->first; *at != NULL; at = &(*at)->next)
         if ((*at)->kind == MSG_OUTDATED)
             return at;
     return NULL;
 }
 
-/* Takes the pending event out of its queue and adds its sources to the list. */
-static void merge_pending(struct actor *actor, struct message **at, struct value *list)
+/* Takes the event that waits out of its queue and adds its sources to the list. */
+static void merge_pending(struct actor *actor, struct value *list)
 {
-    struct msgq *queue =
-        actor->events != NULL ? &actor->events->queue : &actor->mailbox;
-    struct message *message = *at;
+    struct msgq *queue = events_of(actor);
+    struct message **at = find_pending(queue), *message;
     struct value sources = {0};
     struct err err;
 
+    if (at == NULL)
+        return;
+    message = *at;
     *at = message->next;
     if (queue->last == &message->next)
         queue->last = at;
@@ -175,21 +174,15 @@ static void merge_pending(struct actor *actor, struct message **at, struct value
 static void deliver(struct actor *actor, struct value *sources)
 {
     struct buf *scratch = &actor->vm->rt->scratch;
-    struct message **pending = find_pending(actor), *message;
     struct value list = value_list();
 
-    if (pending != NULL)
-        merge_pending(actor, pending, &list);
+    merge_pending(actor, &list);
     add_missing(&list, sources);
     buf_clear(scratch);
     payload_encode(scratch, list.as.list.items, list.as.list.n);
     value_finish(&list);
-    message = message_create(MSG_OUTDATED, 0, (struct bytes){NULL, 0},
-                             (struct bytes){NULL, 0}, buf_bytes(scratch));
-    if (message == NULL)
-        return;
-    message->at_ns = clock_wall_ns();
-    actor_deliver(actor, message);
+    actor_tell(actor, MSG_OUTDATED, 0, (struct bytes){NULL, 0}, false,
+               buf_bytes(scratch));
 }
 
 static bool tell(struct actor *actor, const struct value *ids)

@@ -9,21 +9,12 @@
 #include "worker/modules/errors.h"
 #include "worker/modules/mod_funcs.h"
 #include "worker/runtime.h"
+#include "worker/text_at.h"
 #include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
 /* ---- what goes into the frame ---------------------------------------------------- */
-
-/* Pushes a setting; its bytes if it is a string, else none. */
-static struct bytes push_bytes(lua_State *L, int settings, int setting)
-{
-    struct bytes bytes = {NULL, 0};
-
-    if (lua_getiuservalue(L, settings, setting) == LUA_TSTRING)
-        bytes.data = (const uint8_t *)lua_tolstring(L, -1, &bytes.n);
-    return bytes;
-}
 
 /* Appends the effective context of the call: the frame's own with what the settings
  * replace (F-14). */
@@ -38,8 +29,8 @@ static int append_context(lua_State *L, const struct call_plan *plan,
         return buf_append(out, inherited.data, inherited.n) ? 0 : -1;
     if (lua_getiuservalue(L, plan->settings, CALL_CONTEXT) == LUA_TTABLE)
         changes.values = lua_gettop(L);
-    changes.actor = push_bytes(L, plan->settings, CALL_ACTOR);
-    changes.scope = push_bytes(L, plan->settings, CALL_SCOPE);
+    changes.actor = text_push_uservalue(L, plan->settings, CALL_ACTOR);
+    changes.scope = text_push_uservalue(L, plan->settings, CALL_SCOPE);
     failed = context_encode(L, inherited, &changes, out);
     lua_settop(L, top);
     return failed;
@@ -99,11 +90,9 @@ static int check_args(lua_State *L, const struct call_plan *plan)
 /* What was prepared, and where the arguments are. */
 static struct ask_call ask_for(lua_State *L, const struct call_plan *plan)
 {
-    struct ask_call ask = {.context_bytes = plan->context_bytes,
-                           .first_arg = plan->target + 1};
-
-    ask.target.data = (const uint8_t *)lua_tolstring(L, plan->target, &ask.target.n);
-    return ask;
+    return (struct ask_call){.target = text_at(L, plan->target),
+                             .context_bytes = plan->context_bytes,
+                             .first_arg = plan->target + 1};
 }
 
 /* ---- calling --------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "worker/codec.h"
 #include "worker/frozen.h"
 #include "worker/object.h"
+#include "worker/text_at.h"
 
 /* To ask whether something is an Error allocates nothing, which the codec relies on. */
 static const struct object_class error_class = {"error"};
@@ -377,10 +378,10 @@ static void view_from_table(lua_State *L, struct error_view *view)
     lua_getfield(L, 1, "message");
     if (!check_field(L, "message", LUA_TSTRING, "string"))
         luaL_error(L, "message field is required");
-    view->message.data = (const uint8_t *)lua_tolstring(L, -1, &view->message.n);
+    view->message = text_at(L, -1);
     lua_getfield(L, 1, "kind");
     if (check_field(L, "kind", LUA_TSTRING, "string"))
-        view->kind.data = (const uint8_t *)lua_tolstring(L, -1, &view->kind.n);
+        view->kind = text_at(L, -1);
     lua_getfield(L, 1, "retryable");
     if (check_field(L, "retryable", LUA_TBOOLEAN, "boolean"))
         view->retryable = lua_toboolean(L, -1) ? RETRY_YES : RETRY_NO;
@@ -416,7 +417,7 @@ static int errors_new(lua_State *L)
     if (type == LUA_TTABLE)
         view_from_table(L, &view);
     else if (type == LUA_TSTRING)
-        view.message.data = (const uint8_t *)lua_tolstring(L, 1, &view.message.n);
+        view.message = text_at(L, 1);
     else
         return luaL_argerror(L, 1, "expected string or table");
     push_view(L, &view, true);
@@ -429,7 +430,7 @@ static int errors_wrap(lua_State *L)
     struct error_view view = {.retryable = RETRY_UNKNOWN};
 
     if (lua_type(L, 1) == LUA_TSTRING)
-        view.message.data = (const uint8_t *)lua_tolstring(L, 1, &view.message.n);
+        view.message = text_at(L, 1);
     else if (!errors_view(L, 1, &view))
         return luaL_argerror(L, 1, "expected error or string");
     luaL_checkstring(L, 2);

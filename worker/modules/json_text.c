@@ -106,7 +106,8 @@ static bool is_tail(uint8_t c)
 }
 
 /* The length of the UTF-8 sequence at text; 0 when there is none (overlong forms,
- * surrogates and what lies beyond U+10FFFF are none). */
+ * surrogates and what lies beyond U+10FFFF are none). As utf8_sequence_bytes(), but
+ * inlined: half the time that text in other scripts takes goes here. */
 static size_t measure_utf8(const char *text, const char *end)
 {
     const uint8_t *c = (const uint8_t *)text;

@@ -20,6 +20,7 @@
 
 #include "worker/codec.h"
 #include "worker/modules/errors.h"
+#include "worker/text_at.h"
 
 #define MESSAGE_BYTES 1000
 
@@ -179,12 +180,9 @@ struct question {
 static struct schema *read_schema(lua_State *L, struct question *q, struct err *err)
 {
     struct kept_schemas *kept = lua_touserdata(L, lua_upvalueindex(1));
-    struct bytes key;
 
-    if (lua_type(L, 1) == LUA_TSTRING) {
-        key.data = (const uint8_t *)lua_tolstring(L, 1, &key.n);
-        return get_schema(kept, key, true, err);
-    }
+    if (lua_type(L, 1) == LUA_TSTRING)
+        return get_schema(kept, text_at(L, 1), true, err);
     if (codec_encode_value(L, 1, &q->schema, NULL, err) == -1)
         return NULL;
     return get_schema(kept, buf_bytes(&q->schema), false, err);

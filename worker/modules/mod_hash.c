@@ -9,6 +9,7 @@
 #include "common/mem.h"
 
 #include "worker/modules/errors.h"
+#include "worker/text_at.h"
 
 static const struct row {
     const char *name;
@@ -36,13 +37,11 @@ static void push_hex(lua_State *L, const uint8_t *data, size_t n)
 static bool compute(lua_State *L, const struct row *row, uint8_t out[DIGEST_MAX_BYTES],
                     size_t *n_out)
 {
-    struct bytes data, secret;
+    struct bytes data = text_at(L, 1);
 
-    data.data = (const uint8_t *)lua_tolstring(L, 1, &data.n);
     if (!row->has_secret)
         return digest_compute(row->digest, &data, 1, out, n_out);
-    secret.data = (const uint8_t *)lua_tolstring(L, 2, &secret.n);
-    return digest_hmac(row->digest, secret, data, out, n_out);
+    return digest_hmac(row->digest, text_at(L, 2), data, out, n_out);
 }
 
 /* All of rows; the upvalue is the row. */

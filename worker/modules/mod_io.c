@@ -13,6 +13,7 @@
 #include "worker/modules/errors.h"
 #include "worker/runtime.h"
 #include "worker/terminal.h"
+#include "worker/text_at.h"
 #include "worker/vm.h"
 
 #define READ_DEFAULT_BYTES 1024
@@ -55,11 +56,9 @@ static bool can_block(lua_State *L)
 /* Writes the string on top of the stack. */
 static int write_top(lua_State *L, struct terminal *terminal, int stream)
 {
-    struct bytes rest;
-    int failed;
+    struct bytes rest = text_at(L, -1);
+    int failed = terminal_write(terminal, stream, &rest);
 
-    rest.data = (const uint8_t *)lua_tolstring(L, -1, &rest.n);
-    failed = terminal_write(terminal, stream, &rest);
     if (failed == 0 && rest.n != 0) {
         if (can_block(L)) {
             terminal_wait_output(terminal, stream, task_begin_block(L), rest);

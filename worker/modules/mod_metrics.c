@@ -11,15 +11,8 @@
 #include "worker/metrics.h"
 #include "worker/modules/errors.h"
 #include "worker/runtime.h"
+#include "worker/text_at.h"
 #include "worker/vm.h"
-
-static struct bytes text_at(lua_State *L, int idx)
-{
-    struct bytes text;
-
-    text.data = (const uint8_t *)lua_tolstring(L, idx, &text.n);
-    return text;
-}
 
 /* Only pairs of texts count. The texts belong to the table, which is an argument. One
  * label more than there may be says that there are too many. */

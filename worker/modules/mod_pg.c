@@ -120,21 +120,29 @@ void pg_expand_members(lua_State *L)
 
 /* ---- joining, leaving ------------------------------------------------------------ */
 
+/* May the name on top be used? If not, nil and an Error are pushed. */
+static bool check_name(lua_State *L, const char *method)
+{
+    if (lua_type(L, -1) != LUA_TSTRING) {
+        errors_return(L, ERR_INVALID, "group name (string) or groups table required");
+        return false;
+    }
+    if (lua_rawlen(L, -1) == 0) {
+        errors_return(L, ERR_INVALID, "group name is required");
+        return false;
+    }
+    return pg_allows(L, method, lua_tostring(L, -1));
+}
+
 /* Pushes the names at 2, one or a list of them, behind what is on top: how many; 0 =
  * nil and an Error are pushed. */
 static int push_names(lua_State *L, const char *method)
 {
     int n;
 
-    if (lua_type(L, 2) == LUA_TSTRING) {
-        if (pg_check_group(L) == NULL || !pg_allows(L, method, lua_tostring(L, 2)))
-            return 0;
-        lua_pushvalue(L, 2);
-        return 1;
-    }
     if (!lua_istable(L, 2)) {
-        errors_return(L, ERR_INVALID, "group name (string) or groups table required");
-        return 0;
+        lua_pushvalue(L, 2);
+        return check_name(L, method) ? 1 : 0;
     }
     if (frozen_push_contents(L, 2))
         lua_replace(L, 2);
@@ -145,16 +153,8 @@ static int push_names(lua_State *L, const char *method)
     }
     luaL_checkstack(L, n + 10, "too many groups");
     for (int i = 1; i <= n; i++) {
-        if (lua_rawgeti(L, 2, i) != LUA_TSTRING) {
-            errors_return(L, ERR_INVALID,
-                          "group name (string) or groups table required");
-            return 0;
-        }
-        if (lua_rawlen(L, -1) == 0) {
-            errors_return(L, ERR_INVALID, "group name is required");
-            return 0;
-        }
-        if (!pg_allows(L, method, lua_tostring(L, -1)))
+        lua_rawgeti(L, 2, i);
+        if (!check_name(L, method))
             return 0;
     }
     return n;
@@ -195,18 +195,16 @@ static int got_members(lua_State *L, int status, lua_KContext ctx)
 {
     struct bytes result;
     struct err err;
+    bool ok;
 
     (void)status, (void)ctx;
     if (!ask_reply(L, &result))
         return ask_result(L);
-    if (codec_decode_args(L, result.data, result.n, 1, &err) != 1 ||
-        !lua_istable(L, -1))
-        err_set(&err, ERR_INTERNAL, "the list of members was malformed");
-    else
-        err.kind = ERR_UNKNOWN;
+    ok =
+        codec_decode_args(L, result.data, result.n, 1, &err) == 1 && lua_istable(L, -1);
     ask_done(L);
-    if (err.kind != ERR_UNKNOWN)
-        return errors_return_struct(L, &err);
+    if (!ok)
+        return errors_return(L, ERR_INTERNAL, "the list of members was malformed");
     pg_expand_members(L);
     return 1;
 }
@@ -292,7 +290,7 @@ static int broadcast(lua_State *L, const char *method)
     struct actor *self = task_begin_block(L)->actor;
     struct buf *scratch = &self->vm->rt->scratch, args;
     struct err err;
-    int n;
+    int failed;
 
     if (group == NULL)
         return 2;
@@ -306,11 +304,11 @@ static int broadcast(lua_State *L, const char *method)
         return errors_return_struct(L, &err);
     pg_push_scope(L);
     buf_init(&args, PAYLOAD_MAX_BYTES);
-    n = encode_broadcast(L, lua_tostring(L, -1), &args);
-    if (n == 0)
-        n = ask_send_encoded(L, "@pg.broadcast", buf_bytes(&args));
+    failed = encode_broadcast(L, lua_tostring(L, -1), &args);
+    if (failed == 0)
+        failed = ask_send_encoded(L, "@pg.broadcast", buf_bytes(&args));
     buf_finish(&args);
-    if (n == -1)
+    if (failed == -1)
         return errors_return(L, ERR_LIMIT_EXCEEDED, "value too large (limit %d bytes)",
                              (int)PAYLOAD_MAX_BYTES);
     return task_block(L, 0, ask_result_k);

@@ -19,6 +19,7 @@
 #include "worker/peers.h"
 #include "worker/program.h"
 #include "worker/runtime.h"
+#include "worker/text_at.h"
 #include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
@@ -187,14 +188,6 @@ static int refuse(lua_State *L, const struct actor *self, const uint8_t *trace,
     return errors_return_struct(L, err);
 }
 
-static struct bytes topic_at(lua_State *L)
-{
-    struct bytes topic;
-
-    topic.data = (const uint8_t *)lua_tolstring(L, 2, &topic.n);
-    return topic;
-}
-
 /* The frame but for its payload. */
 static bool begin_frame(struct buf *out, const struct actor *self, uint64_t pid,
                         struct bytes topic, const uint8_t *trace)
@@ -219,7 +212,7 @@ static int send_far(lua_State *L, struct actor *self, uint64_t pid)
 {
     struct uplink *uplink = self->vm->rt->uplink;
     struct buf *out = conn_out(uplink_conn(uplink));
-    struct bytes topic = topic_at(L);
+    struct bytes topic = text_at(L, 2);
     uint8_t text[TRACE_TEXT_BYTES];
     /* it is told first: the receiver may be faster than we */
     bool is_traced = trace_begin_message(self, topic, text);
@@ -252,7 +245,7 @@ static inline struct message *create(const struct actor *self, struct bytes topi
 static int send_near(lua_State *L, struct actor *self, struct actor *target)
 {
     struct buf *scratch = &self->vm->rt->scratch;
-    struct bytes topic = topic_at(L);
+    struct bytes topic = text_at(L, 2);
     uint8_t text[TRACE_TEXT_BYTES];
     struct message *message;
     bool is_traced;

@@ -12,6 +12,7 @@
 
 #include "worker/modules/errors.h"
 #include "worker/modules/uuid_text.h"
+#include "worker/text_at.h"
 
 static int push_uuid(lua_State *L, struct uuid uuid)
 {
@@ -67,7 +68,7 @@ static int push_named(lua_State *L, enum digest digest, int version)
     if (lua_type(L, 1) != LUA_TSTRING || lua_type(L, 2) != LUA_TSTRING)
         return errors_return(L, ERR_INVALID, "namespace and name must be strings");
     space_text = lua_tolstring(L, 1, &n_space);
-    parts[1].data = (const uint8_t *)lua_tolstring(L, 2, &parts[1].n);
+    parts[1] = text_at(L, 2);
     if (!uuid_parse(space_text, n_space, &space))
         return errors_return(L, ERR_INVALID, "invalid namespace UUID");
     parts[0] = (struct bytes){space.bytes, sizeof(space.bytes)};

@@ -19,17 +19,10 @@
 #include "worker/modules/mod_process.h"
 #include "worker/runtime.h"
 #include "worker/spawn.h"
+#include "worker/text_at.h"
 #include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
-
-static struct bytes text_at(lua_State *L, int idx)
-{
-    struct bytes text;
-
-    text.data = (const uint8_t *)lua_tolstring(L, idx, &text.n);
-    return text;
-}
 
 /* ---- here ------------------------------------------------------------------------ */
 

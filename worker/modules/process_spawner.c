@@ -17,6 +17,7 @@
 #include "worker/object.h"
 #include "worker/plain.h"
 #include "worker/runtime.h"
+#include "worker/text_at.h"
 #include "worker/vm.h"
 
 static const struct object_class spawner_class = {"process.Spawner"};
@@ -148,23 +149,14 @@ static int with_options(lua_State *L)
     return 1;
 }
 
-/* Pushes a uservalue of the spawner at 1; its bytes if it is a string, else none. */
-static struct bytes push_uservalue(lua_State *L, int uservalue)
-{
-    struct bytes bytes = {NULL, 0};
-
-    if (lua_getiuservalue(L, 1, uservalue) == LUA_TSTRING)
-        bytes.data = (const uint8_t *)lua_tolstring(L, -1, &bytes.n);
-    return bytes;
-}
-
 static bool has_identity(lua_State *L)
 {
     int top = lua_gettop(L);
-    struct bytes inherited = push_uservalue(L, UV_INHERITED), found;
+    struct bytes inherited = text_push_uservalue(L, 1, UV_INHERITED), found;
     bool has = context_map_find(inherited, "actor", &found) ||
                context_map_find(inherited, "scope", &found) ||
-               push_uservalue(L, UV_ACTOR).n != 0 || push_uservalue(L, UV_SCOPE).n != 0;
+               text_push_uservalue(L, 1, UV_ACTOR).n != 0 ||
+               text_push_uservalue(L, 1, UV_SCOPE).n != 0;
 
     lua_settop(L, top);
     return has;
@@ -289,32 +281,27 @@ static int spawner_with_message(lua_State *L)
 /* Pushes bytes as a string, which keeps them while the plan is carried out. */
 static struct bytes push_bytes(lua_State *L, const struct buf *buf)
 {
-    struct bytes bytes;
-
     lua_pushlstring(L, (const char *)buf_head(buf), buf_len(buf));
-    bytes.data = (const uint8_t *)lua_tolstring(L, -1, &bytes.n);
-    return bytes;
+    return text_at(L, -1);
 }
 
 /* What the new process inherits. Its bytes are never none: those would stand for the
  * caller's own. */
 static struct bytes push_context(lua_State *L)
 {
-    static const uint8_t empty[] = {0, 0x91, 0x80};
     struct buf *scratch = &actor_current(L)->vm->rt->scratch;
     struct context_changes changes = {0};
     struct bytes inherited;
 
     if (lua_getiuservalue(L, 1, UV_CONTEXT) == LUA_TTABLE)
         changes.values = lua_gettop(L);
-    changes.actor = push_uservalue(L, UV_ACTOR);
-    changes.scope = push_uservalue(L, UV_SCOPE);
-    inherited = push_uservalue(L, UV_INHERITED);
+    changes.actor = text_push_uservalue(L, 1, UV_ACTOR);
+    changes.scope = text_push_uservalue(L, 1, UV_SCOPE);
+    inherited = text_push_uservalue(L, 1, UV_INHERITED);
     buf_clear(scratch);
     if (context_encode(L, inherited, &changes, scratch) == -1)
         luaL_error(L, "context values are nested too deeply");
-    return buf_len(scratch) != 0 ? push_bytes(L, scratch)
-                                 : (struct bytes){empty, sizeof(empty)};
+    return buf_len(scratch) != 0 ? push_bytes(L, scratch) : context_empty;
 }
 
 static struct bytes push_messages(lua_State *L, const struct spawner *spawner)
@@ -352,7 +339,7 @@ static int run(lua_State *L, const char *method, uint8_t flags, lua_CFunction ag
         return luaL_error(L, "%s", lua_tostring(L, -1));
     plan.context = push_context(L);
     plan.messages = push_messages(L, spawner);
-    plan.name = push_uservalue(L, UV_NAME);
+    plan.name = text_push_uservalue(L, 1, UV_NAME);
     return start(L, &plan);
 }
 

@@ -17,6 +17,7 @@
 #include "worker/object.h"
 #include "worker/plain.h"
 #include "worker/runtime.h"
+#include "worker/text_at.h"
 #include "worker/vm.h"
 
 #define CREATE "entry.create"
@@ -292,14 +293,6 @@ static bool is_same(struct bytes a, struct bytes b)
     return same;
 }
 
-static struct bytes bytes_at(lua_State *L, int idx)
-{
-    struct bytes bytes;
-
-    bytes.data = (const uint8_t *)lua_tolstring(L, idx, &bytes.n);
-    return bytes;
-}
-
 /* Appends {kind, entry} to the list at idx; the entry's bytes are on top. */
 static void add_delta(lua_State *L, int idx, const char *kind)
 {
@@ -326,7 +319,7 @@ static void compare(lua_State *L, int ids, int mine, int other, int result,
         lua_rawget(L, mine);
         if (lua_isnil(L, -2))
             add_delta(L, result, deletes ? DELETE : CREATE);
-        else if (!deletes && !is_same(bytes_at(L, -2), bytes_at(L, -1)))
+        else if (!deletes && !is_same(text_at(L, -2), text_at(L, -1)))
             add_delta(L, result, UPDATE);
         lua_settop(L, top);
     }

@@ -15,6 +15,7 @@
 #include "worker/modules/mod_security.h"
 #include "worker/modules/token_text.h"
 #include "worker/object.h"
+#include "worker/text_at.h"
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
@@ -115,16 +116,6 @@ static struct token_store *self(lua_State *L)
 static bool is_closed(lua_State *L, const struct token_store *store)
 {
     return store->closed || store->pid != actor_current(L)->pid;
-}
-
-/* Pushes a uservalue; its bytes if it is a string, else none. */
-static struct bytes push_text(lua_State *L, int uservalue)
-{
-    struct bytes bytes = {NULL, 0};
-
-    if (lua_getiuservalue(L, 1, uservalue) == LUA_TSTRING)
-        bytes.data = (const uint8_t *)lua_tolstring(L, -1, &bytes.n);
-    return bytes;
 }
 
 /* The check's resource is the token store's id. */
@@ -253,7 +244,7 @@ static int store_create(lua_State *L)
     if (lua_istable(L, 4) && !read_expiration(L, 4, &expiration_ms))
         return errors_return(L, ERR_INVALID, "invalid expiration format");
     lua_settop(L, 4);
-    n = token_make(token, store->length, push_text(L, UV_KEY), &n_first);
+    n = token_make(token, store->length, text_push_uservalue(L, 1, UV_KEY), &n_first);
     lua_settop(L, 4);
     if (n == 0)
         return errors_return(L, ERR_INTERNAL, "create token: failed to create token");
@@ -291,7 +282,7 @@ static bool is_of_keyed_store(lua_State *L, int record)
     if (!lua_istable(L, record))
         return false;
     lua_getfield(L, record, "signed");
-    is_signed = lua_toboolean(L, -1) && push_text(L, UV_KEY).n == 0;
+    is_signed = lua_toboolean(L, -1) && text_push_uservalue(L, 1, UV_KEY).n == 0;
     lua_settop(L, record);
     return is_signed;
 }
@@ -318,9 +309,9 @@ static int validated(lua_State *L, int status, lua_KContext ctx)
  * of this store. */
 static bool push_place(lua_State *L, bool checks_signature)
 {
-    struct bytes token, first, key = push_text(L, UV_KEY);
+    struct bytes token = text_at(L, 2), first;
+    struct bytes key = text_push_uservalue(L, 1, UV_KEY);
 
-    token.data = (const uint8_t *)lua_tolstring(L, 2, &token.n);
     if (!token_split(token, key, &first) ||
         (checks_signature && !token_is_genuine(token, first, key)))
         return false;
