@@ -487,8 +487,31 @@ void registry_read(const struct load_options *options, struct entry_list *entrie
  * module (":json") stands in no file. */
 static bool is_news(const struct problem *row, bool incomplete)
 {
-    return !incomplete || row->kind != ERR_NOT_FOUND ||
-           strncmp(row->text, "node with ID :", 14) == 0;
+    bool is_missing = row->kind == ERR_NOT_FOUND ||
+                      strstr(row->text, "references undefined contract") != NULL;
+
+    return !incomplete || !is_missing || strncmp(row->text, "node with ID :", 14) == 0;
+}
+
+/* What such a file is known to have held is not taken for deleted: nothing will be
+ * changed anyway, and who needs it has made no mistake. */
+static void keep_missing(const struct snapshot *state, const struct entry_list *entries,
+                         struct entry_list *all)
+{
+    struct map by_id;
+
+    map_init(&by_id);
+    for (size_t i = 0; i < entries->n; i++) {
+        struct entry *entry = entries->items[i];
+
+        map_put(&by_id, entry->id, strlen(entry->id), entry);
+        entry_list_add(all, entry_ref(entry));
+    }
+    for (size_t i = 0; i < state->n; i++)
+        if (map_find(&by_id, state->entries[i]->id, strlen(state->entries[i]->id)) ==
+            NULL)
+            entry_list_add(all, entry_ref(state->entries[i]));
+    map_finish(&by_id);
 }
 
 static void move_problems(struct problems *to, const struct problems *from,
@@ -515,14 +538,20 @@ struct changeset *registry_prepare_loaded(struct registry *registry,
                                           const char *part, bool incomplete,
                                           struct problems *problems, struct err *err)
 {
+    struct entry_list all = {0};
     struct problems found;
     struct changeset *set;
 
     problems_init(&found);
+    if (incomplete) {
+        keep_missing(registry_state(registry), entries, &all);
+        entries = &all;
+    }
     set = part == NULL ? registry_prepare_reload(registry, entries->items, entries->n,
                                                  &found, err)
                        : registry_prepare_part(registry, entries->items, entries->n,
                                                part, &found, err);
+    entry_list_finish(&all);
     move_problems(problems, &found, incomplete);
     problems_finish(&found);
     if (problems->n_errors == 0)

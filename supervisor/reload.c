@@ -85,12 +85,14 @@ static void on_rolled_out(void *context, const struct rollout_report *report)
 }
 
 /* A folder that is away for a moment (a checkout, a mount) is no wish to stop it
- * all. */
+ * all. Where a file can't be read, that is what there is to tell. */
 static void check_emptiness(const struct reload *reload, struct problems *problems)
 {
     const struct snapshot *state = registry_state(reload->reloads->sup->registry);
 
-    for (size_t i = 0; i < state->n && reload->entries.n == 0; i++)
+    if (reload->entries.n != 0 || reload->problems.n_errors != 0)
+        return;
+    for (size_t i = 0; i < state->n; i++)
         if (entry_is_of_sources(state->entries[i])) {
             problems_add(problems, SEVERITY_ERROR, ERR_NOT_FOUND,
                          &(struct problem_at){0},

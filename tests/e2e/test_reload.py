@@ -178,6 +178,35 @@ def test_reload_dry_run_says_what_would_happen(boot):
     assert "bad" in failed_reload(one, "--dry-run")
 
 
+def test_a_file_that_is_torn_is_all_that_is_told(boot):
+    """What else needs the entries of that file has made no mistake."""
+    def below(end):
+        return """namespace: a
+entries:
+  - {name: lib, kind: library.lua, source: "return 1"}
+  - {name: def, kind: contract.definition, methods: [{name: m}]}
+""" + end
+
+    above = """namespace: b
+entries:
+  - {name: f, kind: function.lua, method: main, imports: {lib: "a:lib"},
+     source: "return {main = function() return lib end}"}
+  - {name: bind, kind: contract.binding,
+     contracts: [{contract: "a:def", default: true, methods: {m: "b:f"}}]}
+"""
+    one = boot({"src/a.yaml": below(""), "src/b.yaml": above})
+    for files in ({"src/a.yaml": below("  - {name: x"), "src/b.yaml": above},
+                  {"src/a.yaml": below("  - {name: x"), "src/b.yaml": "namespace: b\nx: ["}):
+        rewrite(one, files)
+        lines = failed_reload(one).splitlines()
+        assert [os.path.relpath(line.split(":")[0], one.cwd) for line in lines[:-1]] == [
+            name for name in files if files[name] != above], lines
+    rewrite(one, {"src/a.yaml": below("  - {name: x"), "src/b.yaml": above})
+    done = subprocess.run([troupe.SUPERVISOR, "check"], cwd=one.cwd, capture_output=True,
+                          text=True, check=False, timeout=60)
+    assert len(done.stderr.splitlines()) == 1 and "src/a.yaml:" in done.stderr
+
+
 def test_a_reload_of_one_entry_takes_up_what_it_needs_and_nothing_else(boot):
     def app(text):
         return [library("lib", f"return '{text}'"), host(),
