@@ -13,11 +13,13 @@
 #include "supervisor/module_method.h"
 #include "supervisor/pool.h"
 #include "supervisor/process_calls.h"
+#include "supervisor/registry.h"
 
 static struct pool *find_module_pool(const struct supervisor *sup, struct bytes id)
 {
     struct bytes method;
-    const struct entry *module = module_method_find(sup->registry, id, &method);
+    const struct entry *module =
+        module_method_find(registry_state(sup->registry), id, &method);
 
     return module != NULL ? pools_find(sup->pools, module->id, strlen(module->id))
                           : NULL;

@@ -86,7 +86,8 @@ static void on_get(struct request *request)
     if (id != NULL)
         entry = snapshot_find(view, id, strlen(id));
     if (entry == NULL && id != NULL) {
-        entry = module_method_find(request->sup->registry, bytes_of_text(id), &method);
+        entry = module_method_find(registry_state(request->sup->registry),
+                                   bytes_of_text(id), &method);
         ready = on_method_chunk;
     }
     if (entry == NULL || !code_has_code(entry)) {

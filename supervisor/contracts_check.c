@@ -8,8 +8,11 @@
 #include "common/mem.h"
 #include "common/schema.h"
 
+#include "proto/frame.h"
+
 #include "supervisor/contracts.h"
 #include "supervisor/entry.h"
+#include "supervisor/module_method.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
 #include "supervisor/registry_check.h"
@@ -195,9 +198,11 @@ static void warn_of_function(const struct checker *c, const struct entry *entry,
 {
     const char *nearest = NULL;
     struct problem_at at;
+    struct bytes method;
     char hint[400];
 
-    if (entry->origin.file != NULL && snapshot_find(c->state, id, strlen(id)) == NULL)
+    if (entry->origin.file != NULL && snapshot_find(c->state, id, strlen(id)) == NULL &&
+        module_method_find(c->state, bytes_of_text(id), &method) == NULL)
         nearest = nearest_entry(c->state, NULL, id);
     if (nearest == NULL)
         return;

@@ -14,7 +14,7 @@ static bool is_module(const struct entry *entry)
            (flags & KIND_METHOD) == 0;
 }
 
-const struct entry *module_method_find(const struct registry *registry,
+const struct entry *module_method_find(const struct snapshot *state,
                                        struct bytes target, struct bytes *method_out)
 {
     const uint8_t *dot = target.n != 0 ? memrchr(target.data, '.', target.n) : NULL;
@@ -26,9 +26,9 @@ const struct entry *module_method_find(const struct registry *registry,
     n_id = (size_t)(dot - target.data);
     n_method = target.n - n_id - 1;
     if (n_method == 0 || n_method > METHOD_MAX_BYTES ||
-        registry_find(registry, target.data, target.n) != NULL)
+        snapshot_find(state, target.data, target.n) != NULL)
         return NULL;
-    entry = registry_find(registry, target.data, n_id);
+    entry = snapshot_find(state, target.data, n_id);
     if (entry == NULL || !is_module(entry))
         return NULL;
     *method_out = (struct bytes){dot + 1, n_method};

@@ -12,13 +12,13 @@
 #include "common/buf.h"
 
 struct entry;
-struct registry;
+struct snapshot;
 
 #define METHOD_MAX_BYTES 128
 
 /* The module that target names a method of, NULL if it isn't that. Borrowed; method_out
  * points into target. */
-const struct entry *module_method_find(const struct registry *registry,
+const struct entry *module_method_find(const struct snapshot *state,
                                        struct bytes target, struct bytes *method_out);
 
 #endif

@@ -53,6 +53,22 @@ def test_f60_f61_what_is_right(tmp_path):
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_f61_methods_of_modules_can_be_bound(boot, tmp_path):
+    text = GOOD.replace("nowhere:send", "app:mod.s").replace("list_all", "mod.l") + """\
+  - name: mod
+    kind: module.lua
+    source: return {s = function(x) return x end, l = function() return {} end}
+  - name: use
+    kind: function.lua
+    method: main
+    modules: [contract]
+    source: return {main = function(x) return (contract.get("app:mailer"):send(x)) end}
+"""
+    result = check(tmp_path, text)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert boot({"src/_index.yaml": text}).call("app:use", {"a": 1}) == {"a": 1}
+
+
 @pytest.mark.parametrize("old, new, want", [
     ("{name: list}", "{name: ''}", "9:10: error: app:mailer: method name cannot be empty"),
     ("{name: list}", "{description: x}", "method name cannot be empty"),
