@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
+#include "common/shelves.h"
 #include "common/value.h"
 
 #include "proto/frame.h"
@@ -22,8 +23,9 @@
 /* What one worker has subscribed, once: each of its actors may have many subscriptions,
  * but they mostly ask for the same few things. */
 struct pattern {
-    struct list in_subscriber;
-    char *key; /* see key_of() */
+    struct list in_subscriber; /* of a worker: on its system's shelf, or in wild */
+    struct list *shelf;        /* NULL: it stands for many systems */
+    char *key;                 /* see key_of() */
     size_t key_bytes;
     struct bytes system, kind; /* within it */
     uint32_t n_refs;
@@ -32,8 +34,9 @@ struct pattern {
 struct subscriber {
     struct list in_bus;
     struct worker *worker;
-    struct list patterns;
-    struct map by_key; /* the same */
+    struct shelves by_system; /* of patterns */
+    struct list wild;
+    struct map by_key; /* all of them */
 };
 
 /* A stream of items to whoever called @events.follow. */
@@ -90,6 +93,7 @@ static void pattern_init(struct pattern *pattern, struct bytes system,
     const uint8_t *at;
 
     list_init(&pattern->in_subscriber);
+    pattern->shelf = NULL;
     pattern->key = key_of(system, kind, &pattern->key_bytes);
     at = (const uint8_t *)pattern->key + sizeof(system.n);
     pattern->system = (struct bytes){at, system.n};
@@ -131,24 +135,38 @@ static void add_pattern(struct subscriber *subscriber, struct bytes system,
     struct pattern *pattern = xcalloc(1, sizeof(*pattern));
 
     pattern_init(pattern, system, kind);
-    list_append(&subscriber->patterns, &pattern->in_subscriber);
+    if (system.data[system.n - 1] != '*')
+        pattern->shelf =
+            shelves_get(&subscriber->by_system, (const char *)system.data, system.n);
+    list_append(pattern->shelf != NULL ? pattern->shelf : &subscriber->wild,
+                &pattern->in_subscriber);
     map_put(&subscriber->by_key, pattern->key, pattern->key_bytes, pattern);
 }
 
 static void free_pattern(struct subscriber *subscriber, struct pattern *pattern)
 {
     list_remove(&pattern->in_subscriber);
+    if (pattern->shelf != NULL)
+        shelves_tidy(&subscriber->by_system, pattern->shelf);
     map_remove(&subscriber->by_key, pattern->key, pattern->key_bytes);
     pattern_finish(pattern);
     free(pattern);
+}
+
+static struct list *first_pattern(const struct subscriber *subscriber)
+{
+    const struct list *shelf = shelves_any(&subscriber->by_system);
+
+    return list_first(shelf != NULL ? shelf : &subscriber->wild);
 }
 
 static void free_subscriber(struct subscriber *subscriber)
 {
     struct list *node;
 
-    while ((node = list_first(&subscriber->patterns)) != NULL)
+    while ((node = first_pattern(subscriber)) != NULL)
         free_pattern(subscriber, container_of(node, struct pattern, in_subscriber));
+    shelves_finish(&subscriber->by_system);
     list_remove(&subscriber->in_bus);
     map_finish(&subscriber->by_key);
     free(subscriber);
@@ -200,12 +218,21 @@ void bus_on_worker_dead(struct bus *bus, const struct worker *worker)
 
 /* ---- events ------------------------------------------------------------------- */
 
-static bool wants(const struct subscriber *subscriber, const struct frame_event *event)
+static bool any_matches(const struct list *patterns, const struct frame_event *event)
 {
-    LIST_FOREACH (node, &subscriber->patterns)
+    LIST_FOREACH (node, patterns)
         if (matches(container_of(node, struct pattern, in_subscriber), event))
             return true;
     return false;
+}
+
+static bool wants(const struct subscriber *subscriber, const struct frame_event *event)
+{
+    const struct list *shelf = shelves_find(
+        &subscriber->by_system, (const char *)event->system.data, event->system.n);
+
+    return any_matches(&subscriber->wild, event) ||
+           (shelf != NULL && any_matches(shelf, event));
 }
 
 /* The item of a follower. Data that no plain tree can hold is left out. */
@@ -380,7 +407,8 @@ static struct subscriber *get_subscriber(struct bus *bus, struct worker *worker)
     subscriber = xcalloc(1, sizeof(*subscriber));
     map_init(&subscriber->by_key);
     subscriber->worker = worker;
-    list_init(&subscriber->patterns);
+    list_init(&subscriber->wild);
+    shelves_init(&subscriber->by_system);
     list_append(&bus->subscribers, &subscriber->in_bus);
     return subscriber;
 }
@@ -425,7 +453,7 @@ static void handle_unsubscribe(struct request *request)
         pattern = find_pattern(subscriber, system, kind);
     if (pattern != NULL && --pattern->n_refs == 0)
         free_pattern(subscriber, pattern);
-    if (subscriber != NULL && list_empty(&subscriber->patterns))
+    if (subscriber != NULL && subscriber->by_key.n == 0)
         free_subscriber(subscriber);
     request_reply(request, NULL);
 }

@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/list.h"
 #include "common/mem.h"
+#include "common/shelves.h"
 #include "common/value.h"
 
 #include "proto/frame.h"
@@ -26,13 +27,15 @@
 static const struct object_class subscription_class = {"events.Subscription"};
 
 struct subscriptions {
-    struct list all;
+    struct shelves by_system;
+    struct list wild; /* those of many systems */
 };
 
 /* Userdata; uservalue 1 its channel. The patterns are malloc'ed. */
 struct subscription {
     struct resource resource;
-    struct list node; /* in subscriptions->all, while it is open */
+    struct list node;   /* on its system's shelf or in wild, while it is open */
+    struct list *shelf; /* NULL: wild */
     struct actor *actor;
     struct channel *channel;
     char *system, *kind;
@@ -50,12 +53,14 @@ struct subscriptions *events_create(void)
 {
     struct subscriptions *subscriptions = xcalloc(1, sizeof(*subscriptions));
 
-    list_init(&subscriptions->all);
+    shelves_init(&subscriptions->by_system);
+    list_init(&subscriptions->wild);
     return subscriptions;
 }
 
 void events_destroy(struct subscriptions *subscriptions)
 {
+    shelves_finish(&subscriptions->by_system);
     free(subscriptions);
 }
 
@@ -85,9 +90,10 @@ static struct message *make_message(struct runtime *rt, const struct frame_event
     return message_create(MSG_EVENT, 0, none, buf_bytes(scratch), frame->payload);
 }
 
-void events_publish(struct runtime *rt, const struct frame_event *frame)
+static void publish_to(const struct list *subscriptions, struct runtime *rt,
+                       const struct frame_event *frame)
 {
-    LIST_FOREACH (node, &rt->subscriptions->all) {
+    LIST_FOREACH (node, subscriptions) {
         struct subscription *one = container_of(node, struct subscription, node);
         struct message *message;
 
@@ -98,6 +104,17 @@ void events_publish(struct runtime *rt, const struct frame_event *frame)
         if (message != NULL)
             actor_deliver_news(one->actor, one->channel, message);
     }
+}
+
+void events_publish(struct runtime *rt, const struct frame_event *frame)
+{
+    const struct list *shelf =
+        shelves_find(&rt->subscriptions->by_system, (const char *)frame->system.data,
+                     frame->system.n);
+
+    publish_to(&rt->subscriptions->wild, rt, frame);
+    if (shelf != NULL)
+        publish_to(shelf, rt, frame);
 }
 
 static const char *set_text(lua_State *L, const char *key, const char *text, size_t n)
@@ -131,6 +148,8 @@ static void decode(lua_State *L, struct channel *channel, struct message *messag
 static void forget_patterns(struct subscription *one)
 {
     list_remove(&one->node);
+    if (one->shelf != NULL)
+        shelves_tidy(&one->actor->vm->rt->subscriptions->by_system, one->shelf);
     free(one->system);
     free(one->kind);
     one->system = one->kind = NULL;
@@ -182,6 +201,14 @@ static void set_patterns(lua_State *L, struct subscription *one)
     one->kind = xstrndup(kind, one->kind_bytes);
 }
 
+static void keep(struct subscriptions *subscriptions, struct subscription *one)
+{
+    if (one->system[one->system_bytes - 1] != '*')
+        one->shelf =
+            shelves_get(&subscriptions->by_system, one->system, one->system_bytes);
+    list_append(one->shelf != NULL ? one->shelf : &subscriptions->wild, &one->node);
+}
+
 /* Registered here before the supervisor knows of it, so that nothing sent after the
  * answer can be missed. */
 static int events_subscribe(lua_State *L)
@@ -214,7 +241,7 @@ static int events_subscribe(lua_State *L)
     set_patterns(L, one);
     one->resource.withdraw = withdraw;
     actor_add_resource(actor, &one->resource);
-    list_append(&actor->vm->rt->subscriptions->all, &one->node);
+    keep(actor->vm->rt->subscriptions, one);
     return ask_system(L, "@events.subscribe", 1, 2, 0, subscribed);
 }
 
