@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -176,7 +177,9 @@ def test_places_that_can_not_be_written_are_told_with_what_chooses_others(
     (tmp_path / "open").mkdir()
     os.chown(tmp_path / "open", troupe.NOBODY, troupe.NOBODY)
     troupe.write_app(tmp_path, [host()])
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents):
+        if str(folder) == tempfile.gettempdir():
+            break
         os.chmod(folder, 0o755)
     places = {"--state": "open/state", "--control": "open/sock"}
     for name in args[::2]:
