@@ -95,24 +95,35 @@ static int compile_plain(const struct erased *source, const char *id, struct buf
     return error->kind == ERR_UNKNOWN ? 0 : -1;
 }
 
+static void put_place(struct value *map, int line, int col, const char *problem)
+{
+    value_put(map, "line", value_int(line));
+    value_put(map, "column", value_int(col));
+    value_put(map, "problem", value_string(problem));
+}
+
+/* Makes result the fields of an Error; takes the details. */
+static void fail(enum err_kind kind, const struct buf *text, struct value details,
+                 struct value *result, struct err *err)
+{
+    err_set(err, kind, "%.*s", (int)buf_len(text), (const char *)buf_head(text));
+    *result = value_map();
+    value_put(result, "kind", value_string(err_kind_name(kind)));
+    value_put(result, "message", value_bytes(buf_head(text), buf_len(text)));
+    value_put(result, "retryable", value_bool(false));
+    value_put(result, "details", details);
+}
+
 static void describe(const struct erase_error *error, const struct value *source,
                      const char *id, struct value *result, struct err *err)
 {
     struct value details = value_map();
     struct buf text;
 
-    buf_init(&text, 1 << 20);
+    buf_init(&text, 0);
     erase_render_error(error, source->as.string.data, source->as.string.n, id, &text);
-    buf_append(&text, "", 1);
-    err_set(err, error->kind, "%s", (const char *)buf_head(&text));
-    value_put(&details, "line", value_int(error->line));
-    value_put(&details, "column", value_int(error->col));
-    value_put(&details, "problem", value_string(error->message));
-    *result = value_map();
-    value_put(result, "kind", value_string(err_kind_name(error->kind)));
-    value_put(result, "message", value_string((const char *)buf_head(&text)));
-    value_put(result, "retryable", value_bool(false));
-    value_put(result, "details", details);
+    put_place(&details, error->line, error->col, error->message);
+    fail(error->kind, &text, details, result, err);
     buf_finish(&text);
 }
 
@@ -120,11 +131,12 @@ static void describe(const struct erase_error *error, const struct value *source
 static void describe_types(const struct check_report *report, const char *id,
                            struct value *result, struct err *err)
 {
+    const struct check_error *first = &report->errors[0];
     struct value details = value_map(), problems = value_list();
     struct buf text;
     size_t n_told = 0;
 
-    buf_init(&text, 1 << 20);
+    buf_init(&text, 0);
     buf_printf(&text, "type errors in %s:", id);
     for (size_t i = 0; i < report->n; i++) {
         const struct check_error *error = &report->errors[i];
@@ -136,25 +148,15 @@ static void describe_types(const struct check_report *report, const char *id,
                        error->message);
             n_told++;
         }
-        value_put(&row, "line", value_int(error->line));
-        value_put(&row, "column", value_int(error->col));
-        value_put(&row, "problem", value_string(error->message));
+        put_place(&row, error->line, error->col, error->message);
         value_append(&problems, row);
     }
     if (report->n_all > n_told)
         buf_printf(&text, "; and %zu more", report->n_all - n_told);
-    buf_append(&text, "", 1);
-    err_set(err, ERR_INVALID, "%s", (const char *)buf_head(&text));
-    value_put(&details, "line", value_int(report->errors[0].line));
-    value_put(&details, "column", value_int(report->errors[0].col));
-    value_put(&details, "problem", value_string(report->errors[0].message));
+    put_place(&details, first->line, first->col, first->message);
     value_put(&details, "problems", problems);
     value_put(&details, "n_problems", value_int((int64_t)report->n_all));
-    *result = value_map();
-    value_put(result, "kind", value_string(err_kind_name(ERR_INVALID)));
-    value_put(result, "message", value_string((const char *)buf_head(&text)));
-    value_put(result, "retryable", value_bool(false));
-    value_put(result, "details", details);
+    fail(ERR_INVALID, &text, details, result, err);
     buf_finish(&text);
 }
 

@@ -1,5 +1,7 @@
 #include "worker/object.h"
 
+#include "common/buf.h"
+
 bool object_define(lua_State *L, const struct object_class *class,
                    const luaL_Reg *methods, lua_CFunction to_string)
 {
@@ -66,4 +68,30 @@ void *object_check(lua_State *L, int idx, const struct object_class *class)
 
     luaL_argexpected(L, object != NULL, idx, class->name);
     return object;
+}
+
+void object_set_collector(lua_State *L, lua_CFunction collect)
+{
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, collect);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+}
+
+static int free_buf(lua_State *L)
+{
+    buf_finish(lua_touserdata(L, 1));
+    return 0;
+}
+
+struct buf *object_push_buf(lua_State *L)
+{
+    static const struct object_class class = {"buffer"};
+    struct buf *buf = lua_newuserdatauv(L, sizeof(*buf), 0);
+
+    buf_init(buf, 0);
+    if (object_define(L, &class, NULL, NULL))
+        object_set_metamethod(L, &class, "__gc", free_buf);
+    object_bless(L, &class);
+    return buf;
 }

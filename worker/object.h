@@ -13,6 +13,8 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+struct buf;
+
 struct object_class {
     const char *name; /* in argument errors */
 };
@@ -38,5 +40,12 @@ void *object_test(lua_State *L, int idx, const struct object_class *class);
 
 /* The same; raises an argument error instead. */
 void *object_check(lua_State *L, int idx, const struct object_class *class);
+
+/* For userdata that no app sees: the one on top is given this __gc. */
+void object_set_collector(lua_State *L, lua_CFunction collect);
+
+/* Pushes a buffer, empty and without a limit: it goes with its userdata, also when an
+ * error is raised. */
+struct buf *object_push_buf(lua_State *L);
 
 #endif

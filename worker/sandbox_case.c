@@ -5,6 +5,8 @@
 
 #include <lauxlib.h>
 
+#include "worker/object.h"
+
 /* A locale that knows the letters of Unicode; 0 where the system has none. */
 struct letters {
     locale_t locale;
@@ -24,10 +26,7 @@ static void push_letters(lua_State *L)
     struct letters *letters = lua_newuserdatauv(L, sizeof(*letters), 0);
 
     letters->locale = (locale_t)0;
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, free_letters);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
+    object_set_collector(L, free_letters);
     letters->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 }
 

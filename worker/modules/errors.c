@@ -335,25 +335,6 @@ static bool check_field(lua_State *L, const char *field, int type, const char *w
     return false;
 }
 
-static int free_buf(lua_State *L)
-{
-    buf_finish(lua_touserdata(L, 1));
-    return 0;
-}
-
-/* Pushes a buffer that goes with its userdata, also when an error is raised. */
-static struct buf *push_buf(lua_State *L)
-{
-    struct buf *buf = lua_newuserdatauv(L, sizeof(*buf), 0);
-
-    buf_init(buf, 0);
-    lua_createtable(L, 0, 2);
-    lua_pushcfunction(L, free_buf);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
-    return buf;
-}
-
 /* Encodes the details on top of the stack, which are kept unless they are empty. Leaves
  * the buffer that owns the bytes there. */
 static void view_details(lua_State *L, struct error_view *view)
@@ -366,7 +347,7 @@ static void view_details(lua_State *L, struct error_view *view)
     lua_pushnil(L);
     if (lua_next(L, details) == 0 && !frozen_test(L, details))
         return;
-    buf = push_buf(L);
+    buf = object_push_buf(L);
     if (codec_encode_value(L, details, buf, &graph, &err) == -1)
         luaL_error(L, "details: %s", err.text);
     view->details = buf_bytes(buf);

@@ -20,6 +20,7 @@
 
 #include "worker/codec.h"
 #include "worker/modules/errors.h"
+#include "worker/object.h"
 #include "worker/text_at.h"
 
 #define MESSAGE_BYTES 1000
@@ -271,9 +272,6 @@ void json_validate_open(lua_State *L)
     kept->n = 0;
     list_init(&kept->all);
     map_init(&kept->by_key);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, collected);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
+    object_set_collector(L, collected);
     luaL_setfuncs(L, functions, 1);
 }

@@ -126,10 +126,7 @@ static void push_kept(lua_State *L)
     list_init(&kept->all);
     map_init(&kept->by_text);
     buf_init(&kept->scratch, PLAIN_MAX_BYTES);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, collected);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
+    object_set_collector(L, collected);
 }
 
 /* ---- values in and out ----------------------------------------------------------- */

@@ -214,24 +214,13 @@ static int payload_to_string(lua_State *L)
     return 1;
 }
 
-static int free_buf(lua_State *L)
-{
-    buf_finish(lua_touserdata(L, 1));
-    return 0;
-}
-
 /* Pushes the msgpack text of the value on top; false: nil and an Error. */
 static bool encode_msgpack(lua_State *L)
 {
     int value = lua_gettop(L);
-    struct buf *buf = lua_newuserdatauv(L, sizeof(*buf), 0);
+    struct buf *buf = object_push_buf(L);
     struct err err;
 
-    buf_init(buf, 0);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, free_buf);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
     if (codec_encode_value(L, value, buf, NULL, &err) == -1) {
         fail_transcode(L, err.text);
         return false;

@@ -42,12 +42,7 @@ struct zones *time_zones(lua_State *L)
         lua_pop(L, 1);
         box = lua_newuserdatauv(L, sizeof(struct zones *), 0);
         *box = NULL;
-        lua_createtable(L, 0, 2);
-        lua_pushcfunction(L, zones_box_gc);
-        lua_setfield(L, -2, "__gc");
-        lua_pushboolean(L, 0);
-        lua_setfield(L, -2, "__metatable");
-        lua_setmetatable(L, -2);
+        object_set_collector(L, zones_box_gc);
         lua_pushvalue(L, -1);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &zones_key);
         *box = zones_create(NULL);
