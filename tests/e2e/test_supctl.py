@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -486,6 +487,17 @@ def test_events_follow(running):
     event = json.loads("".join(got).splitlines()[0])
     assert (event["system"], event["kind"], event["path"], event["data"]) == (
         "shop", "sold", "/thing", {"n": 1})
+    end_follower(child)
+
+
+def test_events_for_people(running):
+    child = follow(running, "events", "shop", "sold")
+
+    def shown():
+        running.call("app:publish", 1)
+        return select.select([child.stdout], [], [], 0)[0]
+    wait_for(shown)
+    assert child.stdout.readline() == 'shop sold /thing {"n":1}\n'
     end_follower(child)
 
 

@@ -26,6 +26,17 @@ def test_P6_verbs_against_each_other_never_get_stuck(boot):
     assert len(one.actors("app:p")) == 1
 
 
+def test_P6_a_verb_goes_on_when_nobody_waits_for_it_any_more(boot):
+    one = boot([host(), process("p", STUBBORN, modules=["time"]),
+                service("s", "app:p", stop_timeout="10s")])
+    stop = troupe.Child([troupe.SUPCTL, "stop", "app:s", "--control", one.control])
+    one.wait_service("app:s", "stopping")
+    stop.kill()
+    stop.wait()
+    one.wait_service("app:s", "stopped")
+    assert one.run_supctl("start", "app:s").returncode == OK
+
+
 def test_P6_a_random_walk_of_verbs_ends_where_it_should(boot):
     stubborn = """
     local time = require("time")
