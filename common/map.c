@@ -6,9 +6,9 @@
 
 #include "common/mem.h"
 
-#define LARGE      4096 /* rows of a table that isn't moved at once */
-#define MOVE_SLOTS 8 /* looked at for each put: 2 would be enough to be done in time   \
-                      */
+#define LARGE 4096 /* rows of a table that isn't moved at once */
+/* Looked at for each put: 2 would be enough to be done in time. */
+#define MOVE_SLOTS 8
 
 /* What a map has grown out of: the slots below next_slot are free. */
 struct map_old {

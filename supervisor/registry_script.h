@@ -4,8 +4,8 @@
  * YAML or JSON, in one of two forms:
  *
  *   - a registry file (REG-03): each of its entries is created, or updated where there
- *     is another one of that id. A list `delete` beside `entries` names ids that go; bare ones
- *     are of the file's namespace.
+ *     is another one of that id. A list `delete` beside `entries` names ids that go;
+ *     bare ones are of the file's namespace.
  *   - a list of operations as Lua's build_delta() gives them: {kind: entry.create |
  *     entry.update | entry.delete, entry: {id, kind, meta, data}}.
  *
