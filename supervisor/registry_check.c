@@ -6,6 +6,7 @@
 
 #include "common/err.h"
 #include "common/id.h"
+#include "common/map.h"
 #include "common/mem.h"
 #include "common/nearest.h"
 
@@ -400,6 +401,69 @@ static void check_entries(const struct changeset *set, bool storages,
     }
 }
 
+/* ---- what is left behind --------------------------------------------------------- */
+
+/* The ids that were there and won't be. */
+static void find_gone(const struct changeset *set, struct map *gone)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        const struct change *change = &set->changes[i];
+        size_t n = strlen(change->of_id);
+
+        if (change->after == NULL &&
+            snapshot_find(set->result, change->of_id, n) == NULL)
+            map_put(gone, change->of_id, n, (void *)change->before);
+    }
+}
+
+static void warn_of_gone(const struct entry *entry, const struct map *gone,
+                         struct problems *problems)
+{
+    for (size_t i = 0; i < N_ELEMENTS(rules); i++) {
+        const struct rule *rule = &rules[i];
+        const struct value *field;
+        char *id = NULL;
+
+        if (rule->type != RULE_REFERENCE || strcmp(rule->kind, entry->kind) != 0)
+            continue;
+        field = find_field(entry, rule->path);
+        if (field != NULL && field->type != VALUE_NIL)
+            id = entry_resolve(entry, field);
+        if (id != NULL && map_find(gone, id, strlen(id)) != NULL) {
+            struct problem_at at = entry_at(entry, rule->path);
+
+            problems_add(problems, SEVERITY_WARNING, ERR_NOT_FOUND, &at,
+                         "change or delete this entry too",
+                         "%s names %s, which is deleted", rule->path, id);
+        }
+        free(id);
+    }
+}
+
+/* Entries that don't change themselves, but name what goes: at the next start they will
+ * be told of as well. */
+static void check_left_behind(const struct changeset *set, struct problems *problems)
+{
+    struct map gone, changed;
+
+    map_init(&gone);
+    map_init(&changed);
+    find_gone(set, &gone);
+    for (size_t i = 0; gone.n != 0 && i < set->n; i++)
+        map_put(&changed, set->changes[i].of_id, strlen(set->changes[i].of_id),
+                &set->changes[i]);
+    for (size_t i = 0; gone.n != 0 && i < set->result->n; i++) {
+        const struct entry *entry = set->result->entries[i];
+
+        if (map_find(&changed, entry->id, strlen(entry->id)) == NULL)
+            warn_of_gone(entry, &gone, problems);
+    }
+    map_finish(&gone);
+    map_finish(&changed);
+}
+
+/* ---- all of it ------------------------------------------------------------------- */
+
 static bool concerns_variables(const struct changeset *set)
 {
     for (size_t i = 0; i < set->n; i++)
@@ -416,6 +480,7 @@ void registry_check(struct changeset *set, const struct env_lookup *lookup,
     check_entries(set, false, lookup, problems);
     if (concerns_variables(set))
         registry_check_variable_names(set->result, problems);
+    check_left_behind(set, problems);
     imports_check(set, problems);
     contracts_check(set, problems);
 }

@@ -178,6 +178,19 @@ def test_reload_dry_run_says_what_would_happen(boot):
     assert "bad" in failed_reload(one, "--dry-run")
 
 
+def test_who_names_what_a_reload_deletes_is_told(boot):
+    keep = [host(), service("s", "app:p")]
+    one = boot([*keep, idle(), idle("q")])
+    rewrite(one, [*keep, idle("q")])
+    done = one.run_supctl("reload")
+    assert done.returncode == troupe.OK
+    warnings = done.stderr.splitlines()
+    assert len(warnings) == 1 and "warning: app:s: process names app:p, which is deleted; " \
+        "change or delete this entry too" in warnings[0]
+    rewrite(one, [host()])
+    assert one.run_supctl("reload").stderr == ""
+
+
 def test_a_file_that_is_torn_is_all_that_is_told(boot):
     """What else needs the entries of that file has made no mistake."""
     def below(end):
