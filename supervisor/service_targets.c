@@ -64,14 +64,13 @@ static bool on_verb_cancelled(struct request *request)
 /* [id, no_wait] */
 static void handle_verb(struct request *request, enum verb_kind kind)
 {
-    struct service *service = get_service(request);
     const struct value *second = value_item(&request->args, 1);
+    bool no_wait = second != NULL && second->type == VALUE_BOOL && second->as.boolean;
+    struct service *service = get_service(request);
     struct err err = {0};
-    bool no_wait;
 
     if (service == NULL)
         return;
-    no_wait = second != NULL && second->type == VALUE_BOOL && second->as.boolean;
     request->state = services_begin(request->sup->services, service, kind,
                                     no_wait ? NULL : on_verb_done, request, &err);
     if (request->state != NULL)
