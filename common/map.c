@@ -6,7 +6,7 @@
 
 #include "common/mem.h"
 
-#define LARGE 4096 /* rows of a table that isn't moved at once */
+#define LARGE      4096 /* rows of a table that isn't moved at once */
 /* Looked at for each put: 2 would be enough to be done in time. */
 #define MOVE_SLOTS 8
 
