@@ -230,6 +230,10 @@ static void loading_failed(struct actor *actor, lua_State *L)
         else
             err_wrap(&err, "failed to execute script");
     }
+    if (program->is_interceptor) {
+        err.kind = ERR_INTERNAL; /* it isn't what was called that isn't there */
+        err_wrap(&err, "interceptor %s", program->id);
+    }
     if (start->is_upgrade) {
         err.kind = ERR_INTERNAL;
         err.retryable = RETRY_UNKNOWN; /* a service starts it anew */

@@ -50,7 +50,16 @@ def test_F54_a_shared_file_that_fails_to_load(boot):
                 interceptor("i", 'error("bad day", 0)', pool=INLINE)])
     for _ in range(3):
         error = one.failure("app:f", 1)
-        assert error.kind == "Internal" and "bad day" in error.message
+        assert error.kind == "Internal"
+        assert error.message == "interceptor app:i: failed to execute script: bad day"
+
+
+def test_F54_a_handler_that_is_not_there_is_no_target_that_is_not(boot):
+    """Who reads NotFound looks for the function that was called."""
+    one = boot([function("f", ECHO), interceptor("i", "return {handel = 1}")])
+    error = one.failure("app:f", 1)
+    assert (error.kind, error.message) == (
+        "Internal", 'interceptor app:i: method "handle" not found in module')
 
 
 def test_F54_what_lingers_in_a_shared_instance(boot):
