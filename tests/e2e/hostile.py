@@ -91,12 +91,14 @@ def proto_version():
     raise AssertionError("no PROTO_VERSION in proto/frame.h")
 
 
-def hostile_bin(folder, script):
+def hostile_bin(folder, script, compilers=False):
     """A supervisor beside a worker that runs script; be_honest() in it becomes the real
-    worker. Compilers are always honest."""
+    worker. Compilers are honest, unless they are asked for."""
     text = PRELUDE.format(worker=troupe.WORKER, folder=os.path.dirname(__file__),
                           version=proto_version())
-    text += 'if argv[1] == "compile":\n    be_honest()\n' + script
+    if not compilers:
+        text += 'if argv[1] == "compile":\n    be_honest()\n'
+    text += script
     path = os.path.join(str(folder), "worker.py")
     with open(path, "w") as file:
         file.write(text)

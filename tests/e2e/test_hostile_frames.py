@@ -331,3 +331,65 @@ def test_C3_a_slow_reader_is_told_how_much_it_missed(boot):
     assert missed > 0
     child.terminate()
     child.communicate()
+
+
+# What a compiler answers, for good or ill; code[i] is tried in a life of its own.
+ANSWERS = {
+    "nothing": 'frame(REPLY, u64(call), u8(0))',
+    "no values": 'frame(REPLY, u64(call), u8(0), payload())',
+    "a number": 'frame(REPLY, u64(call), u8(0), payload(1))',
+    "two values": 'frame(REPLY, u64(call), u8(0), payload({}, {}))',
+    "bytecode that is none": 'frame(REPLY, u64(call), u8(0), payload({"bytecode": "x"}))',
+    "bytecode that is a list": 'frame(REPLY, u64(call), u8(0), payload({"bytecode": []}))',
+    "a lingering answer": 'frame(REPLY, u64(call), u8(128), payload({"bytecode": "x"}))',
+    "an error that is none": 'frame(REPLY, u64(call), u8(1), payload(1))',
+    "an error with odd details": 'frame(REPLY, u64(call), u8(1), error({"problems": '
+                                 '[1, [], {}, {"line": -1, "problem": 5}, '
+                                 '{"line": 1 << 62, "column": -9, "problem": "p"}], '
+                                 '"n_problems": 1 << 62}))',
+    "an error with details of odd types": 'frame(REPLY, u64(call), u8(1), error({'
+                                          '"problems": {"x": 1}, "line": "x", "column": [],'
+                                          ' "message": 7, "n_problems": -(1 << 63)}))',
+    "an error with a long message": 'frame(REPLY, u64(call), u8(1), error({"line": 1 << 31, '
+                                    '"message": "%s%n\\n" * 100000}))',
+    "an error whose details are text": 'frame(REPLY, u64(call), u8(1), error("text"))',
+    "rubbish": 'os.urandom(3000)',
+    "its end": 'b""',
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_M4_a_compiler_that_lies_is_no_compiler(boot, tmp_path, name):
+    """It costs the change that it was asked for, nothing that runs."""
+    script = f"""
+def error(details):
+    body = msgpack.packb(["Invalid", "message", None, details])
+    return b"\\xc9" + struct.pack(">IB", len(body), 1) + body
+
+if argv[1] != "compile" or not os.path.exists({str(tmp_path / "lie")!r}):
+    be_honest()
+w = Wire()
+w.set_up()
+call = w.next_call()
+answer = {ANSWERS[name]}
+if not answer:
+    sys.exit(0)
+w.send(answer)
+w.serve({{}})
+"""
+    running = boot([function("good", ECHO, pool={"type": "static", "workers": 1})],
+                   supervisor=hostile_bin(tmp_path, script, compilers=True))
+    running.allow(".*")
+    running.call("app:good", 1)
+    (tmp_path / "lie").touch()
+    compiler, = [row["os_pid"] for row in running.supctl("workers")
+                 if row["role"] == "compile"]
+    os.kill(compiler, signal.SIGKILL)
+    wait_for(lambda: not troupe.is_alive(compiler), what="the honest one's end")
+    troupe.write_app(running.folder, [
+        function("good", ECHO, pool={"type": "static", "workers": 1}),
+        function("new", "return {main = function() return 'new' end}")])
+    assert running.run_supctl("--json", "reload").returncode != 0 or \
+        running.run_supctl("call", "app:new").returncode != 0
+    assert running.call("app:good", 2) == 2
+    json.dumps(running.supctl("logs"))
