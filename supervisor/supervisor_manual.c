@@ -20,20 +20,19 @@ static const struct {
      "\n"
      "With -x or NAME (the meta.command.name of a process) one process runs on the "
      "terminal; what is behind it are its arguments. Its result is the exit status: an "
-     "integer is itself, nil and true are 0, an error is 1. Logs then go nowhere "
-     "unless "
+     "integer is itself, nil and true are 0, an error is 1. Logs then go nowhere unless "
      "they are asked for."},
     {COMMAND_CHECK,
      "Every problem is told at once, as file:line:column with what would be right; "
-     "exit "
-     "status 78 if there was an error. Lua sources are compiled, nothing runs."},
+     "exit status 78 if there was an error. Lua sources are compiled, nothing runs."},
     {COMMAND_TEST,
      "The app is booted, its tests run one after the other, and a summary ends it. A "
-     "PATTERN is a part of a test's name or id. Exit status 1 if any failed."},
+     "PATTERN is a test's name, id or meta.suite; names and ids may begin or end with "
+     "*. Exit status 1 if any failed."},
     {COMMAND_PACK,
-     "The file holds every entry and every source, and runs with any supervisor of "
-     "this "
-     "version. --bytecode compiles Lua, so that the pack holds no source of it."},
+     "The file holds every entry and every source, and runs with any supervisor that "
+     "knows its format. --bytecode compiles Lua: then the pack holds no source of it, "
+     "and runs with builds like this one only."},
     {COMMAND_DEV,
      "The same as to boot it, and each time that a file is saved it is reloaded as "
      "'supctl reload' does: all or nothing."},
