@@ -20,7 +20,8 @@ static const struct {
      "\n"
      "With -x or NAME (the meta.command.name of a process) one process runs on the "
      "terminal; what is behind it are its arguments. Its result is the exit status: an "
-     "integer is itself, nil and true are 0, an error is 1. Logs then go nowhere unless "
+     "integer is itself, nil and true are 0, an error is 1. Logs then go nowhere "
+     "unless "
      "they are asked for."},
     {COMMAND_CHECK,
      "Every problem is told at once, as file:line:column with what would be right; "
