@@ -529,6 +529,15 @@ static enum step encode_table(struct encoder *e)
     return step;
 }
 
+static void begin_tree(struct encoder *e, int idx, bool careful)
+{
+    e->careful = careful;
+    e->depth = 0;
+    e->found_ref = false;
+    seen_clear(&e->seen);
+    lua_pushvalue(e->L, idx);
+}
+
 /* Encodes the table at idx. A table with a border above 0 is taken for an array until a
  * key says otherwise; then the whole value starts again and looks before it guesses, so
  * that the time stays linear in the size however deep the wrong guess sits. */
@@ -544,22 +553,14 @@ static int encode_tree(lua_State *L, int idx, struct buf *out, bool *graph_out,
     e.err = err;
     e.max_bytes = out->max_bytes != 0 ? out->max_bytes : mark + CODEC_MAX_BYTES;
     e.with_refs = graph_out != NULL;
-    e.careful = false;
     e.seen.size = 0;
     e.base = lua_gettop(L);
     idx = lua_absindex(L, idx);
-    e.depth = 0;
-    e.found_ref = false;
-    seen_clear(&e.seen);
-    lua_pushvalue(L, idx);
+    begin_tree(&e, idx, false);
     while ((step = encode_table(&e)) == STEP_RETRY) {
         out->end = out->start + mark;
-        e.careful = true;
-        e.depth = 0;
-        e.found_ref = false;
-        seen_clear(&e.seen);
         lua_settop(L, e.base);
-        lua_pushvalue(L, idx);
+        begin_tree(&e, idx, true);
     }
     seen_clear(&e.seen);
     if (step == STEP_OK && buf_len(out) > e.max_bytes)

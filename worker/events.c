@@ -245,37 +245,16 @@ static int events_subscribe(lua_State *L)
     return ask_system(L, "@events.subscribe", 1, 2, 0, subscribed);
 }
 
-static int events_send(lua_State *L)
+/* Sends it with the value at 4, if there is one. */
+static int send_event(lua_State *L, const struct frame_event *frame)
 {
-    static const char *const names[] = {"system", "kind", "path"};
-    struct actor *actor = actor_current(L);
-    struct uplink *uplink = actor->vm->rt->uplink;
+    struct uplink *uplink = actor_current(L)->vm->rt->uplink;
     struct buf *out = conn_out(uplink_conn(uplink));
-    struct bytes texts[3];
-    struct frame_event frame = {0};
     size_t at = buf_len(out);
     struct err err;
 
-    for (int i = 0; i < 3; i++) {
-        texts[i].data = (const uint8_t *)luaL_optlstring(L, i + 1, "", &texts[i].n);
-        if (texts[i].n == 0)
-            return errors_return(L, ERR_INVALID, "%s is required", names[i]);
-    }
-    if (!identity_allows(L, "events.send", (const char *)texts[0].data))
-        return errors_return(L, ERR_INVALID, "not allowed to send events to system: %s",
-                             (const char *)texts[0].data);
-    if (__builtin_expect(
-            liveness_has_bit(actor->vm->rt->slots.liveness, LIVENESS_QUIET_BIT), 0)) {
-        lua_pushnil(L);
-        errors_push(L, ERR_RATE_LIMITED, RETRY_YES, "subscribers are too far behind");
-        return 2;
-    }
-    lua_settop(L, 4);
-    frame.system = texts[0];
-    frame.kind = texts[1];
-    frame.path = texts[2];
-    if (texts[0].n + texts[1].n + texts[2].n > EVENT_TEXTS_MAX_BYTES ||
-        !frame_encode_event(out, &frame))
+    if (frame->system.n + frame->kind.n + frame->path.n > EVENT_TEXTS_MAX_BYTES ||
+        !frame_encode_event(out, frame))
         return errors_return(L, ERR_INVALID, "system, kind or path is too long");
     if (codec_encode_args(L, 4, lua_isnil(L, 4) ? 0 : 1, out, &err) == -1) {
         uplink_drop_frame(uplink, at);
@@ -284,6 +263,30 @@ static int events_send(lua_State *L)
     uplink_end_frame(uplink, at);
     lua_pushboolean(L, 1);
     return 1;
+}
+
+static int events_send(lua_State *L)
+{
+    static const char *const names[] = {"system", "kind", "path"};
+    const struct slots *slots = &actor_current(L)->vm->rt->slots;
+    struct bytes texts[N_ELEMENTS(names)];
+
+    for (int i = 0; i < (int)N_ELEMENTS(names); i++) {
+        texts[i].data = (const uint8_t *)luaL_optlstring(L, i + 1, "", &texts[i].n);
+        if (texts[i].n == 0)
+            return errors_return(L, ERR_INVALID, "%s is required", names[i]);
+    }
+    if (!identity_allows(L, "events.send", (const char *)texts[0].data))
+        return errors_return(L, ERR_INVALID, "not allowed to send events to system: %s",
+                             (const char *)texts[0].data);
+    if (__builtin_expect(liveness_has_bit(slots->liveness, LIVENESS_QUIET_BIT), 0)) {
+        lua_pushnil(L);
+        errors_push(L, ERR_RATE_LIMITED, RETRY_YES, "subscribers are too far behind");
+        return 2;
+    }
+    lua_settop(L, 4);
+    return send_event(L, &(struct frame_event){
+                             .system = texts[0], .kind = texts[1], .path = texts[2]});
 }
 
 /* ---- subscription objects -------------------------------------------------------- */

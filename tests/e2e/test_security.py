@@ -102,6 +102,22 @@ def test_a1_s5_without_strict_mode_all_is_allowed(boot):
     assert not [r for r in running.records() if "security context" in str(r)]
 
 
+def test_s5_who_has_only_an_actor_sends_events_while_that_is_told(boot):
+    running = boot([
+        function("sends", """return {main = function()
+            local heard = assert(events.subscribe("app"))
+            assert(events.send("app", "kind", "/path", 7))
+            return heard:channel():receive().data
+        end}""", modules=["events"]),
+        function("as_ann", """return {main = function()
+            return funcs.new():with_actor(security.new_actor("ann")):call("app:sends")
+        end}""", modules=["funcs", "security"]),
+    ], args=["--log-level", "debug"])
+    assert running.call("app:as_ann") == 7
+    told = running.wait_record('"action": ?"events.send"')
+    assert told[0]["msg"] == "no scope in the security context"
+
+
 # ---- interceptors
 
 
