@@ -234,6 +234,10 @@ void actor_tell(struct actor *actor, enum message_kind kind, uint64_t from,
 /* Everything of the mailbox that this new queue channel takes moves into it. */
 void actor_reroute(struct actor *actor, struct channel *channel);
 
+/* The channel's topic is not its own any more: of what waits in it, all that it has no
+ * room for finds another taker, in its place among the others (MB-2). */
+void actor_take_back(struct actor *actor, struct channel *channel);
+
 /* Every message that no task has decoded yet goes back into the mailbox, in order of
  * arrival. */
 void actor_recall_messages(struct actor *actor);

@@ -175,6 +175,43 @@ void actor_reroute(struct actor *actor, struct channel *channel)
         sift(actor, &actor->inbox->queue, channel);
 }
 
+/* Their numbers may have passed 2^32, but never all of that at once. */
+static bool is_older(const struct message *message, const struct message *than)
+{
+    return (int32_t)(message->number - than->number) < 0;
+}
+
+/* Both are in order of arrival, and empty afterwards. */
+static void merge(struct msgq *a, struct msgq *b, struct msgq *out)
+{
+    msgq_init(out);
+    while (a->first != NULL || b->first != NULL) {
+        bool from_a =
+            b->first == NULL || (a->first != NULL && is_older(a->first, b->first));
+
+        msgq_append(out, msgq_take(from_a ? a : b));
+    }
+}
+
+void actor_take_back(struct actor *actor, struct channel *channel)
+{
+    struct channel *inbox = actor->inbox;
+    struct msgq kept, all;
+    struct message *message;
+
+    if (inbox != NULL && inbox->closed)
+        return;
+    msgq_init(&kept);
+    while (kept.n < channel->room && (message = msgq_take(&channel->queue)) != NULL)
+        msgq_append(&kept, message);
+    merge(inbox != NULL ? &inbox->queue : &actor->mailbox, &channel->queue, &all);
+    msgq_move(&channel->queue, &kept);
+    if (inbox == NULL)
+        msgq_move(&actor->mailbox, &all);
+    while (inbox != NULL && (message = msgq_take(&all)) != NULL)
+        channel_deliver(inbox, message); /* somebody may wait in it */
+}
+
 /* ---- back into the mailbox, for another run -------------------------------------- */
 
 struct harvest {
@@ -215,13 +252,11 @@ static void keep_handed(struct harvest *harvest, struct task *task)
     task->message = NULL;
 }
 
-/* Their numbers may have passed 2^32, but never all of that at once. */
 static int compare_numbers(const void *a, const void *b)
 {
     const struct message *const *left = a, *const *right = b;
-    int32_t difference = (int32_t)((*left)->number - (*right)->number);
 
-    return difference < 0 ? -1 : difference > 0;
+    return is_older(*left, *right) ? -1 : is_older(*right, *left);
 }
 
 void actor_recall_messages(struct actor *actor)

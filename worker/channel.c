@@ -67,6 +67,7 @@ void channel_make_queue(lua_State *L, struct channel *channel,
 {
     object_bless(L, &queue_class);
     channel->is_queue = true;
+    channel->room = channel->size;
     msgq_init(&channel->queue);
     channel->topic = NULL;
     channel->decode = decode;
@@ -98,6 +99,7 @@ void channel_untie(lua_State *L, struct channel *channel)
     channel->topic = NULL;
     list_remove(&channel->in_actor);
     list_append(&channel->actor->queues, &channel->in_actor);
+    actor_take_back(channel->actor, channel);
     actor_release(channel->actor, L, channel);
 }
 

@@ -33,6 +33,7 @@ struct channel {
     bool close_when_empty; /* time.after, futures: one value, then closed */
     bool wants_message;    /* listen{message = true} */
     uint32_t queue_max;    /* more are dropped (tickers); 0 = the mailbox's bound */
+    uint32_t room; /* of a topic's: what is its own already, see actor_take_back() */
     union {
         struct { /* the ring lies in uservalue 1 */
             uint32_t size, head, n_buffered;
@@ -54,7 +55,8 @@ struct topic {
 };
 void channel_set_topic(struct channel *channel, const char *text, size_t n_bytes);
 
-/* Its topic is free for others; the actor holds on to the channel no more. */
+/* Its topic is free for others, and so is what it had no room for; the actor holds on
+ * to the channel no more. */
 void channel_untie(lua_State *L, struct channel *channel);
 
 /* The one of an actor's queues that is tied to that topic, or NULL. */

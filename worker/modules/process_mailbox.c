@@ -14,6 +14,8 @@
 #include "worker/modules/payload.h"
 #include "worker/object.h"
 
+#define LISTEN_ROOM 1 /* PR-17 */
+
 static const struct object_class message_class = {"process.Message"};
 
 /* ---- message objects: the struct and its bytes, copied into Lua's heap ----------- */
@@ -254,6 +256,7 @@ static int process_listen(lua_State *L)
     if (lua_istable(L, 2))
         lua_getfield(L, 2, "message");
     channel = channel_push_queue(L, actor, decode_raw);
+    channel->room = LISTEN_ROOM;
     channel->wants_message = lua_gettop(L) == 4 && lua_toboolean(L, 3);
     channel_set_topic(channel, topic, n);
     actor_anchor(actor, L, channel);
@@ -268,7 +271,8 @@ static int refuse_channel(lua_State *L)
     return 2;
 }
 
-/* Later messages of its topic go to the inbox; what is queued can still be received. */
+/* Later messages of its topic go to the inbox; what it had room for can still be
+ * received. */
 static int process_unlisten(lua_State *L)
 {
     struct channel *channel = channel_test(L, 1);

@@ -465,6 +465,42 @@ case("PR-18 unlisten closes; the topic falls back to the inbox", function(t)
     t.fails(nil, "", process.unlisten(channel.new()))
 end)
 
+case("MB-2 PR-18 what a topic's channel had no room for goes to the inbox", function(t)
+    local me, inbox = process.pid(), process.inbox()
+    local function take(ch)
+        local got = channel.select{ch:case_receive(), default = true}
+        return not got.default and got.ok and got.value or nil
+    end
+    local function numbers()
+        local list = {}
+        for message in take, inbox do list[#list + 1] = message:payload():data() end
+        return list
+    end
+    for _, way in ipairs{"unlisten", "close", "unsubscribe"} do
+        local ch = way == "unsubscribe" and subscribe("kept", channel.new(2)) or
+            process.listen("kept")
+        process.send(me, "other", 1)
+        for i = 2, 4 do process.send(me, "kept", i) end
+        process.send(me, "other", 5)
+        process.send(me, "kept", 6)
+        if way == "close" then
+            ch:close()
+        else
+            t.eq((way == "unlisten" and process.unlisten or unsubscribe)(ch), true)
+        end
+        t.eq(take(ch), 2, way)
+        if way == "unsubscribe" then t.eq(take(ch), 3) end
+        t.eq(take(ch), nil)
+        t.list(numbers(), way == "unsubscribe" and {1, 4, 5, 6} or {1, 3, 4, 5, 6}, way)
+    end
+    local ch, waited = process.listen("kept"), channel.new(1)
+    process.send(me, "kept", 1)
+    process.send(me, "kept", 2)
+    coroutine.spawn(function() waited:send(inbox:receive():payload():data()) end)
+    process.unlisten(ch)
+    t.eq(waited:receive(), 2, "who waits in the inbox gets it")
+end)
+
 case("PR-19 names of events", function(t)
     t.eq(process.event.CANCEL, "pid.cancel")
     t.eq(process.event.EXIT, "pid.exit")
