@@ -378,23 +378,23 @@ void bus_publish(struct supervisor *sup, const char *system, const char *kind,
 static bool get_patterns(struct request *request, struct bytes *system_out,
                          struct bytes *kind_out)
 {
-    const struct value *items = request->args.as.list.items;
-    size_t n = request->args.as.list.n;
+    const struct value *system = request_arg_as(request, 0, VALUE_STRING);
+    const struct value *kind = request_arg(request, 1);
 
     *kind_out = bytes_of_text("");
-    if (n == 0 || items[0].type != VALUE_STRING || items[0].as.string.n == 0 ||
-        items[0].as.string.n > STR_MAX_BYTES) {
+    if (system == NULL || system->as.string.n == 0 ||
+        system->as.string.n > STR_MAX_BYTES) {
         request_refuse(request, ERR_INVALID, "system pattern is required");
         return false;
     }
-    *system_out = value_to_bytes(&items[0]);
-    if (n < 2 || items[1].type == VALUE_NIL)
+    *system_out = value_to_bytes(system);
+    if (kind == NULL || kind->type == VALUE_NIL)
         return true;
-    if (items[1].type != VALUE_STRING || items[1].as.string.n > STR_MAX_BYTES) {
+    if (kind->type != VALUE_STRING || kind->as.string.n > STR_MAX_BYTES) {
         request_refuse(request, ERR_INVALID, "kind pattern must be a string");
         return false;
     }
-    *kind_out = value_to_bytes(&items[1]);
+    *kind_out = value_to_bytes(kind);
     return true;
 }
 

@@ -8,7 +8,7 @@
 /* The service that the first argument names; NULL = answered. */
 static struct service *get_service(struct request *request)
 {
-    const char *id = value_text(value_item(&request->args, 0));
+    const char *id = request_text(request, 0);
     struct service *service = NULL;
     struct err err = {0};
 
@@ -64,8 +64,8 @@ static bool on_verb_cancelled(struct request *request)
 /* [id, no_wait] */
 static void handle_verb(struct request *request, enum verb_kind kind)
 {
-    const struct value *second = value_item(&request->args, 1);
-    bool no_wait = second != NULL && second->type == VALUE_BOOL && second->as.boolean;
+    const struct value *second = request_arg_as(request, 1, VALUE_BOOL);
+    bool no_wait = second != NULL && second->as.boolean;
     struct service *service = get_service(request);
     struct err err = {0};
 

@@ -393,12 +393,11 @@ static struct pool *get_pool(struct request *request)
 static void handle_pools_get(struct request *request)
 {
     struct pool *pool = get_pool(request);
-    struct value record, workers = value_list();
+    struct value record, workers;
 
-    if (pool == NULL) {
-        value_finish(&workers);
+    if (pool == NULL)
         return;
-    }
+    workers = value_list();
     record = describe_pool(request->sup->status, pool);
     LIST_FOREACH (node, pool_workers(pool))
         value_append(&workers,

@@ -219,22 +219,27 @@ static int set(struct store *store, const struct value *key, const struct value 
 /* ---- targets --------------------------------------------------------------------- */
 
 /* The store that the first argument names, with a key as second; NULL and err. */
-static struct store *read_request(const struct request *request, struct err *err)
+static struct store *read_request(const struct request *request,
+                                  const struct value **key_out, struct err *err)
 {
-    const struct value *args = request->args.as.list.items;
-    size_t n = request->args.as.list.n;
+    const struct value *id = request_arg_as(request, 0, VALUE_STRING);
+    const struct value *key = request_arg_as(request, 1, VALUE_STRING);
 
-    if (n < 2 || args[0].type != VALUE_STRING || args[1].type != VALUE_STRING)
-        return err_set(err, ERR_INVALID, "id and key must be texts"), NULL;
-    if (args[1].as.string.n == 0 || args[1].as.string.n > KEY_MAX_BYTES)
-        return err_set(err, ERR_INVALID, "key is required"), NULL;
-    return get_store(request->sup->stores, &args[0], err);
+    *key_out = key;
+    if (id == NULL || key == NULL)
+        err_set(err, ERR_INVALID, "id and key must be texts");
+    else if (key->as.string.n == 0 || key->as.string.n > KEY_MAX_BYTES)
+        err_set(err, ERR_INVALID, "key is required");
+    else
+        return get_store(request->sup->stores, id, err);
+    return NULL;
 }
 
 static void handle_get(struct request *request)
 {
+    const struct value *key;
     struct err err;
-    struct store *store = read_request(request, &err);
+    struct store *store = read_request(request, &key, &err);
     struct value value = {0};
     struct item *item;
 
@@ -242,7 +247,7 @@ static void handle_get(struct request *request)
         request_fail(request, &err);
         return;
     }
-    item = find_item(store, &request->args.as.list.items[1]);
+    item = find_item(store, key);
     if (item != NULL &&
         value_decode(item->value, item->value_bytes, NULL, &value, &err) == -1) {
         request_fail(request, &err); /* deeper than any value may be */
@@ -253,19 +258,17 @@ static void handle_get(struct request *request)
 
 static void handle_set(struct request *request)
 {
-    const struct value done = value_bool(true), *args = request->args.as.list.items;
+    const struct value done = value_bool(true), *key;
+    const struct value *value = request_arg(request, 2);
+    const struct value *ttl = request_arg_as(request, 3, VALUE_INT);
     struct err err;
-    struct store *store = read_request(request, &err);
-    int64_t ttl_ms = 0;
+    struct store *store = read_request(request, &key, &err);
 
-    if (store != NULL && (request->args.as.list.n < 4 || args[3].type != VALUE_INT ||
-                          args[3].as.integer < 0)) {
+    if (store != NULL && (value == NULL || ttl == NULL || ttl->as.integer < 0)) {
         err_set(&err, ERR_INVALID, "value and time to live are required");
         store = NULL;
-    } else if (store != NULL) {
-        ttl_ms = args[3].as.integer;
     }
-    if (store == NULL || set(store, &args[1], &args[2], (uint64_t)ttl_ms, &err) == -1)
+    if (store == NULL || set(store, key, value, (uint64_t)ttl->as.integer, &err) == -1)
         request_fail(request, &err);
     else
         request_reply(request, &done);
@@ -273,8 +276,9 @@ static void handle_set(struct request *request)
 
 static void handle_delete(struct request *request)
 {
+    const struct value *key;
     struct err err;
-    struct store *store = read_request(request, &err);
+    struct store *store = read_request(request, &key, &err);
     struct value existed;
     struct item *item;
 
@@ -282,7 +286,7 @@ static void handle_delete(struct request *request)
         request_fail(request, &err);
         return;
     }
-    item = find_item(store, &request->args.as.list.items[1]);
+    item = find_item(store, key);
     existed = value_bool(item != NULL);
     if (item != NULL)
         remove_item(store, item);
