@@ -199,7 +199,7 @@ void actor_take_back(struct actor *actor, struct channel *channel)
     struct msgq kept, all;
     struct message *message;
 
-    if (inbox != NULL && inbox->closed)
+    if (channel->queue.n <= channel->room || (inbox != NULL && inbox->closed))
         return;
     msgq_init(&kept);
     while (kept.n < channel->room && (message = msgq_take(&channel->queue)) != NULL)
