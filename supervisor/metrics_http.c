@@ -1,8 +1,6 @@
 #include "supervisor/metrics_http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +19,11 @@
 #include "supervisor/core.h"
 #include "supervisor/http_head.h"
 #include "supervisor/metrics.h"
+#include "supervisor/metrics_address.h"
 
 #define HEAD_MOST_BYTES   8192
 #define TEXTS_MOST_BYTES  ((size_t)64 * 1024 * 1024)
 #define LINGER_MOST_BYTES 65536
-#define SOCKET_BYTES      (128 * 1024) /* of the kernel's, for each that reads slowly */
 #define ACCEPTS_PER_TURN  16
 #define ACCEPT_PAUSE_S    0.1
 #define TEXT_AGE_FACTOR   10
@@ -54,7 +52,7 @@ struct visit {
 
 struct metrics_http {
     struct supervisor *sup;
-    char address[80];
+    char address[METRICS_ADDRESS_BYTES];
     double timeout_s;
     struct ev_io acceptor;
     struct ev_timer pause; /* of accepting, while descriptors are short */
@@ -410,87 +408,13 @@ static void on_pause_over(struct ev_loop *loop, struct ev_timer *timer, int reve
     ev_io_start(loop, &http->acceptor);
 }
 
-/* ---- the address ----------------------------------------------------------------- */
-
-/* Addresses only, no names: to ask a name server would be to wait. */
-static int resolve(const char *address, struct addrinfo **out, struct err *err)
-{
-    static const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                          .ai_socktype = SOCK_STREAM,
-                                          .ai_flags = AI_PASSIVE | AI_NUMERICHOST |
-                                                      AI_NUMERICSERV};
-    const char *colon = strrchr(address, ':');
-    size_t n_host = colon != NULL ? (size_t)(colon - address) : 0;
-    char host[64];
-
-    if (colon == NULL || colon[1] == '\0' || n_host >= sizeof(host))
-        return err_set(err, ERR_INVALID,
-                       "prometheus.address must be like 127.0.0.1:9090, not '%s'",
-                       address);
-    if (n_host > 1 && address[0] == '[' && address[n_host - 1] == ']')
-        snprintf(host, sizeof(host), "%.*s", (int)n_host - 2, address + 1);
-    else
-        snprintf(host, sizeof(host), "%.*s", (int)n_host, address);
-    if (strcmp(host, "localhost") == 0)
-        snprintf(host, sizeof(host), "127.0.0.1");
-    if (strchr(host, ':') != NULL && address[0] != '[')
-        host[0] = '?'; /* which colon was meant? */
-    if (strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-        strtol(colon + 1, NULL, 10) > 65535 ||
-        getaddrinfo(host[0] != '\0' ? host : NULL, colon + 1, &hints, out) != 0)
-        return err_set(err, ERR_INVALID,
-                       "prometheus.address: '%s' is no address of this machine with a "
-                       "port",
-                       address);
-    return 0;
-}
-
-/* For people: with brackets around what has colons. */
-static void name_address(struct metrics_http *http, int fd)
-{
-    struct sockaddr_storage bound;
-    socklen_t n = sizeof(bound);
-    char host[64] = "?", port[16] = "?";
-
-    getsockname(fd, (struct sockaddr *)&bound, &n);
-    getnameinfo((struct sockaddr *)&bound, n, host, sizeof(host), port, sizeof(port),
-                NI_NUMERICHOST | NI_NUMERICSERV);
-    snprintf(http->address, sizeof(http->address),
-             strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
-}
-
-static int listen_at(const char *address, struct err *err)
-{
-    struct addrinfo *found = NULL;
-    int fd, yes = 1, socket_bytes = SOCKET_BYTES;
-
-    if (resolve(address, &found, err) != 0 || found == NULL)
-        return -1;
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd != -1) {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &socket_bytes, sizeof(socket_bytes));
-    }
-    if (fd == -1 || bind(fd, found->ai_addr, found->ai_addrlen) == -1 ||
-        listen(fd, METRICS_HTTP_MOST) == -1) {
-        err_set(err, ERR_UNAVAILABLE,
-                "nobody can be served figures at prometheus.address %s: %s", address,
-                strerror(errno));
-        if (fd != -1)
-            close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(found);
-    return fd;
-}
-
 /* ---- life ------------------------------------------------------------------------ */
 
 struct metrics_http *metrics_http_create(struct supervisor *sup, const char *address,
                                          uint64_t timeout_ms, struct err *err)
 {
     struct metrics_http *http;
-    int fd = listen_at(address, err);
+    int fd = metrics_address_listen(address, METRICS_HTTP_MOST, err);
 
     if (fd == -1)
         return NULL;
@@ -498,7 +422,7 @@ struct metrics_http *metrics_http_create(struct supervisor *sup, const char *add
     http->sup = sup;
     http->timeout_s = (double)timeout_ms / 1e3;
     list_init(&http->visits);
-    name_address(http, fd);
+    metrics_address_name(fd, http->address);
     ev_io_init(&http->acceptor, on_acceptable, fd, EV_READ);
     ev_set_priority(&http->acceptor, EV_MINPRI);
     ev_io_start(sup->loop, &http->acceptor);
