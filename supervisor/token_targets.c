@@ -54,6 +54,7 @@ static struct value read_key(struct supervisor *sup, const struct entry *entry)
 {
     const struct value *fields = entry_fields(entry);
     const char *name = value_get_text(fields, "token_key_env");
+    const char *own = value_get_text(fields, "token_key");
     struct value key;
     struct err err = {0};
     char space[256];
@@ -67,10 +68,13 @@ static struct value read_key(struct supervisor *sup, const struct entry *entry)
             free(text);
             return key;
         }
-        log_warn("token_key_env names no variable that is set, token_key stays",
+        log_warn(own != NULL && own[0] != '\0'
+                     ? "token_key_env names no variable that is set, token_key stays"
+                     : "token_key_env names no variable that is set, and there is no "
+                       "token_key: tokens are not signed",
                  "entry=%s variable=%s why=%s", entry->id, name, err.text);
     }
-    return value_string(value_get_text(fields, "token_key"));
+    return value_string(own);
 }
 
 static struct value describe(struct supervisor *sup, const struct entry *entry)

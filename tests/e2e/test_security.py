@@ -42,6 +42,25 @@ def test_s54_a_backing_store_that_is_not_there(boot):
     assert failed.value.message == "create token: failed to acquire backing store"
 
 
+@pytest.mark.parametrize("fields, n_bytes, said", [
+    ({}, 44, "and there is no token_key: tokens are not signed"),
+    ({"token_key": "k"}, 89, "token_key stays"),
+])
+def test_s50_what_comes_of_a_key_that_no_variable_has(boot, fields, n_bytes, said):
+    running = boot([
+        {"name": "kept", "kind": "store.memory"},
+        {"name": "tokens", "kind": "security.token_store", "store": "kept",
+         "token_key_env": "NOBODY_SET_IT", **fields},
+        function("create", """return {main = function()
+            return #security.token_store("app:tokens")
+                :create(security.new_actor("x"), security.new_scope())
+        end}""", modules=["security"]),
+    ])
+    running.allow("token_key_env names no variable that is set")
+    assert running.call("app:create") == n_bytes
+    assert running.wait_record(said)[0]["variable"] == "NOBODY_SET_IT"
+
+
 # ---- strict mode
 
 STRICT = [
