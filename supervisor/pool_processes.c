@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "common/log.h"
 #include "common/min.h"
 
@@ -14,6 +12,7 @@
 #define IDLE_DRAIN_MS         10000u
 #define UNLIMITED_SLOTS       UINT32_MAX
 #define MIN_REAPER_TIMEOUT_MS 10u
+#define RETIRE_TICK_MS        500u
 
 static const char *role_of(const struct pool *pool)
 {
@@ -268,7 +267,7 @@ static void on_failed(void *context, struct worker *worker, const struct err *er
 {
     struct pool *pool = context;
 
-    (void)worker;
+    worker->setup_failed = true;
     log_error("worker can't be set up", "entry=%s why=%s", pool->spec.entry, err->text);
     pool->last_error = *err;
     if (pool->n_ready == 0)
@@ -289,7 +288,7 @@ static void on_unexpected_death(struct pool *pool, const struct worker *worker,
     uint64_t delay_ms;
 
     pool->n_deaths++;
-    if (strncmp(reason, "failed to start: ", 17) != 0)
+    if (!worker->setup_failed) /* else it has told more of it */
         err_set(&pool->last_error, ERR_UNAVAILABLE, "worker of %s %s", pool->spec.entry,
                 reason);
     if (never_ready)
@@ -335,8 +334,6 @@ static void on_dead(void *context, struct worker *worker, const char *reason)
 static const struct worker_owner owner = {on_ready, on_failed, on_dead};
 
 /* ---- hosts that change their size while they run --------------------------------- */
-
-#define RETIRE_TICK_MS 500u
 
 static struct worker *find_retiring(struct pool *pool)
 {

@@ -69,6 +69,7 @@ struct worker {
     uint64_t started_at_ns, ready_at_ns, last_pong_at_ns;
     uint64_t n_calls_given, n_calls_done; /* spawns count as calls */
     bool drained;                         /* it was asked to end */
+    bool setup_failed;                    /* it has said why, and ends */
     /* Of a host that has become smaller: gets no new actors, ends with its last one. */
     bool retiring;
     uint64_t spawned_all_at_ns; /* retiring: since then no spawn is under way, 0 = is */
