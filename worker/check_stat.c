@@ -36,34 +36,42 @@ static void note_members(struct checker *c, uint32_t local, const struct type *t
         check_fact(c, local)->wild = true;
 }
 
-/* A table as it is written, with the fields that the local's type wants and that are
- * given to it later. */
+/* A field that the local's type wants, and that is given to it behind its table. */
+static bool comes_later(struct checker *c, uint32_t ordinal, const struct type *literal,
+                        const struct type_field *field)
+{
+    c->types.steps_left -= 1 + literal->as.fields.n;
+    return type_find_field(literal, field->name, field->n_bytes) == NULL &&
+           check_has_member(c, ordinal, field->name, field->n_bytes);
+}
+
+/* A table as it is written, and such fields. */
 static const struct type *with_later_fields(struct checker *c, uint32_t ordinal,
                                             const struct type *literal,
                                             const struct type *wanted)
 {
+    uint32_t n, n_later = 0;
     struct type_field *fields;
     struct type *filled;
-    uint32_t n;
 
     wanted = type_behind(&c->types, type_without_nil(&c->types, wanted));
     if (literal->sort != SORT_LITERAL || wanted->sort != SORT_RECORD || !c->second)
         return literal;
+    for (uint32_t i = 0; i < wanted->as.fields.n; i++)
+        n_later += comes_later(c, ordinal, literal, &wanted->as.fields.items[i]);
+    if (n_later == 0)
+        return literal;
     n = literal->as.fields.n;
     filled = type_store_alloc(&c->types, sizeof(*filled));
-    fields =
-        type_store_alloc(&c->types, (n + wanted->as.fields.n + 1) * sizeof(*fields));
+    fields = type_store_alloc(&c->types, (n + n_later) * sizeof(*fields));
     if (filled == NULL || fields == NULL)
         return literal;
     if (n != 0)
         memcpy(fields, literal->as.fields.items, n * sizeof(*fields));
     for (uint32_t i = 0; i < wanted->as.fields.n; i++) {
-        const struct type_field *field = &wanted->as.fields.items[i];
-
-        if (type_find_field(literal, field->name, field->n_bytes) != NULL ||
-            !check_has_member(c, ordinal, field->name, field->n_bytes))
+        if (!comes_later(c, ordinal, literal, &wanted->as.fields.items[i]))
             continue;
-        fields[n] = *field;
+        fields[n] = wanted->as.fields.items[i];
         fields[n++].type = PLAIN(ANY);
     }
     *filled = *literal;
