@@ -55,9 +55,9 @@ static void add_pool(const char *entry, enum pool_kind kind, enum pool_use use)
 /* Calls to it, and what stands around them; code is never run here. */
 static void add_entries(void)
 {
-    static const char *const ids[] = {"app:l", "app:i"}, *const kinds[] = {
-                                                             "function.lua",
-                                                             "interceptor.lua"};
+    static const char *const ids[] = {"app:l", "app:i", "app:p"};
+    static const char *const kinds[] = {"function.lua", "interceptor.lua",
+                                        "process.lua"};
     struct operation operations[N_ELEMENTS(ids)];
     struct changeset *changeset;
 
