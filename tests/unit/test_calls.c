@@ -535,6 +535,29 @@ START_TEST(calls_give_the_last_error_when_attempts_are_used_up)
 }
 END_TEST
 
+START_TEST(calls_keep_only_so_many_bytes_for_further_attempts)
+{
+    struct retry_policy *policy = policy_of(3, false);
+    size_t n = CALLS_KEPT_MAX_BYTES / 5 * 2;
+    struct bytes body = {xcalloc(1, n), n};
+
+    begin();
+    for (uint64_t i = 0; i < 3; i++)
+        ck_assert(call_may_retry(sup.calls, ask(i, 0), policy, body) == (i < 2));
+    ck_assert_uint_eq(calls_kept_bytes(sup.calls), 2 * n);
+    for (int i = 0; i < 3; i++) { /* who has an answer needs no other attempt */
+        uint64_t number = number_seen_by_callee();
+        struct err err = {0};
+
+        ck_assert_int_eq(answer(&answerer.worker, number, REPLY_OK, "good", &err), 0);
+    }
+    ck_assert_uint_eq(calls_kept_bytes(sup.calls), 0);
+    free((void *)body.data);
+    retry_policy_unref(policy);
+    end();
+}
+END_TEST
+
 START_TEST(calls_of_a_dead_callee_are_tried_again)
 {
     struct retry_policy *policy = policy_of(2, false);
@@ -758,6 +781,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, calls_numbers_stay_apart_when_there_are_many);
     tcase_add_test(tc, calls_are_tried_again_with_new_numbers);
     tcase_add_test(tc, calls_give_the_last_error_when_attempts_are_used_up);
+    tcase_add_test(tc, calls_keep_only_so_many_bytes_for_further_attempts);
     tcase_add_test(tc, calls_of_a_dead_callee_are_tried_again);
     tcase_add_test(tc, calls_that_wait_for_an_attempt_can_be_cancelled);
     tcase_add_test(tc, calls_deadline_ends_the_waiting);
