@@ -50,13 +50,6 @@ struct list *shelves_get(struct shelves *shelves, const char *text, size_t n_byt
     return &shelf->nodes;
 }
 
-struct list *shelves_any(const struct shelves *shelves)
-{
-    const struct map_row *row = map_next(&shelves->by_text, NULL);
-
-    return row != NULL ? &((struct shelf *)row->value)->nodes : NULL;
-}
-
 void shelves_tidy(struct shelves *shelves, struct list *nodes)
 {
     struct shelf *shelf = container_of(nodes, struct shelf, nodes);

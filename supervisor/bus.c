@@ -153,22 +153,18 @@ static void free_pattern(struct subscriber *subscriber, struct pattern *pattern)
     free(pattern);
 }
 
-static struct list *first_pattern(const struct subscriber *subscriber)
-{
-    const struct list *shelf = shelves_any(&subscriber->by_system);
-
-    return list_first(shelf != NULL ? shelf : &subscriber->wild);
-}
-
 static void free_subscriber(struct subscriber *subscriber)
 {
-    struct list *node;
+    MAP_FOREACH (row, &subscriber->by_key) {
+        struct pattern *pattern = row->value;
 
-    while ((node = first_pattern(subscriber)) != NULL)
-        free_pattern(subscriber, container_of(node, struct pattern, in_subscriber));
+        list_remove(&pattern->in_subscriber);
+        pattern_finish(pattern);
+        free(pattern);
+    }
+    map_finish(&subscriber->by_key);
     shelves_finish(&subscriber->by_system);
     list_remove(&subscriber->in_bus);
-    map_finish(&subscriber->by_key);
     free(subscriber);
 }
 

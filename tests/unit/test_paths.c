@@ -12,11 +12,20 @@ static void expect(char *got, const char *want)
     free(got);
 }
 
+static uid_t before;
+
 /* Root has places of its own, so the others' are looked for as somebody else. */
 static void become_other(void)
 {
-    if (geteuid() == 0)
+    before = geteuid();
+    if (before == 0)
         ck_assert_int_eq(seteuid(65534), 0);
+}
+
+/* Sanitizers look for leaks at the end, and want to be who they were. */
+static void become_self(void)
+{
+    ck_assert_int_eq(seteuid(before), 0);
 }
 
 static void set(const char *state, const char *runtime, const char *home)
@@ -49,6 +58,7 @@ START_TEST(paths_of_others_are_where_XDG_says)
     expect(paths_state_dir("shop"), "/state/troupe/shop");
     expect(paths_control_dir(), "/runtime/troupe");
     expect(paths_control_socket("shop"), "/runtime/troupe/shop.sock");
+    become_self();
 }
 END_TEST
 
@@ -65,6 +75,7 @@ START_TEST(paths_of_others_have_places_without_XDG)
     set(NULL, NULL, _i == 0 ? NULL : "home");
     snprintf(want, sizeof(want), "/tmp/troupe-%u/shop", (unsigned)geteuid());
     expect(paths_state_dir("shop"), want);
+    become_self();
 }
 END_TEST
 
