@@ -201,16 +201,6 @@ const char *value_get_text(const struct value *map, const char *key)
     return value_text(value_get(map, key));
 }
 
-size_t value_list_n(const struct value *list)
-{
-    return list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
-}
-
-size_t value_map_n(const struct value *map)
-{
-    return map != NULL && map->type == VALUE_MAP ? map->as.map.n : 0;
-}
-
 struct value *value_item(const struct value *list, size_t i)
 {
     return i < value_list_n(list) ? &list->as.list.items[i] : NULL;

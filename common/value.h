@@ -86,8 +86,15 @@ const char *value_text(const struct value *value);     /* strings only, or NULL 
 struct bytes value_to_bytes(const struct value *text); /* of a string: borrowed */
 const char *value_get_text(const struct value *map, const char *key); /* the same */
 struct value *value_item(const struct value *list, size_t i);
-size_t value_list_n(const struct value *list); /* items; 0 */
-size_t value_map_n(const struct value *map);   /* pairs; 0 */
+/* How many items and pairs; 0. Here so that analyzers see what isn't 0 to be there. */
+static inline size_t value_list_n(const struct value *list)
+{
+    return list != NULL && list->type == VALUE_LIST ? list->as.list.n : 0;
+}
+static inline size_t value_map_n(const struct value *map)
+{
+    return map != NULL && map->type == VALUE_MAP ? map->as.map.n : 0;
+}
 int64_t value_get_int(const struct value *map, const char *key, int64_t fallback);
 bool value_get_bool(const struct value *map, const char *key, bool fallback);
 
