@@ -153,6 +153,23 @@ def test_REQ01_what_is_always_there_may_be_listed(boot):
     assert one.call("app:f", names) == [True] * len(names)
 
 
+def test_REQ01_KIND02_one_library_under_two_names(boot, tmp_path):
+    """Through another library it runs once for each; one entry lists it once."""
+    lib = library("lib", "local t = {n = 0} function t.inc() t.n = t.n + 1 return t.n end return t")
+    one = boot([
+        lib, library("between", "return {}", imports={"b": "app:lib"}),
+        function("f", "return function() return {a.inc(), a.inc(), b.inc(), a == b} end",
+                 imports={"a": "app:lib", "between": "app:between"}),
+    ])
+    assert one.call("app:f") == [1, 2, 1, False]
+    write_app(str(tmp_path), [lib, function("f", ECHO, imports={"a": "app:lib",
+                                                               "b": "app:lib"})])
+    done = subprocess.run([troupe.SUPERVISOR, "check"], cwd=tmp_path, capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert done.returncode == troupe.BAD_CONFIG
+    assert "dependency from app:f to app:lib already exists" in done.stderr
+
+
 def test_REG13_definitions_and_dependencies_load(boot):
     one = boot([{"name": "def", "kind": "ns.definition", "readme": "x"},
                 {"name": "dep", "kind": "ns.dependency", "component": "org/mod",
