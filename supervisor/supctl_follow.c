@@ -30,7 +30,9 @@ static void print_fields(const struct value *fields)
         const struct value_pair *pair = &fields->as.map.pairs[i];
         const char *text = value_text(&pair->value);
 
-        printf(" %s=", pair->key);
+        putchar(' ');
+        supctl_text_print(stdout, pair->key);
+        putchar('=');
         if (text != NULL && text[0] != '\0' && strpbrk(text, " \"=\n\t") == NULL) {
             supctl_text_print(stdout, text);
             continue;

@@ -67,6 +67,10 @@ APP = [
              "return {main = function(d) time.sleep(d) return d end}", modules=["time"]),
     function("context", CONTEXT, modules=["ctx"]),
     function("publish", PUBLISH, modules=["events"]),
+    function("steer", """local logger = require("logger")
+        return {main = function()
+            logger:info("a\\27[2J", {["\\27[31mkey"] = "b\\27[0m"})
+        end}""", modules=["logger"]),
 ]
 
 SERVICE_KEYS = {"id", "kind", "state", "desired", "details", "auto_start", "retry_count",
@@ -454,6 +458,13 @@ def test_logs_of_one_service(running):
     assert "mine" in [r["fields"].get("topic") for r in records]
     assert all("app:teller" in str(r["fields"]) for r in records)
     assert running.run_supctl("kill", "talks").returncode == OK
+
+
+def test_no_record_steers_the_terminal(running):
+    running.call("app:steer")
+    running.wait_record("31mkey")
+    text = running.run_supctl("logs").stdout
+    assert "31mkey=" in text and "\033" not in text
 
 
 def test_logs_follow(running):
