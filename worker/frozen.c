@@ -1,5 +1,6 @@
 #include "worker/frozen.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -79,17 +80,25 @@ static bool is_event(lua_State *L, int idx)
     return strncmp(key, "__", 2) == 0 && strcmp(key, "__gc") != 0;
 }
 
-/* Pushes a table with everything that was in the table at idx, which is empty then but
- * for events: it may be the metatable of others, now or later, and stays one. */
-static void move_contents(lua_State *L, int idx)
+/* Pushes a copy of the table at idx, without its metatable. */
+static void push_copy(lua_State *L, int idx)
 {
-    lua_createtable(L, (int)(lua_rawlen(L, idx) & 0xffffff), 0);
+    lua_Unsigned n = lua_rawlen(L, idx);
+
+    lua_createtable(L, n < INT_MAX ? (int)n : INT_MAX, 0);
     lua_pushnil(L);
     while (lua_next(L, idx) != 0) {
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
         lua_rawset(L, -4);
     }
+}
+
+/* Pushes a table with everything that was in the table at idx, which is empty then but
+ * for events: it may be the metatable of others, now or later, and stays one. */
+static void move_contents(lua_State *L, int idx)
+{
+    push_copy(L, idx);
     lua_pushnil(L);
     while (lua_next(L, idx) != 0) {
         lua_pop(L, 1);
@@ -107,13 +116,7 @@ static void push_metatable_copy(lua_State *L, int idx)
 {
     static const char *const dropped[] = {"__gc", "__mode", "__index"};
 
-    lua_newtable(L);
-    lua_pushnil(L);
-    while (lua_next(L, idx) != 0) {
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2);
-        lua_rawset(L, -4);
-    }
+    push_copy(L, idx);
     for (size_t i = 0; i < N_ELEMENTS(dropped); i++) {
         lua_pushstring(L, dropped[i]);
         lua_pushnil(L);

@@ -173,19 +173,16 @@ static int looked_up(lua_State *L, int status, lua_KContext ctx)
     struct bytes result;
     struct err err;
     size_t n;
+    bool ok;
 
     (void)status, (void)ctx;
     if (!ask_reply(L, &result))
         return ask_result(L);
-    if (codec_decode_args(L, result.data, result.n, 1, &err) != 1 ||
-        !lua_istable(L, -1)) {
-        ask_done(L);
-        return errors_return(L, ERR_INTERNAL, "the answer to a lookup was malformed");
-    }
+    ok = codec_decode_args(L, result.data, result.n, 1, &err) == 1 &&
+         lua_istable(L, -1) && lua_rawgeti(L, -1, 1) == LUA_TNUMBER &&
+         lua_rawgeti(L, -2, 2) == LUA_TSTRING;
     ask_done(L);
-    lua_rawgeti(L, -1, 1);
-    lua_rawgeti(L, -2, 2);
-    if (lua_type(L, -1) != LUA_TSTRING)
+    if (!ok)
         return errors_return(L, ERR_INTERNAL, "the answer to a lookup was malformed");
     n = pid_format(text, lua_tostring(L, -1), lua_rawlen(L, -1),
                    (uint64_t)lua_tointeger(L, -2));
