@@ -190,7 +190,7 @@ static void take_over(lua_State *L, struct waiter *sender)
 /* Pops the value on top of L into the ring; idx is the channel's. */
 static void buffer_put(lua_State *L, int idx, struct channel *channel)
 {
-    uint32_t at = (channel->head + channel->n_buffered++) % channel->size;
+    uint32_t at = (channel->head + channel->n_buffered) % channel->size;
 
     if (lua_getiuservalue(L, idx, 1) != LUA_TTABLE) {
         lua_pop(L, 1);
@@ -201,6 +201,7 @@ static void buffer_put(lua_State *L, int idx, struct channel *channel)
     lua_insert(L, -2);
     lua_rawseti(L, -2, (lua_Integer)at + 1);
     lua_pop(L, 1);
+    channel->n_buffered++; /* only now: for want of memory it may have raised */
 }
 
 static void buffer_take(lua_State *L, int idx, struct channel *channel)
