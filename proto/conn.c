@@ -225,7 +225,9 @@ bool conn_forward(struct conn *conn, uint8_t type, struct bytes body)
 {
     uint8_t *at;
 
-    if (conn->closed || conn->closing || conn->deaf)
+    /* It may have grown by more than its receiver puts up with. */
+    if (conn->closed || conn->closing || conn->deaf ||
+        __builtin_expect(body.n > FRAME_MAX_BYTES_DEFAULT + FRAME_GROWTH_BYTES, 0))
         return false;
     at = frame_append_header(&conn->out, type, body.n);
     if (at == NULL) {

@@ -77,7 +77,8 @@ struct buf *conn_out(struct conn *conn);
 void conn_wrote(struct conn *conn);
 
 /* Appends a frame whose body exists already (routing). type may differ from the
- * original's. false when the peer is gone or over its bound. */
+ * original's. false when the peer is gone or over its bound, or the frame is larger
+ * than any may be. */
 bool conn_forward(struct conn *conn, uint8_t type, struct bytes body);
 
 /* Sends fd (dup'ed) along with the next frame encoded, one for each frame: another call

@@ -26,6 +26,7 @@ struct err;
 #define PROTO_VERSION           5
 #define FRAME_HEADER_BYTES      6
 #define FRAME_MAX_BYTES_DEFAULT (64u << 20)
+#define FRAME_GROWTH_BYTES      (65535u + 16u) /* on its way: HOLD is a CALL and more */
 #define STR_MAX_BYTES           65535
 
 enum frame_type {

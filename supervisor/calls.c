@@ -335,11 +335,14 @@ static void restamp_last(struct buf *out, size_t body_bytes, const struct call *
 }
 
 static void fail_unreachable(struct calls *calls, struct call *call,
-                             const struct worker *callee)
+                             const struct worker *callee, struct bytes body)
 {
     struct err err;
 
-    err_set(&err, ERR_UNAVAILABLE, "worker of %s is gone", worker_entry(callee));
+    if (body.n > FRAME_MAX_BYTES_DEFAULT + FRAME_GROWTH_BYTES)
+        err_set(&err, ERR_LIMIT_EXCEEDED, "the call is too large to be passed on");
+    else
+        err_set(&err, ERR_UNAVAILABLE, "worker of %s is gone", worker_entry(callee));
     fail(calls, call, &err);
 }
 
@@ -348,7 +351,7 @@ void call_send(struct calls *calls, struct call *call, struct worker *callee,
 {
     assert(call->state == CALL_QUEUED && list_empty(&call->to));
     if (!conn_forward(callee->conn, call->type, body)) {
-        fail_unreachable(calls, call, callee);
+        fail_unreachable(calls, call, callee, body);
         return;
     }
     restamp_last(conn_out(callee->conn), body.n, call);

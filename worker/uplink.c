@@ -354,8 +354,8 @@ struct uplink *uplink_create(struct runtime *rt, int fd)
     struct conn_limits limits = conn_limits_default;
     struct uplink *uplink = xcalloc(1, sizeof(*uplink));
 
-    limits.takes_fds = true;                   /* MAPPED brings one */
-    limits.frame_max_bytes += UINT16_MAX + 16; /* HOLD is a CALL and more */
+    limits.takes_fds = true; /* MAPPED brings one */
+    limits.frame_max_bytes += FRAME_GROWTH_BYTES;
     limits.out_max_bytes = 0; /* bounded by what the app has: each call waits for one */
     uplink->rt = rt;
     uplink->conn = conn_create(&rt->conns, fd, &limits, &callbacks, rt);

@@ -329,6 +329,21 @@ flood(lambda i: frame(WATCH, u64(i + 1), u64(pid(i)), u64(to), u8(1), text("h"))
     assert running.wait_worker("app:host") == [pid]
 
 
+def test_M1_a_call_that_grows_on_its_way_kills_nobody(boot, tmp_path):
+    """What a trace and interceptors add to the largest frame there is would make one that
+    nobody takes."""
+    running = flooded(boot, tmp_path, r"""
+head = len(ask(1, "app:good", raw=b"")) - 6
+for missing in 0, 1, 100:
+    n = (64 << 20) - head - 7 - missing
+    w.send(ask(1, "app:good", raw=b"\x00\x91\xdb" + struct.pack(">I", n) + bytes(n)))
+""", args=["--set", "trace.sample=1"])
+    pid = running.wait_worker("app:good")
+    assert running.call("app:bad", timeout="60s") == "done"
+    assert running.call("app:good", 1) == 1
+    assert running.wait_worker("app:good") == pid
+
+
 def test_M4_figures_are_small(boot, tmp_path):
     """A PONG with more than figures costs its sender's life."""
     running = flooded(boot, tmp_path, """
