@@ -24,7 +24,7 @@ struct list *shelves_get(struct shelves *shelves, const char *text, size_t n_byt
 struct list *shelves_find(const struct shelves *shelves, const char *text,
                           size_t n_bytes); /* NULL: there is none */
 
-/* After a node was taken off shelf: frees it if that was the last one. */
-void shelves_tidy(struct shelves *shelves, struct list *shelf);
+/* After a node was taken off that shelf: frees it if that was the last one. */
+void shelves_tidy(struct shelves *shelves, struct list *nodes);
 
 #endif

@@ -11,9 +11,9 @@
 #include "worker/codec.h"
 #include "worker/plain.h"
 
-#define HEAD_BYTES 5u  /* of a map, a text */
-#define LEAST_LEFT 64u /* of a field's value that is worth it */
-#define LAST_BYTES 48u /* for how many fields there was no room */
+#define HEAD_BYTES ((size_t)5)  /* of a map, a text */
+#define LEAST_LEFT ((size_t)64) /* of a field's value that is worth it */
+#define LAST_BYTES ((size_t)48) /* for how many fields there was no room */
 
 static const char *const first_ones[] = {"pid", "location"};
 
