@@ -39,17 +39,22 @@ static const struct note {
      "SYSTEM and KIND are patterns: * is one segment between dots, ** any number."},
     {"registry get", "entries", NULL},
     {"registry find", NULL,
-     "FIELD is .kind, .id, .ns, .name, meta.X or a path in the entry; a field that "
-     "begins with ~ takes a regular expression, with * a part of the text."},
+     "FIELD is .kind, .id, .ns or .name, whose VALUE may hold one *, or meta.X. Before "
+     "meta.X, ~ asks for a regular expression, * for a part of the text or of an item, "
+     "^ "
+     "for its start, $ for its end. All of them must fit."},
     {"registry apply", NULL,
      "All of it in one version, or none of it; what doesn't load is refused with file "
-     "and line. --dry-run only says what would change."},
+     "and line, what is there already stays as it is. --dry-run only says what would "
+     "change."},
     {"registry rollback", NULL,
-     "The entries become as they were in that version, which makes a new one."},
+     "The entries become as they were in that version, which is the present one again; "
+     "services that run other code restart. Files stay as they are: the next reload "
+     "brings back what they say."},
     {"reload", NULL,
      "New workers take the changed code over while calls go on; services that changed "
      "restart. What doesn't load changes nothing."},
-    {"top", NULL, "Keys: q ends it, h shows the others."},
+    {"top", NULL, "Keys: q ends it; the last line names the others."},
     {"trace", NULL,
      "ID is one that 'supctl trace' lists, or its beginning. Record with 'supctl call "
      "--trace', or for a share of all calls with the setting trace.sample."},
@@ -86,7 +91,9 @@ static const struct manual_section sections[] = {
      "TROUPE_CONTROL\tThe control socket, as with --control.\n"
      "XDG_RUNTIME_DIR\tWhere sockets of supervisors are looked for that root doesn't "
      "run.\n"
-     "TERM\tThe terminal that 'supctl top' draws on."},
+     "NO_COLOR\tTables are without colour, if it holds anything.\n"
+     "TERM\tThe terminal that 'supctl top' draws on; tables for one that is 'dumb' are "
+     "without colour."},
     {"FILES", "/run/troupe/APP.sock, $XDG_RUNTIME_DIR/troupe/APP.sock, "
               "/tmp/troupe-UID/APP.sock\tControl sockets, where they are looked for."},
 };
