@@ -374,7 +374,7 @@ static const struct flag_row *find_flag(const char *text, size_t *n_name_out)
         const struct flag_row *row = &supctl_flags[i];
 
         if (is_long ? strlen(row->name) == n && memcmp(row->name, text + 2, n) == 0
-                    : row->letter == text[1] && (row->value != NULL || text[2] == '\0'))
+                    : row->letter == text[1])
             return row;
     }
     return NULL;
@@ -405,7 +405,7 @@ static int read_flag(struct supctl *ctl, int argc, char **argv, int *at, unsigne
         return unknown_flag(text);
     if (text[1] == '-' && text[2 + n_name] == '=')
         value = text + 3 + n_name;
-    else if (text[1] != '-' && text[2] != '\0')
+    else if (text[1] != '-' && text[2] != '\0' && row->value != NULL)
         value = text + 2;
     if (row->value == NULL && value != NULL)
         return usage("--%s takes no value", row->name);
@@ -415,7 +415,10 @@ static int read_flag(struct supctl *ctl, int argc, char **argv, int *at, unsigne
                          row->value);
         value = argv[++*at];
     }
-    (*at)++;
+    if (text[1] != '-' && text[2] != '\0' && row->value == NULL)
+        *++argv[*at] = '-'; /* "-fn5" is "-f" and then "-n5" */
+    else
+        (*at)++;
     if (row->id < GLOBAL_JSON)
         *seen |= row->id;
     return take_flag(ctl, row->id, value != NULL ? value : "");
@@ -467,6 +470,21 @@ static const struct command *find_command(const char **words, unsigned n_words,
     return NULL;
 }
 
+/* Is it the first of two words? */
+static bool is_half(const char *word)
+{
+    size_t n = strlen(word);
+
+    for (unsigned t = 0; t < supctl_n_tables; t++)
+        for (unsigned i = 0; i < supctl_tables[t]->n; i++) {
+            const char *name = supctl_tables[t]->rows[i].name;
+
+            if (n > 0 && strncmp(name, word, n) == 0 && name[n] == ' ')
+                return true;
+        }
+    return false;
+}
+
 static int unknown_command(const char **words, unsigned n_words)
 {
     const char *names[128], *nearest;
@@ -489,6 +507,9 @@ static int unknown_command(const char **words, unsigned n_words)
                 snprintf(typed, sizeof(typed), "%s %s", words[0], words[1]);
         }
     }
+    if (n_words == 1 && is_half(words[0]))
+        return usage("'%s' wants to know what; 'supctl help %s' says what there is",
+                     words[0], words[0]);
     nearest = nearest_find(typed, names, n);
     if (nearest != NULL)
         return usage("unknown command '%s', did you mean '%s'?", typed, nearest);

@@ -450,6 +450,12 @@ def test_a_log_level_that_is_none_is_told_with_those_there_are(running):
     assert "it must be debug, info, warn or error" in done.stderr
 
 
+def test_short_options_may_stand_together(running):
+    child = follow(running, "logs", "-fn1")
+    assert re.match(r"\d+-\d+-\d+T\S+ \w+ ", child.stdout.readline())
+    end_follower(child)
+
+
 def test_logs_of_one_service(running):
     spawn_teller(running, "talks")
     running.run_supctl("send", "talks", "mine")
@@ -519,6 +525,8 @@ def test_events_for_people(running):
     ([], "usage: supctl"),
     (["statsu"], "did you mean 'status'"),
     (["registry", "lits"], "did you mean 'registry list'"),
+    (["registry"], "'registry' wants to know what; 'supctl help registry' says"),
+    (["logs", "-fx"], "unknown option '-x'"),
     (["status", "--jsno"], "did you mean '--json'"),
     (["start"], "usage: supctl start NS:ENTRY"),
     (["start", "a", "b"], "usage: supctl start NS:ENTRY"),
