@@ -265,6 +265,30 @@ static bool may_be_inherited(struct checker *c, const struct operand *base,
     return type->sort != SORT_FUN && type->sort != SORT_FUNCTION;
 }
 
+/* Says so when the type has no such field. NULL: nobody knows its type; then *place_out
+ * stays as it is. */
+static const struct type *find_field_type(struct checker *c, struct operand *base,
+                                          const char *name, uint32_t n, uint32_t at,
+                                          bool method, const struct type **place_out)
+{
+    const struct type *type, *place;
+
+    switch (type_field(&c->types, base->type, name, n, &type, &place)) {
+    case FIELD_TYPE:
+        *place_out = place;
+        return type;
+    case FIELD_NONE:
+        if (!may_be_inherited(c, base, name, n, method))
+            say_no_field(c, base, name, n, at);
+        return NULL;
+    case FIELD_BAD:
+        check_say_cannot(c, base, "index");
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
 /* Reads a field of the last operand; name NULL: by a key that nobody can read; method:
  * to call it with ':'. */
 static void read_field(struct checker *c, const char *name, uint32_t n, uint32_t at,
@@ -281,23 +305,8 @@ static void read_field(struct checker *c, const char *name, uint32_t n, uint32_t
         about = base->type->as.val;
     if (local != NO_LOCAL && name != NULL && base->type->sort == SORT_TABLE)
         type = check_find_member(c, local, name, n);
-    if (type == NULL && about == NULL) {
-        switch (type_field(&c->types, base->type, name, n, &type, &place)) {
-        case FIELD_TYPE:
-            break;
-        case FIELD_NONE:
-            if (!may_be_inherited(c, base, name, n, method))
-                say_no_field(c, base, name, n, at);
-            type = place = NULL;
-            break;
-        case FIELD_BAD:
-            check_say_cannot(c, base, "index");
-            type = place = NULL;
-            break;
-        default:
-            type = place = NULL;
-        }
-    }
+    if (type == NULL && about == NULL)
+        type = find_field_type(c, base, name, n, at, method, &place);
     check_become_value(c, base, type != NULL ? type : PLAIN(ANY));
     base->form = name != NULL ? OPERAND_FIELD : OPERAND_INDEX;
     base->local = local;
