@@ -340,7 +340,7 @@ for missing in 0, 1, 100:
 """, args=["--set", "trace.sample=1"])
     pid = running.wait_worker("app:good")
     assert running.call("app:bad", timeout="60s") == "done"
-    assert running.call("app:good", 1) == 1
+    wait_for(lambda: running.try_call("app:good", 1) == 1, what="room in its queue")
     assert running.wait_worker("app:good") == pid
 
 
