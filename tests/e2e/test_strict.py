@@ -92,7 +92,8 @@ def test_a_right_program_boots_and_runs_TYPE_21(boot):
 
 def test_boot_refuses_type_errors_TYPE_21(boot):
     one = boot([function("f", WRONG, method="main")], args=STRICT, start=False)
-    done = subprocess.run([troupe.SUPERVISOR, *STRICT, "--config", str(one.folder)],
+    done = subprocess.run([troupe.SUPERVISOR, *STRICT, "--config", str(one.folder),
+                           "--state", one.state, "--control", one.control],
                           timeout=60, capture_output=True, text=True, check=False)
     assert done.returncode == troupe.BAD_CONFIG
     assert "app:f: argument 1 of 'half': expected number" in done.stderr
