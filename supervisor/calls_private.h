@@ -27,7 +27,9 @@ struct calls {
 /* The slot is free again; nobody is told. */
 void calls_close(struct calls *calls, struct call *call);
 
+/* calls_timer.c: when to look at the call again, monotonic; 0 = never. */
 void calls_set_due(struct calls *calls, struct call *call, uint64_t due_at_ns);
+void calls_init_timer(struct calls *calls);
 
 /* What was sent under the old number is not about this call any more. */
 void call_renumber(struct call *call);

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "supervisor/calls_private.h"
+
 #include "tests/unit/floor.h"
 #include "tests/unit/unit.h"
 
@@ -46,8 +48,29 @@ START_TEST(router_answers_a_call_that_no_frame_has_room_for)
 }
 END_TEST
 
+static void ignore(void *context, uint8_t status, struct bytes result)
+{
+    (void)context, (void)status, (void)result;
+}
+
+/* A peer may name any deadline: the supervisor must not look for it again and again. */
+START_TEST(calls_of_far_deadlines_keep_nobody_busy)
+{
+    struct origin origin = {.type = ORIGIN_INTERNAL, .who.internal = {ignore, NULL}};
+    struct err err;
+
+    floor_open();
+    ck_assert_ptr_nonnull(calls_open(sup.calls, &origin, FRAME_CALL, UINT64_MAX, &err));
+    for (int i = 0; i < 3; i++)
+        ev_run(sup.loop, EVRUN_NOWAIT);
+    ck_assert(ev_timer_remaining(sup.loop, &sup.calls->timer) > 1e9);
+    floor_close();
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
+    tcase_add_test(tc, calls_of_far_deadlines_keep_nobody_busy);
     tcase_add_loop_test(tc, router_answers_a_call_that_no_frame_has_room_for, 0,
                         N_ELEMENTS(targets));
 }
