@@ -72,7 +72,9 @@ def check(one, command, wanted):
         shown = run(one, command)
         if matches(shown, wanted):
             return
-        again = LOOKS.match(command) and time.monotonic() < deadline
+        # A process is running before it has taken its name.
+        changed_nothing = LOOKS.match(command) or "NotFound" in "".join(shown)
+        again = changed_nothing and time.monotonic() < deadline
         assert again, f"$ {command}\n" + "\n".join(shown) + "\n-- but the guide says\n" + \
             "\n".join(wanted)
         time.sleep(0.05)
