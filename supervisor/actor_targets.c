@@ -99,6 +99,14 @@ static void end_gathering(struct gathering *gathering)
     free(gathering);
 }
 
+static void drop_gathering(struct request *request)
+{
+    struct gathering *gathering = request->state;
+
+    value_finish(&gathering->list);
+    free(gathering);
+}
+
 static void take_actors(struct gathering *gathering, struct value *found)
 {
     size_t n = value_list_n(found);
@@ -139,6 +147,8 @@ static void gather(struct request *request, const char *host)
     struct value limit = value_int(LIST_MAX / (n_workers > 0 ? n_workers : 1));
 
     gathering->request = request;
+    request->state = gathering;
+    request->on_drop = drop_gathering;
     gathering->list = value_list();
     gathering->n_pending = 1; /* this loop */
     gathering->limit = (size_t)limit.as.integer;

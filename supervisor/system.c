@@ -402,6 +402,8 @@ void system_destroy(struct system *system)
         struct open_request *open = container_of(node, struct open_request, in_open);
 
         open->use = NULL; /* workers and clients are gone */
+        if (open->request.on_drop != NULL)
+            open->request.on_drop(&open->request);
         free_request(&open->request);
     }
     free(system->targets);

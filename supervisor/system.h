@@ -31,6 +31,8 @@ struct request {
     /* The origin was answered (Canceled, Timeout) or is gone. true: the handler has let
      * go of the request, which is freed; NULL or false: it answers later, to nobody. */
     bool (*on_cancel)(struct request *request);
+    /* The supervisor ends without an answer: frees state. NULL: nothing to free. */
+    void (*on_drop)(struct request *request);
     void *state; /* the handler's own */
 };
 

@@ -16,13 +16,20 @@ struct arena_chunk {
 };
 
 const struct type type_plain[SORT_FUNCTION + 1] = {
-    [SORT_ANY] = {SORT_ANY},           [SORT_NEVER] = {SORT_NEVER},
-    [SORT_NIL] = {SORT_NIL},           [SORT_TRUE] = {SORT_TRUE},
-    [SORT_FALSE] = {SORT_FALSE},       [SORT_BOOLEAN] = {SORT_BOOLEAN},
-    [SORT_INTEGER] = {SORT_INTEGER},   [SORT_NUMBER] = {SORT_NUMBER},
-    [SORT_FRACTION] = {SORT_FRACTION}, [SORT_STRING] = {SORT_STRING},
-    [SORT_THREAD] = {SORT_THREAD},     [SORT_USERDATA] = {SORT_USERDATA},
-    [SORT_TABLE] = {SORT_TABLE},       [SORT_FUNCTION] = {SORT_FUNCTION},
+    [SORT_ANY] = {.sort = SORT_ANY},
+    [SORT_NEVER] = {.sort = SORT_NEVER},
+    [SORT_NIL] = {.sort = SORT_NIL},
+    [SORT_TRUE] = {.sort = SORT_TRUE},
+    [SORT_FALSE] = {.sort = SORT_FALSE},
+    [SORT_BOOLEAN] = {.sort = SORT_BOOLEAN},
+    [SORT_INTEGER] = {.sort = SORT_INTEGER},
+    [SORT_NUMBER] = {.sort = SORT_NUMBER},
+    [SORT_FRACTION] = {.sort = SORT_FRACTION},
+    [SORT_STRING] = {.sort = SORT_STRING},
+    [SORT_THREAD] = {.sort = SORT_THREAD},
+    [SORT_USERDATA] = {.sort = SORT_USERDATA},
+    [SORT_TABLE] = {.sort = SORT_TABLE},
+    [SORT_FUNCTION] = {.sort = SORT_FUNCTION},
 };
 
 /* Names of primitives; `error` is any: some raise texts, some objects. */

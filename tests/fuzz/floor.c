@@ -21,7 +21,7 @@
 #include "supervisor/registry_load.h"
 #include "supervisor/worker.h"
 
-#define INPUTS_PER_LIFE 2000
+#define INPUTS_PER_LIFE 200
 
 static struct supervisor sup;
 static struct worker *peers[FLOOR_N_WORKERS];
