@@ -70,6 +70,7 @@ void channel_make_queue(lua_State *L, struct channel *channel,
     channel->room = channel->size;
     msgq_init(&channel->queue);
     channel->topic = NULL;
+    channel->own_first = channel->n_own = 0;
     channel->decode = decode;
     list_append(&channel->actor->queues, &channel->in_actor);
 }
@@ -215,6 +216,43 @@ static void buffer_take(lua_State *L, int idx, struct channel *channel)
     channel->n_buffered--;
 }
 
+/* ---- what the app sends on a queue (CH-7) ---------------------------------------- */
+
+/* Pops the value on top of L. The values lie in a table that the actor holds: queues of
+ * which nobody makes such a use have no room for one. */
+static void keep_own(lua_State *L, struct channel *channel)
+{
+    luaL_checkstack(L, 8, NULL);
+    actor_push_anchored(channel->actor, L, &channel->n_own);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        actor_anchor(channel->actor, L, &channel->n_own);
+    }
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, (lua_Integer)channel->own_first + channel->n_own + 1);
+    lua_pop(L, 1);
+    channel->n_own++;
+}
+
+static void forget_own(lua_State *L, struct channel *channel)
+{
+    channel->own_first = channel->n_own = 0;
+    actor_release(channel->actor, L, &channel->n_own);
+}
+
+/* Pushes the oldest; there is one. */
+static void take_own(lua_State *L, struct channel *channel)
+{
+    actor_push_anchored(channel->actor, L, &channel->n_own);
+    lua_rawgeti(L, -1, (lua_Integer)++channel->own_first);
+    lua_pushnil(L);
+    lua_rawseti(L, -3, (lua_Integer)channel->own_first);
+    lua_remove(L, -2);
+    if (--channel->n_own == 0)
+        forget_own(L, channel);
+}
+
 /* ---- receive --------------------------------------------------------------------- */
 
 static void push_decoded(lua_State *L, struct channel *channel, struct message *message)
@@ -240,8 +278,12 @@ static bool try_receive(lua_State *L, int idx, struct channel *channel)
     if (channel->is_queue) {
         struct message *message = msgq_take(&channel->queue);
 
-        if (message == NULL)
+        if (message == NULL && channel->n_own == 0)
             return false;
+        if (message == NULL) {
+            take_own(L, channel);
+            return true;
+        }
         actor_consumed(channel->actor, message);
         if (channel->close_when_empty)
             channel->closed = true;
@@ -314,13 +356,16 @@ static int channel_receive(lua_State *L)
 
 /* ---- send ------------------------------------------------------------------------ */
 
-/* Sends the value on top of L (popped) if that needs no waiting; channel at idx. */
+/* Sends the value on top of L (popped) if that needs no waiting, which it never does on
+ * a queue; channel at idx. */
 static bool try_send(lua_State *L, int idx, struct channel *channel)
 {
     struct waiter *receiver = first_of(&channel->receivers);
 
     if (receiver != NULL)
         hand_over(L, receiver);
+    else if (channel->is_queue)
+        keep_own(L, channel);
     else if (channel->n_buffered < channel->size)
         buffer_put(L, idx, channel);
     else
@@ -337,19 +382,12 @@ static int send_k(lua_State *L, int status, lua_KContext ctx)
     return 1;
 }
 
-static void refuse_send(lua_State *L, const struct channel *channel)
-{
-    if (channel->is_queue)
-        luaL_error(L, "this channel only receives: the runtime feeds it");
-}
-
 static int channel_send(lua_State *L)
 {
     struct channel *channel = channel_check(L, 1);
     struct task *task;
 
     lua_settop(L, 2);
-    refuse_send(L, channel);
     if (channel->closed)
         return luaL_error(L, "send on closed channel");
     lua_pushvalue(L, 2);
@@ -423,6 +461,7 @@ void channel_deliver(struct channel *channel, struct message *message)
 void channel_abandon(struct channel *channel)
 {
     channel->closed = true;
+    channel->n_own = 0; /* the actor holds on to nothing any more */
     msgq_clear(&channel->queue);
     free(channel->topic);
     channel->topic = NULL;
@@ -436,6 +475,8 @@ static int channel_collected(lua_State *L)
     struct channel *channel = lua_touserdata(L, 1);
     struct message *message;
 
+    if (channel->n_own != 0)
+        forget_own(L, channel);
     while ((message = msgq_take(&channel->queue)) != NULL) {
         actor_consumed(channel->actor, message);
         message_destroy(message);
@@ -451,8 +492,6 @@ static int push_case(lua_State *L, bool sends)
     struct channel *channel = channel_check(L, 1);
     struct channel_case *one;
 
-    if (sends)
-        refuse_send(L, channel);
     one = lua_newuserdatauv(L, sizeof(*one), sends ? 2 : 1);
     *one = (struct channel_case){channel, sends};
     lua_pushvalue(L, 1);
@@ -498,7 +537,7 @@ static int try_case(lua_State *L, struct channel_case *one)
 
     lua_getiuservalue(L, idx, 1);
     if (one->sends) {
-        if (channel->closed || channel->is_queue)
+        if (channel->closed)
             return 0;
         lua_getiuservalue(L, idx, 2);
         lua_pushvalue(L, -1);
@@ -554,8 +593,7 @@ static int block_on_cases(lua_State *L, int n)
         lua_rawgeti(L, 1, i + 1);
         one = object_test(L, -1, &case_class);
         lua_setiuservalue(L, 2, i + 1);
-        if (one == NULL ||
-            (one->sends && (one->channel->closed || one->channel->is_queue)))
+        if (one == NULL || (one->sends && one->channel->closed))
             continue;
         wait_in(one->sends ? &one->channel->senders : &one->channel->receivers,
                 &waiters[i], task, one->channel, i + 1);

@@ -3,8 +3,9 @@
  *
  * A plain channel passes Lua values between the actor's tasks, with a buffer of `size`
  * values or none. A queue channel is fed from outside with encoded messages (inbox,
- * events, listen, subscriptions, timers, futures) and decodes on receipt. Both share
- * the queues of waiting tasks, close and select (processes.md CH-*).
+ * events, listen, subscriptions, timers, futures) and decodes on receipt; what the app
+ * sends on it is received after that. Both share the queues of waiting tasks, close and
+ * select (processes.md CH-*).
  */
 #ifndef TROUPE_WORKER_CHANNEL_H
 #define TROUPE_WORKER_CHANNEL_H
@@ -41,6 +42,8 @@ struct channel {
         struct {
             struct msgq queue;
             struct topic *topic; /* listen, subscribe: owned; NULL for other sources */
+            uint32_t own_first,
+                n_own; /* what the app itself has sent, see keep_own() */
             /* Pushes the one value that message stands for; doesn't free it. */
             void (*decode)(lua_State *L, struct channel *channel,
                            struct message *message);
