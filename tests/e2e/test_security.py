@@ -255,7 +255,7 @@ def test_s80_a_name_that_is_denied_is_not_claimed_by_a_spawn_either(boot):
         host(),
         policy("all", "*"),
         policy("not_bank", "process.registry.register", "bank", "deny"),
-        process("waits", "return {main = function() process.inbox():receive() end}"),
+        process("waits", "return {main = function() process.events():receive() end}"),
         function("claim", """return {main = function(name)
             local done, got = pcall(function()
                 local spawner = process.with_context({}):with_name(name)
