@@ -70,7 +70,7 @@ void channel_make_queue(lua_State *L, struct channel *channel,
     channel->room = channel->size;
     msgq_init(&channel->queue);
     channel->topic = NULL;
-    channel->own_first = channel->n_own = 0;
+    channel->n_own = 0;
     channel->decode = decode;
     list_append(&channel->actor->queues, &channel->in_actor);
 }
@@ -218,36 +218,57 @@ static void buffer_take(lua_State *L, int idx, struct channel *channel)
 
 /* ---- what the app sends on a queue (CH-7) ---------------------------------------- */
 
-/* Pops the value on top of L. The values lie in a table that the actor holds: queues of
- * which nobody makes such a use have no room for one. */
+/* The values lie in a table that the actor holds: queues of which nobody makes such a
+ * use have no room for one. Where they begin is at 0. */
+static lua_Integer own_first(lua_State *L)
+{
+    lua_Integer first;
+
+    lua_rawgeti(L, -1, 0);
+    first = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return first;
+}
+
+/* Pops the value on top of L. */
 static void keep_own(lua_State *L, struct channel *channel)
 {
+    lua_Integer at;
+
     luaL_checkstack(L, 8, NULL);
     actor_push_anchored(channel->actor, L, &channel->n_own);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         lua_newtable(L);
+        lua_pushinteger(L, 1);
+        lua_rawseti(L, -2, 0);
         actor_anchor(channel->actor, L, &channel->n_own);
     }
-    lua_insert(L, -2);
-    lua_rawseti(L, -2, (lua_Integer)channel->own_first + channel->n_own + 1);
-    lua_pop(L, 1);
+    at = own_first(L) + channel->n_own;
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, at);
+    lua_pop(L, 2);
     channel->n_own++;
 }
 
 static void forget_own(lua_State *L, struct channel *channel)
 {
-    channel->own_first = channel->n_own = 0;
+    channel->n_own = 0;
     actor_release(channel->actor, L, &channel->n_own);
 }
 
 /* Pushes the oldest; there is one. */
 static void take_own(lua_State *L, struct channel *channel)
 {
+    lua_Integer first;
+
     actor_push_anchored(channel->actor, L, &channel->n_own);
-    lua_rawgeti(L, -1, (lua_Integer)++channel->own_first);
+    first = own_first(L);
+    lua_rawgeti(L, -1, first);
     lua_pushnil(L);
-    lua_rawseti(L, -3, (lua_Integer)channel->own_first);
+    lua_rawseti(L, -3, first);
+    lua_pushinteger(L, first + 1);
+    lua_rawseti(L, -3, 0);
     lua_remove(L, -2);
     if (--channel->n_own == 0)
         forget_own(L, channel);

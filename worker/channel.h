@@ -34,7 +34,8 @@ struct channel {
     bool close_when_empty; /* time.after, futures: one value, then closed */
     bool wants_message;    /* listen{message = true} */
     uint32_t queue_max;    /* more are dropped (tickers); 0 = the mailbox's bound */
-    uint32_t room; /* of a topic's: what is its own already, see actor_take_back() */
+    uint32_t room;  /* of a topic's: what is its own already, see actor_take_back() */
+    uint32_t n_own; /* queue: what the app itself has sent on it, see keep_own() */
     union {
         struct { /* the ring lies in uservalue 1 */
             uint32_t size, head, n_buffered;
@@ -42,8 +43,6 @@ struct channel {
         struct {
             struct msgq queue;
             struct topic *topic; /* listen, subscribe: owned; NULL for other sources */
-            uint32_t own_first,
-                n_own; /* what the app itself has sent, see keep_own() */
             /* Pushes the one value that message stands for; doesn't free it. */
             void (*decode)(lua_State *L, struct channel *channel,
                            struct message *message);
