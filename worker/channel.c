@@ -1,4 +1,4 @@
-#include "worker/channel.h"
+#include "worker/channel_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,27 +8,18 @@
 #include "common/mem.h"
 
 #include "worker/actor.h"
-#include "worker/frozen.h"
 #include "worker/modules/errors.h"
 #include "worker/object.h"
 #include "worker/sched.h"
 #include "worker/trace.h"
 #include "worker/vm.h"
 
-#define CASES_MAX  4096 /* of one select */
 #define BUFFER_MAX (1 << 24)
 
 /* Queues are in a list of their actor, so the collector must tell us when it takes one;
  * plain channels, which apps make by the thousand, need no finalizer. */
 static const struct object_class channel_class = {"channel"};
 static const struct object_class queue_class = {"channel"};
-static const struct object_class case_class = {"channel.case"};
-
-/* A case of a select: uservalue 1 the channel, 2 the value to send. */
-struct channel_case {
-    struct channel *channel;
-    bool sends;
-};
 
 struct channel *channel_test(lua_State *L, int idx)
 {
@@ -121,8 +112,8 @@ struct channel *channel_find(const struct list *queues, const char *text,
 
 /* ---- waiting tasks --------------------------------------------------------------- */
 
-static void wait_in(struct list *queue, struct waiter *waiter, struct task *task,
-                    struct channel *channel, int case_index)
+void channel_wait(struct list *queue, struct waiter *waiter, struct task *task,
+                  struct channel *channel, int case_index)
 {
     trace_wait(task, channel);
     *waiter = (struct waiter){.task = task,
@@ -291,8 +282,7 @@ static void push_decoded(lua_State *L, struct channel *channel, struct message *
     message_destroy(message);
 }
 
-/* Pushes a value when there is one; the channel is at idx. */
-static bool try_receive(lua_State *L, int idx, struct channel *channel)
+bool channel_try_receive(lua_State *L, int idx, struct channel *channel)
 {
     struct waiter *sender;
 
@@ -326,8 +316,7 @@ static bool try_receive(lua_State *L, int idx, struct channel *channel)
     return true;
 }
 
-/* The task runs again: leaves the received value on top of L; false = closed. */
-static bool received(lua_State *L, struct task *task, struct channel *channel)
+bool channel_received(lua_State *L, struct task *task, struct channel *channel)
 {
     struct message *message = task->message;
 
@@ -349,7 +338,7 @@ static int receive_k(lua_State *L, int status, lua_KContext ctx)
     (void)status, (void)ctx;
     if (task->wake == WAKE_VALUES)
         return 2;
-    lua_pushboolean(L, received(L, task, lua_touserdata(L, 1)));
+    lua_pushboolean(L, channel_received(L, task, lua_touserdata(L, 1)));
     return 2;
 }
 
@@ -361,7 +350,7 @@ static int channel_receive(lua_State *L)
     lua_settop(L, 1);
     if (channel->is_queue && actor_should_give_way(L, channel->actor))
         return task_give_way(L, channel_receive);
-    if (try_receive(L, 1, channel)) {
+    if (channel_try_receive(L, 1, channel)) {
         lua_pushboolean(L, 1);
         return 2;
     }
@@ -371,15 +360,13 @@ static int channel_receive(lua_State *L)
         return 2;
     }
     task = task_begin_block(L);
-    wait_in(&channel->receivers, &task->waiter, task, channel, 0);
+    channel_wait(&channel->receivers, &task->waiter, task, channel, 0);
     return task_block(L, 0, receive_k);
 }
 
 /* ---- send ------------------------------------------------------------------------ */
 
-/* Sends the value on top of L (popped) if that needs no waiting, which it never does on
- * a queue; channel at idx. */
-static bool try_send(lua_State *L, int idx, struct channel *channel)
+bool channel_try_send(lua_State *L, int idx, struct channel *channel)
 {
     struct waiter *receiver = first_of(&channel->receivers);
 
@@ -412,13 +399,13 @@ static int channel_send(lua_State *L)
     if (channel->closed)
         return luaL_error(L, "send on closed channel");
     lua_pushvalue(L, 2);
-    if (try_send(L, 1, channel)) {
+    if (channel_try_send(L, 1, channel)) {
         lua_pushboolean(L, 1);
         return 1;
     }
     lua_pop(L, 1);
     task = task_begin_block(L);
-    wait_in(&channel->senders, &task->waiter, task, channel, 0);
+    channel_wait(&channel->senders, &task->waiter, task, channel, 0);
     return task_block(L, 0, send_k);
 }
 
@@ -506,187 +493,6 @@ static int channel_collected(lua_State *L)
     return 0;
 }
 
-/* ---- select ---------------------------------------------------------------------- */
-
-static int push_case(lua_State *L, bool sends)
-{
-    struct channel *channel = channel_check(L, 1);
-    struct channel_case *one;
-
-    one = lua_newuserdatauv(L, sizeof(*one), sends ? 2 : 1);
-    *one = (struct channel_case){channel, sends};
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 1);
-    if (sends) {
-        lua_pushvalue(L, 2);
-        lua_setiuservalue(L, -2, 2);
-    }
-    object_bless(L, &case_class);
-    return 1;
-}
-
-static int channel_case_receive(lua_State *L)
-{
-    lua_settop(L, 1);
-    return push_case(L, false);
-}
-
-static int channel_case_send(lua_State *L)
-{
-    lua_settop(L, 2);
-    return push_case(L, true);
-}
-
-/* Pops the value on top into {channel = , value = , ok = }; the case is at idx. */
-static int push_selected(lua_State *L, int idx, bool ok)
-{
-    lua_createtable(L, 0, 3);
-    lua_insert(L, -2);
-    lua_setfield(L, -2, "value");
-    lua_getiuservalue(L, idx, 1);
-    lua_setfield(L, -2, "channel");
-    lua_pushboolean(L, ok);
-    lua_setfield(L, -2, "ok");
-    return 1;
-}
-
-/* 1 with the result table pushed when that case is ready; the case is on top. */
-static int try_case(lua_State *L, struct channel_case *one)
-{
-    struct channel *channel = one->channel;
-    int idx = lua_gettop(L);
-
-    lua_getiuservalue(L, idx, 1);
-    if (one->sends) {
-        if (channel->closed)
-            return 0;
-        lua_getiuservalue(L, idx, 2);
-        lua_pushvalue(L, -1);
-        return try_send(L, idx + 1, channel) ? push_selected(L, idx, true) : 0;
-    }
-    if (try_receive(L, idx + 1, channel))
-        return push_selected(L, idx, true);
-    if (!channel->closed)
-        return 0;
-    lua_pushnil(L);
-    return push_selected(L, idx, false);
-}
-
-static int select_k(lua_State *L, int status, lua_KContext ctx)
-{
-    struct task *task = task_current(L);
-    struct channel_case *one;
-    int value_idx;
-
-    (void)status, (void)ctx;
-    if (task->wake == WAKE_CLOSED && task->waiter.sends)
-        return errors_return(L, ERR_INVALID_STATE, "send on closed channel");
-    lua_getiuservalue(L, 2, task->case_index);
-    one = lua_touserdata(L, -1);
-    if (task->wake == WAKE_VALUE) {
-        value_idx = lua_gettop(L) - 1;
-        lua_pushvalue(L, value_idx);
-        return push_selected(L, value_idx + 1, true);
-    }
-    if (task->wake == WAKE_SENT) {
-        lua_getiuservalue(L, -1, 2);
-        return push_selected(L, lua_gettop(L) - 1, true);
-    }
-    value_idx = lua_gettop(L);
-    return push_selected(L, value_idx, received(L, task, one->channel));
-}
-
-/* Waits for all cases at once. The waiters lie in a block of userdata at index 2 whose
- * uservalues are the cases: nothing that the app does to its table matters any more. */
-static int block_on_cases(lua_State *L, int n)
-{
-    struct task *task = task_begin_block(L);
-    struct waiter *waiters;
-
-    lua_settop(L, 1);
-    waiters = lua_newuserdatauv(L, (size_t)(n > 0 ? n : 1) * sizeof(*waiters), n);
-    task->cases = waiters;
-    task->n_cases = (uint16_t)n;
-    for (int i = 0; i < n; i++) {
-        struct channel_case *one;
-
-        waiters[i] = (struct waiter){0};
-        lua_rawgeti(L, 1, i + 1);
-        one = object_test(L, -1, &case_class);
-        lua_setiuservalue(L, 2, i + 1);
-        if (one == NULL || (one->sends && one->channel->closed))
-            continue;
-        wait_in(one->sends ? &one->channel->senders : &one->channel->receivers,
-                &waiters[i], task, one->channel, i + 1);
-    }
-    return task_block(L, 0, select_k);
-}
-
-static bool has_default(lua_State *L)
-{
-    bool given = lua_toboolean(L, 2);
-
-    lua_getfield(L, 1, "default");
-    given = given || lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return given;
-}
-
-/* CH-5: those between siblings alone never give up the processor. */
-static bool has_queue(lua_State *L, int n)
-{
-    bool found = false;
-
-    for (int i = 1; i <= n && !found; i++) {
-        const struct channel_case *one;
-
-        lua_rawgeti(L, 1, i);
-        one = object_test(L, -1, &case_class);
-        found = one != NULL && one->channel->is_queue;
-        lua_pop(L, 1);
-    }
-    return found;
-}
-
-static bool select_should_give_way(lua_State *L, int n)
-{
-    struct task *task = task_current(L);
-
-    return task != NULL && __builtin_expect(task->actor->is_crowded, 0) &&
-           has_queue(L, n) && !has_default(L) && task_should_give_way(L, task->actor);
-}
-
-static int channel_select(lua_State *L)
-{
-    int n;
-
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 2);
-    if (frozen_push_contents(L, 1))
-        lua_replace(L, 1);
-    luaL_argcheck(L, lua_rawlen(L, 1) <= CASES_MAX, 1, "too many cases");
-    n = (int)lua_rawlen(L, 1);
-    if (select_should_give_way(L, n))
-        return task_give_way(L, channel_select);
-    for (int i = 1; i <= n; i++) {
-        struct channel_case *one;
-
-        lua_rawgeti(L, 1, i);
-        one = object_test(L, -1, &case_class);
-        if (one != NULL && try_case(L, one))
-            return 1;
-        lua_settop(L, 2);
-    }
-    if (!has_default(L))
-        return block_on_cases(L, n);
-    lua_createtable(L, 0, 2);
-    lua_pushboolean(L, 1);
-    lua_setfield(L, -2, "default");
-    lua_pushboolean(L, 1);
-    lua_setfield(L, -2, "ok");
-    return 1;
-}
-
 /* ---- the module ------------------------------------------------------------------ */
 
 static int channel_new(lua_State *L)
@@ -726,7 +532,7 @@ int channel_open(lua_State *L)
     lua_rawgetp(L, LUA_REGISTRYINDEX, &queue_class);
     vm_of(L)->queue_meta = lua_topointer(L, -1);
     lua_pop(L, 2);
-    object_define(L, &case_class, NULL, NULL);
+    channel_define_cases(L);
     luaL_newlib(L, functions);
     return 1;
 }
