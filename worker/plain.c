@@ -74,7 +74,7 @@ static int append_key(struct walk *walk)
     const char *text;
 
     text = luaL_tolstring(walk->L, -2, &n); /* a copy: next() must find its key */
-    plain_append_text(walk->out, text, n);
+    walk->is_full |= !plain_append_text(walk->out, text, n);
     if (memchr(text, '\0', n) != NULL)
         return err_set(walk->err, ERR_INVALID, "a key holds a NUL byte");
     lua_pop(walk->L, 1);

@@ -153,12 +153,30 @@ START_TEST(plain_sees_into_frozen_tables)
 }
 END_TEST
 
+/* A key that found no room must not be passed over because its value did. */
+START_TEST(plain_appends_nothing_where_a_key_has_no_room)
+{
+    lua_State *L = state_create();
+    struct err err = {0};
+    struct buf bytes;
+
+    buf_init(&bytes, 24);
+    push(L, "{[('k'):rep(30)] = true}");
+    ck_assert_int_eq(plain_encode(L, lua_gettop(L), &bytes, &err), -1);
+    ck_assert_int_eq(err.kind, ERR_UNAVAILABLE);
+    ck_assert_uint_eq(buf_len(&bytes), 0);
+    buf_finish(&bytes);
+    lua_close(L);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, plain_encodes_values, 0, N_ELEMENTS(values));
     tcase_add_test(tc, plain_encodes_a_function_as_its_text);
     tcase_add_loop_test(tc, plain_encodes_text_fields_only, 0, N_ELEMENTS(fields));
     tcase_add_test(tc, plain_sees_into_frozen_tables);
+    tcase_add_test(tc, plain_appends_nothing_where_a_key_has_no_room);
 }
 
 int main(void)
