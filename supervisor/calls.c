@@ -114,15 +114,6 @@ static void add_chunk(struct calls *calls)
     index_grow(calls);
 }
 
-static struct list *origin_list(const struct origin *origin)
-{
-    if (origin->type == ORIGIN_WORKER)
-        return &origin->who.worker->calls_from;
-    if (origin->type == ORIGIN_CLIENT)
-        return &((struct client_head *)(void *)origin->who.client)->calls_from;
-    return NULL;
-}
-
 /* use: of the peer that asks, may be NULL. NULL: too many are under way. */
 static struct call *take_slot(struct calls *calls, const struct peer_use *use)
 {
@@ -143,7 +134,6 @@ static struct call *take_slot(struct calls *calls, const struct peer_use *use)
 struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_t type,
                         uint64_t deadline_at_ns, struct err *err)
 {
-    struct list *list = origin_list(origin);
     struct peer_use *use = origin_use(origin);
     struct call *call = take_slot(calls, use);
 
@@ -170,8 +160,8 @@ struct call *calls_open(struct calls *calls, const struct origin *origin, uint8_
     list_init(&call->to);
     if (origin->type != ORIGIN_NONE)
         index_add(calls, call);
-    if (list != NULL) {
-        list_append(list, &call->from);
+    if (use != NULL) {
+        list_append(&use->calls, &call->from);
         use->n_calls++;
     }
     if (deadline_at_ns != 0) {
@@ -214,7 +204,7 @@ static const struct bytes no_error = {NULL, 0};
 void calls_forget_origin(struct calls *calls, struct call *call)
 {
     struct hop *hop = call->hop;
-    struct peer_use *use = origin_use(&call->origin);
+    struct peer_use *use;
 
     if (call->attempts != NULL)
         calls_forget_attempts(calls, call);
@@ -223,6 +213,7 @@ void calls_forget_origin(struct calls *calls, struct call *call)
         calls->hooks.on_hop_over(calls->sup, hop);
     if (call->origin.type == ORIGIN_NONE)
         return;
+    use = origin_use(&call->origin);
     if (use != NULL)
         use->n_calls--;
     index_remove(calls, call);

@@ -86,8 +86,7 @@ static inline bool origin_is_same(const struct origin *a, const struct origin *b
 /* What struct client (control.c) starts with, so that answers find their way to it. */
 struct client_head {
     struct conn *conn;
-    struct list calls_from; /* as in struct worker; list_init'ed by control.c */
-    struct peer_use use;
+    struct peer_use use; /* initialised by control.c */
 };
 
 /* Answers an origin without (or instead of) a slot. result = REST of REPLY. */
@@ -114,7 +113,7 @@ struct call {
     struct origin origin;
     struct worker *callee; /* once sent */
     struct pool *pool;     /* whose queue or place it takes; NULL = none */
-    struct list from;      /* in the origin's list */
+    struct list from;      /* in its peer's list */
     struct list to;        /* in callee->calls_to, or in the pool's queue */
     uint64_t due_at_ns; /* deadline, or the next look at a cancelled callee; 0 = none */
     struct function_count count;

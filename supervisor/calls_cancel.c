@@ -83,11 +83,11 @@ void calls_give_up(struct calls *calls, const struct origin *origin)
         calls_cancel(calls, origin);
 }
 
-static void stop_asking(struct calls *calls, struct list *calls_from)
+static void stop_asking(struct calls *calls, struct peer_use *use)
 {
     struct list *node;
 
-    while ((node = list_first(calls_from)) != NULL) {
+    while ((node = list_first(&use->calls)) != NULL) {
         struct call *call = container_of(node, struct call, from);
         struct err err;
 
@@ -104,10 +104,10 @@ static void stop_asking(struct calls *calls, struct list *calls_from)
 
 void calls_client_gone(struct calls *calls, struct client *client)
 {
-    stop_asking(calls, &((struct client_head *)(void *)client)->calls_from);
+    stop_asking(calls, &((struct client_head *)(void *)client)->use);
 }
 
 void calls_worker_stops_asking(struct calls *calls, struct worker *worker)
 {
-    stop_asking(calls, &worker->calls_from);
+    stop_asking(calls, &worker->use);
 }

@@ -231,7 +231,7 @@ static void client_create(struct control *control, int fd, const struct ucred *p
     client->control = control;
     client->peer = *peer;
     client->last_frame_at_ms = clock_monotonic_ms();
-    list_init(&client->head.calls_from);
+    peer_use_init(&client->head.use);
     list_append(&control->clients, &client->in_clients);
     control->n_clients++;
     ev_timer_init(&client->first_frame, on_no_first_frame, FIRST_FRAME_S, 0);
@@ -272,7 +272,7 @@ static bool evict_idle_client(struct control *control)
     LIST_FOREACH (node, &control->clients) {
         struct client *client = container_of(node, struct client, in_clients);
 
-        if (!list_empty(&client->head.calls_from) || client->head.use.n_requests != 0)
+        if (client->head.use.n_calls != 0 || client->head.use.n_requests != 0)
             continue;
         if (oldest == NULL || client->last_frame_at_ms < oldest->last_frame_at_ms)
             oldest = client;

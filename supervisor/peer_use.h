@@ -12,16 +12,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/list.h"
+
 struct origin;
 
-/* What one peer has under way; zeroed to begin with. */
+/* What one peer has under way. */
 struct peer_use {
-    uint32_t n_calls;      /* that wait for their answer, see calls_open() */
+    struct list calls;     /* that wait for their answer, see calls_open() */
+    uint32_t n_calls;      /* in that list */
     uint32_t n_requests;   /* to the supervisor itself, until they are freed */
     size_t request_weight; /* of their arguments */
     uint32_t n_spawns;     /* that wait for a name, see router_spawn.h */
     size_t spawn_bytes;
 };
+
+/* All but the list is zero already. */
+static inline void peer_use_init(struct peer_use *use)
+{
+    list_init(&use->calls);
+}
 
 /* Who has n of what there can be at most n_most of, and all together have n_all: may he
  * have one more? As long as there is more left than he has: so the first to come gets

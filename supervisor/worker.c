@@ -467,7 +467,7 @@ static void fill_worker(struct worker *w, struct workers *workers,
     w->n_slots = spec->n_slots;
     list_init(&w->in_pool);
     list_init(&w->calls_to);
-    list_init(&w->calls_from);
+    peer_use_init(&w->use);
     list_init(&w->holders);
     w->started_at_ns = worker_now_ns();
     w->priv = xcalloc(1, sizeof(*w->priv));

@@ -60,11 +60,10 @@ struct worker {
     /* Of those: that wait for a call which they pass on (hops.h) and so leave their
      * slot to others. */
     uint32_t n_waiting;
-    uint32_t n_actors;      /* hosts: last figure plus spawns since */
-    struct list calls_to;   /* slots that it must answer */
-    struct list calls_from; /* slots that it waits for */
-    struct peer_use use;
-    struct list holders; /* pools for which it holds calls, see pool_queue.h */
+    uint32_t n_actors;    /* hosts: last figure plus spawns since */
+    struct list calls_to; /* slots that it must answer */
+    struct peer_use use;  /* by what it asks for */
+    struct list holders;  /* pools for which it holds calls, see pool_queue.h */
 
     uint64_t started_at_ns, ready_at_ns, last_pong_at_ns;
     uint64_t n_calls_given, n_calls_done; /* spawns count as calls */

@@ -51,7 +51,7 @@ static struct client *client_open(struct supervisor *sup, int *peer_fd)
     if (client == NULL ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == -1)
         abort();
-    list_init(&client->head.calls_from);
+    peer_use_init(&client->head.use);
     client->head.conn =
         conn_create(&sup->conns, fds[0], &conn_limits_default, &callbacks, client);
     *peer_fd = fds[1];

@@ -101,7 +101,7 @@ static void open_peer(struct peer *peer, uint32_t index)
     peer->worker.sup = &sup;
     peer->worker.index = index;
     peer->worker.conn = conn_create(&sup.conns, fds[0], NULL, &callbacks, peer);
-    list_init(&peer->worker.calls_from);
+    peer_use_init(&peer->worker.use);
     list_init(&peer->worker.calls_to);
     buf_init(&peer->in, 0);
 }
