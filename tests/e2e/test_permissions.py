@@ -263,6 +263,7 @@ end
 return {main = function(hidden, open)
     local number = function(pid) return pid:match("|(0x%x+)}") end
     local forged = "{app:public|" .. number(hidden) .. "}"
+    local nobody = "|0x113400003}" -- of a worker that there never was
     local results = {
         plain = told(process.send(hidden, "plain")),
         forged_send = told(process.send(forged, "forged")),
@@ -272,6 +273,8 @@ return {main = function(hidden, open)
         forged_link = told(process.link(forged)),
         forged_name = told(process.registry.register("mine", forged)),
         lookup = told(process.registry.lookup("mine")),
+        hidden_nobody = told(process.registry.register("mine", "{app:hidden" .. nobody)),
+        open_nobody = told(process.registry.register("mine", "{app:public" .. nobody)),
         open_name = told(process.registry.register("yours", open)),
         open_monitor = told(process.monitor(open)),
     }
@@ -317,10 +320,14 @@ def test_C5_a_pid_with_a_false_host_opens_no_door(boot, where):
             "resources": ["mine", "yours", "{app:public|*"]}}])
     results = one.call("app:drive", where)
     missing = "NotFound: process not found"
+    foreign = "PermissionDenied: not allowed to register foreign pid"
+    nobody = "0x113400003"
     assert results.pop("plain").startswith("PermissionDenied: not allowed to send: {app:hid")
     assert results == {
         "forged_send": missing, "forged_cancel": missing, "forged_terminate": missing,
         "forged_monitor": missing, "forged_link": missing,
         "forged_name": "NotFound: pid not registered",
+        "hidden_nobody": f"{foreign} {{app:hidden|{nobody}}} under name \"mine\"",
+        "open_nobody": "NotFound: pid not registered",
         "lookup": "NotFound: name not registered", "open_name": True,
         "open_monitor": True, "open_send": True, "heard": "last"}

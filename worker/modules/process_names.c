@@ -66,27 +66,34 @@ static int refuse(lua_State *L, const char *verb, int idx)
     }
 }
 
+static bool may_name(const struct actor *self, uint64_t pid, const char *host,
+                     size_t host_bytes)
+{
+    char text[PID_TEXT_MAX];
+
+    pid_format(text, host, host_bytes, pid);
+    return identity_check_process(self, "process.registry.foreign", text);
+}
+
 /* nil and err pushed (2) when the frame may not name that actor, else 0. */
 static int refuse_foreign(lua_State *L, const struct actor *self, uint64_t pid,
                           const char *host, size_t host_bytes)
 {
-    char text[PID_TEXT_MAX];
-
     if (pid == self->pid || identity_is_free(self))
         return 0;
-    pid_format(text, host, host_bytes, pid);
-    if (!identity_check_process(self, "process.registry.foreign", text))
+    if (!may_name(self, pid, host, host_bytes))
         return errors_return(L, ERR_PERMISSION_DENIED,
                              "not allowed to register foreign pid %s under name \"%s\"",
                              lua_tostring(L, 2), lua_tostring(L, 1));
     if (identity_is_held(self) &&
-        peers_check_host(self->vm->rt, pid, host, host_bytes) == HOST_WRONG)
+        peers_check_host(self->vm->rt, pid, host, host_bytes) != HOST_RIGHT)
         return errors_return(L, ERR_NOT_FOUND, "pid not registered");
     return 0;
 }
 
-/* The pid at 2 has a host that must be asked for first, see peers.h. */
-static bool host_is_unknown(lua_State *L, const struct actor *self, uint64_t *pid_out)
+/* The pid at 2 may be named if its host is the true one, which has to be asked for
+ * first, see peers.h. Who may not name it doesn't learn whether it lives. */
+static bool must_ask_host(lua_State *L, const struct actor *self, uint64_t *pid_out)
 {
     size_t n, host_bytes;
     const char *host, *text;
@@ -95,7 +102,8 @@ static bool host_is_unknown(lua_State *L, const struct actor *self, uint64_t *pi
         return false;
     text = lua_tolstring(L, 2, &n);
     return pid_parse(text, n, pid_out, &host, &host_bytes) == PID_OK &&
-           peers_check_host(self->vm->rt, *pid_out, host, host_bytes) == HOST_UNKNOWN;
+           peers_check_host(self->vm->rt, *pid_out, host, host_bytes) == HOST_UNKNOWN &&
+           may_name(self, *pid_out, host, host_bytes);
 }
 
 /* Leaves name, pid as integer, host text at 1, 2, 3; 2 = nil and err are on top. */
@@ -141,8 +149,15 @@ static int register_known(lua_State *L)
 
 static int with_host(lua_State *L, int status, lua_KContext ctx)
 {
+    struct err err;
+
     (void)status, (void)ctx;
-    return process_learn_host(L) ? register_known(L) : 2;
+    if (process_learn_host(L))
+        return register_known(L);
+    errors_to_struct(L, -1, &err);
+    return err.kind == ERR_NOT_FOUND
+               ? errors_return(L, ERR_NOT_FOUND, "pid not registered")
+               : 2;
 }
 
 static int registry_register(lua_State *L)
@@ -153,7 +168,7 @@ static int registry_register(lua_State *L)
     lua_settop(L, 3);
     if (refuse(L, "register", 3) != 0)
         return 2;
-    if (host_is_unknown(L, actor_current(L), &pid))
+    if (must_ask_host(L, actor_current(L), &pid))
         return process_ask_host(L, pid, 0, with_host);
     return register_known(L);
 }
