@@ -74,6 +74,7 @@ static struct value literal(const struct type_reader *r, const struct token *tok
 // NOLINTBEGIN(misc-no-recursion)
 
 static struct value read_type(struct type_reader *r, int depth);
+static struct value read_rest(struct type_reader *r, struct value first, int depth);
 
 /* A number, perhaps with a minus before it, or a text; else nil. */
 static struct value read_argument(struct type_reader *r)
@@ -256,27 +257,6 @@ static struct value read_braces(struct type_reader *r, int depth)
     return type;
 }
 
-/* What stands behind "->", or behind the ':' of a "fun": a list. */
-static struct value read_results(struct type_reader *r, int depth)
-{
-    struct value list;
-
-    if (type_reader_is(r, '(')) {
-        size_t start = r->at;
-
-        type_reader_advance(r);
-        list = read_list(r, ')', depth);
-        type_reader_expect(r, ')');
-        if (!type_reader_is(r, TK_ARROW) && (list.as.list.n != 1))
-            return list;
-        value_finish(&list); /* one type that starts with '(' */
-        r->at = start;
-    }
-    list = value_list();
-    value_append(&list, read_type(r, depth));
-    return list;
-}
-
 struct parameters {
     bool named; /* they can only be a function's */
     bool more;  /* the last is "...T" */
@@ -316,26 +296,79 @@ static struct value function_node(struct value params, const struct parameters *
     return type;
 }
 
+/* Takes list, which may be nil: then nobody knows what the function gives. */
+static void put_results(struct value *type, struct value list)
+{
+    if (list.type == VALUE_LIST)
+        value_put(type, "ret", list);
+}
+
+static struct value read_results(struct type_reader *r, int depth);
+
+/* Behind what is taken and its arrow or ':'. */
+static struct value read_function(struct type_reader *r, struct value params,
+                                  const struct parameters *found, int depth)
+{
+    struct value type = function_node(params, found);
+
+    put_results(&type, read_results(r, depth));
+    return type;
+}
+
+/* The only type in parentheses; takes the list. */
+static struct value take_only(struct value *list)
+{
+    struct value type = list->as.list.items[0];
+
+    list->as.list.n = 0;
+    value_finish(list);
+    return type;
+}
+
+/* What stands behind "->", or behind the ':' of a "fun": a list; nil when it ends in
+ * "...T", so that nobody knows how many there are. Parentheses are read once: only
+ * what follows them says whether they are the list, what a function takes that is the
+ * result, or the start of one type. */
+static struct value read_results(struct type_reader *r, int depth)
+{
+    struct parameters found = {0};
+    struct value list, first;
+
+    if (depth >= MAX_DEPTH)
+        r->failed = true;
+    if (type_reader_accept(r, '(')) {
+        list = read_parameters(r, &found, depth);
+        if (!r->failed && type_reader_accept(r, TK_ARROW)) {
+            first = read_function(r, list, &found, depth + 1);
+        } else if (list.as.list.n == 1 && !found.more) {
+            first = take_only(&list);
+        } else {
+            if (found.more)
+                value_finish(&list);
+            return list;
+        }
+        first = read_rest(r, first, depth + 1);
+    } else {
+        first = read_type(r, depth);
+    }
+    list = value_list();
+    value_append(&list, first);
+    return list;
+}
+
 /* At '(' of a function's type or of a type in parentheses; fun: the word stood
  * there. */
 static struct value read_parentheses(struct type_reader *r, bool fun, int depth)
 {
     struct parameters found = {0};
-    struct value params, type;
+    struct value params;
 
     type_reader_advance(r);
     params = read_parameters(r, &found, depth);
-    if (fun ? type_reader_accept(r, ':') : type_reader_accept(r, TK_ARROW)) {
-        type = function_node(params, &found);
-        value_put(&type, "ret", read_results(r, depth));
-        return type;
-    }
-    if (!fun && !found.named && params.as.list.n == 1) {
-        type = params.as.list.items[0];
-        params.as.list.n = 0;
-        value_finish(&params);
-        return type;
-    }
+    if (fun ? type_reader_accept(r, ':') : type_reader_accept(r, TK_ARROW))
+        return read_function(r, params, &found, depth);
+    if (!fun && !found.named && params.as.list.n == 1)
+        return take_only(&params);
     return function_node(params, &found);
 }
 
@@ -431,9 +464,10 @@ static bool at_optional_mark(struct type_reader *r, bool condition)
                            next == TK_STRING || next == TK_NUMBER));
 }
 
-static struct value read_simple(struct type_reader *r, bool condition, int depth)
+/* Behind the first part of a type. */
+static struct value read_suffixes(struct type_reader *r, struct value type,
+                                  bool condition, int depth)
 {
-    struct value type = read_primary(r, depth);
     bool more = true;
 
     while (more && !r->failed) {
@@ -461,9 +495,15 @@ static struct value read_simple(struct type_reader *r, bool condition, int depth
     return type;
 }
 
-static struct value read_and(struct type_reader *r, int depth)
+static struct value read_simple(struct type_reader *r, bool condition, int depth)
 {
-    struct value type = read_simple(r, false, depth), list;
+    return read_suffixes(r, read_primary(r, depth), condition, depth);
+}
+
+/* Behind the first of those with '&' between. */
+static struct value read_and_rest(struct type_reader *r, struct value type, int depth)
+{
+    struct value list;
 
     if (!type_reader_is(r, '&'))
         return type;
@@ -489,15 +529,12 @@ static void skip_condition(struct type_reader *r, int depth)
         value_finish(&parts[i]);
 }
 
-static struct value read_type(struct type_reader *r, int depth)
+/* Behind the first part of a type. */
+static struct value read_rest(struct type_reader *r, struct value first, int depth)
 {
-    struct value type = {0}, list;
+    struct value type, list;
 
-    if (++depth > MAX_DEPTH || r->failed) {
-        r->failed = true;
-        return type;
-    }
-    type = read_and(r, depth);
+    type = read_and_rest(r, read_suffixes(r, first, false, depth), depth);
     if (type_reader_is_word(r, "extends")) {
         type_reader_advance(r);
         value_finish(&type);
@@ -509,8 +546,17 @@ static struct value read_type(struct type_reader *r, int depth)
     list = value_list();
     value_append(&list, type);
     while (!r->failed && type_reader_accept(r, '|'))
-        value_append(&list, read_and(r, depth));
+        value_append(&list, read_and_rest(r, read_simple(r, false, depth), depth));
     return node_with("or", "of", list);
+}
+
+static struct value read_type(struct type_reader *r, int depth)
+{
+    if (++depth > MAX_DEPTH || r->failed) {
+        r->failed = true;
+        return (struct value){0};
+    }
+    return read_rest(r, read_primary(r, depth), depth);
 }
 
 // NOLINTEND(misc-no-recursion)
@@ -536,17 +582,21 @@ static struct value read_generics(struct type_reader *r)
     return names;
 }
 
-/* Behind the ':' of a function's results. */
+/* Behind the ':' of a function's results; nil as in read_results(). */
 static struct value read_returns(struct type_reader *r)
 {
     struct value all = value_list(), some;
+    bool known = true;
 
     do {
         some = read_results(r, 0);
-        for (size_t i = 0; i < some.as.list.n; i++)
+        known = known && some.type == VALUE_LIST;
+        for (size_t i = 0; known && i < some.as.list.n; i++)
             value_append(&all, value_copy(&some.as.list.items[i]));
         value_finish(&some);
     } while (!r->failed && type_reader_accept(r, ','));
+    if (!known)
+        value_finish(&all);
     return all;
 }
 
@@ -568,7 +618,7 @@ static struct value read_method(struct type_reader *r)
     else
         value_finish(&generics);
     if (type_reader_accept(r, ':'))
-        value_put(&type, "ret", read_returns(r));
+        put_results(&type, read_returns(r));
     value_put(&field, "type", type);
     return field;
 }

@@ -14,6 +14,7 @@
  *     or, and   of                   list
  *     opt       inner
  *     fun       params, ret, more    lists; more: "..." may follow, true or not there
+ *                                    no ret: it isn't said, or ends in "...T"
  *     keyof     inner
  *
  * and, when annotations stand behind it, `ann`: a list of {name, args}.

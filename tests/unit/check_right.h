@@ -255,4 +255,11 @@
 "local function f(n: number?): boolean? return n and n > 0 end",
 "local function f(a: any): (number?, string?) if not a then return nil, 'no a' end return 1 end",
 "local function f(a: any): (number?, string?) return g(a) end local n, err = f(1) if n then print(n + 1) else print(err .. '') end",
+/* parentheses behind an arrow */
+"type Maker = () -> (name: string) -> number local f: Maker? = nil if f then print(f()('x') + 1) end",
+"type Open = () -> (string, ...number) local f: Open = g() local a, b, c = f() local n: number = c",
+"type Spread = () -> (...string) -> number local f: Spread = function() return g end",
+"interface Reader function read(self: any): (string, ...number) end local r: Reader = g() print(r.read)",
+"local f: () -> (number)? = function() return nil end local g: () -> (number)[] = function() return {1} end",
+"local f: () -> (number) | nil = function() return nil end local g: () -> ((number) -> number)? = function() end",
     // clang-format on

@@ -308,6 +308,13 @@
  "1:59 local 's': expected string, got number"},
 {"local function f(x: number?) local y = x! local s: string = y end",
  "1:61 local 's': expected string, got number"},
+{"local f: () -> (name: string) -> number = 1",
+ "1:43 local 'f': expected () -> (string) -> number, got integer"},
+{"local function f(): (n: number) -> string return 1 end",
+ "1:50 result 1: expected (number) -> string, got integer"},
+{"local f: fun(): (number)[] = 1", "1:30 local 'f': expected () -> {number}, got integer"},
+{"local f: () -> (number) -> (string, number) = 1",
+ "1:47 local 'f': expected () -> (number) -> (string, number), got integer"},
 /* several, in their order */
 {"local a: string = 1\nlocal b: string = 2 local c: string = 3",
  "1:19 local 'a': expected string, got integer\n2:19 local 'b': expected string, got integer\n2:39 local 'c': expected string, got integer"},

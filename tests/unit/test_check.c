@@ -119,6 +119,7 @@ static const struct {
     {"local x = ", "function() return ", "1", " end"},
     {"local x: ", "{", "number", "}"},
     {"local x: ", "(number) -> ", "number", ""},
+    {"local x: ", "() -> (", "number", ")"},
     {"local x = ", "-", "1", ""},
     {"local x = ", "not ", "1", ""},
     {"local x = 1 ", "", "", " .. 1"},
@@ -139,7 +140,7 @@ START_TEST(check_is_bounded)
     static const char *const tails[] = {"", "}", " end", " end)"};
     struct check_report report;
 
-    for (int n = 10; n <= 40000; n = n * 15) {
+    for (int n = 36; n <= 36000; n = n * 30) {
         for (unsigned tail = 0; tail < N_ELEMENTS(tails); tail++) {
             size_t at = (size_t)sprintf(source, "%s", repeated[_i].before);
 
