@@ -323,19 +323,6 @@ static const struct entry *find_writable(struct env *env, const char *name,
     return storage;
 }
 
-int env_set(struct env *env, const char *name, const char *value, const char *space,
-            struct err *err)
-{
-    const struct entry *storage;
-    const char *key;
-
-    *err = (struct err){0};
-    storage = find_writable(env, name, value, space, &key, err);
-    return storage != NULL ? storage_kind_find(storage)->set(&env->memories, storage,
-                                                             key, value, err)
-                           : -1;
-}
-
 struct value env_get_all(struct env *env)
 {
     const struct snapshot *state = registry_state(env->registry);

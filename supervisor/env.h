@@ -28,8 +28,6 @@ void env_destroy(struct env *env); /* NULL is fine */
 
 /* namespace may be NULL. Returns owned text, NULL with err (NOT_FOUND, INTERNAL). */
 char *env_get(struct env *env, const char *name, const char *space, struct err *err);
-int env_set(struct env *env, const char *name, const char *value, const char *space,
-            struct err *err);
 
 /* A map of everything in all storages. */
 struct value env_get_all(struct env *env);

@@ -221,16 +221,6 @@ struct env_file_modes storage_file_modes(const struct entry *storage)
         value_get_bool(entry_fields(storage), "auto_create", false)};
 }
 
-static int file_set(struct map *memories, const struct entry *storage, const char *key,
-                    const char *value, struct err *err)
-{
-    const char *path = storage_file_path(storage, err);
-    struct env_file_modes modes = storage_file_modes(storage);
-
-    (void)memories;
-    return path != NULL ? env_file_set(path, key, value, &modes, err) : -1;
-}
-
 static void file_get_all(struct map *memories, const struct entry *storage,
                          struct value *out)
 {
@@ -258,7 +248,7 @@ static void file_get_all(struct map *memories, const struct entry *storage,
 /* ---- all kinds ------------------------------------------------------------------- */
 
 static const struct storage_kind storage_kinds[] = {
-    {"env.storage.file", file_get, file_set, file_get_all},
+    {"env.storage.file", file_get, NULL, file_get_all},
     {"env.storage.memory", memory_get, memory_set, memory_get_all},
     {"env.storage.os", os_get, read_only, os_get_all},
     {"env.storage.static", static_get, read_only, static_get_all},

@@ -23,6 +23,7 @@ struct storage_kind {
     /* Owned text; NULL with err, NOT_FOUND when the key isn't there. */
     char *(*get)(struct map *memories, const struct entry *storage, const char *key,
                  struct err *err);
+    /* NULL: it waits for the disk, so env.c has it done elsewhere. */
     int (*set)(struct map *memories, const struct entry *storage, const char *key,
                const char *value, struct err *err);
     /* Adds what isn't in out yet. */
@@ -33,8 +34,8 @@ struct storage_kind {
 /* NULL: no storage, or a router. */
 const struct storage_kind *storage_kind_find(const struct entry *storage);
 
-/* For whoever writes to a file elsewhere than in set(), which waits for the disk. The
- * path is borrowed, NULL with err when there is none. */
+/* Of one that is a file: what env_file_set() wants to know. The path is borrowed, NULL
+ * with err when there is none. */
 bool storage_is_file(const struct entry *storage);
 const char *storage_file_path(const struct entry *storage, struct err *err);
 struct env_file_modes storage_file_modes(const struct entry *storage);

@@ -6,20 +6,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <ev.h>
+
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
 
+#include "proto/frame.h"
+#include "proto/value_codec.h"
+
+#include "supervisor/calls.h"
+#include "supervisor/core.h"
 #include "supervisor/entry.h"
 #include "supervisor/env_file.h"
+#include "supervisor/offload.h"
 #include "supervisor/registry.h"
+#include "supervisor/system.h"
 
 #include "tests/unit/unit.h"
 
 static char folder[64];
 static struct registry *registry;
+static struct supervisor sup;
 static struct env *env;
 static struct err err;
 
@@ -113,6 +123,11 @@ static void start(void)
     memset(&err, 0, sizeof(err));
     registry = registry_create();
     env = env_create(registry);
+    sup.loop = ev_default_loop(0);
+    sup.env = env;
+    sup.offload = offload_create(sup.loop);
+    sup.system = system_create(&sup);
+    env_add_targets(sup.system);
     setenv("TROUPE_TEST_OS", "from os", 1);
     add("app:os", "env.storage.os", "{}");
     add("app:mem", "env.storage.memory", "{}");
@@ -133,6 +148,8 @@ static void finish(void)
 {
     char command[128];
 
+    system_destroy(sup.system);
+    offload_destroy(sup.offload);
     env_destroy(env);
     registry_destroy(registry);
     snprintf(command, sizeof(command), "rm -rf %s", folder);
@@ -158,6 +175,35 @@ static void expect_error(const char *name, const char *space, enum err_kind kind
     ck_assert_str_eq(err.text, text);
 }
 
+static void on_answer(void *context, uint8_t status, struct bytes result)
+{
+    if (status != REPLY_OK)
+        error_of_bytes(result, &err);
+    *(int *)context = status == REPLY_OK ? 0 : -1;
+}
+
+/* By @env.set; err says why it fails. A file takes its time. */
+static int set(const char *name, const char *value)
+{
+    struct value args[] = {value_string(name), value_string(value)};
+    int rc = 1;
+    struct origin origin = {.type = ORIGIN_INTERNAL,
+                            .who.internal = {on_answer, &rc}};
+    struct buf payload;
+
+    memset(&err, 0, sizeof(err));
+    buf_init(&payload, 0);
+    ck_assert(payload_encode(&payload, args, N_ELEMENTS(args)));
+    system_call(sup.system, &origin, bytes_of_text("@env.set"), 0, 0,
+                buf_bytes(&payload));
+    while (rc == 1)
+        ev_run(sup.loop, EVRUN_ONCE);
+    buf_finish(&payload);
+    value_finish(&args[0]);
+    value_finish(&args[1]);
+    return rc;
+}
+
 #define NOT_THERE "environment variable not found"
 
 START_TEST(env_finds_by_name_id_and_own_namespace_ENV_03)
@@ -174,7 +220,7 @@ START_TEST(env_finds_by_name_id_and_own_namespace_ENV_03)
     expect_error("v", NULL, ERR_NOT_FOUND, NOT_THERE);
     expect_error("PATH", "app", ERR_NOT_FOUND, NOT_THERE);
     expect_error("", "app", ERR_INVALID, "empty key");
-    ck_assert_int_eq(env_set(env, "app:private", "x", NULL, &err), 0);
+    ck_assert_int_eq(set("app:private", "x"), 0);
     expect("app:private", NULL, "x");
 }
 END_TEST
@@ -186,9 +232,9 @@ START_TEST(env_falls_back_to_defaults_ENV_03)
     add("app:b", "env.variable", "{\"variable\": \"B\", \"storage\": \"app:mem\"}");
     expect("A", NULL, "dflt");
     expect_error("B", NULL, ERR_NOT_FOUND, NOT_THERE);
-    ck_assert_int_eq(env_set(env, "A", "", NULL, &err), 0);
+    ck_assert_int_eq(set("A", ""), 0);
     expect("A", NULL, "dflt");
-    ck_assert_int_eq(env_set(env, "B", "", NULL, &err), 0);
+    ck_assert_int_eq(set("B", ""), 0);
     expect_error("B", NULL, ERR_NOT_FOUND, NOT_THERE);
 }
 END_TEST
@@ -200,13 +246,13 @@ START_TEST(env_refuses_what_is_read_only_ENV_01)
         "{\"variable\": \"B\", \"storage\": \"app:mem\", \"readonly\": true}");
     add("app:c", "env.variable",
         "{\"variable\": \"C\", \"storage\": \"app:mem\", \"read_only\": true}");
-    ck_assert_int_eq(env_set(env, "A", "x", NULL, &err), -1);
+    ck_assert_int_eq(set("A", "x"), -1);
     ck_assert_str_eq(err.text, "storage is read-only");
     ck_assert_int_eq(err.kind, ERR_PERMISSION_DENIED);
-    ck_assert_int_eq(env_set(env, "B", "x", NULL, &err), -1);
+    ck_assert_int_eq(set("B", "x"), -1);
     ck_assert_str_eq(err.text, "environment variable is read-only");
-    ck_assert_int_eq(env_set(env, "C", "x", NULL, &err), 0); /* ENV-05 */
-    ck_assert_int_eq(env_set(env, "NOPE", "x", NULL, &err), -1);
+    ck_assert_int_eq(set("C", "x"), 0); /* ENV-05 */
+    ck_assert_int_eq(set("NOPE", "x"), -1);
     ck_assert_int_eq(err.kind, ERR_NOT_FOUND);
 }
 END_TEST
@@ -217,9 +263,9 @@ START_TEST(env_bounds_what_one_variable_holds_ENV_01)
 
     add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:mem\"}");
     memset(value, 'x', 65536);
-    ck_assert_int_eq(env_set(env, "A", value, NULL, &err), 0);
+    ck_assert_int_eq(set("A", value), 0);
     value[65536] = 'x';
-    ck_assert_int_eq(env_set(env, "A", value, NULL, &err), -1);
+    ck_assert_int_eq(set("A", value), -1);
     ck_assert_str_eq(err.text, "value is longer than 65536 bytes");
     ck_assert_int_eq(err.kind, ERR_INVALID);
 }
@@ -234,7 +280,7 @@ START_TEST(env_keeps_a_file_ENV_02)
     add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:file\"}");
     add("app:b", "env.variable", "{\"variable\": \"B\", \"storage\": \"app:fixed\"}");
     expect_error("A", NULL, ERR_NOT_FOUND, NOT_THERE);
-    ck_assert_int_eq(env_set(env, "A", "1", NULL, &err), 0);
+    ck_assert_int_eq(set("A", "1"), 0);
     ck_assert_int_eq(stat(path, &st), 0);
     ck_assert_uint_eq(st.st_mode & 0777, 0600);
     expect("A", NULL, "1");
@@ -242,8 +288,8 @@ START_TEST(env_keeps_a_file_ENV_02)
     fputs("A=edited # by hand\n", file);
     fclose(file);
     expect("A", NULL, "edited");
-    ck_assert_int_eq(env_set(env, "A", "two\nlines", NULL, &err), -1);
-    ck_assert_int_eq(env_set(env, "B", "x", NULL, &err), -1); /* no auto_create */
+    ck_assert_int_eq(set("A", "two\nlines"), -1);
+    ck_assert_int_eq(set("B", "x"), -1); /* no auto_create */
     free(path);
 }
 END_TEST
@@ -257,7 +303,7 @@ START_TEST(env_routes_to_the_first_that_has_it_ENV_01)
     expect("S", NULL, "stat");
     expect("N", NULL, "5");
     expect("TROUPE_TEST_OS", NULL, "from os");
-    ck_assert_int_eq(env_set(env, "S", "mine", NULL, &err), 0); /* into the first */
+    ck_assert_int_eq(set("S", "mine"), 0); /* into the first */
     expect("S", NULL, "mine");
     add("app:loop", "env.storage.router", "{\"storages\": [\"app:loop\"]}");
     add("app:l", "env.variable", "{\"variable\": \"L\", \"storage\": \"app:loop\"}");
@@ -277,7 +323,7 @@ START_TEST(env_routes_to_the_first_of_more_than_are_looked_at_ENV_01)
     add("app:many", "env.storage.router", (const char *)buf_head(&router));
     buf_finish(&router);
     add("app:m", "env.variable", "{\"variable\": \"M\", \"storage\": \"app:many\"}");
-    ck_assert_int_eq(env_set(env, "M", "mine", NULL, &err), 0);
+    ck_assert_int_eq(set("M", "mine"), 0);
     expect("M", NULL, "mine");
 }
 END_TEST
@@ -287,7 +333,7 @@ START_TEST(env_unites_all_storages_ENV_04)
     struct value all;
 
     add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:mem\"}");
-    ck_assert_int_eq(env_set(env, "A", "1", NULL, &err), 0);
+    ck_assert_int_eq(set("A", "1"), 0);
     all = env_get_all(env);
     ck_assert_str_eq(value_get_text(&all, "A"), "1");
     ck_assert_str_eq(value_get_text(&all, "S"), "stat");
@@ -313,7 +359,7 @@ END_TEST
 START_TEST(env_forgets_memory_that_is_replaced_REG_23)
 {
     add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:mem\"}");
-    ck_assert_int_eq(env_set(env, "A", "1", NULL, &err), 0);
+    ck_assert_int_eq(set("A", "1"), 0);
     apply(CHANGE_UPDATE, "app:mem", "env.storage.memory", "{\"x\": 1}");
     expect_error("A", NULL, ERR_NOT_FOUND, NOT_THERE);
 }
