@@ -232,6 +232,23 @@ void pool_submit(struct pool *pool, struct call *call, struct bytes body)
     pool_start_ticking(pool);
 }
 
+void pool_take_queue(struct pool *pool, struct pool *from)
+{
+    struct call *call;
+
+    while ((call = pool_queue_first(&from->queue)) != NULL) {
+        list_remove(&call->to);
+        call->pool = pool;
+        list_append(&pool->queue.calls, &call->to);
+        pool_queue_added(&pool->queue, call->body_bytes);
+        pool_queue_removed(&from->queue, call->body_bytes);
+    }
+    pool_dispatch(pool);
+    pool_grow_on_demand(pool);
+    look_again_if_congested(pool);
+    pool_start_ticking(pool);
+}
+
 /* ---- start and stop -------------------------------------------------------------- */
 
 void pool_tell_started(struct pool *pool, const struct err *err)

@@ -91,6 +91,9 @@ void pool_tell_started(struct pool *pool, const struct err *err);
 void pool_go_on_stopping(struct pool *pool);
 void pool_dispatch(struct pool *pool);
 void pool_fail_queue(struct pool *pool, const struct err *err);
+/* The calls that wait in from, which has the same entry, wait in pool from now on, also
+ * when they are more than it would queue. */
+void pool_take_queue(struct pool *pool, struct pool *from);
 bool pool_can_take(const struct worker *worker);
 /* No process, and none soon: waiting would only hide it. */
 bool pool_is_broken(const struct pool *pool);

@@ -138,8 +138,10 @@ static void take_over(struct pool *pool, const struct err *err)
         retire(pool);
         return;
     }
-    if (old != NULL)
+    if (old != NULL) {
+        pool_take_queue(pool, old); /* the code is the same, there are more slots */
         retire(old);
+    }
     show(pool);
 }
 

@@ -102,6 +102,23 @@ def test_a_supervisor_of_another_version_is_told_from_a_wrong_name(tmp_path):
     assert "of another version than this supctl" in done.stderr
 
 
+def test_scale_helps_what_waits_already(boot):
+    """One call holds the only slot; those behind it run as soon as there are more."""
+    one = boot([function("f", "return {main = function(n) time.sleep(n) return n end}",
+                         modules=["time"], pool={"type": "static", "size": 1, "buffer": 2})])
+    first = one.call_in_background("app:f", "1h")
+    wait_for(lambda: one.pool("app:f")["n_busy"] == 1)
+    waiting = [one.call_in_background("app:f", "1ms") for _ in range(2)]
+    wait_for(lambda: one.pool("app:f")["n_queued"] == 2)
+    assert one.failure("app:f", "1ms").kind == "RateLimited"
+    one.supctl("scale", "app:f", "3")
+    for child in waiting:
+        assert json.loads(child.communicate(timeout=troupe.PATIENCE_S)[0]) == "1ms"
+    assert first.poll() is None
+    first.send_signal(signal.SIGINT)
+    first.communicate()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
 def test_who_may_not_use_a_socket_is_told_so(boot):
     one = boot(APP)
