@@ -39,7 +39,9 @@ static struct {
     const char *program;
     int fd;
     bool is_stuck; /* the last line found no room: don't wait for the next one */
+    bool is_torn; /* of the last line a part was written: begin the next on a new one */
     uint64_t n_lost;
+    int lost_errno; /* of the last lost line; 0 = nobody reads */
     void (*tap)(void *context, const struct log_record *record);
     void *tap_context;
     struct repeat repeats[N_REPEATS];
@@ -70,7 +72,7 @@ void log_set_program(const char *program)
 void log_set_fd(int fd)
 {
     sink.fd = fd;
-    sink.is_stuck = false;
+    sink.is_stuck = sink.is_torn = false;
 }
 
 void log_set_tap(void (*tap)(void *context, const struct log_record *record),
@@ -289,12 +291,34 @@ static bool has_room(void)
     return n == 1 && (pfd.revents & POLLOUT) != 0;
 }
 
-/* A reader that has stopped costs lines, never the supervisor's time. */
-static void write_line(struct bytes body, int64_t at_ns)
+/* A reader that has stopped costs lines, never the supervisor's time. Of a line for a
+ * file there may be room for a part: a disk that is full takes what fits. */
+static bool write_out(struct bytes line)
+{
+    bool room = has_room();
+    ssize_t n = room ? write(sink.fd, line.data, line.n) : -1;
+
+    sink.is_stuck = n == -1;
+    if (n == (ssize_t)line.n) {
+        sink.is_torn = false;
+        return true;
+    }
+    sink.is_torn = sink.is_torn || n > 0;
+    if (n == -1)
+        sink.lost_errno = room ? errno : 0;
+    else
+        sink.lost_errno = ENOSPC;
+    sink.n_lost++;
+    return false;
+}
+
+static bool write_line(struct bytes body, int64_t at_ns)
 {
     uint8_t line[LINE_MAX_BYTES];
     struct buf buf = {.data = line, .size = sizeof(line), .max_bytes = sizeof(line)};
 
+    if (sink.is_torn)
+        buf_append(&buf, "\n", 1);
     if (sink.format == LOG_JSON)
         buf_append_text(&buf, "{\"ts\":\"");
     append_time(&buf, at_ns);
@@ -302,33 +326,35 @@ static void write_line(struct bytes body, int64_t at_ns)
         buf_append_text(&buf, "\",");
     buf_append(&buf, body.data, body.n);
     buf_append(&buf, "\n", 1);
-    sink.is_stuck = !has_room() || write(sink.fd, buf_head(&buf), buf_len(&buf)) == -1;
-    if (sink.is_stuck)
-        sink.n_lost++;
+    return write_out(buf_bytes(&buf));
 }
 
-static void write_record(const struct log_record *record)
+static bool write_record(const struct log_record *record)
 {
     struct buf body;
+    bool is_out;
 
     buf_init(&body, 0);
     write_body(&body, record);
-    write_line(buf_bytes(&body), record->at_ns);
+    is_out = write_line(buf_bytes(&body), record->at_ns);
     buf_finish(&body);
+    return is_out;
 }
 
 /* A line of our own about lines that didn't get out. */
-static void write_notice(enum log_level level, const char *message, const char *key,
+static bool write_notice(enum log_level level, const char *message, const char *key,
                          const char *text, const char *count_key, uint64_t count)
 {
     struct value fields = value_map();
     struct log_record record = {level, clock_wall_ns(), sink.program, message, &fields};
+    bool is_out;
 
     if (key != NULL)
         value_put(&fields, key, value_string(text));
     value_put(&fields, count_key, value_int((int64_t)count));
-    write_record(&record);
+    is_out = write_record(&record);
     value_finish(&fields);
+    return is_out;
 }
 
 /* ---- repeats --------------------------------------------------------------------- */
@@ -370,6 +396,23 @@ static bool is_held(struct bytes body, const struct log_record *record)
     return true;
 }
 
+/* The notice isn't counted itself when it doesn't get out either. */
+static void tell_of_lost_lines(void)
+{
+    uint64_t n_lost = sink.n_lost;
+    bool is_out;
+
+    if (n_lost == 0 || !has_room())
+        return;
+    if (sink.lost_errno == 0)
+        is_out = write_notice(LOG_WARN, "log lines lost, nobody read them", NULL, NULL,
+                              "lines", n_lost);
+    else
+        is_out = write_notice(LOG_WARN, "log lines lost, they could not be written",
+                              "why", strerror(sink.lost_errno), "lines", n_lost);
+    sink.n_lost = is_out ? 0 : n_lost;
+}
+
 void log_flush_repeats(void)
 {
     uint64_t now_ms = clock_monotonic_ms();
@@ -378,13 +421,7 @@ void log_flush_repeats(void)
         if (now_ms - sink.repeats[i].window_at_ms >= 1000)
             close_window(&sink.repeats[i]);
     }
-    if (sink.n_lost > 0 && has_room()) {
-        uint64_t n_lost = sink.n_lost;
-
-        sink.n_lost = 0;
-        write_notice(LOG_WARN, "log lines lost, nobody read them", NULL, NULL, "lines",
-                     n_lost);
-    }
+    tell_of_lost_lines();
 }
 
 /* ---- in -------------------------------------------------------------------------- */

@@ -1,9 +1,11 @@
 #include "common/log.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -208,6 +210,35 @@ START_TEST(log_drops_lines_that_nobody_reads)
 }
 END_TEST
 
+/* The end of what a file may hold stands for a disk that is full. */
+START_TEST(log_goes_on_after_a_full_disk)
+{
+    static const char want[] = "log lines lost, they could not be written why=";
+    struct rlimit all, limit;
+    int fd = start(LOG_CONSOLE);
+    const char *lines;
+
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &all), 0);
+    limit = (struct rlimit){.rlim_cur = 10, .rlim_max = all.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    for (int i = 0; i < 5; i++)
+        log_info("full", "i=%d", i);
+    for (int i = 0; i < 3; i++)
+        log_flush_repeats(); /* finds no room either */
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
+    log_flush_repeats();
+    log_info("after", NULL);
+    lines = finish(fd);
+    ck_assert_int_eq(lines[10], '\n'); /* what was torn ends, the next line is whole */
+    lines = after_time(lines + 11);
+    ck_assert_ptr_ne(strstr(lines, want), NULL);
+    ck_assert_ptr_ne(strstr(lines, " lines=5\n"), NULL);
+    lines = after_time(strchr(lines, '\n') + 1);
+    ck_assert_str_eq(lines, "info supervisor after\n");
+}
+END_TEST
+
 static void note(void *context, const struct log_record *record)
 {
     (*(int *)context)++;
@@ -239,6 +270,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, log_writes_json);
     tcase_add_test(tc, log_counts_what_repeats);
     tcase_add_test(tc, log_drops_lines_that_nobody_reads);
+    tcase_add_test(tc, log_goes_on_after_a_full_disk);
     tcase_add_test(tc, log_tap_sees_what_passes_the_level);
 }
 
