@@ -458,7 +458,7 @@ static void free_place(struct calls *calls, struct pool *pool, struct worker *wo
     assert(worker->n_busy != 0);
     worker->n_busy--;
     worker->n_waiting -= waited;
-    calls->hooks.on_place_free(pool, worker);
+    calls->hooks.on_place_free(pool, worker, true);
 }
 
 /* The frame goes on as it is, but for number and status. */

@@ -142,8 +142,9 @@ struct call {
 
 /* Upwards, to the pools. */
 struct calls_hooks {
-    /* A place of call's worker is free again (REPLY, FREE). call->pool is not NULL. */
-    void (*on_place_free)(struct pool *pool, struct worker *worker);
+    /* A place of worker is free again: its call has ended (REPLY, FREE), or waits for
+     * another one. */
+    void (*on_place_free)(struct pool *pool, struct worker *worker, bool has_ended);
     /* A queued call has been answered elsewhere (deadline, cancel, origin's death) and
      * is out of the queue. */
     void (*on_left_queue)(struct pool *pool, uint32_t body_bytes);

@@ -35,5 +35,5 @@ void calls_tell_place_free(struct calls *calls, struct pool *pool,
                            struct worker *worker)
 {
     if (pool != NULL)
-        calls->hooks.on_place_free(pool, worker);
+        calls->hooks.on_place_free(pool, worker, false);
 }

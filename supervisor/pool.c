@@ -79,11 +79,11 @@ void pool_dispatch(struct pool *pool)
         send_first_queued(pool, call, worker);
 }
 
-static void on_place_free(struct pool *pool, struct worker *worker)
+static void on_place_free(struct pool *pool, struct worker *worker, bool has_ended)
 {
     struct call *call = pool_queue_first(&pool->queue);
 
-    pool->n_finished++;
+    pool->n_finished += has_ended;
     if (call != NULL && pool_can_take(worker))
         send_first_queued(pool, call, worker);
     else if (pool->queue.n_held != 0)

@@ -425,6 +425,13 @@ def test_F54_many_at_once_through_one_slot(shared):
 # ---- pools
 
 
+def test_F54_a_handler_that_waits_for_next_is_one_call_of_its_pool(shared):
+    before = shared.pool("app:teller")["n_calls_done"]
+    for _ in range(3):
+        shared.call("app:told", "pass")
+    assert shared.pool("app:teller")["n_calls_done"] == before + 3
+
+
 def test_F54_an_inline_interceptor_has_one_instance(shared):
     for _ in range(5):
         shared.call("app:counted", 1)

@@ -60,9 +60,9 @@ const char *worker_entry(const struct worker *worker)
     return "app:f";
 }
 
-static void on_place_free(struct pool *pool, struct worker *worker)
+static void on_place_free(struct pool *pool, struct worker *worker, bool has_ended)
 {
-    (void)pool, (void)worker;
+    (void)pool, (void)worker, (void)has_ended;
     n_places_free++;
 }
 
