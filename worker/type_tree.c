@@ -6,10 +6,12 @@
 
 #include "common/mem.h"
 #include "common/value.h"
+#include "common/value_walk.h"
 
 #include "worker/type_reader.h"
 
-#define MAX_DEPTH 64
+#define MAX_DEPTH       64
+#define MAX_VALUE_DEPTH (4 * MAX_DEPTH) /* a record is three values deep */
 
 static const char *const primitives[] = {
     "any",    "unknown", "never",    "boolean", "number",   "integer",
@@ -680,6 +682,20 @@ static struct value read_form(struct type_reader *r, enum type_form form)
     }
 }
 
+/* What stands behind a type wraps it without nesting anything in the text: "T[][]…".
+ * Whoever goes through the tree may recurse. */
+static bool is_too_deep(const struct value *tree)
+{
+    struct value_walk walk;
+    bool deep = false;
+
+    value_walk_init(&walk, tree);
+    while (!deep && value_walk_next(&walk) != VISIT_END)
+        deep = walk.depth > MAX_VALUE_DEPTH;
+    value_walk_finish(&walk);
+    return deep;
+}
+
 static struct value read_text(const char *text, size_t n_bytes, enum type_form form,
                               bool places)
 {
@@ -693,7 +709,7 @@ static struct value read_text(const char *text, size_t n_bytes, enum type_form f
     r.places = places;
     tree = read_form(&r, form);
     type_reader_finish(&r);
-    if (r.failed)
+    if (r.failed || is_too_deep(&tree))
         value_finish(&tree);
     return tree;
 }

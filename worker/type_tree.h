@@ -40,7 +40,7 @@ struct value type_tree_read_places(const char *text, size_t n_bytes,
                                    enum type_form form);
 
 /* text is one statement, `type …` or `interface … end`. nil when it can't be read after
- * all (it is nested more than 64 levels deep). */
+ * all: it is nested more than 64 levels deep, or wrapped as often ("T[][]…"). */
 struct value type_tree_read(const char *text, size_t n_bytes);
 
 #endif
