@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import struct
+import textwrap
 
 import msgpack
 import pytest
@@ -22,13 +23,19 @@ MB = 1 << 20
 ECHO = "return {main = function(...) return ... end}"
 SLEEPER = "return {main = function() process.events():receive() end}"
 
-# Sends a flood in answer to its first call, and answers it when all of it has been sent:
-# what it sent was handled then.
+# Sends a flood in answer to each call, of other names and numbers than before, and answers
+# when all of it has been sent: what it sent was handled then.
 FLOODER = r"""
-import threading
+import queue, threading
 N = {n}
+first = 0
+calls = queue.SimpleQueue()
 w = Wire()
 w.set_up()
+
+def is_ours(body):
+    return body[30:].startswith(b"app:bad")
+
 
 def first_call():
     "Answers what the supervisor itself wants to know, until somebody calls."
@@ -40,11 +47,11 @@ def first_call():
             sys.exit(0)
         elif kind == CALL:
             call, = struct.unpack(">Q", body[1:9])
-            if body[30:].startswith(b"app:bad"):
+            if is_ours(body):
                 return call
             w.reply(call, [])
 
-first = first_call()
+calls.put(first_call())
 
 
 def read():
@@ -55,6 +62,8 @@ def read():
                 w.send(frame(PONG, body, msgpack.packb({{}})))
             elif kind == DRAIN:
                 os._exit(0)
+            elif kind == CALL and is_ours(body):
+                calls.put(struct.unpack(">Q", body[1:9])[0])
     except OSError:
         os._exit(0)
 
@@ -77,20 +86,21 @@ def ask(number, target, *args, caller=0, raw=None):
 
 
 def flood(make, n=N, at_a_time=500):
-    for start in range(0, n, at_a_time):
-        w.send(b"".join(make(i) for i in range(start, min(n, start + at_a_time))))
+    for start in range(first, first + n, at_a_time):
+        w.send(b"".join(map(make, range(start, min(first + n, start + at_a_time)))))
 
 
 # Its own table says that all its actors live.
 import mmap
 table = mmap.mmap(4, 1 << 24)
-table[4:4 * (N + 64)] = struct.pack("<I", 6) * (N + 63)
+table[4:4 * (2 * N + 64)] = struct.pack("<I", 6) * (2 * N + 63)
 
 threading.Thread(target=read, daemon=True).start()
-{script}
-w.reply(first, "done")
 while True:
-    time.sleep(1)
+    call = calls.get()
+{script}
+    w.reply(call, "done")
+    first += N
 """
 
 # What is sent; by how much the supervisor may grow, for good.
@@ -241,7 +251,7 @@ def flooded(boot, folder, script, app=(), **options):
         folder, 'if argv[2] == "app:badhost":\n    w = Wire()\n    w.set_up()\n'
         '    while True:\n        w.next_call()\n'
         'if argv[2] != "app:bad":\n    be_honest()\n' +
-        FLOODER.format(n=N, script=script))
+        FLOODER.format(n=N, script=textwrap.indent(script, "    ")))
     running = boot([*APP, *app], supervisor=supervisor, **options)
     running.allow(".*")
     for id in ("app:good", "app:bad"):
