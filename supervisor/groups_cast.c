@@ -4,7 +4,10 @@
 
 #include "common/mem.h"
 
+#include "proto/trace_context.h"
+
 #include "supervisor/core.h"
+#include "supervisor/spans.h"
 #include "supervisor/system.h"
 #include "supervisor/worker.h"
 #include "supervisor/worker_ask.h"
@@ -14,12 +17,15 @@
  * after the other, so that it is never sent more than it has taken.
  */
 #define SHARE_MAX 8192 /* pids per call */
+#define SPANS_MAX 64   /* of one message; more would crowd out the rest of the trace */
 
 struct share {
     struct cast *cast;
     uint32_t worker; /* index; whoever has it now drops what isn't his */
     uint64_t *pids;
     size_t n, n_size, n_sent;
+    uint64_t spans[SPANS_MAX]; /* of the first pids */
+    size_t n_spans;
 };
 
 struct cast {
@@ -27,6 +33,8 @@ struct cast {
     struct groups *groups;
     struct request *request; /* kept until the end, though nobody may wait for it */
     struct value from, host, topic, payload;
+    struct value trace; /* what it is sent from within, or nil */
+    size_t n_spans;
     uint32_t timeout_ms;
     size_t n_open;     /* shares that aren't through, and one for us */
     struct map shares; /* by worker index */
@@ -46,6 +54,7 @@ static void free_cast(struct cast *cast)
     value_finish(&cast->host);
     value_finish(&cast->topic);
     value_finish(&cast->payload);
+    value_finish(&cast->trace);
     free(cast);
 }
 
@@ -77,7 +86,8 @@ static void send_share(struct share *share)
     struct cast *cast = share->cast;
     struct worker *worker = workers_find(cast->groups->sup->workers, share->worker);
     size_t n = share->n - share->n_sent;
-    struct value args[5];
+    size_t n_spans = share->n_sent == 0 ? share->n_spans : 0;
+    struct value args[7];
 
     if (worker == NULL || worker->conn == NULL) {
         finish_one(cast);
@@ -91,9 +101,22 @@ static void send_share(struct share *share)
     args[3] = cast->payload;
     args[4] = value_bytes(share->pids + share->n_sent, n * sizeof(*share->pids));
     share->n_sent += n;
-    worker_ask(worker, "@pg.deliver", args, N_ELEMENTS(args), cast->timeout_ms,
+    args[5] = cast->trace;
+    args[6] = value_bytes(share->spans, n_spans * sizeof(*share->spans));
+    worker_ask(worker, "@pg.deliver", args, n_spans != 0 ? 7 : 5, cast->timeout_ms,
                on_delivered, share);
     value_finish(&args[4]);
+    value_finish(&args[6]);
+}
+
+static void add_span(struct cast *cast, struct share *share)
+{
+    if (cast->trace.type != VALUE_STRING || cast->n_spans == SPANS_MAX)
+        return;
+    share->spans[share->n_spans++] =
+        spans_begin_message(cast->groups->sup->spans, value_to_bytes(&cast->topic),
+                            value_to_bytes(&cast->trace).data);
+    cast->n_spans++;
 }
 
 static void add(struct cast *cast, uint64_t pid)
@@ -111,7 +134,18 @@ static void add(struct cast *cast, uint64_t pid)
         share->n_size = share->n_size == 0 ? 16 : 2 * share->n_size;
         share->pids = xrealloc(share->pids, share->n_size * sizeof(*share->pids));
     }
+    if (share->n == share->n_spans)
+        add_span(cast, share);
     share->pids[share->n++] = pid;
+}
+
+/* [..., traceparent] of a sender that belongs to a trace. */
+static bool is_traced(const struct request *request)
+{
+    const struct value *text = request_arg_as(request, 5, VALUE_STRING);
+
+    return text != NULL && text->as.string.n == TRACE_TEXT_BYTES &&
+           trace_check(value_to_bytes(text));
 }
 
 void groups_cast(struct groups *groups, const struct group *group,
@@ -129,6 +163,8 @@ void groups_cast(struct groups *groups, const struct group *group,
     cast->host = value_copy(&args[3]);
     cast->payload = value_copy(&args[4]);
     cast->timeout_ms = timeout_ms;
+    if (is_traced(request))
+        cast->trace = value_copy(&args[5]);
     if (group != NULL)
         LIST_FOREACH (node, &group->memberships) {
             const struct membership *one =

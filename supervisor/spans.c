@@ -100,6 +100,16 @@ uint64_t spans_begin_call(struct spans *spans, struct bytes name, const uint8_t 
     return span->handle;
 }
 
+uint64_t spans_begin_message(struct spans *spans, struct bytes topic,
+                             const uint8_t *text)
+{
+    struct span *span = spans_add(spans, SPAN_MESSAGE, text, trace_new_span());
+
+    span_set_text(span->name, sizeof(span->name), topic);
+    span->started_at_ns = clock_wall_ns();
+    return span->id;
+}
+
 void spans_note_context(struct spans *spans, uint64_t handle, struct bytes context)
 {
     struct span *span = spans_find(spans, handle);

@@ -56,6 +56,11 @@ uint64_t spans_get_id(const struct spans *spans, uint64_t handle);
 void spans_end_call(struct spans *spans, uint64_t handle, const char *outcome,
                     struct bytes error);
 
+/* A message of that topic is on its way, sent from within the trace of that text.
+ * Returns its span's id. */
+uint64_t spans_begin_message(struct spans *spans, struct bytes topic,
+                             const uint8_t *text);
+
 struct spans_figures {
     size_t n, n_max;
     uint64_t n_lost; /* overwritten before they had ended */

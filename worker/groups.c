@@ -8,8 +8,10 @@
 #include "common/value.h"
 
 #include "proto/frame.h"
+#include "proto/trace_context.h"
 
 #include "worker/runtime.h"
+#include "worker/trace.h"
 #include "worker/uplink.h"
 #include "worker/vm.h"
 
@@ -181,13 +183,64 @@ int groups_on_group(struct runtime *rt, struct bytes body, struct err *err)
 static bool is_delivery(const struct value *args)
 {
     const struct value *items = args->as.list.items;
+    size_t n = args->as.list.n;
 
-    if (args->as.list.n != 5 || items[0].type != VALUE_INT)
+    if ((n != 5 && n != 7) || items[0].type != VALUE_INT)
         return false;
-    for (size_t i = 1; i < 5; i++)
+    for (size_t i = 1; i < n; i++)
         if (items[i].type != VALUE_STRING)
             return false;
-    return items[4].as.string.n % sizeof(uint64_t) == 0;
+    if (n == 7 && (items[5].as.string.n != TRACE_TEXT_BYTES ||
+                   !trace_check(value_to_bytes(&items[5]))))
+        return false;
+    return items[4].as.string.n % sizeof(uint64_t) == 0 &&
+           (n == 5 || items[6].as.string.n % sizeof(uint64_t) == 0);
+}
+
+static uint64_t number_at(const struct value *numbers, size_t i)
+{
+    uint64_t number;
+
+    memcpy(&number, numbers->as.string.data + i * sizeof(number), sizeof(number));
+    return number;
+}
+
+/* text_out: of the span that the message for the i-th pid has; false: it has none. */
+static bool find_span(const struct value *args, size_t i, uint8_t *text_out)
+{
+    const struct value *items = args->as.list.items;
+
+    if (args->as.list.n == 5 || i >= items[6].as.string.n / sizeof(uint64_t))
+        return false;
+    memcpy(text_out, items[5].as.string.data, TRACE_TEXT_BYTES);
+    trace_set_span(text_out, number_at(&items[6], i));
+    return true;
+}
+
+static struct message *make_copy(const struct value *items, const uint8_t *trace)
+{
+    uint64_t from = (uint64_t)items[0].as.integer;
+    struct bytes host = value_to_bytes(&items[1]), topic = value_to_bytes(&items[2]),
+                 payload = value_to_bytes(&items[3]);
+
+    return trace != NULL ? message_create_traced(from, host, topic, payload, trace)
+                         : message_create(MSG_USER, from, host, topic, payload);
+}
+
+/* trace: of its span, or NULL. */
+static void deliver_to(struct runtime *rt, uint64_t pid, const struct value *items,
+                       const uint8_t *trace)
+{
+    struct actor *actor = slots_find(&rt->slots, pid);
+    struct message *message = actor != NULL ? make_copy(items, trace) : NULL;
+
+    if (message != NULL && actor_deliver(actor, message) == 0)
+        return;
+    if (trace != NULL)
+        trace_refuse_message(rt, trace,
+                             actor == NULL     ? "process not found"
+                             : message == NULL ? "no memory for the message"
+                                               : "mailbox full");
 }
 
 /* Who has ended meanwhile, or has a full mailbox, gets none. */
@@ -199,20 +252,11 @@ int groups_deliver(struct runtime *rt, const struct value *args, struct value *r
     (void)result;
     if (!is_delivery(args))
         return err_set(err, ERR_INVALID, "@pg.deliver was called the wrong way");
-    for (size_t at = 0; at < items[4].as.string.n; at += sizeof(uint64_t)) {
-        struct message *message;
-        struct actor *actor;
-        uint64_t pid;
+    for (size_t i = 0; i < items[4].as.string.n / sizeof(uint64_t); i++) {
+        uint8_t trace[TRACE_TEXT_BYTES];
 
-        memcpy(&pid, items[4].as.string.data + at, sizeof(pid));
-        actor = slots_find(&rt->slots, pid);
-        if (actor == NULL)
-            continue;
-        message = message_create(MSG_USER, (uint64_t)items[0].as.integer,
-                                 value_to_bytes(&items[1]), value_to_bytes(&items[2]),
-                                 value_to_bytes(&items[3]));
-        if (message != NULL)
-            actor_deliver(actor, message);
+        deliver_to(rt, number_at(&items[4], i), items,
+                   find_span(args, i, trace) ? trace : NULL);
     }
     return 0;
 }

@@ -47,7 +47,8 @@ void groups_end_watch(struct group_watch *watch);
 /* The frame GROUP. */
 int groups_on_group(struct runtime *rt, struct bytes body, struct err *err);
 
-/* The call "@pg.deliver" [from, host, topic, payload, pids as bytes]. */
+/* The call "@pg.deliver" [from, host, topic, payload, pids as bytes], or with
+ * [traceparent of the sender, spans of the first pids as bytes] behind that. */
 int groups_deliver(struct runtime *rt, const struct value *args, struct value *result,
                    struct err *err);
 

@@ -282,6 +282,38 @@ def test_F_53_messages_between_processes_near_and_far(serving, relay):
     assert spans["leaf"]["parent"] == spans["work"]["span"]
 
 
+@pytest.mark.parametrize("where", ["app:host", "app:other"])
+def test_PG_a_message_to_a_group_is_a_span_for_each_member(boot, where):
+    one = boot([*[entry for entry in APP if entry["kind"] != "interceptor.lua"],
+                {"name": "rooms", "kind": "pg.scope"},
+                process("member", """return {main = function()
+        local inbox, n = process.inbox(), 0
+        assert(assert(pg.open("app:rooms")):join("hall"))
+        while n < 2 do
+            local message = inbox:receive()
+            n = n + 1
+            funcs.call("app:leaf", message:topic())
+        end end}""", modules=["pg", "funcs"]),
+                function("shouts", """return {main = function(topic)
+        return assert(pg.open("app:rooms")):broadcast("hall", topic) end}""",
+                         modules=["pg"])])
+    for _ in range(3):
+        one.supctl("spawn", "app:member", where)
+    wait_for(lambda: [row["members"] for row in one.supctl("groups")] == [3], what="all")
+    one.call("app:shouts", "untraced")
+    trace, result = traced(one, "app:shouts", "hear")
+    assert result is True
+    spans = spans_of(one, trace, ended=7)
+    heard = [span for span in spans if span["name"] == "hear"]
+    caller = [span for span in spans if span["name"] == "app:shouts"][0]
+    leaves = [span for span in spans if span["name"] == "app:leaf"]
+    assert len(heard) == len(leaves) == 3 and len(spans) == 7
+    assert {span["parent"] for span in heard} == {caller["span"]}
+    assert {span["parent"] for span in leaves} == {span["span"] for span in heard}
+    assert len({span["pid"] for span in heard}) == 3
+    assert {(span["kind"], span["status"]) for span in heard} == {("message", "ok")}
+
+
 def test_the_next_message_is_other_work(serving):
     trace, _ = traced(serving, "app:tells", "server", "first")
     assert len(spans_of(serving, trace, ended=3)) == 3

@@ -236,6 +236,32 @@ START_TEST(pg2_broadcast_reaches_each_membership_once)
 }
 END_TEST
 
+START_TEST(pg2_a_traced_broadcast_has_a_span_for_each_of_the_first_members)
+{
+    const char *args = "[\"app:scope\", \"a\", \"news\", " HOST ", \"p\", "
+                       "\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"]";
+
+    for (uint32_t slot = 1; slot <= 40; slot++) {
+        join(1, slot, "app:scope", "\"a\"");
+        join(2, slot, "app:scope", "\"a\"");
+    }
+    fake_received(1);
+    fake_received(2);
+    fake_call_as(3, fake_pid(3, 1), 7, "@pg.broadcast", args);
+    for (uint32_t worker = 1; worker <= 2; worker++) {
+        const char *shared = fake_received(worker);
+        const char *spans = strstr(shared, " spans ");
+        unsigned n_pids = 0, n_spans = 0;
+
+        ck_assert_ptr_nonnull(spans);
+        for (const char *at = shared; (at = strchr(at + 1, ' ')) != NULL;)
+            *(at < spans ? &n_pids : &n_spans) += 1;
+        ck_assert_uint_eq(n_pids, 41); /* ... and the topic */
+        ck_assert_uint_eq(n_spans, 33);
+    }
+}
+END_TEST
+
 /* Nothing is left of groups that come and go (the leak checker looks too). */
 START_TEST(pg2_many_members_end_in_slices)
 {
@@ -267,6 +293,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, pg3_members_of_a_dead_worker_leave_its_watches_go);
     tcase_add_test(tc, pg2_the_dead_are_not_shown_before_their_rows_go);
     tcase_add_test(tc, pg2_broadcast_reaches_each_membership_once);
+    tcase_add_test(tc, pg2_a_traced_broadcast_has_a_span_for_each_of_the_first_members);
     tcase_add_test(tc, pg2_many_members_end_in_slices);
 }
 

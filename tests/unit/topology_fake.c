@@ -10,6 +10,7 @@
 #include "common/value.h"
 
 #include "proto/conn.h"
+#include "proto/trace_context.h"
 #include "proto/value_codec.h"
 
 #include "supervisor/actors.h"
@@ -20,6 +21,7 @@
 #include "supervisor/names.h"
 #include "supervisor/registry.h"
 #include "supervisor/service.h"
+#include "supervisor/spans.h"
 #include "supervisor/system.h"
 #include "supervisor/worker_ask.h"
 
@@ -326,22 +328,46 @@ void fake_answer(uint8_t status)
 }
 
 /* Answers at once. Of a broadcast the topic and the receivers' slots are shown. */
+/* A number of its own for each. */
+uint64_t spans_begin_message(struct spans *spans, struct bytes topic,
+                             const uint8_t *text)
+{
+    static uint64_t last;
+
+    (void)spans;
+    ck_assert(topic.n != 0 && trace_check((struct bytes){text, TRACE_TEXT_BYTES}));
+    return ++last;
+}
+
+static size_t number_count(const struct value *numbers)
+{
+    return numbers->as.string.n / sizeof(uint64_t);
+}
+
+static uint64_t number_at(const struct value *numbers, size_t i)
+{
+    uint64_t number;
+
+    memcpy(&number, numbers->as.string.data + i * sizeof(number), sizeof(number));
+    return number;
+}
+
 void worker_ask(struct worker *worker, const char *target, const struct value *args,
                 size_t n_args, uint32_t timeout_ms,
                 void (*done)(void *context, uint8_t status, struct bytes result),
                 void *context)
 {
-    const struct value *pids = &args[n_args - 1];
+    struct buf *text = &worker->conn->text;
 
     ck_assert_uint_gt(timeout_ms, 0);
-    buf_printf(&worker->conn->text, "%s %s", target, value_text(&args[2]));
-    for (size_t at = 0; at < pids->as.string.n; at += sizeof(uint64_t)) {
-        uint64_t pid;
-
-        memcpy(&pid, pids->as.string.data + at, sizeof(pid));
-        buf_printf(&worker->conn->text, " %u", pid_slot(pid));
-    }
-    buf_append_text(&worker->conn->text, "\n");
+    buf_printf(text, "%s %s", target, value_text(&args[2]));
+    for (size_t i = 0; i < number_count(&args[4]); i++)
+        buf_printf(text, " %u", pid_slot(number_at(&args[4], i)));
+    if (n_args == 7)
+        buf_append_text(text, " spans");
+    for (size_t i = 0; n_args == 7 && i < number_count(&args[6]); i++)
+        buf_printf(text, " %u", (unsigned)number_at(&args[6], i));
+    buf_append_text(text, "\n");
     done(context, REPLY_OK, (struct bytes){NULL, 0});
 }
 

@@ -22,6 +22,7 @@
 #include "worker/modules/mod_process.h"
 #include "worker/object.h"
 #include "worker/runtime.h"
+#include "worker/trace.h"
 #include "worker/vm.h"
 
 #define PAYLOAD_MAX_BYTES (FRAME_MAX_BYTES_DEFAULT - (1u << 20))
@@ -270,14 +271,16 @@ static int encode_broadcast(lua_State *L, const char *scope, struct buf *out)
 {
     struct actor *self = actor_current(L);
     struct bytes payload = buf_bytes(&self->vm->rt->scratch);
-    struct value args[5] = {
+    const uint8_t *trace = trace_of(self);
+    struct value args[6] = {
         value_string(scope),
         value_bytes(lua_tostring(L, 2), lua_rawlen(L, 2)),
         value_bytes(lua_tostring(L, 3), lua_rawlen(L, 3)),
         value_string(self->host),
         value_bytes(payload.data, payload.n),
+        value_bytes(trace, trace != NULL ? TRACE_TEXT_BYTES : 0),
     };
-    bool made = payload_encode(out, args, N_ELEMENTS(args));
+    bool made = payload_encode(out, args, trace != NULL ? 6 : 5);
 
     for (size_t i = 0; i < N_ELEMENTS(args); i++)
         value_finish(&args[i]);
