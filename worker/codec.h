@@ -41,8 +41,9 @@ struct error_view;
 
 /* ---- a payload: graph flag and array of values ----------------------------------- */
 
-/* Appends the n values from stack index first on. 0, or -1 (INVALID: nested too deeply,
- * with a path to the place; LIMIT_EXCEEDED: too large), then nothing is appended. */
+/* Appends the n values from stack index first on. 0, or -1 (INVALID: more than
+ * CODEC_MAX_ARGS, which nobody would take, or nested too deeply, with a path to the
+ * place; LIMIT_EXCEEDED: too large), then nothing is appended. */
 int codec_encode_args(lua_State *L, int first, int n, struct buf *out, struct err *err);
 
 /* Pushes the values and returns their number; -1 (INVALID) when the bytes are anything

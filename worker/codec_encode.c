@@ -613,6 +613,9 @@ int codec_encode_args(lua_State *L, int first, int n, struct buf *out, struct er
     size_t mark = buf_len(out);
     bool any_graph = false;
 
+    if (n > CODEC_MAX_ARGS)
+        return err_set(err, ERR_INVALID, "%d values where at most %d are allowed", n,
+                       CODEC_MAX_ARGS);
     if (!write_byte(out, 0) || !write_array_header(out, (uint32_t)n))
         goto full;
     for (int i = first; i < first + n; i++) {

@@ -148,6 +148,14 @@ static const struct {
      HELP "local pid = process.spawn_monitored('t:execs', 't:host') "
           "time.sleep('1ms') process.terminate(pid) "
           "eq(tostring(event().result.error), 'process terminated') no_event()"},
+    {"nobody is given more values than there may be",
+     HELP "local many = {} for i = 1, 10000 do many[i] = i end "
+          "local refused = '10001 values where at most 10000 are allowed' "
+          "for _, f in ipairs{'spawn', 'spawn_monitored', 'exec'} do "
+          "fails('Invalid', refused, child(f, 0, table.unpack(many))) end "
+          "fails('Invalid', refused, "
+          "process.send(process.pid(), 't', 0, table.unpack(many))) "
+          "many[1] = 'return' eq(child('exec', table.unpack(many)), 2) no_event()"},
     {"who is terminated while it loads a child leaves no trace",
      HELP "local pid = process.spawn_monitored('t:parent', 't:host') "
           "time.sleep('1ms') process.terminate(pid) "

@@ -35,7 +35,14 @@ struct exec {
 static void on_ended(struct exit_wait *wait, bool failed, struct bytes result)
 {
     struct exec *exec = container_of(wait, struct exec, wait);
+    struct err unreadable;
 
+    if (!exec->is_blocked) { /* it could not even begin: process_exec() frees it */
+        exec->failed = true;
+        if (error_decode(result, &exec->err, &unreadable) == -1)
+            exec->err = unreadable;
+        return;
+    }
     task_wake_reply(exec->task, failed ? REPLY_ERROR : REPLY_OK, result);
     free(exec);
 }
