@@ -75,8 +75,8 @@ static void on_program(void *context, struct program *program, const struct err 
     struct err why;
 
     free(upgrade);
-    if (actor == NULL || actor->stage != ACTOR_UPGRADING)
-        return; /* it was ended while it waited */
+    if (actor == NULL || actor->stage != ACTOR_UPGRADING || actor->doom != DOOM_NONE)
+        return; /* it was ended while it waited, or is about to be */
     if (program_check_process(program, err, &why) == 0)
         move_on(actor, program);
     else if (why.kind == ERR_NOT_FOUND &&

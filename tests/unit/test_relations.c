@@ -238,6 +238,42 @@ START_TEST(relations_end_a_chain_of_10000_links_without_recursion)
 }
 END_TEST
 
+/* The answer to the worker's only open request. */
+static void answer_with_unit(struct bench *bench, const char *id)
+{
+    struct frame_reply reply = {.call = map_next(&bench->open, NULL)->number};
+    struct buf payload, body;
+
+    buf_init(&payload, 0);
+    buf_init(&body, 0);
+    payload_encode(&payload, value_get(&bench->units, id), 1);
+    reply.result = buf_bytes(&payload);
+    frame_encode_reply(&body, &reply);
+    buf_consume(&body, FRAME_HEADER_BYTES);
+    bench_send(bench, FRAME_REPLY, buf_bytes(&body));
+    buf_finish(&payload);
+    buf_finish(&body);
+}
+
+START_TEST(relations_of_the_terminated_end_when_their_new_code_comes)
+{
+    struct bench bench;
+    uint64_t pid;
+
+    bench_begin(&bench, NULL);
+    bench_add(&bench, "t:old", "process.lua", "",
+              "return {main = function() process.upgrade('t:never') end}");
+    bench_add(&bench, "t:new", "process.lua", "",
+              "return {main = function() return 'new' end}");
+    pid = bench_spawn(&bench, "t:old", NULL);
+    bench_settle(&bench);
+    terminate(&bench, pid);
+    answer_with_unit(&bench, "t:new"); /* in the same turn */
+    ck_assert_str_eq(bench_await_exit(&bench, pid), "Internal: process terminated");
+    bench_end(&bench);
+}
+END_TEST
+
 START_TEST(relations_across_workers_go_through_frames)
 {
     struct frame_watch watch = {.call = 900,
@@ -329,6 +365,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, relations_with_a_crowd_end_in_portions);
     tcase_add_loop_test(tc, relations_do, 0, N_ELEMENTS(cases));
     tcase_add_test(tc, relations_end_a_chain_of_10000_links_without_recursion);
+    tcase_add_test(tc, relations_of_the_terminated_end_when_their_new_code_comes);
     tcase_add_test(tc, relations_across_workers_go_through_frames);
 }
 
