@@ -267,6 +267,8 @@ void functions_forget_stale(struct functions *functions)
         if (function->program == NULL || !function->program->stale)
             continue;
         function->program = NULL;
+        if (function->home != NULL) /* which may be busy for long */
+            leave_home(function);
         while ((node = list_first(&function->idle)) != NULL)
             drop_instance(container_of(node, struct instance, node));
     }

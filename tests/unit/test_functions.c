@@ -226,6 +226,29 @@ START_TEST(functions_keep_their_state_from_call_to_call)
 }
 END_TEST
 
+/* Inline functions in the worker of a pool whose calls share one loaded instance. */
+START_TEST(functions_run_new_code_beside_a_call_that_runs_the_old)
+{
+    struct bench bench;
+    uint64_t call;
+
+    bench_begin(&bench, "pool");
+    bench.rt.settings.shared = true;
+    add(&bench, "t:f",
+        "return function(wait) if wait then time.sleep('1h') end return 'old' end");
+    call = bench_start_call(&bench, "t:f", "[true]");
+    bench_settle(&bench);
+    ck_assert_str_eq(bench_call(&bench, "t:f", NULL), "\"old\"");
+    bench_call(&bench, "@code.forget", "[\"t:f\"]");
+    add(&bench, "t:f", "return function() return 'new' end");
+    ck_assert_str_eq(bench_call(&bench, "t:f", NULL), "\"new\"");
+    send_cancel(&bench, call);
+    ck_assert_str_eq(bench_await(&bench, call), "Canceled: context canceled");
+    ck_assert_str_eq(bench_call(&bench, "t:f", NULL), "\"new\"");
+    bench_end(&bench);
+}
+END_TEST
+
 START_TEST(functions_run_concurrent_calls_on_instances_of_their_own)
 {
     struct bench bench;
@@ -643,6 +666,7 @@ static void fill(TCase *tc)
     tcase_add_loop_test(tc, functions_load, 0, N_ELEMENTS(chunks));
     tcase_add_test(tc, functions_name_the_dependency_that_failed);
     tcase_add_test(tc, functions_keep_their_state_from_call_to_call);
+    tcase_add_test(tc, functions_run_new_code_beside_a_call_that_runs_the_old);
     tcase_add_test(tc, functions_run_concurrent_calls_on_instances_of_their_own);
     tcase_add_test(tc, functions_may_touch_what_an_earlier_call_left);
     tcase_add_test(tc, functions_answer_at_once_and_linger);
