@@ -4,55 +4,28 @@
 
 #include <lauxlib.h>
 
-#include "worker/codec.h"
 #include "worker/frozen.h"
-#include "worker/modules/mod_json.h"
-#include "worker/modules/payload.h"
 
-#include "unit.h"
-
-static lua_State *open_sandbox(void)
-{
-    lua_State *L = luaL_newstate();
-
-    sandbox_open(L);
-    sandbox_seal(L);
-    ck_assert_int_eq(lua_gettop(L), 0);
-    return L;
-}
-
-/* Runs a chunk as an actor would, in a new environment; its results stay on the
- * stack. */
-static int run(lua_State *L, const char *source)
-{
-    int status = luaL_loadbufferx(L, source, strlen(source), "=app:test", "t");
-
-    if (status != LUA_OK)
-        return status;
-    sandbox_push_env(L, true);
-    lua_setupvalue(L, -2, 1);
-    return lua_pcall(L, 0, LUA_MULTRET, 0);
-}
-
-static void check(lua_State *L, const char *source)
-{
-    if (run(L, source) != LUA_OK)
-        ck_abort_msg("%s\n%s", luaL_tolstring(L, -1, NULL), source);
-}
-
-static void check_alone(const char *source)
-{
-    lua_State *L = open_sandbox();
-
-    check(L, source);
-    lua_close(L);
-}
+#include "tests/unit/sandbox_cases.h"
+#include "tests/unit/unit.h"
 
 /* Helpers of the scripts below, on one line so that theirs start at 2. */
 #define RAISES                                                                         \
     "local function raises(want, f, ...) local ok, why = pcall(f, ...)"                \
     " assert(not ok, 'raised nothing, wanted: ' .. want)"                              \
     " assert(tostring(why):find(want, 1, true), why) end\n"
+
+static void check_alone(const char *script)
+{
+    lua_State *L = open_sandbox();
+    char source[8000];
+    int n = snprintf(source, sizeof(source), "%s%s", RAISES, script);
+
+    ck_assert_int_lt(n, sizeof(source));
+    check_in_sandbox(L, source);
+    lua_gc(L, LUA_GCCOLLECT);
+    lua_close(L);
+}
 
 /* ---- what is there --------------------------------------------------------------- */
 
@@ -159,11 +132,7 @@ START_TEST(L2_string_methods_are_the_string_library)
 END_TEST
 
 static const char *const hostile[] = {
-    /* L1: nothing loads code, text or binary */
-    "assert(load == nil and loadstring == nil and loadfile == nil and dofile == nil)\n"
-    "raises('unable to dump', string.dump, function() end)\n"
-    "raises('unable to dump', ('').dump, print)",
-
+    /* L1: nothing loads libraries */
     "assert(package.loadlib ~= nil and package.loaded == nil and package.preload == "
     "nil)\n"
     "local f, err = package.loadlib('libc.so.6', '*')\n"
@@ -312,24 +281,16 @@ static const char *const hostile[] = {
 
 START_TEST(sandbox_withstands)
 {
-    lua_State *L = open_sandbox();
-    char source[8000];
-
-    snprintf(source, sizeof(source), "%s%s", RAISES, hostile[_i]);
-    check(L, source);
-    lua_gc(L, LUA_GCCOLLECT);
-    lua_close(L);
+    check_alone(hostile[_i]);
 }
 END_TEST
 
-START_TEST(L1_sandbox_has_no_way_to_run_bytecode)
+START_TEST(L1_sandbox_neither_loads_nor_dumps_code)
 {
-    lua_State *L = open_sandbox();
-    static const char bytecode[] = "\33Lua\x54\0\x19\x93\r\n\x1a\n";
-
-    ck_assert_int_eq(luaL_loadbufferx(L, bytecode, sizeof(bytecode) - 1, "=x", "t"),
-                     LUA_ERRSYNTAX);
-    lua_close(L);
+    check_alone("assert(load == nil and loadstring == nil and loadfile == nil)\n"
+                "assert(dofile == nil and debug == nil)\n"
+                "raises('unable to dump', string.dump, function() end)\n"
+                "raises('unable to dump', ('').dump, print)");
 }
 END_TEST
 
@@ -337,12 +298,13 @@ START_TEST(L3_one_actor_leaves_nothing_for_the_next)
 {
     lua_State *L = open_sandbox();
 
-    check(L,
-          "x, string, assert = 1, {}, assert; _G.y = 2; assert(rawget(_G, 'y') == 2)\n"
-          "pcall(function() string.rep = 1 end); table = nil; assert(table)\n"
-          "local G, all = _G, pairs; for k in all(G) do G[k] = nil end");
-    check(L, "assert(x == nil and y == nil and string.rep('a', 2) == 'aa')\n"
-             "assert(('a'):rep(2) == 'aa' and string.rep == (''):rep(0).rep)");
+    check_in_sandbox(
+        L, "x, string, assert = 1, {}, assert; _G.y = 2; assert(rawget(_G, 'y') == 2)\n"
+           "pcall(function() string.rep = 1 end); table = nil; assert(table)\n"
+           "local G, all = _G, pairs; for k in all(G) do G[k] = nil end");
+    check_in_sandbox(L,
+                     "assert(x == nil and y == nil and string.rep('a', 2) == 'aa')\n"
+                     "assert(('a'):rep(2) == 'aa' and string.rep == (''):rep(0).rep)");
     lua_close(L);
 }
 END_TEST
@@ -366,8 +328,9 @@ START_TEST(L5_sandbox_bounds_rep_by_its_limits)
     lua_State *L = open_sandbox();
 
     sandbox_limits(L)->string_bytes = 10;
-    check(L, "assert(#string.rep('x', 10) == 10 and not pcall(string.rep, 'x', 11))\n"
-             "assert(not pcall(string.rep, 'xx', 3, 'yy'))");
+    check_in_sandbox(
+        L, "assert(#string.rep('x', 10) == 10 and not pcall(string.rep, 'x', 11))\n"
+           "assert(not pcall(string.rep, 'xx', 3, 'yy'))");
     lua_close(L);
 }
 END_TEST
@@ -543,12 +506,7 @@ static const char *const dialect[] = {
 
 START_TEST(sandbox_speaks_the_dialect)
 {
-    lua_State *L = open_sandbox();
-    char source[8000];
-
-    snprintf(source, sizeof(source), "%s%s", RAISES, dialect[_i]);
-    check(L, source);
-    lua_close(L);
+    check_alone(dialect[_i]);
 }
 END_TEST
 
@@ -557,11 +515,12 @@ START_TEST(sandbox_lets_calls_of_an_index_function_yield)
     lua_State *L = open_sandbox(), *co = lua_newthread(L);
     int n;
 
-    check(L, "return function()\n"
-             "  local t = table.freeze(setmetatable({}, {__index = function(_, k)\n"
-             "    return coroutine.yield(k) end}))\n"
-             "  return t.x\n"
-             "end");
+    check_in_sandbox(
+        L, "return function()\n"
+           "  local t = table.freeze(setmetatable({}, {__index = function(_, k)\n"
+           "    return coroutine.yield(k) end}))\n"
+           "  return t.x\n"
+           "end");
     lua_xmove(L, co, 1);
     ck_assert_int_eq(lua_resume(co, L, 0, &n), LUA_YIELD);
     ck_assert_str_eq(lua_tostring(co, -1), "x");
@@ -577,8 +536,8 @@ START_TEST(sandbox_states_draw_different_random_numbers)
 {
     lua_State *a = open_sandbox(), *b = open_sandbox();
 
-    check(a, "return math.random(0)");
-    check(b, "return math.random(0)");
+    check_in_sandbox(a, "return math.random(0)");
+    check_in_sandbox(b, "return math.random(0)");
     ck_assert_int_ne(lua_tointeger(a, -1), lua_tointeger(b, -1));
     lua_close(a);
     lua_close(b);
@@ -598,82 +557,8 @@ START_TEST(sandbox_freezes_what_is_added_before_the_seal)
     lua_setfield(L, -3, "process");
     lua_settop(L, 0);
     sandbox_seal(L);
-    check(L, "assert(coroutine.wrap == 1 and coroutine.create)\n"
-             "assert(not pcall(function() process.x = 1 end))");
-    lua_close(L);
-}
-END_TEST
-
-/* ---- payloads -------------------------------------------------------------------- */
-
-static const char *const payload_scripts[] = {
-    "local t = {1, x = {}}\n"
-    "local p = payload.new(t)\n"
-    "assert(type(p) == 'userdata' and tostring(p) == 'payload{format=lua/any}')\n"
-    "assert(p:data() == t and select('#', p:data()) == 1 and p:get_format() == "
-    "'lua/any')\n"
-    "assert(p.x == nil and p:unmarshal() == t and getmetatable(p) == false)\n"
-    "assert(payload.new(nil):data() == nil and "
-    "payload.new(errors.new('m')):get_format()\n"
-    "  == payload.format.ERROR)",
-
-    "local p = payload.new('text'):transcode(payload.format.STRING)\n"
-    "assert(p:get_format() == 'text/plain' and p:data() == 'text')\n"
-    "local p, err = payload.new({}):transcode('text/plain')\n"
-    "assert(p == nil and err:kind() == 'Internal' and err:retryable() == false)\n"
-    "p, err = payload.new({}):transcode(payload.format.YAML)\n"
-    "assert(p == nil and tostring(err):find('transcode failed', 1, true))",
-
-    "local p = payload.new({a = {1, 2.5, 'x'}}):transcode(payload.format.MSGPACK)\n"
-    "assert(p:get_format() == 'application/msgpack')\n"
-    "assert(p:unmarshal().a[2] == 2.5 and p:transcode(payload.format.LUA):data().a[3] "
-    "==\n"
-    "  'x')",
-
-    "local p = payload.new({1, {a = 'b'}}):transcode('json/plain')\n"
-    "assert(tostring(p) == 'payload{format=json/plain}' and p:data()[2].a == 'b')\n"
-    "assert(p:transcode('lua/any'):data()[1] == 1)\n"
-    "local p, err = payload.new({1, x = 2}):transcode('json/plain')\n"
-    "assert(p == nil and err:kind() == 'Internal' and tostring(err):find('mixed.key'))",
-
-    ("local t = table.freeze({1, table.freeze({a = 'b'})})\n"
-     "assert(json.encode(t) == '[1,{\"a\":\"b\"}]')"),
-};
-
-START_TEST(payload_behaves)
-{
-    lua_State *L = open_sandbox();
-
-    json_add_transcoder(L);
-    sandbox_push_globals(L);
-    json_open(L);
-    lua_setfield(L, -2, "json");
-    lua_settop(L, 0);
-    check(L, payload_scripts[_i]);
-    lua_close(L);
-}
-END_TEST
-
-START_TEST(payload_decodes_once_and_says_when_it_can_not)
-{
-    lua_State *L = open_sandbox();
-    static const uint8_t map[] = {0x81, 0xa1, 'a', 0x01}, broken[] = {0x92, 0x01, 0xc1};
-
-    payload_push_encoded(L, (struct bytes){map, sizeof(map)}, false);
-    ck_assert(payload_test(L, -1));
-    sandbox_push_globals(L);
-    lua_pushvalue(L, -2);
-    lua_setfield(L, -2, "p");
-    payload_push_encoded(L, (struct bytes){broken, sizeof(broken)}, false);
-    lua_setfield(L, -2, "q");
-    lua_settop(L, 1);
-    check(L, "assert(p:data().a == 1 and p:data() == p:data())\n"
-             "local v, err = q:data()\n"
-             "assert(v == nil and err:kind() == 'Internal' and q:get_format() == "
-             "'lua/any')\n"
-             "assert(tostring(q) == 'payload{format=lua/any}')");
-    ck_assert_int_eq(payload_push_data(L, 1), 2);
-    ck_assert(lua_istable(L, -2) && lua_isnil(L, -1));
+    check_in_sandbox(L, "assert(coroutine.wrap == 1 and coroutine.create)\n"
+                        "assert(not pcall(function() process.x = 1 end))");
     lua_close(L);
 }
 END_TEST
@@ -683,7 +568,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, L2_sandbox_has_exactly_the_allowed_globals);
     tcase_add_test(tc, L2_string_methods_are_the_string_library);
     tcase_add_loop_test(tc, sandbox_withstands, 0, N_ELEMENTS(hostile));
-    tcase_add_test(tc, L1_sandbox_has_no_way_to_run_bytecode);
+    tcase_add_test(tc, L1_sandbox_neither_loads_nor_dumps_code);
     tcase_add_test(tc, L3_one_actor_leaves_nothing_for_the_next);
     tcase_add_test(tc, sandbox_env_has_G_only_when_wanted);
     tcase_add_test(tc, L5_sandbox_bounds_rep_by_its_limits);
@@ -691,8 +576,6 @@ static void fill(TCase *tc)
     tcase_add_test(tc, sandbox_lets_calls_of_an_index_function_yield);
     tcase_add_test(tc, sandbox_states_draw_different_random_numbers);
     tcase_add_test(tc, sandbox_freezes_what_is_added_before_the_seal);
-    tcase_add_loop_test(tc, payload_behaves, 0, N_ELEMENTS(payload_scripts));
-    tcase_add_test(tc, payload_decodes_once_and_says_when_it_can_not);
 }
 
 int main(void)
