@@ -58,6 +58,15 @@ static void warn_of_field(const struct entry *entry, const char *prefix,
                  "%s has no field %s, ignoring it", entry->kind, path);
 }
 
+static void warn_unread(const struct entry *entry, const char *path, const char *hint,
+                        struct problems *problems)
+{
+    struct problem_at at = entry_at(entry, path);
+
+    problems_add(problems, SEVERITY_WARNING, ERR_INVALID, &at, hint,
+                 "%s has no field %s, ignoring it", entry->kind, path);
+}
+
 /* Every field of a block that only we read. prefix: of the block, "" or "host." */
 static void warn_of_unknown(const struct entry *entry, const struct value *block,
                             const char *prefix, struct names known,
@@ -271,6 +280,22 @@ static void check_options(const struct entry *entry, struct problems *problems)
     check_span(entry, "options.retry.max_delay", problems);
 }
 
+/* A field beside meta is the app's own, but one that reads like ours is meant to be. */
+static void check_beside_meta(const struct entry *entry, struct problems *problems)
+{
+    static const char *const known[] = {"timeout", "retry", "default_host"};
+    const struct value *options = value_get(entry_fields(entry), "options");
+    bool is_ours = false;
+
+    for (size_t i = 0; i < N_ELEMENTS(known); i++)
+        is_ours = is_ours || value_get(options, known[i]) != NULL;
+    if (is_ours && value_get(&entry->meta, "options") == NULL)
+        warn_unread(entry, "options", "write it below meta", problems);
+    if (value_get(entry_fields(entry), "default_host") != NULL &&
+        value_get(&entry->meta, "default_host") == NULL)
+        warn_unread(entry, "default_host", "write it below meta", problems);
+}
+
 /* ---- by kind --------------------------------------------------------------------- */
 
 static void check_lua(const struct entry *entry, struct problems *problems)
@@ -295,8 +320,10 @@ static void check_lua(const struct entry *entry, struct problems *problems)
     else
         warn_of_slips(entry, data, "", NAMES("source", "method", "modules", "imports"),
                       problems);
-    if ((flags & (KIND_CALLABLE | KIND_PROCESS)) != 0)
+    if ((flags & (KIND_CALLABLE | KIND_PROCESS)) != 0) {
         check_options(entry, problems);
+        check_beside_meta(entry, problems);
+    }
 }
 
 static void check_service(const struct entry *entry, struct problems *problems)
@@ -461,15 +488,6 @@ static void check_env(const struct entry *entry, const struct snapshot *state,
 /* ---- policies: what they don't read they don't test, so that they allow, or deny,
  * more than they seem to
  * ---------------------------------------------------------------------- */
-
-static void warn_unread(const struct entry *entry, const char *path, const char *hint,
-                        struct problems *problems)
-{
-    struct problem_at at = entry_at(entry, path);
-
-    problems_add(problems, SEVERITY_WARNING, ERR_INVALID, &at, hint,
-                 "%s has no field %s, ignoring it", entry->kind, path);
-}
 
 static void check_groups(const struct entry *entry, struct problems *problems)
 {

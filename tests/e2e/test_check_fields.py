@@ -103,8 +103,12 @@ def test_S30_groups_are_a_list_of_names(tmp_path, groups, fine):
     (F + ", meta: {options: {retry: {max_attempt: 3}}}",
      "a:x: function.lua has no field meta.options.retry.max_attempt, ignoring it; did "
      "you mean meta.options.retry.max_attempts?"),
+    (F + ", options: {retry: {max_attempts: 3}}",
+     "a:x: function.lua has no field options, ignoring it; write it below meta"),
+    (F + ", default_host: a:h",
+     "a:x: function.lua has no field default_host, ignoring it; write it below meta"),
 ])
-def test_REG04_a_field_one_slip_away_from_a_known_one_is_a_warning(tmp_path, entry, text):
+def test_REG04_a_field_that_is_meant_to_be_a_known_one_is_a_warning(tmp_path, entry, text):
     result = check_entry(tmp_path, entry)
     assert result.returncode == 0
     assert [line.partition(": warning: ")[2] for line in result.stderr.splitlines()] == [
@@ -115,6 +119,7 @@ def test_REG04_a_field_one_slip_away_from_a_known_one_is_a_warning(tmp_path, ent
 @pytest.mark.parametrize("entry", [
     F + ", tool: {schema: {}}", F + ", path: /x", F + ", modules: [], module: mine",
     S + ", note: mine", F + ", meta: {options: {cost: 3}, retries: 4}",
+    F + ", options: {cost: 3}", F + ", options: {retry: {}}, meta: {options: {}}",
 ])
 def test_REG04_fields_of_the_apps_own_are_no_news(tmp_path, entry):
     result = check_entry(tmp_path, entry)
