@@ -226,11 +226,6 @@ void reload_begin(struct reloads *reloads, const char *part, bool dry_run,
 
 /* ---- for the log ----------------------------------------------------------------- */
 
-static size_t count_rows(const struct value *plan, const char *key)
-{
-    return value_list_n(value_get(plan, key));
-}
-
 static void log_problems(const struct problems *problems)
 {
     size_t n = problems->n < LOG_AT_MOST ? problems->n : LOG_AT_MOST;
@@ -242,21 +237,15 @@ static void log_problems(const struct problems *problems)
 /* Tells the log how a reload went. */
 static void log_report(const struct rollout_report *report)
 {
-    const struct value *plan = report->plan;
-
     log_problems(report->problems);
     if (report->committed)
-        log_info("reloaded", "version=%llu changed=%zu affected=%zu restarted=%zu",
-                 (unsigned long long)report->version, count_rows(plan, "changes"),
-                 count_rows(plan, "affected"), count_rows(plan, "services"));
+        rollout_log(report, "reloaded", "SIGHUP");
     else if (report->err == NULL)
         log_info("nothing to reload: the files say what runs", "version=%llu",
                  (unsigned long long)report->version);
-    if (report->err != NULL)
-        log_error(report->committed ? "reloaded, but not all services run"
-                                    : "reload failed, everything goes on as it was",
-                  "version=%llu why=%s", (unsigned long long)report->version,
-                  report->err->text);
+    else
+        log_error("reload failed, everything goes on as it was", "version=%llu why=%s",
+                  (unsigned long long)report->version, report->err->text);
 }
 
 static void on_logged_done(void *context, const struct rollout_report *report)

@@ -14,7 +14,10 @@
 struct request;
 struct rollout_report;
 
-/* Takes request. */
+/* A line about a change that came to count. what: "reloaded"; by: who asked for it. */
+void rollout_log(const struct rollout_report *report, const char *what, const char *by);
+
+/* Takes request. The log is told, too: who looks later wants to know what happened. */
 void rollout_answer(struct request *request, const struct rollout_report *report,
                     bool dry_run);
 

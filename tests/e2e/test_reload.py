@@ -334,6 +334,17 @@ end}}"""), service("s", "app:p")]
     assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])
 
 
+def test_the_log_tells_of_changes_that_operators_made(boot):
+    one = boot([answering("f", "1")])
+    rewrite(one, [answering("f", "2")])
+    one.supctl("reload", "--dry-run")
+    one.supctl("reload")
+    one.wait_record('"reloaded".*"version": ?1.*"changed": ?1.*"by": ?"supctl"')
+    one.supctl("registry", "rollback", 0)
+    one.wait_record('"went back to a version of the registry".*"version": ?0')
+    assert len([r for r in one.records() if r["msg"] == "reloaded"]) == 1
+
+
 def test_SIGHUP_reloads(boot):
     one = boot([answering("f", "1")])
     rewrite(one, [answering("f", "2")])
