@@ -70,25 +70,41 @@ static void free_rates(struct map *rates)
     map_finish(rates);
 }
 
+/* Calls of an inline pool run, and end, in the workers of others. */
+static uint64_t count_calls_done(const struct pool *pool,
+                                 const struct pool_figures *figures)
+{
+    const struct function_stats *stats = pool_stats(pool);
+    uint64_t n = 0;
+
+    if (pool_kind(pool) != POOL_KIND_INLINE || stats == NULL)
+        return figures->n_calls_done;
+    for (unsigned i = 0; i < FUNCTION_N_OUTCOMES; i++)
+        n += stats->n_ended[i];
+    return n;
+}
+
 /* before: the rates of the last second. */
 static void sample(struct status *status, const struct pool *pool, struct map *before)
 {
     const char *entry = pool_entry(pool);
     struct rate *rate = map_find(&status->rates, entry, strlen(entry));
     struct pool_figures figures;
+    uint64_t n_calls_done;
 
     pool_get_figures(pool, &figures);
+    n_calls_done = count_calls_done(pool, &figures);
     if (rate == NULL) {
         rate = map_remove(before, entry, strlen(entry));
         if (rate == NULL)
-            rate = make_rate(entry, figures.n_calls_done);
+            rate = make_rate(entry, n_calls_done);
         map_put(&status->rates, rate->entry, strlen(rate->entry), rate);
     }
     /* a pool that took over counts from zero again */
-    rate->per_second = figures.n_calls_done >= rate->n_calls_done
-                           ? (int64_t)(figures.n_calls_done - rate->n_calls_done)
+    rate->per_second = n_calls_done >= rate->n_calls_done
+                           ? (int64_t)(n_calls_done - rate->n_calls_done)
                            : 0;
-    rate->n_calls_done = figures.n_calls_done;
+    rate->n_calls_done = n_calls_done;
 }
 
 /* Those whose pools are gone go, too. */
@@ -266,7 +282,8 @@ static struct value describe_pool(const struct status *status, struct pool *pool
     value_put(&record, "n_queued", value_int(figures.n_queued));
     value_put(&record, "n_held", value_int(figures.n_held));
     value_put(&record, "n_actors", value_int(figures.n_actors));
-    value_put(&record, "n_calls_done", value_int((int64_t)figures.n_calls_done));
+    value_put(&record, "n_calls_done",
+              value_int((int64_t)count_calls_done(pool, &figures)));
     value_put(&record, "n_deaths", value_int((int64_t)figures.n_deaths));
     value_put(&record, "rate", value_int(rate_of(status, pool_entry(pool))));
     put_calls(status, &record, pool_stats(pool));

@@ -286,6 +286,7 @@ def test_F43_concurrent_calls_of_an_inline_function(boot):
                     end}""", modules=["funcs"])])
     assert one.call("app:both") == [1, 1]
     assert not one.workers("app:inline")
+    assert one.pool("app:inline")["n_calls_done"] == 2
 
 
 def test_F48_calls_that_a_removed_pool_has_accepted_are_run(boot):
