@@ -310,6 +310,7 @@ static void open_reserve(struct control *control)
 static bool accept_with_reserve(struct control *control)
 {
     struct ucred peer = {0};
+    socklen_t n = sizeof(peer);
     int fd;
 
     if (control->reserve_fd == -1)
@@ -317,8 +318,12 @@ static bool accept_with_reserve(struct control *control)
     close(control->reserve_fd);
     control->reserve_fd = -1;
     fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd != -1)
-        refuse_client(fd, &peer, ERR_UNAVAILABLE, "out of file descriptors");
+    if (fd != -1) {
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n);
+        refuse_client(fd, &peer, ERR_UNAVAILABLE,
+                      "the supervisor is out of file descriptors, see LimitNOFILE or "
+                      "ulimit -n");
+    }
     open_reserve(control);
     return fd != -1;
 }

@@ -109,6 +109,8 @@ static void write_supervisor(struct supervisor *sup, struct buf *out)
          (double)process.rss_bytes},
         {"troupe_open_fds", "gauge", "Descriptors that the supervisor has open.",
          (double)process.n_fds},
+        {"troupe_max_fds", "gauge", "Descriptors that it may have; 0 is no limit.",
+         (double)process.max_fds},
         {"troupe_registry_entries", "gauge", "Entries of the registry.",
          (double)registry_state(sup->registry)->n},
         {"troupe_registry_version", "gauge", "Version of the registry.",

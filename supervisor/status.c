@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <ev.h>
@@ -164,12 +165,22 @@ static int64_t ms_since(uint64_t at_ns)
                       : (int64_t)(((uint64_t)clock_monotonic_ns() - at_ns) / 1000000);
 }
 
+/* 0 = no limit. */
+static int64_t max_fds(void)
+{
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur <= INT64_MAX ? (int64_t)limit.rlim_cur : 0;
+}
+
 void status_get_process(const struct status *status, struct status_process *out)
 {
     *out = (struct status_process){
         .uptime_s = (double)ms_since(status->started_at_ns) / 1e3,
         .rss_bytes = status_rss_bytes(getpid()),
         .n_fds = count_fds(),
+        .max_fds = max_fds(),
     };
 }
 
@@ -320,6 +331,7 @@ static struct value describe_supervisor(const struct status *status)
                   value_string(metrics_http_address(sup->metrics_http)));
     value_put(&record, "rss_bytes", value_int(status_rss_bytes(getpid())));
     value_put(&record, "n_fds", value_int(count_fds()));
+    value_put(&record, "max_fds", value_int(max_fds()));
     value_put(&record, "n_entries",
               value_int((int64_t)registry_state(sup->registry)->n));
     value_put(&record, "registry_version",

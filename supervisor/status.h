@@ -28,7 +28,7 @@ void status_line(const struct status *status, char *out, size_t out_bytes);
 /* Of the supervisor's own process. */
 struct status_process {
     double uptime_s;
-    int64_t rss_bytes, n_fds;
+    int64_t rss_bytes, n_fds, max_fds; /* max_fds 0 = no limit */
 };
 void status_get_process(const struct status *status, struct status_process *out);
 

@@ -28,6 +28,7 @@
 #define LITTLE_FREE_BYTES  ((uint64_t)512 << 20)
 #define MIN_FREE_INODES    100u
 #define LITTLE_FREE_INODES 10000u
+#define MIN_FREE_FDS       16
 
 /* FINE: nothing to say. LACK: it costs something. SERIOUS: much won't work. */
 enum verdict { FINE, LACK, SERIOUS };
@@ -352,17 +353,38 @@ static void check_confinement(struct supctl_client *client, struct value *list)
     value_finish(&result);
 }
 
+/* What it may have itself: the limits above are those of who asks. */
+static void check_fds(struct value *list, const struct value *about)
+{
+    int64_t n = value_get_int(about, "n_fds", 0);
+    int64_t max = value_get_int(about, "max_fds", 0);
+    enum verdict verdict = FINE;
+    char text[64];
+
+    if (n <= 0 || max <= 0)
+        return;
+    if (max - n < MIN_FREE_FDS)
+        verdict = SERIOUS;
+    else if (max - n < max / 4)
+        verdict = LACK;
+    snprintf(text, sizeof(text), "%" PRId64 " of %" PRId64 " in use", n, max);
+    note(list, "open files of the supervisor", text, verdict,
+         "workers and connections are refused when all are in use",
+         "LimitNOFILE= in the unit, or ulimit -n, and start it anew");
+}
+
 /* Its folder, owned; NULL when it doesn't say. */
-static char *state_of(struct supctl_client *client)
+static char *check_process(struct supctl_client *client, struct value *list)
 {
     struct value result = {0};
     const struct value *about;
     const char *folder = NULL;
     char *copy;
 
-    if (ask(client, "@system.status", &result)) {
-        about = value_get(&result, "supervisor");
-        folder = about != NULL ? value_get_text(about, "state_dir") : NULL;
+    if (ask(client, "@system.status", &result) &&
+        (about = value_get(&result, "supervisor")) != NULL) {
+        check_fds(list, about);
+        folder = value_get_text(about, "state_dir");
     }
     copy = folder != NULL ? xstrdup(folder) : NULL;
     value_finish(&result);
@@ -383,7 +405,7 @@ static void check_supervisor(struct supctl *ctl, struct value *list)
          "confined");
     if (client != NULL) {
         check_confinement(client, list);
-        state_dir = state_of(client);
+        state_dir = check_process(client, list);
     }
     if (state_dir == NULL)
         state_dir = paths_state_dir("app");

@@ -68,6 +68,21 @@ def test_doctor_ends_with_1_when_something_is_seriously_lacking(tmp_path):
     assert "ulimit" in row["cure"]
 
 
+def test_doctor_sees_what_the_supervisor_has_left_of_its_descriptors(boot):
+    one = boot(APP)
+    about = one.supctl("status")["supervisor"]
+    rows, _ = doctor(one.control)
+    row = rows["open files of the supervisor"]
+    assert row["state"].endswith(f" of {about['max_fds']} in use")
+    few = about["n_fds"] + 12
+    resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (few, about["max_fds"]))
+    rows, code = doctor(one.control)
+    row = rows["open files of the supervisor"]
+    assert code == FAILED and row["verdict"] == "serious"
+    assert row["state"].endswith(f" of {few} in use") and "LimitNOFILE" in row["cure"]
+    assert f"troupe_max_fds {few}\n" in one.run_supctl("metrics").stdout
+
+
 def test_doctor_sees_a_locale_that_is_not_there(tmp_path):
     rows, _ = doctor(str(tmp_path / "none.sock"), LC_ALL="xx_XX.UTF-8")
     assert rows["locale"]["verdict"] == "lack"

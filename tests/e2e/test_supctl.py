@@ -80,8 +80,8 @@ POOL_KEYS = {"entry", "kind", "state", "n_processes", "n_ready", "n_busy", "n_qu
 WORKER_KEYS = {"index", "os_pid", "role", "pool", "state", "uptime_ms", "n_busy",
                "n_actors", "n_calls_done", "rss_bytes"}
 SUPERVISOR_KEYS = {"app", "pid", "version", "state", "uptime_ms", "root", "state_dir",
-                   "control", "rss_bytes", "n_fds", "n_entries", "registry_version",
-                   "calls_open", "n_clients"}
+                   "control", "rss_bytes", "n_fds", "max_fds", "n_entries",
+                   "registry_version", "calls_open", "n_clients"}
 ACTOR_KEYS = {"pid", "host", "source", "state", "steps", "started_at", "mailbox",
               "mailbox_bytes", "threads"}
 
