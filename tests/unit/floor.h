@@ -152,6 +152,14 @@ static inline void floor_ask(struct asked *asked, const char *target, const char
     value_finish(&args[1]);
 }
 
+/* The same, with all the time it takes, and the answer is there. */
+static inline void floor_call(struct asked *asked, const char *target, const char *deed,
+                              struct value arg)
+{
+    floor_ask(asked, target, deed, arg, 0);
+    FLOOR_UNTIL(asked->n_answers != 0);
+}
+
 static inline const struct value *floor_first(const struct asked *asked)
 {
     ck_assert_msg(asked->status == REPLY_OK, "%s", asked->err.text);

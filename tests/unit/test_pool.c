@@ -35,8 +35,7 @@ START_TEST(pool_lazy_starts_on_demand_and_reaps)
     floor_open();
     pool = floor_add_pool("app:f", POOL_KIND_LAZY, 4, 2, 256);
     ck_assert_ptr_null(floor_worker(pool, 0));
-    floor_ask(&asked, "app:f", "echo", value_int(7), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:f", "echo", value_int(7));
     ck_assert_int_eq(floor_first(&asked)->as.integer, 7);
     value_finish(&asked.list);
     pool_get_figures(pool, &figures);
@@ -56,12 +55,10 @@ START_TEST(pool_lazy_starts_on_demand_and_reaps)
 
         pool = pools_add(sup.pools, &spec);
     }
-    floor_ask(&asked, "app:short", "echo", value_int(7), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:short", "echo", value_int(7));
     value_finish(&asked.list);
     FLOOR_UNTIL(floor_worker(pool, 0) == NULL);
-    floor_ask(&asked, "app:short", "echo", value_int(8), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:short", "echo", value_int(8));
     ck_assert_int_eq(floor_first(&asked)->as.integer, 8);
     value_finish(&asked.list);
     floor_close();
@@ -147,8 +144,7 @@ START_TEST(pool_holds_and_resumes_workers)
     pool = floor_add_pool("app:f", POOL_KIND_STATIC, 2, 1, 4);
     caller = floor_worker(floor_add_pool("app:caller", POOL_KIND_STATIC, 1, 1, 4), 0);
     FLOOR_UNTIL(floor_n_ready(pool) == 1 && caller->state == WORKER_READY);
-    floor_ask(&asked, "app:caller", "call", call_request("app:f", 10), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:caller", "call", call_request("app:f", 10));
     value_finish(&asked.list);
     pool_get_figures(pool, &figures);
     ck_assert_uint_eq(figures.n_busy, 2);
@@ -164,8 +160,7 @@ START_TEST(pool_holds_and_resumes_workers)
     pool_get_figures(pool, &figures);
     ck_assert_uint_eq(figures.n_queued, 2);
     ck_assert_uint_eq(figures.n_held, 2);
-    floor_ask(&asked, "app:caller", "held", value_int(0), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:caller", "held", value_int(0));
     ck_assert_int_eq(value_get_int(floor_first(&asked), "held", 0), 4);
     ck_assert_int_eq(value_get_int(floor_first(&asked), "resumed", 0), 2);
     value_finish(&asked.list);
@@ -221,12 +216,10 @@ START_TEST(pool_lingering_slot_stays_busy)
 
     floor_open();
     pool = floor_add_pool("app:f", POOL_KIND_STATIC, 2, 1, 4);
-    floor_ask(&asked, "app:f", "linger", value_int(1), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:f", "linger", value_int(1));
     value_finish(&asked.list);
     ck_assert_uint_eq(floor_worker(pool, 0)->n_busy, 1);
-    floor_ask(&asked, "app:f", "free", value_int(1), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:f", "free", value_int(1));
     value_finish(&asked.list);
     FLOOR_UNTIL(floor_worker(pool, 0)->n_busy == 0);
     ck_assert_uint_eq(calls_n_open(sup.calls), 0);
@@ -293,8 +286,7 @@ START_TEST(pool_deaf_callee_is_killed_after_grace)
     old = floor_worker(pool, 0)->os_pid;
     floor_ask(&asked, "app:deaf", "freeze", value_int(0),
               (uint64_t)clock_monotonic_ns() + 10000000);
-    floor_ask(&next, "app:deaf", "echo", value_int(5), 0);
-    FLOOR_UNTIL(next.n_answers != 0);
+    floor_call(&next, "app:deaf", "echo", value_int(5));
     ck_assert_int_eq(asked.err.kind, ERR_TIMEOUT);
     ck_assert_int_eq(floor_first(&next)->as.integer, 5);
     ck_assert_int_ne(floor_worker(pool, 0)->os_pid, old);
@@ -315,8 +307,7 @@ START_TEST(pool_busy_and_deaf_callee_is_killed_before_its_grace_is_over)
     FLOOR_UNTIL(floor_n_ready(pool) == 1);
     floor_ask(&asked, "app:deaf", "spin", value_int(0),
               (uint64_t)clock_monotonic_ns() + 10000000);
-    floor_ask(&next, "app:deaf", "echo", value_int(5), 0);
-    FLOOR_UNTIL(next.n_answers != 0);
+    floor_call(&next, "app:deaf", "echo", value_int(5));
     ck_assert_int_eq(asked.err.kind, ERR_TIMEOUT);
     ck_assert_int_eq(floor_first(&next)->as.integer, 5);
     value_finish(&next.list);
@@ -421,8 +412,7 @@ START_TEST(pool_inline_serves_non_workers_in_a_hidden_slot)
 
     floor_open();
     floor_add_pool("app:f", POOL_KIND_INLINE, 1, 1, 8);
-    floor_ask(&asked, "app:f", "echo", value_int(3), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:f", "echo", value_int(3));
     ck_assert_int_eq(floor_first(&asked)->as.integer, 3);
     value_finish(&asked.list);
     floor_close();

@@ -28,8 +28,7 @@ START_TEST(pool_death_answers_and_replaces)
     ck_assert_int_eq(asked.err.retryable, RETRY_YES);
     ck_assert_str_eq(asked.err.text,
                      "worker of app:f was killed by signal 9 (SIGKILL)");
-    floor_ask(&next, "app:f", "pid", value_int(0), 0);
-    FLOOR_UNTIL(next.n_answers != 0);
+    floor_call(&next, "app:f", "pid", value_int(0));
     ck_assert_int_ne(floor_first(&next)->as.integer, old);
     ck_assert_uint_lt(next.answered_at_ns - killed_at, 1000000000);
     value_finish(&next.list);
@@ -43,8 +42,7 @@ START_TEST(pool_frames_before_death_count)
 
     floor_open();
     floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 4);
-    floor_ask(&asked, "app:f", "reply and die", value_int(42), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:f", "reply and die", value_int(42));
     ck_assert_int_eq(floor_first(&asked)->as.integer, 42);
     value_finish(&asked.list);
     floor_close();
@@ -57,8 +55,7 @@ START_TEST(pool_exit_status_is_named)
 
     floor_open();
     floor_add_pool("app:f", POOL_KIND_LAZY, 1, 1, 4);
-    floor_ask(&asked, "app:f", "exit", value_int(0), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:f", "exit", value_int(0));
     ck_assert_str_eq(asked.err.text, "worker of app:f exited with status 3");
     floor_close();
 }
@@ -96,8 +93,7 @@ START_TEST(pool_failed_setup_fails_the_call)
 
     floor_open();
     floor_add_pool("app:fails", POOL_KIND_LAZY, 1, 1, 4);
-    floor_ask(&asked, "app:fails", "echo", value_int(0), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:fails", "echo", value_int(0));
     ck_assert_str_eq(asked.err.text, "not in the mood");
     floor_close();
 }
@@ -166,8 +162,7 @@ START_TEST(pool_silent_worker_is_killed)
     workers_set_times(sup.workers, &times);
     pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 4);
     FLOOR_UNTIL(floor_n_ready(pool) == 1);
-    floor_ask(&asked, "app:f", "freeze", value_int(0), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:f", "freeze", value_int(0));
     ck_assert_int_eq(asked.err.kind, ERR_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(asked.err.text, "heartbeat"));
     floor_close();
@@ -193,8 +188,7 @@ START_TEST(pool_stopped_worker_is_spared)
     start = clock_monotonic_ms();
     FLOOR_UNTIL(clock_monotonic_ms() > start + 200);
     kill(pid, SIGCONT);
-    floor_ask(&asked, "app:f", "pid", value_int(0), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:f", "pid", value_int(0));
     ck_assert_int_eq(floor_first(&asked)->as.integer, pid);
     value_finish(&asked.list);
     floor_close();
@@ -272,8 +266,7 @@ START_TEST(spawn_hands_down_nothing_else)
     ck_assert_int_ne(dup2(0, 200), -1); /* not close-on-exec */
     floor_open();
     floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 8);
-    floor_ask(&asked, "app:f", "inherited", value_int(3), 0);
-    FLOOR_UNTIL(asked.n_answers != 0);
+    floor_call(&asked, "app:f", "inherited", value_int(3));
     map = floor_first(&asked);
     fds = value_get(map, "fds");
     for (size_t i = 0; i < fds->as.list.n; i++)
@@ -317,8 +310,7 @@ START_TEST(worker_restarts_leak_nothing)
     FLOOR_UNTIL(floor_n_ready(pool) == 1);
     n_fds = count_fds();
     for (int i = 0; i < 30; i++) {
-        floor_ask(&asked, "app:f", "exit", value_int(0), 0);
-        FLOOR_UNTIL(asked.n_answers != 0);
+        floor_call(&asked, "app:f", "exit", value_int(0));
         FLOOR_UNTIL(floor_n_ready(pool) == 1);
     }
     ck_assert_uint_eq(count_fds(), n_fds);
