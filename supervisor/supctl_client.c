@@ -353,15 +353,25 @@ out:
     return rc;
 }
 
+/* An answer of an app that has no form here: the supervisor is well. */
+static int refuse_answer(struct supctl_error *error, const char *what, const char *why)
+{
+    supctl_error_set(error, "Invalid", "%s can't be shown: %s", what, why);
+    return -1;
+}
+
 static int take_error(struct bytes bytes, struct supctl_error *error)
 {
     struct value fields;
     struct err err = {0};
     const char *kind;
 
-    if (value_decode(bytes.data, bytes.n, NULL, &fields, &err) != 0 ||
-        fields.type != VALUE_MAP)
+    if (value_decode(bytes.data, bytes.n, NULL, &fields, &err) != 0)
+        return refuse_answer(error, "it failed, and its error", err.text);
+    if (fields.type != VALUE_MAP) {
+        value_finish(&fields);
         return lost(error, "its answer makes no sense");
+    }
     kind = value_get_text(&fields, "kind");
     supctl_error_finish(error);
     error->fields = fields;
@@ -384,7 +394,8 @@ static int take_reply(struct bytes body, const struct pending *pending)
     if ((reply.status & ~REPLY_LINGERS) != REPLY_OK)
         return take_error(reply.result, pending->error_out);
     if (payload_decode(reply.result, &list, &err) != 0)
-        return lost(pending->error_out, err.text);
+        return refuse_answer(pending->error_out, "it answered, and its result",
+                             err.text);
     *pending->result_out = (struct value){0};
     if (list.as.list.n > 0) {
         *pending->result_out = list.as.list.items[0];

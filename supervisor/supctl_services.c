@@ -360,11 +360,15 @@ static int run_scale(struct supctl *ctl)
 
 /* ---- calls ----------------------------------------------------------------------- */
 
-static bool is_nobodys(const struct supctl_error *error)
+/* The same may have come from inside the function, about what it called. */
+static bool is_nobodys(const struct supctl_error *error, const char *id)
 {
     const char *message = value_get_text(&error->fields, "message");
+    const struct value *details = value_get(&error->fields, "details");
+    const char *target = details != NULL ? value_get_text(details, "target") : NULL;
 
-    return message != NULL && strcmp(message, "no handler registered for target") == 0;
+    return message != NULL && target != NULL && strcmp(target, id) == 0 &&
+           strcmp(message, "no handler registered for target") == 0;
 }
 
 /* A NotFound may be the function's own answer: then the call has failed, but the name
@@ -380,7 +384,7 @@ static int call_failed(struct supctl *ctl, const struct supctl_error *error)
                            NULL, NULL, &entry, &ignored) == 0 &&
         entry.type == VALUE_MAP) {
         code = EXIT_FAILED;
-        if (is_nobodys(error))
+        if (is_nobodys(error, ctl->args[0]))
             supctl_suggest(ctl, NULL, ctl->args[0]);
     } else if (code == EXIT_NO_SUCH_NAME) {
         supctl_suggest(ctl, "function.", ctl->args[0]);

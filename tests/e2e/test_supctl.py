@@ -65,6 +65,13 @@ APP = [
     end}"""),
     function("sleep", 'local time = require("time") '
              "return {main = function(d) time.sleep(d) return d end}", modules=["time"]),
+    function("cycle", """return {main = function(as_error)
+        local t = {} t.t = t
+        if not as_error then return t end
+        return nil, errors.new{message = "m", kind = errors.NOT_FOUND, details = t}
+    end}"""),
+    function("calls", """return {main = function(target)
+        return funcs.call(target) end}""", modules=["funcs"]),
     function("context", CONTEXT, modules=["ctx"]),
     function("publish", PUBLISH, modules=["events"]),
     function("steer", """local logger = require("logger")
@@ -317,6 +324,27 @@ def test_call_of_nobody_names_the_nearest(running):
     assert done.stderr == ("supctl: NotFound: no handler registered for target: app:ecko\n"
                            "Did you mean 'app:echo'?\n")
     assert "mean" not in running.run_supctl("--json", "call", "app:ecko").stderr
+
+
+def test_what_a_function_did_not_find_is_no_affair_of_its_own_name(running):
+    done = running.run_supctl("call", "app:calls", '"app:nothing"')
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert done.stderr == \
+        "supctl: NotFound: no handler registered for target: app:nothing\n"
+
+
+@pytest.mark.parametrize("args, what", [
+    ([], "it answered, and its result can't be shown: "),
+    (["true"], "it failed, and its error can't be shown: "),
+])
+def test_an_answer_that_has_no_json_is_not_a_lost_supervisor(running, args, what):
+    done = running.run_supctl("call", "app:cycle", *args)
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert done.stderr.startswith("supctl: Invalid: " + what)
+    assert "contains itself" in done.stderr
+    done = running.run_supctl("--json", "call", "app:cycle", *args)
+    assert done.returncode == FAILED
+    assert json.loads(done.stderr)["error"]["kind"] == "Invalid"
 
 
 @pytest.mark.parametrize("args, code, lines", [
