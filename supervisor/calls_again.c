@@ -19,7 +19,7 @@ struct attempts {
 bool call_may_retry(struct calls *calls, struct call *call,
                     const struct retry_policy *policy, struct bytes body)
 {
-    if (body.n > CALLS_KEPT_MAX_BYTES - calls->kept_bytes ||
+    if (calls->kept_bytes + body.n > CALLS_KEPT_MAX_BYTES ||
         !call_keep_body(call, body))
         return false;
     calls->kept_bytes += body.n;

@@ -121,6 +121,27 @@ START_TEST(calls_keep_only_so_many_bytes_for_further_attempts)
 }
 END_TEST
 
+/* As when the interceptor that the first attempt was made to has gone. */
+START_TEST(calls_keep_no_more_when_one_has_grown_beyond_the_bound)
+{
+    struct retry_policy *policy = policy_of(3, false);
+    size_t n = CALLS_KEPT_MAX_BYTES + 1;
+    struct bytes large = {xcalloc(1, n), n}, small = {large.data, 1};
+    struct err err = {0};
+    struct call *call;
+
+    fake_begin();
+    call = fake_ask(0, 0);
+    ck_assert(call_may_retry(fake.sup.calls, call, policy, small));
+    ck_assert_int_eq(call_keep_other_body(fake.sup.calls, call, large, &err), 0);
+    ck_assert_uint_eq(calls_kept_bytes(fake.sup.calls), n);
+    ck_assert(!call_may_retry(fake.sup.calls, fake_ask(1, 0), policy, small));
+    free((void *)large.data);
+    retry_policy_unref(policy);
+    fake_end();
+}
+END_TEST
+
 START_TEST(calls_of_a_dead_callee_are_tried_again)
 {
     struct retry_policy *policy = policy_of(2, false);
@@ -215,6 +236,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, calls_are_tried_again_with_new_numbers);
     tcase_add_test(tc, calls_give_the_last_error_when_attempts_are_used_up);
     tcase_add_test(tc, calls_keep_only_so_many_bytes_for_further_attempts);
+    tcase_add_test(tc, calls_keep_no_more_when_one_has_grown_beyond_the_bound);
     tcase_add_test(tc, calls_of_a_dead_callee_are_tried_again);
     tcase_add_test(tc, calls_that_wait_for_an_attempt_can_be_cancelled);
     tcase_add_test(tc, calls_deadline_ends_the_waiting);

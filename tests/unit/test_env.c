@@ -187,8 +187,7 @@ static int set(const char *name, const char *value)
 {
     struct value args[] = {value_string(name), value_string(value)};
     int rc = 1;
-    struct origin origin = {.type = ORIGIN_INTERNAL,
-                            .who.internal = {on_answer, &rc}};
+    struct origin origin = {.type = ORIGIN_INTERNAL, .who.internal = {on_answer, &rc}};
     struct buf payload;
 
     memset(&err, 0, sizeof(err));
