@@ -69,7 +69,7 @@ void function_count_end_slow(struct function_count *count,
 {
     struct function_stats *stats = count->stats;
     double sent_at = count->sent_at != 0 ? count->sent_at : now,
-           all_s = now - count->given_at;
+           all_s = now > count->given_at ? now - count->given_at : 0;
     struct function_times *times = stats->times;
 
     count->stats = NULL;

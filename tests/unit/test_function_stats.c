@@ -33,6 +33,23 @@ START_TEST(function_stats_count_each_call_once)
 }
 END_TEST
 
+/* A sum that falls is a counter that began anew, for who reads it. */
+START_TEST(function_stats_take_a_clock_that_was_set_back_for_no_time_F_53)
+{
+    struct function_table *table = function_table_create();
+    struct function_stats *stats = function_stats_get(table, "a:b");
+    struct function_count count;
+
+    function_count_begin(&count, stats, 5000);
+    count.sent_at = 5000;
+    function_count_end(&count, FUNCTION_OK, 1400);
+    ck_assert_double_eq(stats->times->sum_s, 0);
+    ck_assert_double_eq(stats->times->run.sum_s, 0);
+    ck_assert_uint_eq(stats->times->counts[0], 1);
+    function_table_destroy(table);
+}
+END_TEST
+
 START_TEST(function_stats_are_bounded)
 {
     struct function_table *table = function_table_create();
@@ -56,6 +73,7 @@ END_TEST
 static void fill(TCase *tc)
 {
     tcase_add_test(tc, function_stats_count_each_call_once);
+    tcase_add_test(tc, function_stats_take_a_clock_that_was_set_back_for_no_time_F_53);
     tcase_add_test(tc, function_stats_are_bounded);
 }
 
