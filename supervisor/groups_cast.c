@@ -35,7 +35,7 @@ struct cast {
     struct value from, host, topic, payload;
     struct value trace; /* what it is sent from within, or nil */
     size_t n_spans;
-    uint32_t timeout_ms;
+    uint64_t timeout_ms;
     size_t n_open;     /* shares that aren't through, and one for us */
     struct map shares; /* by worker index */
 };
@@ -149,7 +149,7 @@ static bool is_traced(const struct request *request)
 }
 
 void groups_cast(struct groups *groups, const struct group *group,
-                 struct request *request, uint32_t timeout_ms)
+                 struct request *request, uint64_t timeout_ms)
 {
     const struct value *args = request->args.as.list.items;
     struct cast *cast = xcalloc(1, sizeof(*cast));

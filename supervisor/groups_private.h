@@ -126,7 +126,7 @@ void groups_free_watch(struct groups *groups, struct watch *watch);
 
 /* Answers request (takes it) when the message is in all mailboxes. */
 void groups_cast(struct groups *groups, const struct group *group,
-                 struct request *request, uint32_t timeout_ms);
+                 struct request *request, uint64_t timeout_ms);
 void groups_drop_casts(struct groups *groups);
 
 /* ---- groups_targets.c ------------------------------------------------------------ */

@@ -304,7 +304,7 @@ static void handle_broadcast(struct request *request)
     }
     group_scope_config_read(entry, &config, NULL);
     groups_cast(request->sup->groups, find_group(request->sup->groups, entry, name),
-                request, (uint32_t)config.broadcast_timeout_ms);
+                request, (uint64_t)config.broadcast_timeout_ms);
 }
 
 /* ---- for people ------------------------------------------------------------------ */

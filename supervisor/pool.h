@@ -67,7 +67,7 @@ struct pool_spec {
     uint32_t n_slots_max; /* lazy, adaptive */
     uint32_t n_processes;
     uint32_t buffer; /* places in the queue */
-    uint32_t idle_timeout_ms;
+    uint64_t idle_timeout_ms;
     struct bytes settings;              /* msgpack map for SETUP; copied */
     struct bytes probe;                 /* the same while it is staged; copied */
     const struct call_options *options; /* of calls to it; copied; NULL = none */

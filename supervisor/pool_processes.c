@@ -445,7 +445,7 @@ static void reap_if_idle(struct pool *pool)
         pool->last_free_at_ns = now;
         return;
     }
-    if (now - pool->last_free_at_ns < (uint64_t)pool->spec.idle_timeout_ms * 1000000)
+    if (now - pool->last_free_at_ns < pool->spec.idle_timeout_ms * 1000000)
         return;
     pool->n_wanted = 0;
     drain_surplus(pool);

@@ -161,7 +161,7 @@ static void spec_of_function(const struct config *app, const struct entry *entry
         .n_slots_max = n_max,
         .n_processes = count_processes(&config, n_max),
         .buffer = config.buffer != 0 ? config.buffer : n_max * POOL_BUFFER_FACTOR,
-        .idle_timeout_ms = (uint32_t)config.idle_timeout_ms};
+        .idle_timeout_ms = (uint64_t)config.idle_timeout_ms};
     value_put(
         &map, "slots",
         value_int((spec->n_slots_max + spec->n_processes - 1) / spec->n_processes));

@@ -11,7 +11,7 @@
 #include "supervisor/worker.h"
 
 void worker_ask(struct worker *worker, const char *target, const struct value *args,
-                size_t n_args, uint32_t timeout_ms,
+                size_t n_args, uint64_t timeout_ms,
                 void (*done)(void *context, uint8_t status, struct bytes result),
                 void *context)
 {
@@ -23,8 +23,7 @@ void worker_ask(struct worker *worker, const char *target, const struct value *a
     struct bytes body;
     struct err err = {0};
 
-    frame.deadline_at_ns =
-        (uint64_t)clock_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
+    frame.deadline_at_ns = (uint64_t)clock_monotonic_ns() + timeout_ms * 1000000;
     buf_init(&frame_bytes, 0);
     buf_init(&payload, 0);
     if (payload_encode(&payload, args, n_args)) {

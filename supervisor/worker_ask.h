@@ -19,7 +19,7 @@ struct worker;
 /* done comes exactly once, perhaps before this returns; status is a reply_status,
  * result a payload of one value or an error. args are borrowed. */
 void worker_ask(struct worker *worker, const char *target, const struct value *args,
-                size_t n_args, uint32_t timeout_ms,
+                size_t n_args, uint64_t timeout_ms,
                 void (*done)(void *context, uint8_t status, struct bytes result),
                 void *context);
 

@@ -116,10 +116,27 @@ START_TEST(pool_setup_leaves_other_kinds_alone)
 }
 END_TEST
 
+/* Beyond what 32 bits hold, by 1.2 s. */
+START_TEST(pool_setup_takes_an_idle_timeout_of_any_length)
+{
+    struct entry *entry =
+        make_entry("function.lua", "{\"pool\": {\"idle_timeout\": \"1193h2m48.5s\"}}");
+    struct pool_spec spec;
+    struct buf settings;
+
+    buf_init(&settings, 0);
+    ck_assert(pool_spec_of_entry(NULL, entry, &spec, &settings));
+    ck_assert_uint_eq(spec.idle_timeout_ms, 4294968500);
+    buf_finish(&settings);
+    entry_unref(entry);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, pool_setup_follows_the_entry, 0, N_ELEMENTS(cases));
     tcase_add_loop_test(tc, pool_setup_leaves_other_kinds_alone, 0, 4);
+    tcase_add_test(tc, pool_setup_takes_an_idle_timeout_of_any_length);
 }
 
 int main(void)

@@ -353,7 +353,7 @@ static uint64_t number_at(const struct value *numbers, size_t i)
 }
 
 void worker_ask(struct worker *worker, const char *target, const struct value *args,
-                size_t n_args, uint32_t timeout_ms,
+                size_t n_args, uint64_t timeout_ms,
                 void (*done)(void *context, uint8_t status, struct bytes result),
                 void *context)
 {
