@@ -154,24 +154,10 @@ void registry_add_observer(struct registry *registry,
     registry->observers[registry->n_observers++] = *observer;
 }
 
-static int ask_observers(struct registry *registry, const struct changeset *set,
-                         struct err *err)
-{
-    for (size_t i = 0; i < registry->n_observers; i++) {
-        const struct registry_observer *observer = &registry->observers[i];
-
-        if (observer->check != NULL &&
-            observer->check(observer->context, set, err) == -1)
-            return -1;
-    }
-    return 0;
-}
-
 static void tell_observers(struct registry *registry, const struct changeset *set)
 {
     for (size_t i = 0; i < registry->n_observers; i++)
-        if (registry->observers[i].changed != NULL)
-            registry->observers[i].changed(registry->observers[i].context, set);
+        registry->observers[i].changed(registry->observers[i].context, set);
 }
 
 bool changeset_concerns(const struct changeset *changeset,
@@ -210,14 +196,7 @@ int registry_commit(struct registry *registry, struct changeset *set,
         rc = err_set(err, ERR_CONFLICT, "registry changed during apply");
         if (err != NULL)
             err->retryable = RETRY_YES;
-    } else if (set->result->n > REGISTRY_MAX_ENTRIES) {
-        rc = err_set(err, ERR_INVALID,
-                     "the registry would have %zu entries, more than %d",
-                     set->result->n, REGISTRY_MAX_ENTRIES);
     } else {
-        rc = ask_observers(registry, set, err);
-    }
-    if (rc == 0) {
         adopt(registry, set);
         if (version_out != NULL)
             *version_out = registry->history.current;

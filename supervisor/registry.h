@@ -5,8 +5,8 @@
  * operations does to the present state, orders it by dependency, checks all of it and
  * changes nothing; registry_commit() makes it the next version, or refuses with
  * Conflict when another commit came in between. Whoever must do more before a change
- * may count (compile sources) does it between the two. Observers see a change twice:
- * check() may still refuse it, changed() can't.
+ * may count (compile sources, record it) does it between the two. Observers hear of a
+ * change once it is made.
  *
  * The state is an immutable, sorted list of counted entries; snapshots share it.
  * The first commit makes v0. History keeps the last REGISTRY_MAX_VERSIONS versions in
@@ -128,8 +128,8 @@ struct changeset *registry_prepare_part(struct registry *registry,
 struct changeset *registry_prepare_version(struct registry *registry, uint64_t version,
                                            struct err *err);
 
-/* Makes it so; takes changeset, also on failure (Conflict, retryable; or what an
- * observer's check said). version_out may be NULL. */
+/* Makes it so; takes changeset, also on failure: Conflict, retryable, when another one
+ * came first. version_out may be NULL. */
 int registry_commit(struct registry *registry, struct changeset *changeset,
                     uint64_t *version_out, struct err *err);
 
@@ -137,9 +137,7 @@ int registry_commit(struct registry *registry, struct changeset *changeset,
 void registry_set_env(struct registry *registry, const struct env_lookup *lookup);
 
 struct registry_observer {
-    /* Before the commit; -1 refuses it. May be NULL. */
-    int (*check)(void *context, const struct changeset *changeset, struct err *err);
-    /* After it; registry_state() is the new one. May be NULL. */
+    /* After a commit; registry_state() is the new one. */
     void (*changed)(void *context, const struct changeset *changeset);
     void *context;
 };

@@ -405,6 +405,12 @@ static struct changeset *finish_prepare(struct registry *registry, struct work *
     struct problems *problems = work->problems;
     struct changeset *set = changeset_of_work(registry, work);
 
+    if (set->result->n > REGISTRY_MAX_ENTRIES) {
+        err_set(err, ERR_INVALID, "the registry would have %zu entries, more than %d",
+                set->result->n, REGISTRY_MAX_ENTRIES);
+        changeset_destroy(set);
+        return NULL;
+    }
     order_changes(set, registry_state(registry), problems);
     registry_check(set, registry_env(registry), problems);
     if (!telling)

@@ -85,16 +85,7 @@ static inline void must_fail(struct registry *registry, struct script *script,
 
 struct watch {
     char text[400];
-    bool refuse;
 };
-
-static inline int on_check(void *context, const struct changeset *set, struct err *err)
-{
-    struct watch *watch = context;
-
-    (void)set;
-    return watch->refuse ? err_set(err, ERR_INVALID, "I won't have it") : 0;
-}
 
 static inline void on_changed(void *context, const struct changeset *set)
 {
@@ -119,9 +110,8 @@ static inline struct registry *watched(struct watch *watch)
 {
     struct registry *registry = registry_create();
 
-    registry_add_observer(registry, &(struct registry_observer){.check = on_check,
-                                                                .changed = on_changed,
-                                                                .context = watch});
+    registry_add_observer(
+        registry, &(struct registry_observer){.changed = on_changed, .context = watch});
     return registry;
 }
 

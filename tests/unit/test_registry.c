@@ -294,22 +294,6 @@ START_TEST(registry_takes_cycles_by_id) /* REG-14 */
 }
 END_TEST
 
-START_TEST(registry_observers_may_refuse)
-{
-    struct watch watch = {.refuse = true};
-    struct registry *registry = watched(&watch);
-    struct script script = {0};
-    struct err err = {0};
-
-    create_plain(&script, "app:a", "{}");
-    ck_assert_int_eq(apply(registry, &script, &err), -1);
-    ck_assert_str_eq(err.text, "I won't have it");
-    ck_assert_ptr_null(registry_next_version(registry, NULL));
-    ck_assert_str_eq(watch.text, "");
-    registry_destroy(registry);
-}
-END_TEST
-
 START_TEST(registry_keeps_kinds_that_it_lacks)
 {
     struct registry *registry = registry_create();
@@ -409,7 +393,6 @@ static void fill(TCase *tc)
     tcase_add_test(tc, registry_history_is_bounded);
     tcase_add_test(tc, registry_tells_changes_in_order_of_need);
     tcase_add_test(tc, registry_takes_cycles_by_id);
-    tcase_add_test(tc, registry_observers_may_refuse);
     tcase_add_test(tc, registry_keeps_kinds_that_it_lacks);
     tcase_add_test(tc, registry_reloads_what_came_from_files);
     tcase_add_test(tc, registry_takes_ten_thousand_entries);
