@@ -104,12 +104,14 @@ static void host_start(struct service *service)
         start_pool(host);
 }
 
-/* pool_stop() forgets the answer that it owed before, so there is only ever one. */
+/* The answer that the pool owed before is forgotten, so there is only ever one. */
 static void stop_pool(struct host *host, uint64_t timeout_ms)
 {
     struct pool *pool = find_pool(host->service);
     bool owed = host->stopping;
 
+    if (pool != NULL && pool_forget(pool, host))
+        host->starting = false;
     host->stopping = true;
     if (pool != NULL)
         pool_stop(pool, (uint64_t)clock_monotonic_ns() + timeout_ms * 1000000,
