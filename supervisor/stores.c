@@ -34,6 +34,7 @@ struct store {
     struct map items; /* by key */
     size_t n_bytes;
     size_t max_keys;
+    uint64_t first_end_ms; /* no item ends before; 0: none ever does */
     struct ev_timer cleanup;
     struct stores *stores;
     char *id;
@@ -65,16 +66,33 @@ static void remove_item(struct store *store, struct item *item)
     free_item(store, item);
 }
 
-/* What has ended goes. A map may not change while it is walked. */
+static void note_end(struct store *store, uint64_t ends_at_ms)
+{
+    if (ends_at_ms != 0 &&
+        (store->first_end_ms == 0 || ends_at_ms < store->first_end_ms))
+        store->first_end_ms = ends_at_ms;
+}
+
+/* What has ended goes; where nothing can have, nothing is looked at: whoever sets keys
+ * of a full store asks for this each time. A map may not change while it is walked. */
 static void purge(struct store *store)
 {
-    struct item **ended = xcalloc(store->items.n + 1, sizeof(struct item *));
     uint64_t now_ms = clock_monotonic_ms();
+    struct item **ended;
     size_t n = 0;
 
-    MAP_FOREACH (row, &store->items)
-        if (has_ended(row->value, now_ms))
-            ended[n++] = row->value;
+    if (store->first_end_ms == 0 || store->first_end_ms > now_ms)
+        return;
+    ended = xcalloc(store->items.n + 1, sizeof(struct item *));
+    store->first_end_ms = 0;
+    MAP_FOREACH (row, &store->items) {
+        struct item *item = row->value;
+
+        if (has_ended(item, now_ms))
+            ended[n++] = item;
+        else
+            note_end(store, item->ends_at_ms);
+    }
     for (size_t i = 0; i < n; i++)
         remove_item(store, ended[i]);
     free(ended);
@@ -192,6 +210,7 @@ static void put_item(struct store *store, const struct value *key, uint8_t *byte
     item->value = bytes;
     item->value_bytes = n_bytes;
     store->n_bytes += item->key_bytes + n_bytes;
+    note_end(store, item->ends_at_ms);
     map_put(&store->items, item->key, item->key_bytes, item);
 }
 

@@ -132,22 +132,40 @@ START_TEST(store_is_bounded)
 }
 END_TEST
 
+static void let_pass(uint64_t ms)
+{
+    uint64_t until = clock_monotonic_ms() + ms;
+
+    while (clock_monotonic_ms() < until)
+        ;
+}
+
 /* What has ended makes room, and isn't there for anybody. */
 START_TEST(store_forgets_what_has_ended)
 {
-    uint64_t until;
-
     ck_assert_str_eq(call("@store.set", "[\"app:s\",\"a\",1,1]"), "true");
     ck_assert_str_eq(call("@store.set", "[\"app:s\",\"b\",1,1]"), "true");
     ck_assert_str_eq(call("@store.set", "[\"app:s\",\"c\",1,3600000]"), "true");
-    until = clock_monotonic_ms() + 2;
-    while (clock_monotonic_ms() < until)
-        ;
+    let_pass(2);
     ck_assert_str_eq(call("@store.get", "[\"app:s\",\"a\"]"), "null");
     ck_assert_str_eq(call("@store.set", "[\"app:s\",\"d\",1,0]"), "true");
     ck_assert_str_eq(call("@store.set", "[\"app:s\",\"e\",1,0]"), "true");
     ck_assert_str_eq(call("@store.delete", "[\"app:s\",\"b\"]"), "false");
     ck_assert_str_eq(call("@store.get", "[\"app:s\",\"c\"]"), "1");
+}
+END_TEST
+
+START_TEST(store_forgets_what_ends_after_others_have)
+{
+    ck_assert_str_eq(call("@store.set", "[\"app:s\",\"a\",1,0]"), "true");
+    ck_assert_str_eq(call("@store.set", "[\"app:s\",\"b\",1,1]"), "true");
+    ck_assert_str_eq(call("@store.set", "[\"app:s\",\"c\",1,20]"), "true");
+    let_pass(2);
+    ck_assert_str_eq(call("@store.set", "[\"app:s\",\"d\",1,0]"), "true");
+    let_pass(21);
+    ck_assert_str_eq(call("@store.set", "[\"app:s\",\"e\",1,0]"), "true");
+    ck_assert_str_eq(call("@store.set", "[\"app:s\",\"f\",1,0]"),
+                     "Unavailable: store is full");
 }
 END_TEST
 
@@ -178,14 +196,10 @@ static uint8_t set_text(const char *key, size_t n_bytes, int64_t ttl_ms)
 /* What is replaced or has ended takes no room, by bytes neither. */
 START_TEST(store_counts_only_the_bytes_that_stay)
 {
-    uint64_t until;
-
     change(CHANGE_UPDATE, "app:s", "store.memory", "{}");
     ck_assert_uint_eq(set_text("a", 200 * MIB, 0), REPLY_OK);
     ck_assert_uint_eq(set_text("b", 40 * MIB, 1), REPLY_OK);
-    until = clock_monotonic_ms() + 2;
-    while (clock_monotonic_ms() < until)
-        ;
+    let_pass(2);
     ck_assert_uint_eq(set_text("c", 50 * MIB, 0), REPLY_OK);
     ck_assert_uint_eq(set_text("c", 51 * MIB, 0), REPLY_OK);
     ck_assert_uint_eq(set_text("c", 60 * MIB, 0), REPLY_ERROR);
@@ -266,6 +280,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, store_keeps_what_was_set);
     tcase_add_test(tc, store_is_bounded);
     tcase_add_test(tc, store_forgets_what_has_ended);
+    tcase_add_test(tc, store_forgets_what_ends_after_others_have);
     tcase_add_test(tc, store_counts_only_the_bytes_that_stay);
     tcase_add_test(tc, store_goes_with_its_entry);
     tcase_add_loop_test(tc, store_targets_refuse, 0, N_ELEMENTS(refused));
