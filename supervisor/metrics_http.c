@@ -11,6 +11,7 @@
 #include <ev.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/list.h"
 #include "common/log.h"
@@ -91,7 +92,8 @@ static void on_latest_old(struct ev_loop *loop, struct ev_timer *timer, int reve
 static struct text *make_text(struct metrics_http *http)
 {
     struct text *text = xcalloc(1, sizeof(*text));
-    double began = ev_time(), took_s;
+    int64_t began_ns = clock_monotonic_ns();
+    double took_s;
     struct err err;
     int rc;
 
@@ -102,11 +104,9 @@ static struct text *make_text(struct metrics_http *http)
         text_unref(text);
         return NULL;
     }
-    took_s = ev_time() - began;
-    if (took_s > 0) {
-        ev_timer_set(&http->latest_ages, took_s * TEXT_AGE_FACTOR, 0);
-        ev_timer_start(http->sup->loop, &http->latest_ages);
-    }
+    took_s = (double)(clock_monotonic_ns() - began_ns) / 1e9;
+    ev_timer_set(&http->latest_ages, took_s * TEXT_AGE_FACTOR, 0);
+    ev_timer_start(http->sup->loop, &http->latest_ages);
     return text;
 }
 
