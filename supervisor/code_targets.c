@@ -55,12 +55,6 @@ static void on_method_chunk(struct waiter *waiter, const struct chunk *chunk)
         request_fail(request, &chunk->err);
 }
 
-static bool never_cancelled(struct request *request)
-{
-    (void)request;
-    return false;
-}
-
 /* A process that isn't ready yet asks for its pool's own code: of the change that it is
  * started for, or of the state that its pool belongs to. */
 static const struct snapshot *view_of(const struct request *request)
@@ -95,7 +89,6 @@ static void on_get(struct request *request)
                        id != NULL ? id : "?");
         return;
     }
-    request->on_cancel = never_cancelled;
     code_want(code, entry, code_make_waiter(ready, NULL, request));
     code_send_pending(code);
 }

@@ -517,12 +517,6 @@ void hops_next(struct supervisor *sup, const struct origin *origin,
 
 /* ---- @calls.caller --------------------------------------------------------------- */
 
-static bool forget_asker(struct request *request)
-{
-    (void)request;
-    return false; /* the answer of the caller's worker is still to come */
-}
-
 static void on_described(void *context, uint8_t status, struct bytes result)
 {
     struct request *request = context;
@@ -552,7 +546,6 @@ static void answer_caller(struct request *request)
         request_reply(request, NULL);
         return;
     }
-    request->on_cancel = forget_asker;
     worker_ask(worker, "@actors.inspect", &arg, 1, CALLER_TIMEOUT_MS, on_described,
                request);
 }
