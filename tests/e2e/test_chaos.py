@@ -11,7 +11,7 @@ import time
 import pytest
 
 import troupe
-from troupe import function, host, process, service, wait_for
+from troupe import IDLE, function, host, process, service, wait_for
 
 SEEDS = [int(seed) for seed in os.environ.get("TROUPE_CHAOS_SEEDS", "0 1 2").split()]
 
@@ -135,7 +135,7 @@ def app():
         function("alone", work, modules=["time"],
                  pool={"type": "static", "workers": 2, "isolation": "process"}),
         function("inline", work, modules=["time"], pool={"type": "inline"}),
-        process("forever", "return {main = function() process.events():receive() end}"),
+        process("forever", IDLE),
         service("steady", "app:forever", "app:victims",
                 restart={"initial_delay": "5ms", "max_delay": "50ms"}),
     ]

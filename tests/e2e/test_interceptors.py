@@ -474,7 +474,7 @@ def test_F54_the_callers_deadline_covers_the_chain(shared):
 
 def test_F33_cancel_goes_along_the_chain(shared):
     call = shared.call_in_background("app:waits")
-    wait_for(lambda: shared.pool("app:waits")["n_busy"] == 1)
+    shared.wait_busy("app:waits")
     call.kill()
     call.communicate()
     for entry in ("app:watches", "app:waits"):

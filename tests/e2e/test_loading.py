@@ -9,7 +9,7 @@ import time
 import pytest
 
 import troupe
-from troupe import ECHO, function, host, library, process, service, write_app
+from troupe import ECHO, IDLE, function, host, library, process, service, write_app
 
 
 def get(one, entry_id):
@@ -93,7 +93,7 @@ entries:
 def test_REG06_bare_names_where_they_mean_the_own_namespace(boot):
     row = service("s", "p")
     row["lifecycle"]["requires"] = ["base"]
-    one = boot([host(), process("p", "return {main = function() process.events():receive() end}"),
+    one = boot([host(), process("p", IDLE),
                 service("base", "p"), row])
     assert one.service("app:s")["state"] == "running"
 
@@ -302,7 +302,7 @@ def test_LIFE01_bad_durations_are_refused(tmp_path):
 
 
 def test_LIFE01_unknown_lifecycle_keys_are_ignored(boot):
-    one = boot([host(), process("p", "return {main = function() process.events():receive() end}"),
+    one = boot([host(), process("p", IDLE),
                 service("s", "app:p", restart={"delay": "1s"}, whatever=1)])
     one.allow("whatever", "delay")
     assert one.service("app:s")["state"] == "running"

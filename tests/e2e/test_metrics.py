@@ -8,7 +8,7 @@ import signal
 import pytest
 
 import troupe
-from troupe import SupctlError, function, host, process, wait_for
+from troupe import ECHO, function, host, process, wait_for
 
 # What the format allows, told by the format's own description.
 SAMPLE = re.compile(
@@ -25,7 +25,7 @@ APP = [
     host(),
     function("count", COUNT, modules=["metrics"], pool={"type": "static", "size": 4,
                                                         "processes": 2}),
-    function("echo", "return {main = function(...) return ... end}"),
+    function("echo", ECHO),
     function("fail", "return {main = function() return nil, 'no' end}"),
     function("inline", "return {main = function() return 1 end}",
              pool={"type": "inline"}),
@@ -169,8 +169,7 @@ def test_MT_1_label_values_are_escaped(running):
 def test_MT_1_arguments_are_checked(running):
     for args in (["counter_inc"], ["counter_add", "x"], ["histogram", "x", {}],
                  ["counter_inc", "x", "no table"]):
-        with pytest.raises(SupctlError):
-            running.call("app:count", *args)
+        running.failure("app:count", *args)
 
 
 def test_MT_1_a_name_has_one_type(running):
@@ -221,11 +220,9 @@ def test_calls_are_counted_by_function_and_outcome(running):
 
     for _ in range(3):
         running.call("app:echo", 1)
-    with pytest.raises(SupctlError):
-        running.call("app:fail")
+    running.failure("app:fail")
     running.call("app:calls_inline")
-    with pytest.raises(SupctlError):
-        running.call("app:slow", timeout="1ms")
+    running.failure("app:slow", timeout="1ms")
     after = samples_of(running)
     for name, status, n in (("echo", "ok", 3), ("fail", "error", 1), ("inline", "ok", 1),
                             ("calls_inline", "ok", 1), ("echo", "error", 0)):
@@ -276,8 +273,7 @@ def test_F_53_names_when_asked_for(boot, running):
     assert "wippy_function" not in text_of(running)
     one = boot(APP, args=["--set", "metrics.interceptor.enabled=true"])
     one.call("app:echo", 1)
-    with pytest.raises(SupctlError):
-        one.call("app:fail")
+    one.failure("app:fail")
     found = samples_of(one)
     assert found['wippy_function_calls{function_id="app:echo",status="success"}'] == 1
     assert found['wippy_function_calls{function_id="app:fail",status="error"}'] == 1

@@ -6,7 +6,7 @@ import time
 import pytest
 
 import troupe
-from troupe import (DEATH, ECHO, ONE, PATTERN_BOMB, SPIN, SupctlError, function,
+from troupe import (DEATH, ECHO, ONE, PATTERN_BOMB, SPIN, function,
                     host, is_alive, process, service, wait_for)
 
 # ---- loops
@@ -47,9 +47,7 @@ def test_endless_loop_in_a_function_times_out_and_its_slot_lives(boot):
                 function("echo", ECHO)])
     before = one.wait_worker("app:spin")
     for _ in range(2):
-        with pytest.raises(SupctlError) as failure:
-            one.call("app:spin", timeout="100ms")
-        assert failure.value.kind == "Timeout"
+        assert one.failure("app:spin", timeout="100ms").kind == "Timeout"
     assert one.call("app:echo", 1) == 1
     wait_for(lambda: one.pool("app:spin")["n_busy"] == 0, what="the slot to be free")
     assert one.wait_worker("app:spin") == before
@@ -62,9 +60,7 @@ def test_L6_pattern_bomb_ends_with_its_worker(boot):
     one.allow(DEATH)
     pid = one.wait_worker("app:bomb")[0]
     started = time.monotonic()
-    with pytest.raises(SupctlError) as failure:
-        one.call("app:bomb", timeout="200ms")
-    assert failure.value.kind == "Timeout"
+    assert one.failure("app:bomb", timeout="200ms").kind == "Timeout"
     assert time.monotonic() - started < 5
     assert one.call("app:echo", 1) == 1
     wait_for(lambda: not is_alive(pid), what="the bomb's worker to be killed")
@@ -76,8 +72,7 @@ def test_L6_who_hears_nothing_is_not_given_the_grace_of_who_does(boot):
                args=["--set", "calls.cancel_grace=1h"])
     one.allow(DEATH)
     pid = one.wait_worker("app:bomb")[0]
-    with pytest.raises(SupctlError):
-        one.call("app:bomb", timeout="50ms")
+    one.failure("app:bomb", timeout="50ms")
     wait_for(lambda: not is_alive(pid), what="the bomb's worker to be killed")
 
 
@@ -137,9 +132,8 @@ end}
     one = boot([function("eater", eater, pool=ONE),
                 function("echo", ECHO)])
     one.allow(DEATH)
-    with pytest.raises(SupctlError) as failure:
-        one.call("app:eater", timeout="3s")
-    assert failure.value.kind in ("Unavailable", "Internal", "Timeout", "LimitExceeded")
+    failure = one.failure("app:eater", timeout="3s")
+    assert failure.kind in ("Unavailable", "Internal", "Timeout", "LimitExceeded")
     assert one.call("app:echo", 1) == 1
 
 
@@ -179,7 +173,7 @@ def test_F3_L5_an_interceptor_that_keeps_too_much_starts_anew(boot):
             return hoard()
          end}"""}])
     waiting = [one.call_in_background("app:calm", "2s") for _ in range(3)]
-    wait_for(lambda: one.pool("app:calm")["n_busy"] == 3)
+    one.wait_busy("app:calm", 3)
     check_hoarder(one, "app:calm", 9)
     for call in waiting:
         call.communicate()
@@ -235,10 +229,9 @@ def boot_extremes(boot_shared):
 def test_L7_L10_L11_extremes_end_in_errors(boot_extremes, name):
     """Stack overflows, integer edges and odd errors are errors of that call."""
     one, pids = boot_extremes
-    with pytest.raises(SupctlError) as failure:
-        one.call("app:" + name.replace(" ", "_"), timeout="20s")
-    assert failure.value.kind in ("Internal", "Invalid"), failure.value
-    assert len(failure.value.stderr) < 1 << 20
+    failure = one.failure("app:" + name.replace(" ", "_"), timeout="20s")
+    assert failure.kind in ("Internal", "Invalid"), failure
+    assert len(failure.stderr) < 1 << 20
     assert one.call("app:echo", "fine") == "fine"
     assert set(pids) <= set(one.workers()), "a worker died"
 

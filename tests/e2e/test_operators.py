@@ -14,11 +14,12 @@ import threading
 import pytest
 
 import troupe
-from troupe import FAILED, OK, UNREACHABLE, function, host, process, service, wait_for
+from troupe import (FAILED, IDLE, OK, UNREACHABLE, function, host, process, service,
+                    wait_for)
 
 APP = [
     host(),
-    process("idle", "return {main = function() process.events():receive() end}"),
+    process("idle", IDLE),
     service("idle.service", "app:idle"),
     function("echo", "return {main = function(x) return x end}"),
 ]
@@ -107,7 +108,7 @@ def test_scale_helps_what_waits_already(boot):
     one = boot([function("f", "return {main = function(n) time.sleep(n) return n end}",
                          modules=["time"], pool={"type": "static", "size": 1, "buffer": 2})])
     first = one.call_in_background("app:f", "1h")
-    wait_for(lambda: one.pool("app:f")["n_busy"] == 1)
+    one.wait_busy("app:f")
     waiting = [one.call_in_background("app:f", "1ms") for _ in range(2)]
     wait_for(lambda: one.pool("app:f")["n_queued"] == 2)
     assert one.failure("app:f", "1ms").kind == "RateLimited"
@@ -149,7 +150,7 @@ def on_terminal(one, env, *args):
 
 def test_colour_is_for_terminals_that_want_it(boot):
     one = boot(APP)
-    wait_for(lambda: one.service("app:idle.service")["state"] == "running")
+    one.wait_service("app:idle.service", "running")
     assert "\033[32mrunning" in on_terminal(one, {}, "services")
     assert "\033[" in on_terminal(one, {"NO_COLOR": ""}, "status")
     for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
@@ -224,7 +225,7 @@ return {main = function() process.events():receive() time.sleep("2s") end}"""
     done = one.run_supctl("stop", "app:s", "--timeout", "100ms")
     assert (done.returncode, done.stderr.splitlines()[1]) == (
         FAILED, "It goes on; 'supctl status app:s' tells how far it is.")
-    wait_for(lambda: one.service("app:s")["state"] == "stopped")
+    one.wait_service("app:s", "stopped")
 
 
 def test_logs_of_a_name_that_is_not_there(boot):

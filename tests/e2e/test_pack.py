@@ -82,9 +82,8 @@ def test_a_pack_runs_from_another_folder_CLI_06(boot, folder, tmp_path_factory, 
     one = run_pack(boot, folder)
     assert one.call("app:double", 21) == 42
     assert one.call("app:greet", "Ann") == "Hello, Ann!"
-    with pytest.raises(SupctlError) as error:
-        one.call("app:greet")
-    assert "app:greet:4: nobody" in error.value.message, "lines must stay"
+    error = one.failure("app:greet")
+    assert "app:greet:4: nobody" in error.message, "lines must stay"
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     done = supervisor("run", folder / "one.wapp", "hello", "Bob", cwd=elsewhere)
     assert done.stdout == "Hello, Bob!\n"
@@ -271,10 +270,9 @@ def test_no_app_brings_bytecode_of_its_own_L1(boot, folder):
     good = one.call("app:peek", "app:double")["data"]
 
     def refused(want, **data):
-        with pytest.raises(SupctlError) as error:
-            one.call("app:apply", "create", {"id": "app:evil", "kind": "function.lua.bc",
-                                             "data": {**good, **data}})
-        assert want in error.value.message
+        error = one.failure("app:apply", "create", {
+            "id": "app:evil", "kind": "function.lua.bc", "data": {**good, **data}})
+        assert want in error.message
 
     refused("hash mismatch", hash="sha256:" + "0" * 64)
     refused("invalid hash format", hash="0" * 64)
@@ -282,11 +280,10 @@ def test_no_app_brings_bytecode_of_its_own_L1(boot, folder):
     refused("failed to open file: app/evil.luac", path="app/evil.luac")
     refused("failed to open file: ../double.luac", path="../double.luac")
     refused("filesystem not found: app:nope", fs="app:nope")
-    with pytest.raises(SupctlError) as error:
-        one.call("app:apply", "create", {
-            "id": "app:evil", "kind": "function.lua",
-            "data": {"source": "\x1bLuaT\0", "method": "main"}})
-    assert error.value.kind == "Internal"
+    error = one.failure("app:apply", "create", {
+        "id": "app:evil", "kind": "function.lua",
+        "data": {"source": "\x1bLuaT\0", "method": "main"}})
+    assert error.kind == "Internal"
     # An entry of its own that calls itself a file system has no files.
     one.call("app:apply", "create", {"id": "app:fs", "kind": "fs.embed", "data": {
         "files": 1, "bytes": 5, "hash": "sha256:0"}})
@@ -306,9 +303,8 @@ def test_a_bad_change_keeps_the_old_pool_F_80(boot, folder):
     workers = one.wait_worker("app:double")
     entry = one.call("app:peek", "app:double")
     entry["data"]["hash"] = "sha256:" + "f" * 64
-    with pytest.raises(SupctlError) as error:
-        one.call("app:apply", "update", {"id": "app:double", **entry})
-    assert "hash mismatch: expected sha256:ffff" in error.value.message
+    error = one.failure("app:apply", "update", {"id": "app:double", **entry})
+    assert "hash mismatch: expected sha256:ffff" in error.message
     assert one.call("app:double", 5) == 10
     assert one.wait_worker("app:double") == workers
 

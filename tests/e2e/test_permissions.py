@@ -6,7 +6,7 @@ the action on another resource. So a check with a wrong name of either is found.
 
 import pytest
 
-from troupe import function, host, process
+from troupe import IDLE, function, host, process
 
 PID = "{"  # resources that are pids: denied by prefix
 
@@ -220,7 +220,7 @@ def running(boot_shared):
         {"name": "shop", "kind": "contract.definition", "methods": [{"name": "sell"}]},
         {"name": "bound", "kind": "contract.binding", "contracts": [
             {"contract": "app:shop", "methods": {"sell": "app:echo"}}]},
-        process("idle", "return {main = function() process.events():receive() end}"),
+        process("idle", IDLE),
         process("done", "return {main = function() return 1 end}"),
         process("keeper", """return {main = function()
             assert(process.registry.register("keeper"))

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import troupe
-from troupe import (ECHO, FAILED, OK, ONE, PATTERN_BOMB, SupctlError, function, host,
+from troupe import (ECHO, FAILED, OK, ONE, PATTERN_BOMB, function, host,
                     process, process_state, wait_for)
 
 IN_PID_NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"]
@@ -111,7 +111,7 @@ def test_P3_a_pid_that_was_ours_is_not_ours_any_more(boot):
 
     # In the middle of a call, whose deadline and grace then pass.
     call = running.call_in_background("app:bomb", timeout="200ms")
-    wait_for(lambda: running.pool("app:bomb")["n_busy"] == 1)
+    running.wait_busy("app:bomb")
     bomber = inside.worker_of("app:bomb")
     first = inside.kill_and_take_pid(bomber)
     assert call.wait(30) == FAILED
@@ -126,8 +126,7 @@ def test_P3_a_pid_that_was_ours_is_not_ours_any_more(boot):
 
     # Later timers of the same kinds have come to their ends: so have those.
     next_bomber = inside.worker_of("app:bomb", but=bomber)
-    with pytest.raises(SupctlError):
-        running.call("app:bomb", timeout="200ms")
+    running.failure("app:bomb", timeout="200ms")
     wait_for(lambda: process_state(next_bomber) is None)
     assert running.run_supctl("start", "app:host").returncode == OK
     running.supctl("spawn", "app:deaf", "app:host")

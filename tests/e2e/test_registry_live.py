@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 import troupe
-from troupe import (SupctlError, answering, function, host, library, process, service,
-                    static, wait_for)
+from troupe import (IDLE, SupctlError, answering, function, host, library, process,
+                    service, static, wait_for)
 
 KEPT = ["--set", "registry.history_type=sqlite", "--set", "registry.history_path=history.db"]
 
@@ -96,11 +96,9 @@ delete: [old]
 
 
 def test_a_file_applied_again_changes_only_what_differs(boot):
-    idle = "return {main = function() process.events():receive() end}"
-
     def app(text):
         return {"namespace": "app", "entries": [
-            troupe.process("p", idle), troupe.service("s", "app:p"), data("d", text)]}
+            troupe.process("p", IDLE), troupe.service("s", "app:p"), data("d", text)]}
 
     one = boot([LIVE, troupe.host()])
     assert registry_file(one, app("1")).returncode == troupe.OK
@@ -114,7 +112,7 @@ def test_a_file_applied_again_changes_only_what_differs(boot):
 
 
 def test_LIFE03_what_a_service_waits_for_starts_once_it_is_there(boot):
-    idle = troupe.process("p", "return {main = function() process.events():receive() end}")
+    idle = troupe.process("p", IDLE)
     one = boot([troupe.host(), idle,
                 troupe.service("above", "app:p", requires=["app:middle"])])
     one.allow("which does not exist", "it stays down")
@@ -123,7 +121,7 @@ def test_LIFE03_what_a_service_waits_for_starts_once_it_is_there(boot):
         troupe.service("other", "app:p", auto_start=False),
         troupe.service("middle", "app:p", auto_start=False, requires=["app:below"]),
         troupe.service("below", "app:p", auto_start=False)]}).returncode == troupe.OK
-    wait_for(lambda: one.service("app:above")["state"] == "running")
+    one.wait_service("app:above", "running")
     assert one.service("app:below")["state"] == "running"
     assert one.service("app:other")["state"] == "unknown"
 

@@ -7,7 +7,7 @@ import pytest
 
 import lua_suite
 import troupe
-from troupe import SupctlError, function, host, process, service
+from troupe import IDLE, function, host, process, service
 
 LOOK = """
 local function look()
@@ -37,9 +37,8 @@ def test_s54_a_backing_store_that_is_not_there(boot):
         end}""", modules=["security"]),
     ])
     running.allow("store names app:nothing, which does not exist")
-    with pytest.raises(SupctlError) as failed:
-        running.call("app:create")
-    assert failed.value.message == "create token: failed to acquire backing store"
+    failed = running.failure("app:create")
+    assert failed.message == "create token: failed to acquire backing store"
 
 
 @pytest.mark.parametrize("fields, n_bytes, said", [
@@ -161,9 +160,7 @@ def test_s83_an_interceptor_sees_the_callers_identity(boot):
     ])
     assert running.call("app:call_as", "ann") == "ann"
     for id in ("bob", None):
-        with pytest.raises(SupctlError) as failed:
-            running.call("app:call_as", id)
-        assert failed.value.message == "refused"
+        assert running.failure("app:call_as", id).message == "refused"
 
 
 def policy(name, actions, resources="*", effect="allow", **fields):
@@ -212,9 +209,7 @@ def test_s40_the_text_of_what_was_raised_is_made_in_nobodys_name(boot):
         end}""", modules=["security", "events", "env"],
                  pool={"type": "static", "size": 1}),
     ])
-    with pytest.raises(SupctlError) as failed:
-        running.call("app:as_guest", True)
-    assert failed.value.message == "text"
+    assert running.failure("app:as_guest", True).message == "text"
     got = running.call("app:as_guest", False)
     assert got.pop("ran") is True
     assert got and not any(got.values()), got
@@ -255,7 +250,7 @@ def test_s80_a_name_that_is_denied_is_not_claimed_by_a_spawn_either(boot):
         host(),
         policy("all", "*"),
         policy("not_bank", "process.registry.register", "bank", "deny"),
-        process("waits", "return {main = function() process.events():receive() end}"),
+        process("waits", IDLE),
         function("claim", """return {main = function(name)
             local done, got = pcall(function()
                 local spawner = process.with_context({}):with_name(name)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import troupe
-from troupe import (IDLE, SupctlError, function, host, process, service, terminal,
+from troupe import (IDLE, SPIN, SupctlError, function, host, process, service, terminal,
                     wait_for)
 
 CRASH = r"service failed|process failed|service .* failed|stays down"
@@ -305,7 +305,7 @@ def test_SV9_who_ignores_the_stop_is_terminated_after_stop_timeout(boot):
 
 
 def test_SV9_a_spinning_service_can_be_stopped(boot):
-    one = boot([host(), process("spin", "return {main = function() while true do end end}"),
+    one = boot([host(), process("spin", SPIN),
                 service("s", "app:spin", stop_timeout="100ms"),
                 process("p", IDLE), service("other", "app:p")])
     one.allow("stop timeout", CRASH)
@@ -338,7 +338,7 @@ return {main = function(cancels)
         process.send(cancels, "cancelled", event.reason)
     end
     process.inbox():receive()
-end}"""), process("spins", "return {main = function() while true do end end}"),
+end}"""), process("spins", SPIN),
                 process("watch", """
 return {main = function()
     local me, names = process.pid(), {}
@@ -458,7 +458,7 @@ end}""", modules=["logger"]),
     one.allow(CRASH, "app:s")
     for i in range(1, 6):
         one.wait_record('"msg": "named"', i)
-        wait_for(lambda: one.service("app:s")["state"] == "running")
+        one.wait_service("app:s", "running")
         one.supctl("send", "singleton", "die")
     one.wait_record('"msg": "named"', 6)
 
@@ -490,7 +490,7 @@ def test_complaint10_a_slow_stop_delays_no_other_command(boot):
     one.allow("stop timeout", CRASH)
     slow = troupe.Child([troupe.SUPCTL, "stop", "app:slow", "--control", one.control],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_for(lambda: one.service("app:slow")["state"] == "stopping")
+    one.wait_service("app:slow", "stopping")
     started = time.monotonic()
     one.supctl("status")
     one.supctl("restart", "app:other")

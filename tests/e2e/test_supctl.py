@@ -13,7 +13,7 @@ from shlex import quote
 import pytest
 
 import troupe
-from troupe import (ECHO, FAILED, NOT_RUNNING, NO_SUCH_NAME, OK, POLITE, REFUSED,
+from troupe import (ECHO, FAILED, IDLE, NOT_RUNNING, NO_SUCH_NAME, OK, POLITE, REFUSED,
                     UNREACHABLE, USAGE, function, host, process, service, wait_for)
 
 # Registers itself, tells what it is sent and how it is cancelled.
@@ -408,7 +408,7 @@ def test_an_empty_path_is_no_socket():
 
 def test_call_interrupted_is_cancelled(running):
     child = running.call_in_background("app:sleep", "1h")
-    wait_for(lambda: running.pool("app:sleep")["n_busy"] == 1)
+    running.wait_busy("app:sleep")
     child.send_signal(signal.SIGINT)
     child.communicate()
     wait_for(lambda: running.pool("app:sleep")["n_busy"] == 0)
@@ -665,7 +665,7 @@ def test_stop_ends_the_supervisor(boot, args):
 def test_ps_says_that_it_is_cut(boot):
     one = boot([
         host(host={"workers": 1}),
-        process("idle", "return {main = function() process.events():receive() end}",
+        process("idle", IDLE,
                 modules=["process"]),
         function("crowd", """return {main = function(n)
             local hosted = 0
@@ -692,7 +692,7 @@ def test_ps_says_that_it_is_cut(boot):
 
 def test_ps_says_whose_actors_are_not_there(boot):
     one = boot([host(host={"workers": 1}),
-                process("idle", "return {main = function() process.events():receive() end}",
+                process("idle", IDLE,
                         modules=["process"])])
     one.supctl("spawn", "app:idle", "app:host")
     pid = one.workers("app:host")[0]

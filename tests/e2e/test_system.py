@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from troupe import function, host, process, service, wait_for
+from troupe import IDLE, function, host, process, service, wait_for
 
 # Calls system.<path>(...) and tells both results in a form that JSON has.
 ASK = """
@@ -64,7 +64,7 @@ APP = [
     function("denied", DENIED, modules=["security", "funcs"]),
     process("holder", HOLDER, modules=["system"]),
     function("locks", LOCKS, modules=["system"]),
-    process("idle", "return {main = function() process.events():receive() end}"),
+    process("idle", IDLE),
     service("idle.service", "app:idle", "app:host2"),
     service("off.service", "app:idle", "app:host2", auto_start=False),
     function("spawn", """return {main = function(entry, host)

@@ -14,7 +14,7 @@ import time
 import pytest
 
 import troupe
-from troupe import function, host, process, service, wait_for
+from troupe import IDLE, function, host, process, service, wait_for
 
 pyte = pytest.importorskip("pyte")
 
@@ -23,7 +23,7 @@ APP = [
     function("alpha", "return {main = function(x) return x end}"),
     function("beta", "return {main = function(x) return x end}",
              pool={"type": "static", "size": 2}),
-    process("idle", "return {main = function() process.events():receive() end}"),
+    process("idle", IDLE),
     service("idle.service", "app:idle"),
 ]
 

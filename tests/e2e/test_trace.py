@@ -8,7 +8,7 @@ import signal
 import pytest
 
 import troupe
-from troupe import SupctlError, function, host, process, wait_for
+from troupe import IDLE, SupctlError, function, host, process, wait_for
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -45,7 +45,7 @@ APP = [
         return 7 end}""", modules=["funcs"], meta={"default_host": "app:host"}),
     process("child", "return {main = function() return 1 end}"),
     process("broken", "return {main = function() error('fell over') end}"),
-    process("stays", "return {main = function() process.events():receive() end}"),
+    process("stays", IDLE),
     function("own", """return {main = function()
         local value, err = ctx.get("traceparent")
         return {value = value, err = err and err:kind()} end}""", modules=["ctx"]),
