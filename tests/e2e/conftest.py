@@ -76,8 +76,9 @@ def memory_of_a_test():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def memory_of_a_file():
+def memory_of_a_file(request):
     """Or the last one of a file, where it came from what they share."""
+    memcheck.begin_file(request.path)
     yield
     check_memory()
 

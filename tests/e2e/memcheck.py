@@ -1,4 +1,5 @@
-"""What valgrind tells of the programs under test (./dev valgrind --e2e).
+"""What valgrind tells of the programs under test (./dev valgrind --e2e). As a program:
+judges the files that it is given.
 
 Each process has a file of its own in a folder of this run. A finding is whatever stands
 there that is not known to be harmless: a new kind of message is rather looked at once
@@ -7,6 +8,7 @@ too often. Descriptors count when a process comes to its own end with them.
 
 import os
 import re
+import sys
 import tempfile
 
 import troupe
@@ -26,6 +28,13 @@ UNTIL_THE_END = {
     "state_open": "the lock of the state folder: others may take it when we are gone",
 }
 
+# Files that are about supctl too. In all others it runs as it is: they ask it again and
+# again for what they wait for, and each time would take ten times as long.
+ABOUT_SUPCTL = {
+    "test_cli", "test_command_lines", "test_doctor", "test_manuals", "test_metrics",
+    "test_operators", "test_pack", "test_supctl", "test_terminal", "test_top",
+    "test_trace", "test_verbs"}
+
 seen = {}  # file: how much of it was looked at
 
 
@@ -34,6 +43,12 @@ def set_up():
     if troupe.MEMCHECK_LOGS:
         folder = tempfile.mkdtemp(prefix="run-", dir=troupe.MEMCHECK_LOGS)
         os.environ["TROUPE_VALGRIND_LOGS"] = troupe.MEMCHECK_LOGS = folder
+
+
+def begin_file(path):
+    """Before the tests of a file."""
+    name = os.path.splitext(os.path.basename(path))[0]
+    os.environ["TROUPE_VALGRIND_SUPCTL"] = "1" if name in ABOUT_SUPCTL else ""
 
 
 def is_harmless(paragraph):
@@ -51,15 +66,24 @@ def findings_of(text):
     return [p for p in paragraphs if p.strip() and not is_harmless(p.strip())]
 
 
+def findings_in(path):
+    with open(path, errors="replace") as file:
+        return [f"{os.path.basename(path)}: {text}" for text in findings_of(file.read())]
+
+
 def new_findings():
     """What processes have told since the last time."""
     found = []
     if not troupe.MEMCHECK_LOGS:
         return found
     for name in sorted(os.listdir(troupe.MEMCHECK_LOGS)):
-        path = os.path.join(troupe.MEMCHECK_LOGS, name)
-        with open(path, errors="replace") as file:
-            all_of_it = findings_of(file.read())
-        found += [f"{name}: {text}" for text in all_of_it[seen.get(name, 0):]]
+        all_of_it = findings_in(os.path.join(troupe.MEMCHECK_LOGS, name))
+        found += all_of_it[seen.get(name, 0):]
         seen[name] = len(all_of_it)
     return found
+
+
+if __name__ == "__main__":
+    everything = [text for path in sys.argv[1:] for text in findings_in(path)]
+    print("\n\n".join(everything), end="\n" if everything else "")
+    sys.exit(1 if everything else 0)

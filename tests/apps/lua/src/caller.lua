@@ -1,4 +1,4 @@
 local function main(parent)
-    return funcs.call("suite:fn_tell", parent, "100ms")
+    return funcs.call("suite:fn_tell", parent, "1m")
 end
 return {main = main}
