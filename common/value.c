@@ -232,6 +232,24 @@ static struct value copy_node(const struct value *value)
     return *value;
 }
 
+size_t value_count_bytes(const struct value *value)
+{
+    size_t n = 0;
+    struct value_walk walk;
+    enum value_visit event;
+
+    value_walk_init(&walk, value);
+    while ((event = value_walk_next(&walk)) != VISIT_END) {
+        if (event == VISIT_CLOSE)
+            continue;
+        n += sizeof(struct value_pair);
+        n += walk.key != NULL ? strlen(walk.key) : 0;
+        n += walk.value->type == VALUE_STRING ? walk.value->as.string.n : 0;
+    }
+    value_walk_finish(&walk);
+    return n;
+}
+
 struct value value_copy(const struct value *value)
 {
     struct value copy = {0};

@@ -54,7 +54,10 @@ struct value_pair {
 };
 
 void value_finish(struct value *value); /* frees what it owns; leaves nil */
+
 struct value value_copy(const struct value *value);
+/* About how much memory it takes. */
+size_t value_count_bytes(const struct value *value);
 bool value_equal(const struct value *a, const struct value *b);
 
 struct value value_bool(bool boolean);

@@ -68,6 +68,12 @@ void entry_unref(struct entry *entry)
     free(entry);
 }
 
+size_t entry_count_bytes(const struct entry *entry)
+{
+    return sizeof(*entry) + value_count_bytes(&entry->meta) +
+           value_count_bytes(&entry->data) + value_count_bytes(&entry->decoded);
+}
+
 bool entry_equal(const struct entry *a, const struct entry *b)
 {
     return strcmp(a->id, b->id) == 0 && strcmp(a->kind, b->kind) == 0 &&

@@ -70,6 +70,9 @@ struct entry *entry_create(const char *id, size_t id_bytes, const char *kind,
 struct entry *entry_ref(const struct entry *entry);
 void entry_unref(struct entry *entry); /* NULL is fine */
 
+/* About how much memory it takes. */
+size_t entry_count_bytes(const struct entry *entry);
+
 /* The same id, kind, meta and data? */
 bool entry_equal(const struct entry *a, const struct entry *b);
 

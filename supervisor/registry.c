@@ -75,7 +75,7 @@ struct registry *registry_create(void)
 
     registry->state = xcalloc(1, sizeof(*registry->state));
     registry->state->n_refs = 1;
-    history_init(&registry->history, REGISTRY_MAX_VERSIONS);
+    history_init(&registry->history, REGISTRY_MAX_VERSIONS, REGISTRY_MAX_VERSION_BYTES);
     return registry;
 }
 
@@ -128,6 +128,26 @@ const struct version *registry_find_version(const struct registry *registry,
                                             uint64_t id)
 {
     return history_find(&registry->history, id);
+}
+
+uint64_t registry_oldest_version(const struct registry *registry)
+{
+    const struct history *history = &registry->history;
+
+    for (size_t i = 1; i < history->n; i++)
+        if (history->versions[i].id != history->current)
+            return history->versions[i].id;
+    return history->next;
+}
+
+size_t registry_count_versions(const struct registry *registry)
+{
+    return registry->history.n;
+}
+
+size_t registry_version_bytes(const struct registry *registry)
+{
+    return registry->history.n_bytes;
 }
 
 const struct version *registry_next_version(const struct registry *registry,

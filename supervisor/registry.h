@@ -10,7 +10,8 @@
  *
  * The state is an immutable, sorted list of counted entries; snapshots share it.
  * The first commit makes v0. History keeps the last REGISTRY_MAX_VERSIONS versions in
- * memory; older ones are merged into their successors, v0 stays.
+ * memory, fewer when they hold more than REGISTRY_MAX_VERSION_BYTES; older ones are
+ * merged into their successors, v0 stays.
  */
 #ifndef TROUPE_SUPERVISOR_REGISTRY_H
 #define TROUPE_SUPERVISOR_REGISTRY_H
@@ -27,8 +28,9 @@ struct history;
 struct problems;
 struct registry;
 
-#define REGISTRY_MAX_VERSIONS 1000
-#define REGISTRY_MAX_ENTRIES  1000000
+#define REGISTRY_MAX_VERSIONS      1000
+#define REGISTRY_MAX_VERSION_BYTES (256u << 20) /* of what they made and changed */
+#define REGISTRY_MAX_ENTRIES       1000000
 
 /* ---- snapshots ------------------------------------------------------------------- */
 
@@ -150,13 +152,18 @@ struct version {
     uint64_t id, parent; /* v0 is its own parent */
     int64_t at_ns;       /* wall clock */
     struct change *changes;
-    size_t n;
+    size_t n, n_bytes; /* of memory, about */
 };
 
 uint64_t registry_version(const struct registry *registry);
 uint64_t registry_next_id(const struct registry *registry); /* of the next new one */
 const struct version *registry_find_version(const struct registry *registry,
                                             uint64_t id);
+
+/* Besides v0 and the present one; the next one's id when there is none. */
+uint64_t registry_oldest_version(const struct registry *registry);
+size_t registry_count_versions(const struct registry *registry);
+size_t registry_version_bytes(const struct registry *registry); /* of all */
 
 /* Ascending; NULL starts and ends. */
 const struct version *registry_next_version(const struct registry *registry,

@@ -9,9 +9,29 @@
 
 #include "supervisor/registry.h"
 
-void history_init(struct history *history, size_t max_versions)
+/* Of one change, besides the entry that it makes. What was before is what another
+ * version made, or v0. */
+#define CHANGE_BYTES sizeof(struct change)
+
+void history_init(struct history *history, size_t max_versions, size_t max_bytes)
 {
-    *history = (struct history){.max_versions = max_versions};
+    *history = (struct history){.max_versions = max_versions, .max_bytes = max_bytes};
+}
+
+/* v0 holds what is there anyway. */
+static void count_bytes(struct history *history, struct version *version)
+{
+    size_t n_bytes = 0;
+
+    if (version == history->versions)
+        return;
+    for (size_t i = 0; i < version->n; i++) {
+        const struct entry *made = version->changes[i].after;
+
+        n_bytes += CHANGE_BYTES + (made != NULL ? entry_count_bytes(made) : 0);
+    }
+    history->n_bytes += n_bytes - version->n_bytes;
+    version->n_bytes = n_bytes;
 }
 
 static void free_version(struct version *version)
@@ -124,9 +144,15 @@ static void drop_oldest(struct history *history)
     size_t at = history->versions[1].id == history->current ? 2 : 1;
     struct version *gone = &history->versions[at];
 
-    for (size_t i = at + 1; i < history->n; i++)
-        if (history->versions[i].parent == gone->id)
-            merge_into(gone, &history->versions[i]);
+    for (size_t i = at + 1; i < history->n; i++) {
+        struct version *child = &history->versions[i];
+
+        if (child->parent != gone->id)
+            continue;
+        merge_into(gone, child);
+        count_bytes(history, child);
+    }
+    history->n_bytes -= gone->n_bytes;
     free_version(gone);
     history->n--;
     memmove(gone, gone + 1, (history->n - at) * sizeof(*gone));
@@ -146,6 +172,7 @@ static struct version *append(struct history *history, const struct change *chan
     *version = (struct version){.changes = xcalloc(n + 1, sizeof(*changes)), .n = n};
     for (size_t i = 0; i < n; i++)
         version->changes[i] = copy_change(&changes[i]);
+    count_bytes(history, version);
     return version;
 }
 
@@ -157,6 +184,8 @@ static void keep_last(struct history *history)
     for (size_t i = 0; i + 1 < history->n; i++)
         free_version(&history->versions[i]);
     history->versions[0] = last;
+    history->versions[0].n_bytes = 0;
+    history->n_bytes = 0;
     history->n = 1;
 }
 
@@ -164,7 +193,8 @@ static void keep_bounds(struct history *history)
 {
     if (history->max_versions == 1)
         keep_last(history);
-    else if (history->n > history->max_versions && history->n > 3)
+    while (history->n > 3 && (history->n > history->max_versions ||
+                              history->n_bytes > history->max_bytes))
         drop_oldest(history);
 }
 
@@ -189,7 +219,6 @@ void history_restore(struct history *history, uint64_t id, uint64_t parent,
     version->parent = parent;
     version->at_ns = at_ns;
     history->next = id + 1;
-    keep_bounds(history);
 }
 
 /* Ids grow from parent to child, so the larger of two is never an ancestor. */

@@ -15,10 +15,11 @@ struct version;
 struct history {
     struct version *versions; /* ascending ids; the first is v0 */
     size_t n, size, max_versions;
+    size_t n_bytes, max_bytes; /* of all versions but v0 */
     uint64_t current, next;
 };
 
-void history_init(struct history *history, size_t max_versions);
+void history_init(struct history *history, size_t max_versions, size_t max_bytes);
 void history_finish(struct history *history);
 
 /* Appends a version whose parent is the present one, and makes it the present one. The
@@ -27,7 +28,8 @@ void history_add(struct history *history, const struct change *changes, size_t n
                  int64_t at_ns);
 
 /* The same for a version of an earlier run: id is larger than all there are. The
- * present one stays what it is. */
+ * present one stays what it is. None is dropped, it might be the next one's parent:
+ * that waits for history_add(). */
 void history_restore(struct history *history, uint64_t id, uint64_t parent,
                      const struct change *changes, size_t n, int64_t at_ns);
 

@@ -329,6 +329,7 @@ struct write_job {
     struct registry_store *store;
     bool switches;
     int64_t id, parent, at_ns;
+    int64_t oldest; /* that is known besides v0 and parent */
     struct row *rows;
     size_t n;
     int rc;
@@ -426,21 +427,12 @@ static int write_rows(struct write_job *job, struct err *err)
     return code == SQLITE_OK ? 0 : fail(store, code, err);
 }
 
-/* The oldest version that isn't the present one goes, its children take what it changed
- * and they didn't. */
-static int drop_oldest(struct registry_store *store, int64_t present, struct err *err)
+/* A version goes; its children take what it changed and they didn't. */
+static int drop_version(struct registry_store *store, int64_t gone, struct err *err)
 {
-    int64_t n, gone, parent;
+    int64_t parent;
     char sql[120];
 
-    if (read_number(store, "SELECT count(*) FROM versions", 0, &n, err) == -1)
-        return -1;
-    if (n < REGISTRY_MAX_VERSIONS)
-        return 0;
-    snprintf(sql, sizeof(sql), "SELECT min(id) FROM versions WHERE id <> %lld",
-             (long long)present);
-    if (read_number(store, sql, 0, &gone, err) == -1)
-        return -1;
     snprintf(sql, sizeof(sql), "SELECT parent FROM versions WHERE id = %lld",
              (long long)gone);
     if (read_number(store, sql, 0, &parent, err) == -1)
@@ -457,6 +449,24 @@ static int drop_oldest(struct registry_store *store, int64_t present, struct err
     return run(store, "DELETE FROM versions WHERE id = ?1", gone, 0, 0, err);
 }
 
+/* What the registry has forgotten goes. */
+static int drop_forgotten(const struct write_job *job, struct err *err)
+{
+    int64_t gone;
+    char sql[120];
+
+    snprintf(sql, sizeof(sql), "SELECT id FROM versions WHERE id < %lld AND id <> %lld",
+             (long long)job->oldest, (long long)job->parent);
+    for (;;) {
+        if (read_number(job->store, sql, 0, &gone, err) == -1)
+            return -1;
+        if (gone == 0)
+            return 0;
+        if (drop_version(job->store, gone, err) == -1)
+            return -1;
+    }
+}
+
 static int write_version(struct write_job *job, struct err *err)
 {
     struct registry_store *store = job->store;
@@ -469,7 +479,7 @@ static int write_version(struct write_job *job, struct err *err)
         run(store, "UPDATE present SET version = ?1, next = ?2", job->id, job->id + 1,
             0, err) == -1)
         return -1;
-    return drop_oldest(store, job->id, err);
+    return drop_forgotten(job, err);
 }
 
 static void work(struct offload_job *offload_job)
@@ -508,6 +518,7 @@ void registry_store_write(struct registry_store *store, struct offload *offload,
                                                   ? changeset->target
                                                   : registry_next_id(registry)),
                               .parent = (int64_t)registry_version(registry),
+                              .oldest = (int64_t)registry_oldest_version(registry),
                               .at_ns = clock_wall_ns(),
                               .done = done,
                               .context = context};

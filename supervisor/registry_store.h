@@ -7,8 +7,8 @@
  * left, on top of files as they are by then.
  *
  * A version is in the file, synced, before it is committed (WAL, synchronous=FULL). A
- * file is one supervisor's: it stays locked. Versions beyond REGISTRY_MAX_VERSIONS are
- * merged into their successors, as in memory.
+ * file is one supervisor's: it stays locked. Versions that the registry has forgotten
+ * are merged into their successors with the next write.
  *
  * open() and restore() block: they are for the boot. write() works on the offload
  * thread. Errors: UNAVAILABLE (locked, no space, no file), PERMISSION_DENIED

@@ -309,7 +309,8 @@ def test_whatever_grows_shows_how_near_it_is_to_its_bound(running):
     assert tables >= {"bus_followers", "bus_subscriptions", "calls", "control_clients",
                       "functions", "spawns_waiting",
                       "group_memberships", "kept_call_bytes", "locks", "log_followers",
-                      "names", "registry_entries", "requests", "spans", "store_keys",
+                      "names", "registry_entries",
+                      "registry_versions", "registry_version_bytes", "requests", "spans", "store_keys",
                       "watches", "workers"}
     for table in tables:
         n = found[f'troupe_table_rows{{table="{table}"}}']

@@ -1,4 +1,5 @@
 #include "supervisor/registry.h"
+#include "supervisor/registry_history.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -250,6 +251,51 @@ START_TEST(registry_history_is_bounded)
 }
 END_TEST
 
+/* An app that keeps something large in an entry, and changes it all the time. */
+START_TEST(registry_history_is_bounded_in_bytes)
+{
+    struct registry *registry = registry_create();
+    struct history *history = registry_history(registry);
+    struct script script = {0};
+    char data[1100];
+
+    history->max_bytes = 100 * sizeof(data);
+    create_plain(&script, "app:a", "{'v': 'first'}");
+    must_apply(registry, &script);
+    for (int i = 1; i <= 300; i++) {
+        snprintf(data, sizeof(data), "{'v': '%01000d'}", i);
+        add(&script, CHANGE_UPDATE, make("app:a", "registry.entry", data, NULL));
+        must_apply(registry, &script);
+    }
+    ck_assert_uint_le(registry_version_bytes(registry), history->max_bytes);
+    ck_assert_uint_gt(registry_version_bytes(registry), history->max_bytes / 2);
+    ck_assert_uint_gt(registry_count_versions(registry), 50);
+    ck_assert_uint_le(registry_count_versions(registry), 101);
+    ck_assert_uint_eq(registry_oldest_version(registry),
+                      302 - registry_count_versions(registry));
+    ck_assert_int_eq(switch_to(registry, registry_oldest_version(registry)), 0);
+    ck_assert_int_eq(switch_to(registry, 0), 0);
+    ck_assert_str_eq(data_of(registry, "app:a"), "first");
+    ck_assert_int_eq(switch_to(registry, 300), 0);
+    drop(&script, "app:a");
+    must_apply(registry, &script);
+    /* What no later version says again stays with its successor. */
+    for (int i = 1; i <= 5; i++) {
+        char id[20];
+
+        snprintf(id, sizeof(id), "app:n%d", i);
+        history->max_bytes = 1;
+        create_plain(&script, id, "{}");
+        must_apply(registry, &script);
+    }
+    ck_assert_uint_eq(registry_count_versions(registry), 3);
+    ck_assert_uint_eq(registry_state(registry)->n, 5);
+    ck_assert_int_eq(switch_to(registry, 0), 0);
+    ck_assert_uint_eq(registry_state(registry)->n, 1);
+    registry_destroy(registry);
+}
+END_TEST
+
 START_TEST(registry_tells_changes_in_order_of_need) /* REG-14 */
 {
     struct watch watch = {0};
@@ -391,6 +437,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, registry_finds_whole_ids_only);
     tcase_add_test(tc, registry_switches_versions);
     tcase_add_test(tc, registry_history_is_bounded);
+    tcase_add_test(tc, registry_history_is_bounded_in_bytes);
     tcase_add_test(tc, registry_tells_changes_in_order_of_need);
     tcase_add_test(tc, registry_takes_cycles_by_id);
     tcase_add_test(tc, registry_keeps_kinds_that_it_lacks);

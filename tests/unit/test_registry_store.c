@@ -16,6 +16,7 @@
 #include "supervisor/offload.h"
 #include "supervisor/problems.h"
 #include "supervisor/registry.h"
+#include "supervisor/registry_history.h"
 
 #include "tests/unit/unit.h"
 
@@ -225,6 +226,42 @@ START_TEST(store_is_bounded)
 }
 END_TEST
 
+static int64_t count_versions(void)
+{
+    sqlite3 *other;
+    sqlite3_stmt *statement;
+    int64_t n;
+
+    ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(other, "SELECT count(*) FROM versions", -1,
+                                        &statement, NULL),
+                     SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    n = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(other);
+    return n;
+}
+
+START_TEST(store_forgets_what_the_registry_forgot)
+{
+    start(1, false);
+    for (int i = 1; i <= 20; i++)
+        ck_assert_int_eq(put(i == 2 ? "app:early" : "app:a", i), 0);
+    registry_history(registry)->max_bytes = 1; /* v0, its successor, the present one */
+    ck_assert_int_eq(put("app:a", 21), 0);
+    ck_assert_int_eq(put("app:a", 22), 0);
+    ck_assert_uint_eq(registry_count_versions(registry), 3);
+    stop();
+    ck_assert_int_le(count_versions(), 4);
+    start(1, false);
+    ck_assert_str_eq(state(), "a=22 b=1 early=2 @22");
+    ck_assert_int_eq(go_to(21), 0);
+    ck_assert_str_eq(state(), "a=21 b=1 early=2 @21");
+    stop();
+}
+END_TEST
+
 /* ---- what goes wrong ------------------------------------------------------------- */
 
 static void corrupt(const char *sql)
@@ -300,6 +337,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, store_brings_back_what_apps_changed);
     tcase_add_test(tc, store_lets_files_say_the_rest);
     tcase_add_test(tc, store_is_bounded);
+    tcase_add_test(tc, store_forgets_what_the_registry_forgot);
     tcase_add_test(tc, store_refuses_what_it_can_not_write);
     tcase_add_loop_test(tc, store_refuses_damage, 0, N_ELEMENTS(damages));
     tcase_add_test(tc, store_is_one_supervisors);
