@@ -12,8 +12,9 @@
 
 #include "proto/frame.h"
 
-#define READ_BYTES ((size_t)256 * 1024)
-#define MAX_FDS    16
+#define READ_BYTES    ((size_t)256 * 1024)
+#define MAX_FDS       16
+#define READ_PRIORITY 1 /* of libev: timers have 0 */
 
 /* Small frames cost their receiver much more than their bytes say. */
 #define CLOCK_EVERY 32 /* frames between two looks at the clock */
@@ -470,6 +471,8 @@ struct conn *conn_create(struct conn_set *set, int fd, const struct conn_limits 
     ev_timer_init(&conn->closed_soon, on_closed_soon, 0., 0.);
     ev_timer_init(&conn->rest_soon, on_rest_soon, 0., 0.);
     ev_io_init(&conn->readable, on_readable, fd, EV_READ);
+    ev_set_priority(&conn->rest_soon, READ_PRIORITY);
+    ev_set_priority(&conn->readable, READ_PRIORITY);
     ev_io_init(&conn->writable, on_writable, fd, EV_WRITE);
     ev_io_start(set->loop, &conn->readable);
     return conn;

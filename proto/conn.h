@@ -9,6 +9,10 @@
  * the owner stops giving this peer new work; what must be told is still queued up to
  * the hard bound, beyond which the peer counts as dead.
  *
+ * Within a turn everybody is read before any timer rings: a process that got no
+ * processor for a while (a busy machine, SIGSTOP) must not find a time over for which
+ * the answer lies there already.
+ *
  * The callbacks are on_frame (body is borrowed until it returns; returning -1 closes
  * the conn with err's text as the reason) and on_closed, which comes exactly once, at
  * the end, never from inside a conn_ function that the owner calls; the owner then

@@ -129,6 +129,37 @@ START_TEST(conn_leaves_frames_for_the_next_turn)
 }
 END_TEST
 
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    const struct fixture *f = timer->data;
+
+    (void)loop, (void)revents;
+    ck_assert_int_eq(f->n_frames, 1);
+}
+
+/* Who slept finds both at once: what came, and that the time for it is over. */
+START_TEST(conn_reads_before_timers_ring)
+{
+    struct fixture f;
+    struct buf buf;
+    ev_timer timer;
+
+    begin(&f, NULL);
+    buf_init(&buf, 0);
+    encode_ping(&buf, 1);
+    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)),
+                     (ssize_t)buf_len(&buf));
+    ev_timer_init(&timer, on_timer, 0., 0.);
+    timer.data = &f;
+    ev_timer_start(f.loop, &timer);
+    while (ev_is_active(&timer))
+        ev_run(f.loop, EVRUN_ONCE);
+    ck_assert_int_eq(f.n_frames, 1);
+    buf_finish(&buf);
+    end(&f);
+}
+END_TEST
+
 START_TEST(conn_hands_out_what_came_before_the_end)
 {
     struct fixture f;
@@ -371,6 +402,7 @@ static void fill(TCase *tc)
 {
     tcase_add_test(tc, conn_reads_frames_in_any_slices);
     tcase_add_test(tc, conn_leaves_frames_for_the_next_turn);
+    tcase_add_test(tc, conn_reads_before_timers_ring);
     tcase_add_test(tc, conn_hands_out_what_came_before_the_end);
     tcase_add_test(tc, conn_reads_on_when_the_peer_takes_nothing);
     tcase_add_test(tc, conn_coalesces_and_writes_at_the_end_of_the_turn);
