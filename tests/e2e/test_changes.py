@@ -3,8 +3,8 @@ old (F-5, REG-20, REG-23, PM-1)."""
 
 import pytest
 
-from troupe import (ASK, SupctlError, answering, function, host, library, process,
-                    service, teller, wait_for)
+from troupe import (ASK, ONE, SupctlError, answering, function, held, host, library,
+                    process, service, teller, wait_for)
 
 # What an app does to its own registry: a list of {op, entry or id}.
 CHANGE = function("change", """
@@ -33,12 +33,12 @@ def change(one, *operations):
     return one.call("app:change", operations)
 
 
-def slow(text):
-    return function("f", f"""
-return {{main = function()
-    time.sleep("400ms")
-    return "{text}"
-end}}""", modules=["time"], pool={"type": "static", "workers": 1})
+# app:f, which runs until app:gate is released; and that.
+SLOW = [held("gate"), function("f", """
+return {main = function()
+    funcs.call("app:gate")
+    return "old"
+end}""", modules=["funcs"], pool=ONE)]
 
 
 def test_F5_a_new_function_is_callable_when_apply_returns(boot):
@@ -48,14 +48,15 @@ def test_F5_a_new_function_is_callable_when_apply_returns(boot):
 
 
 def test_F5_calls_under_way_end_on_the_old_code_new_ones_run_the_new(boot):
-    one = boot([CHANGE, slow("old")])
+    one = boot([CHANGE, *SLOW])
     calls = [one.call_in_background("app:f")]
-    wait_for(lambda: one.pool("app:f")["n_busy"] == 1, what="the first call")
+    one.wait_busy("app:f")
     calls.append(one.call_in_background("app:f"))
-    wait_for(lambda: one.pool("app:f")["n_queued"] == 1, what="the queued call")
+    one.wait_queued("app:f")
     old = one.workers("app:f")
-    assert change(one, ("update", slow("new"))) == "v1"
+    assert change(one, ("update", answering("f", "new", pool=ONE))) == "v1"
     assert one.call("app:f") == "new"
+    one.release("app:gate", *calls)
     for call in calls:
         out, err = call.communicate(timeout=30)
         assert out.strip() == '"old"', err
@@ -65,26 +66,28 @@ def test_F5_calls_under_way_end_on_the_old_code_new_ones_run_the_new(boot):
 def test_F5_a_large_result_of_the_old_code_arrives_whole(boot):
     """Its process ends with it, and must not end before it is written."""
     one = boot([CHANGE, function("f", """
-return {main = function(n) time.sleep("300ms") return ("x"):rep(n) end}""",
-                                 modules=["time"]),
+return {main = function(n) funcs.call("app:gate") return ("x"):rep(n) end}""",
+                                 modules=["funcs"]), SLOW[0],
                 function("measure", """
 return {main = function(n) return #assert(funcs.call("app:f", n)) end}""",
                          modules=["funcs"])])
     call = one.call_in_background("app:measure", 30_000_000)
-    wait_for(lambda: one.pool("app:f")["n_busy"] == 1, what="the call")
-    assert change(one, ("update", slow("new"))) == "v1"
+    one.wait_busy("app:f")
+    assert change(one, ("update", answering("f", "new"))) == "v1"
+    one.release("app:gate", call)
     out, err = call.communicate(timeout=30)
     assert out.strip() == "30000000", err
 
 
 def test_F5_a_removed_function_is_gone_calls_under_way_end(boot):
-    one = boot([CHANGE, slow("old")])
+    one = boot([CHANGE, *SLOW])
     call = one.call_in_background("app:f")
-    wait_for(lambda: one.pool("app:f")["n_busy"] == 1, what="the call")
+    one.wait_busy("app:f")
     assert change(one, ("delete", "app:f")) == "v1"
     with pytest.raises(SupctlError) as failure:
         one.call("app:f")
     assert failure.value.kind == "NotFound"
+    one.release("app:gate", call)
     assert call.communicate(timeout=30)[0].strip() == '"old"'
     wait_for(lambda: not one.workers("app:f"), what="the old pool's end")
 

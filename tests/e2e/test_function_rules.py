@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import troupe
-from troupe import ECHO, ONE, function, host, process, wait_for
+from troupe import ECHO, ONE, function, held, host, process, wait_for
 
 
 def messages(one):
@@ -130,7 +130,7 @@ def test_F4_shutdown_ends_them(boot):
     one = boot([function("f", """return {main = function()
         coroutine.spawn(function() time.sleep("1h") end) end}""", modules=["time"])])
     one.call("app:f")
-    assert one.stop(timeout=10) == troupe.OK
+    assert one.stop(timeout=troupe.SOON_S) == troupe.OK
 
 
 def test_F4_PM6a_those_of_a_process_end_with_it(boot):
@@ -219,14 +219,13 @@ def test_F33_cancel_of_a_process_touches_no_call_of_its(frames):
 
 def test_F40_slots_are_what_an_entry_sees(boot):
     """Four at a time, however many processes they are spread over."""
-    one = boot([function("f", """return {main = function() time.sleep("300ms") end}""",
-                         modules=["time"],
-                         pool={"type": "static", "workers": 4, "processes": 2})])
+    one = boot([held("f", pool={"type": "static", "workers": 4, "processes": 2})])
     calls = [one.call_in_background("app:f") for _ in range(6)]
     wait_for(lambda: one.pool("app:f")["n_busy"] == 4
              and one.pool("app:f")["n_queued"] == 2)
+    one.release("app:f", *calls)
     for call in calls:
-        call.communicate(timeout=60)
+        call.communicate()
     assert len(one.workers("app:f")) == 2
 
 
@@ -290,17 +289,18 @@ def test_F43_concurrent_calls_of_an_inline_function(boot):
 
 
 def test_F48_calls_that_a_removed_pool_has_accepted_are_run(boot):
-    one = boot([function("f", """return {main = function(n)
-                    time.sleep("100ms") return n end}""", modules=["time"], pool=ONE),
+    one = boot([held("gate"), function("f", """return {main = function(n)
+                    return (funcs.call("app:gate", n)) end}""", modules=["funcs"], pool=ONE),
                 function("remove", """return {main = function()
                     local changes = registry.snapshot():changes()
                     changes:delete("app:f")
                     local _, err = changes:apply()
                     return err == nil end}""", modules=["registry"])])
     calls = [one.call_in_background("app:f", n) for n in range(4)]
-    wait_for(lambda: one.pool("app:f")["n_queued"] == 3)
+    one.wait_queued("app:f", 3)
     assert one.call("app:remove") is True
     assert one.failure("app:f", 9).message == "no handler registered for target"
+    one.release("app:gate", *calls)
     assert sorted(json.loads(call.communicate(timeout=60)[0]) for call in calls) == \
         [0, 1, 2, 3]
 
@@ -320,7 +320,7 @@ HOLDERS = [
     *[function(name, """local fs = {}
         return {main = function(what, n)
             if what == "start" then
-                for i = 1, n do fs[i] = funcs.async("app:narrow", "50ms", i) end
+                for i = 1, n do fs[i] = funcs.async("app:narrow", "500ms", i) end
             elseif what == "forget" then
                 for i = 1, n do funcs.async("app:counts") end
             elseif what == "methods" then
@@ -405,12 +405,13 @@ def test_F48_F52_a_call_that_waits_for_its_next_attempt_hears_of_a_stop(boot):
     one.child.send_signal(signal.SIGTERM)
     _, err = call.communicate()
     assert json.loads(err)["error"]["message"] == "pool is closed"
-    assert one.wait(10) == troupe.OK
+    assert one.wait(troupe.SOON_S) == troupe.OK
 
 
 def test_F48_SV10_calls_that_run_may_call_others_while_everything_stops(boot):
     """Those that wait in queues, too; from outside comes nothing new."""
     one = boot([function("outer", """return {main = function(n)
+        if n == 0 then process.inbox():receive() end
         time.sleep("200ms")
         local value, err = funcs.call("app:inner", n)
         return err and err:message() or value end}""", modules=["funcs", "time"],
@@ -419,8 +420,11 @@ def test_F48_SV10_calls_that_run_may_call_others_while_everything_stops(boot):
                     coroutine.spawn(function() time.sleep("1h") end) end}""",
                                                   modules=["time"])])
     one.call("app:lingers")
-    calls = [one.call_in_background("app:outer", n) for n in range(3)]
-    wait_for(lambda: one.pool("app:outer")["n_queued"] == 2)
+    calls = [one.call_in_background("app:outer", 0)]
+    one.wait_busy("app:outer")
+    calls += [one.call_in_background("app:outer", n) for n in (1, 2)]
+    one.wait_queued("app:outer", 2)
+    one.release("app:outer")
     one.child.send_signal(signal.SIGTERM)
     one.wait_record('"stopping"')
     late = one.call_in_background("app:inner", 9)
@@ -428,4 +432,4 @@ def test_F48_SV10_calls_that_run_may_call_others_while_everything_stops(boot):
         [0, 1, 2]
     late.communicate(timeout=30)
     assert late.returncode != troupe.OK
-    assert one.wait(10) == troupe.OK
+    assert one.wait(troupe.SOON_S) == troupe.OK

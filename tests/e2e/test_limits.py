@@ -10,8 +10,8 @@ from shlex import quote
 import pytest
 
 import troupe
-from troupe import (ECHO, IDLE, SLEEP, SupctlError, function, host, process, service,
-                    wait_for)
+from troupe import (ECHO, IDLE, ONE, SupctlError, function, held, host, process,
+                    service, wait_for)
 
 # One value through every route: a call within the worker, to another worker, a spawn, a
 # message within the worker, to another worker, an event, a result. What comes back is
@@ -384,46 +384,48 @@ end}""", modules=["funcs"])])
 
 
 def test_F45_lazy_pools_cost_nothing_when_idle(boot):
-    one = boot([function("f", ECHO, pool={"type": "lazy", "idle_timeout": "300ms"})])
-    assert one.call("app:f", 1) == 1
-    assert one.workers("app:f")
-    wait_for(lambda: not one.workers("app:f"), what="the idle processes' end")
-    assert one.call("app:f", 2) == 2
+    one = boot([held("f", pool={"type": "lazy", "idle_timeout": "300ms"})])
+    for i in 1, 2:
+        call = one.call_in_background("app:f", i)
+        one.wait_busy("app:f")
+        assert one.workers("app:f")
+        one.release("app:f", call)
+        assert call.communicate()[0].strip() == str(i)
+        wait_for(lambda: not one.workers("app:f"), what="the idle processes' end")
 
 
 def test_F46_adaptive_pools_start_small_and_grow(boot):
-    one = boot([function("f", SLEEP, modules=["time"],
-                         pool={"type": "adaptive", "max_size": 8})])
+    one = boot([held("f", pool={"type": "adaptive", "max_size": 8})])
     assert one.pool("app:f")["n_slots"] == 1
-    calls = [one.call_in_background("app:f", "200ms") for _ in range(30)]
+    calls = [one.call_in_background("app:f") for _ in range(30)]
     wait_for(lambda: one.pool("app:f")["n_slots"] > 1, what="the pool to grow")
+    one.release("app:f", *calls)
     for call in calls:
         call.communicate(timeout=60)
         assert call.returncode == 0
 
 
 def test_slots_over_processes_and_isolation(boot):
-    one = boot([function("spread", SLEEP, modules=["time"],
-                         pool={"type": "static", "workers": 4, "processes": 2}),
-                function("alone", SLEEP, modules=["time"],
-                         pool={"type": "static", "workers": 3, "isolation": "process"})])
+    one = boot([held("spread", pool={"type": "static", "workers": 4, "processes": 2}),
+                function("alone", ECHO, pool={"type": "static", "workers": 3, "isolation": "process"})])
     one.wait_worker("app:spread", 2)
     one.wait_worker("app:alone", 3)
     assert len(one.workers("app:spread")) == 2
     assert len(one.workers("app:alone")) == 3
-    calls = [one.call_in_background("app:spread", "300ms") for _ in range(4)]
-    wait_for(lambda: one.pool("app:spread")["n_busy"] == 4, what="four calls at once")
+    calls = [one.call_in_background("app:spread") for _ in range(4)]
+    one.wait_busy("app:spread", 4)
+    one.release("app:spread", *calls)
     for call in calls:
         call.communicate(timeout=30)
 
 
 def test_one_call_killed_touches_no_other_with_isolation(boot):
-    one = boot([function("f", SLEEP, modules=["time"],
-                         pool={"type": "static", "workers": 2, "isolation": "process"})])
+    one = boot([held("f", pool={"type": "static", "workers": 2, "isolation": "process"})])
     one.allow("worker died", "killed")
-    calls = [one.call_in_background("app:f", "1s") for _ in range(2)]
-    wait_for(lambda: one.pool("app:f")["n_busy"] == 2, what="two calls")
+    calls = [one.call_in_background("app:f") for _ in range(2)]
+    one.wait_busy("app:f", 2)
     one.kill_worker("app:f")
+    one.release("app:f", *calls)
     codes = []
     for call in calls:
         call.communicate(timeout=30)
@@ -462,20 +464,24 @@ def test_deadline_counts_the_time_in_the_queue(boot):
     """complaint 14: what has waited too long is not run any more."""
     one = boot([function("f", """
 local runs = 0
-return {main = function(d) runs = runs + 1 time.sleep(d) return runs end}""",
-                         modules=["time"], pool={"type": "static", "workers": 1})])
-    first = one.call_in_background("app:f", "500ms")
-    wait_for(lambda: one.pool("app:f")["n_busy"] == 1, what="the first call")
+return {main = function(is_held)
+    runs = runs + 1
+    if is_held then process.inbox():receive() end
+    return runs
+end}""", pool=ONE)])
+    first = one.call_in_background("app:f", True)
+    one.wait_busy("app:f")
     late = []
     for _ in range(3):
         started = time.monotonic()
         with pytest.raises(SupctlError) as failure:
-            one.call("app:f", "1ms", timeout="50ms")
+            one.call("app:f", timeout="50ms")
         late.append(failure.value.kind)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < troupe.SOON_S
     assert late == ["Timeout"] * 3
-    assert first.communicate(timeout=30)[0].strip() == "1"
-    assert one.call("app:f", "1ms") == 2
+    one.release("app:f", first)
+    assert first.communicate()[0].strip() == "1"
+    assert one.call("app:f") == 2
 
 
 def test_ten_thousand_entries_boot_in_two_seconds(boot):

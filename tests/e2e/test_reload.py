@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import troupe
-from troupe import (ASK, SupctlError, answering, function, host, library, process,
+from troupe import (ASK, SupctlError, answering, function, held, host, library, process,
                     service, static, teller, wait_for)
 
 
@@ -412,15 +412,18 @@ def test_a_reload_of_more_pools_than_there_can_be_workers_twice(boot):
             function(f"f{i}", "return {main = function() return lib end}",
                      imports={"lib": "app:lib"}, pool=static(2)) for i in range(300)]
 
-    one = boot(app(1))
+    # So many need their time to start, where two processors are all there is.
+    one = boot(app(1), args=["--set", "workers.ready_timeout=10m",
+                             "--set", "registry.event_wait_timeout=10m"])
     n = len(one.workers())
     if n < 2 * 300:
         pytest.skip("a pool has no more processes than there are CPUs")
     one.allow("can't start a worker")  # at once, where the old ones are slow to end
     rewrite(one, app(2))
-    assert len(reload(one)["affected"]) == 300
+    assert len(one.supctl("reload", timeout=troupe.CHILD_S)["affected"]) == 300
     assert [one.call(f"app:f{i}") for i in (0, 150, 299)] == [2, 2, 2]
-    wait_for(lambda: 600 <= len(one.workers()) <= 601, what="the new pools to be complete")
+    wait_for(lambda: 600 <= len(one.workers()) <= 601, troupe.CHILD_S,
+             "the new pools to be complete")
 
 
 # ---- P6: verbs that meet
@@ -469,21 +472,20 @@ def test_P6_a_stop_during_a_reload_ends_in_order(boot):
 
 
 def test_P6_a_reload_takes_a_call_that_runs_to_its_end(boot):
-    def app(text):
-        return [function("f", f"""
-return {{main = function() time.sleep("300ms") return "{text}" end}}""",
-                         modules=["time"], pool=static())]
-
-    one = boot(app("old"))
+    gate = held("gate")
+    one = boot([gate, function("f", """
+return {main = function() funcs.call("app:gate") return "old" end}""", modules=["funcs"],
+                               pool=static())])
     call = one.call_in_background("app:f")
-    wait_for(lambda: one.pool("app:f")["n_busy"] == 1, what="the call")
+    one.wait_busy("app:f")
     queued = one.call_in_background("app:f")
-    wait_for(lambda: one.pool("app:f")["n_queued"] == 1, what="the queued call")
-    rewrite(one, app("new"))
+    one.wait_queued("app:f")
+    rewrite(one, [gate, answering("f", "new", pool=static())])
     reload(one)
     assert one.call("app:f") == "new"
+    one.release("app:gate", call, queued)
     for child in (call, queued):
-        assert child.communicate(timeout=30)[0].strip() == '"old"'
+        assert child.communicate()[0].strip() == '"old"'
 
 
 # ---- complaint 5: reloads under load

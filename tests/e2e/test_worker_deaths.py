@@ -9,8 +9,8 @@ import pytest
 
 import troupe
 from hostile import hostile_bin
-from troupe import (DEATH, ECHO, IDLE, ONE, function, host, process, service, sleeper,
-                    wait_for)
+from troupe import (DEATH, ECHO, IDLE, ONE, function, held, host, process, service,
+                    sleeper, wait_for)
 
 
 # A sanitizer reports the SIGSEGV, as if it were a bug.
@@ -87,25 +87,27 @@ def test_worker_killed_while_draining(boot):
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    assert one.wait(20) == troupe.OK
+    assert one.wait() == troupe.OK
     _, err = call.communicate(timeout=30)
     assert call.returncode != troupe.OK, err
 
 
 def test_stopped_worker_holds_up_nobody_else(boot):
     """A worker that somebody stopped (a debugger, say) goes on where it was."""
-    one = boot([sleeper(pool=ONE), function("echo", ECHO)])
-    pid = one.wait_worker("app:sleep")[0]
-    call = one.call_in_background("app:sleep", "50ms")
-    one.wait_busy("app:sleep")
+    one = boot([held(pool=ONE), function("echo", ECHO)])
+    pid = one.wait_worker("app:held")[0]
+    call = one.call_in_background("app:held", "its own")
+    one.wait_busy("app:held")
+    actor = one.actors("app:held")[0]["pid"]
     os.kill(pid, signal.SIGSTOP)
+    one.supctl("send", actor, "go")
     for i in range(5):
         assert one.call("app:echo", i) == i
         one.supctl("status")
     assert call.poll() is None
     os.kill(pid, signal.SIGCONT)
     out, _ = call.communicate(timeout=30)
-    assert json.loads(out) == "50ms"
+    assert json.loads(out) == "its own"
 
 
 WATCHER = """

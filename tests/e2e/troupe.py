@@ -33,6 +33,9 @@ MEMCHECK_LOGS = os.environ.get("TROUPE_VALGRIND_LOGS")
 SLOW_BY = 8 if MEMCHECK_LOGS else 1
 
 PATIENCE_S = 30.0  # for whatever a slow machine must get done in the end
+# What waits for nothing takes less, even where everything stands still now and then; what
+# a test holds against it (a timeout, somebody who never ends) takes much more.
+SOON_S = 15.0
 CHILD_S = 120.0  # nothing takes that long; what does, hangs
 POLL_S = 0.005
 
@@ -184,6 +187,8 @@ class SupctlError(Exception):
 # What many tests run: programs as small as they can be.
 ECHO = "return {main = function(...) return ... end}"
 SLEEP = "return {main = function(d) time.sleep(d) return d end}"
+# Goes on when it is sent a message; Troupe.release() does that.
+HELD = "return {main = function(...) process.inbox():receive() return ... end}"
 SPIN = "return {main = function() while true do end end}"
 BOOM = 'return {main = function() error("boom") end}'
 IDLE = "return {main = function() process.events():receive() end}"
@@ -222,6 +227,13 @@ def function(name, source, **fields):
 def sleeper(name="sleep", **fields):
     """A function that sleeps for as long as it is told."""
     return function(name, SLEEP, modules=["time"], **fields)
+
+
+def held(name="held", **fields):
+    """A function that runs until it is released, and returns what it was called with.
+    What is to be replaced or removed meanwhile calls such a one: ps knows those only that
+    belong to a pool which is to stay."""
+    return function(name, HELD, **fields)
 
 
 def answering(name, text, **fields):
@@ -521,6 +533,19 @@ class Troupe:
     def wait_busy(self, name, n=1):
         """Waits until n calls of a pool run."""
         wait_for(lambda: self.pool(name)["n_busy"] >= n, what=f"{n} call(s) of {name} to run")
+
+    def wait_queued(self, name, n=1):
+        """Waits until n calls of a pool have to wait for a slot."""
+        wait_for(lambda: self.pool(name)["n_queued"] >= n,
+                 what=f"{n} call(s) of {name} in the queue")
+
+    def release(self, name, *calls):
+        """Lets whatever of a function is held go on, until those calls are over."""
+        def are_over():
+            for row in self.actors(name):
+                self.run_supctl("send", row["pid"], "go")  # it may have ended meanwhile
+            return all(call.poll() is not None for call in calls)
+        wait_for(are_over, what=f"the end of the calls of {name}")
 
     def actors(self, source=None):
         return [row for row in self.supctl("ps")
