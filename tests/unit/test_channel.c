@@ -221,11 +221,9 @@ static const struct {
 START_TEST(channel_does)
 {
     struct bench bench;
-    const char *outcome;
 
     bench_begin(&bench, NULL);
-    outcome = bench_run_body(&bench, cases[_i].body);
-    ck_assert_msg(strcmp(outcome, "null") == 0, "%s: %s", cases[_i].title, outcome);
+    bench_check_body(&bench, cases[_i].title, cases[_i].body, "null");
     bench_end(&bench);
 }
 END_TEST

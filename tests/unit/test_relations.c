@@ -182,12 +182,10 @@ static void add_entries(struct bench *bench)
 START_TEST(relations_do)
 {
     struct bench bench;
-    const char *outcome;
 
     bench_begin(&bench, NULL);
     add_entries(&bench);
-    outcome = bench_run_body(&bench, cases[_i].body);
-    ck_assert_msg(strcmp(outcome, "null") == 0, "%s: %s", cases[_i].title, outcome);
+    bench_check_body(&bench, cases[_i].title, cases[_i].body, "null");
     bench_end(&bench);
 }
 END_TEST

@@ -132,7 +132,6 @@ START_TEST(sched_does)
 {
     struct bench bench;
     char body[2048];
-    const char *outcome;
 
     bench_begin(&bench, NULL);
     bench_add(&bench, "t:neighbour", "process.lua", "",
@@ -144,9 +143,7 @@ START_TEST(sched_does)
              "local function killed_soon() process.spawn('t:killer', 't:host', "
              "process.pid()) end ",
              cases[_i].body);
-    outcome = bench_run_body(&bench, body);
-    ck_assert_msg(strcmp(outcome, cases[_i].want) == 0, "%s: %s", cases[_i].title,
-                  outcome);
+    bench_check_body(&bench, cases[_i].title, body, cases[_i].want);
     bench_end(&bench);
 }
 END_TEST

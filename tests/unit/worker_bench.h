@@ -97,6 +97,10 @@ const char *bench_main(const char *body);
 /* A process of that body; its modules are time, funcs, events and logger. */
 const char *bench_run_body(struct bench *bench, const char *body);
 
+/* The same; its outcome has to be that. */
+void bench_check_body(struct bench *bench, const char *title, const char *body,
+                      const char *want);
+
 /* Sends bytes as the body of a frame. */
 void bench_send(struct bench *bench, uint8_t type, struct bytes body);
 

@@ -226,3 +226,11 @@ const char *bench_run_body(struct bench *bench, const char *body)
               bench_main(body));
     return bench_run(bench, id, NULL);
 }
+
+void bench_check_body(struct bench *bench, const char *title, const char *body,
+                      const char *want)
+{
+    const char *outcome = bench_run_body(bench, body);
+
+    ck_assert_msg(strcmp(outcome, want) == 0, "%s: %s", title, outcome);
+}
