@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 
+#include "proto/conn.h"
 #include "proto/frame.h"
 
 #include "worker/program.h"
@@ -29,13 +30,8 @@ static const char *call_body(struct bench *bench, const char *body, const char *
 
 static void send_cancel(struct bench *bench, uint64_t call)
 {
-    struct buf buf;
-
-    buf_init(&buf, 0);
-    frame_encode_cancel(&buf, &(struct frame_cancel){.call = call});
-    buf_consume(&buf, FRAME_HEADER_BYTES);
-    bench_send(bench, FRAME_CANCEL, buf_bytes(&buf));
-    buf_finish(&buf);
+    frame_encode_cancel(conn_out(bench->conn), &(struct frame_cancel){.call = call});
+    conn_wrote(bench->conn);
 }
 
 /* ---- F-20 to F-22: what goes in and what comes out ---- */
@@ -589,13 +585,9 @@ static void call_until(struct bench *bench, const char *id, uint64_t deadline_at
                                .deadline_at_ns = deadline_at_ns,
                                .target = bytes_of_text(id),
                                .args = {no_args, sizeof(no_args)}};
-    struct buf buf;
 
-    buf_init(&buf, 0);
-    frame_encode_call(&buf, &frame);
-    buf_consume(&buf, FRAME_HEADER_BYTES);
-    bench_send(bench, FRAME_CALL, buf_bytes(&buf));
-    buf_finish(&buf);
+    frame_encode_call(conn_out(bench->conn), &frame);
+    conn_wrote(bench->conn);
     bench_await(bench, bench->n_calls);
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/buf.h"
 
+#include "proto/conn.h"
 #include "proto/frame.h"
 
 #include "tests/unit/unit.h"
@@ -310,18 +311,14 @@ START_TEST(inbound_lets_nobody_lie_in_a_message)
     for (size_t i = 0; i < N_ELEMENTS(hows); i++) {
         struct frame_send frame = {.from = 2, .topic = bytes_of_text("t:f")};
         struct bench bench;
-        struct buf body;
 
         bench_begin(&bench, NULL);
         add_reader(&bench);
         frame.to = bench_spawn(&bench, "t:reader", hows[i]);
         bench_settle(&bench);
         frame.payload = payload(_i);
-        buf_init(&body, 0);
-        frame_encode_send(&body, &frame);
-        buf_consume(&body, FRAME_HEADER_BYTES);
-        bench_send(&bench, FRAME_SEND, buf_bytes(&body));
-        buf_finish(&body);
+        frame_encode_send(conn_out(bench.conn), &frame);
+        conn_wrote(bench.conn);
         ck_assert_str_eq(bench_await_exit(&bench, frame.to), "\"read\"");
         bench_end(&bench);
     }
@@ -333,7 +330,6 @@ START_TEST(inbound_lets_nobody_lie_in_an_exit)
     for (int failed = 0; failed < 2; failed++) {
         struct frame_exit frame = {.from = 2, .what = EXIT_EVENT};
         struct bench bench;
-        struct buf body;
 
         bench_begin(&bench, NULL);
         add_reader(&bench);
@@ -341,11 +337,8 @@ START_TEST(inbound_lets_nobody_lie_in_an_exit)
         bench_settle(&bench);
         frame.failed = (uint8_t)failed;
         frame.result = payload(_i);
-        buf_init(&body, 0);
-        frame_encode_exit(&body, &frame);
-        buf_consume(&body, FRAME_HEADER_BYTES);
-        bench_send(&bench, FRAME_EXIT, buf_bytes(&body));
-        buf_finish(&body);
+        frame_encode_exit(conn_out(bench.conn), &frame);
+        conn_wrote(bench.conn);
         ck_assert_str_eq(bench_await_exit(&bench, frame.to), "\"read\"");
         bench_end(&bench);
     }
@@ -358,7 +351,6 @@ START_TEST(inbound_lets_nobody_lie_in_an_event)
                                 .kind = bytes_of_text("k"),
                                 .path = bytes_of_text("p")};
     struct bench bench;
-    struct buf body;
     uint64_t pid;
 
     bench_begin(&bench, NULL);
@@ -366,11 +358,8 @@ START_TEST(inbound_lets_nobody_lie_in_an_event)
     pid = bench_spawn(&bench, "t:reader", "[\"bus\"]");
     bench_settle(&bench);
     frame.payload = payload(_i);
-    buf_init(&body, 0);
-    frame_encode_event(&body, &frame);
-    buf_consume(&body, FRAME_HEADER_BYTES);
-    bench_send(&bench, FRAME_EVENT, buf_bytes(&body));
-    buf_finish(&body);
+    frame_encode_event(conn_out(bench.conn), &frame);
+    conn_wrote(bench.conn);
     ck_assert_str_eq(bench_await_exit(&bench, pid), "\"read\"");
     bench_end(&bench);
 }
@@ -380,23 +369,18 @@ START_TEST(inbound_lets_nobody_lie_in_arguments_or_context)
 {
     struct frame_call frame = {.call = 77, .target = bytes_of_text("t:f")};
     struct bench bench;
-    struct buf body;
 
     bench_begin(&bench, NULL);
     bench_add(&bench, "t:f", "function.lua", "ctx",
               "return function(...) ctx.get('k') ctx.all() return select('#', ...) "
               "end");
-    buf_init(&body, 0);
     for (int round = 0; round < 3; round++) { /* args; context; args once more */
         frame.args = round == 1 ? args : payload(_i);
         frame.context = round == 1 ? payload(_i) : (struct bytes){NULL, 0};
-        buf_clear(&body);
-        frame_encode_call(&body, &frame);
-        buf_consume(&body, FRAME_HEADER_BYTES);
-        bench_send(&bench, FRAME_CALL, buf_bytes(&body));
+        frame_encode_call(conn_out(bench.conn), &frame);
+        conn_wrote(bench.conn);
         bench_await(&bench, 77);
     }
-    buf_finish(&body);
     bench_settle(&bench);
     ck_assert(!bench.rt.stop);
     ck_assert_uint_eq(bench.rt.slots.n_live, 0);
@@ -409,23 +393,18 @@ START_TEST(inbound_lets_nobody_lie_in_a_spawn)
     struct frame_spawn frame = {
         .call = 77, .entry = bytes_of_text("t:p"), .host = bytes_of_text("t:host")};
     struct bench bench;
-    struct buf body;
 
     bench_begin(&bench, NULL);
     bench_add(&bench, "t:p", "process.lua", "ctx",
               "return {main = function(...) ctx.all() return 1 end}");
-    buf_init(&body, 0);
     for (int round = 0; round < 3; round++) {
         frame.args = round == 0 ? payload(_i) : args;
         frame.context = round == 1 ? payload(_i) : (struct bytes){NULL, 0};
         frame.messages = round == 2 ? payload(_i) : (struct bytes){NULL, 0};
-        buf_clear(&body);
-        frame_encode_spawn(&body, &frame);
-        buf_consume(&body, FRAME_HEADER_BYTES);
-        bench_send(&bench, FRAME_SPAWN, buf_bytes(&body));
+        frame_encode_spawn(conn_out(bench.conn), &frame);
+        conn_wrote(bench.conn);
         bench_await(&bench, 77);
     }
-    buf_finish(&body);
     bench_settle(&bench);
     ck_assert(!bench.rt.stop);
     ck_assert_uint_eq(bench.rt.slots.n_live, 0);
@@ -479,15 +458,11 @@ START_TEST(inbound_refuses_a_traced_message_without_a_trace)
     struct frame_send_traced frame = {
         .to = 1, .from = 2, .trace = bytes_of_text(wrong[_i])};
     struct bench bench;
-    struct buf body;
 
     bench_begin(&bench, "pool");
-    buf_init(&body, 0);
-    frame_encode_send_traced(&body, &frame);
-    buf_consume(&body, FRAME_HEADER_BYTES);
-    bench_send(&bench, FRAME_SEND_TRACED, buf_bytes(&body));
+    frame_encode_send_traced(conn_out(bench.conn), &frame);
+    conn_wrote(bench.conn);
     assert_refused(&bench);
-    buf_finish(&body);
     bench_end(&bench);
 }
 END_TEST

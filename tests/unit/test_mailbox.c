@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 
@@ -187,17 +188,14 @@ static void send_value_from_far(struct bench *bench, uint64_t to, const char *to
                                .from = BENCH_PID,
                                .from_host = bytes_of_text("t:far"),
                                .topic = bytes_of_text(topic)};
-    struct buf payload, body;
+    struct buf payload;
 
     buf_init(&payload, 0);
-    buf_init(&body, 0);
     payload_encode(&payload, &item, 1);
     frame.payload = buf_bytes(&payload);
-    frame_encode_send(&body, &frame);
-    buf_consume(&body, FRAME_HEADER_BYTES);
-    bench_send(bench, FRAME_SEND, buf_bytes(&body));
+    frame_encode_send(conn_out(bench->conn), &frame);
+    conn_wrote(bench->conn);
     buf_finish(&payload);
-    buf_finish(&body);
     value_finish(&item);
 }
 

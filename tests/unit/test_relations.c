@@ -5,6 +5,7 @@
 #include "common/err.h"
 #include "common/id.h"
 
+#include "proto/conn.h"
 #include "proto/frame.h"
 #include "proto/value_codec.h"
 
@@ -205,13 +206,9 @@ static bool has_10001(struct bench *bench, void *context)
 static void terminate(struct bench *bench, uint64_t pid)
 {
     struct frame_signal signal = {.op = SIGNAL_TERMINATE, .to = pid};
-    struct buf buf;
 
-    buf_init(&buf, 0);
-    frame_encode_signal(&buf, &signal);
-    buf_consume(&buf, FRAME_HEADER_BYTES);
-    bench_send(bench, FRAME_SIGNAL, buf_bytes(&buf));
-    buf_finish(&buf);
+    frame_encode_signal(conn_out(bench->conn), &signal);
+    conn_wrote(bench->conn);
 }
 
 START_TEST(relations_end_a_chain_of_10000_links_without_recursion)
@@ -240,17 +237,14 @@ END_TEST
 static void answer_with_unit(struct bench *bench, const char *id)
 {
     struct frame_reply reply = {.call = map_next(&bench->open, NULL)->number};
-    struct buf payload, body;
+    struct buf payload;
 
     buf_init(&payload, 0);
-    buf_init(&body, 0);
     payload_encode(&payload, value_get(&bench->units, id), 1);
     reply.result = buf_bytes(&payload);
-    frame_encode_reply(&body, &reply);
-    buf_consume(&body, FRAME_HEADER_BYTES);
-    bench_send(bench, FRAME_REPLY, buf_bytes(&body));
+    frame_encode_reply(conn_out(bench->conn), &reply);
+    conn_wrote(bench->conn);
     buf_finish(&payload);
-    buf_finish(&body);
 }
 
 START_TEST(relations_of_the_terminated_end_when_their_new_code_comes)
@@ -284,27 +278,23 @@ START_TEST(relations_across_workers_go_through_frames)
                               .from_host = bytes_of_text("t:far")};
     struct bench bench;
     struct bench_frame *gone;
-    struct buf buf, body;
+    struct buf buf;
     struct err err;
 
     bench_begin(&bench, NULL);
     add_entries(&bench);
     watch.target = bench_spawn(&bench, "t:child", "[\"wait\"]");
     buf_init(&buf, 0);
-    frame_encode_watch(&buf, &watch);
-    buf_consume(&buf, FRAME_HEADER_BYTES);
-    bench_send(&bench, FRAME_WATCH, buf_bytes(&buf));
+    frame_encode_watch(conn_out(bench.conn), &watch);
+    conn_wrote(bench.conn);
     ck_assert_str_eq(bench_await(&bench, 900), "true");
     buf_clear(&buf);
     err_set(&err, ERR_INTERNAL, "far away");
     error_encode(&buf, &err);
     exit.to = watch.target;
     exit.result = buf_bytes(&buf);
-    buf_init(&body, 0);
-    frame_encode_exit(&body, &exit);
-    buf_consume(&body, FRAME_HEADER_BYTES);
-    bench_send(&bench, FRAME_EXIT, buf_bytes(&body));
-    buf_finish(&body);
+    frame_encode_exit(conn_out(bench.conn), &exit);
+    conn_wrote(bench.conn);
     ck_assert_str_eq(bench_await_exit(&bench, watch.target),
                      "Internal: linked process failed");
     gone = bench_take(&bench, FRAME_GONE);
@@ -313,9 +303,8 @@ START_TEST(relations_across_workers_go_through_frames)
     /* watching who is dead now */
     watch.call = 901;
     buf_clear(&buf);
-    frame_encode_watch(&buf, &watch);
-    buf_consume(&buf, FRAME_HEADER_BYTES);
-    bench_send(&bench, FRAME_WATCH, buf_bytes(&buf));
+    frame_encode_watch(conn_out(bench.conn), &watch);
+    conn_wrote(bench.conn);
     ck_assert_str_eq(bench_await(&bench, 901), "NotFound: pid not registered");
     buf_finish(&buf);
     bench_end(&bench);

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 
+#include "proto/conn.h"
 #include "proto/frame.h"
 
 #include "worker/actor.h"
@@ -241,7 +242,6 @@ START_TEST(sched_ends_who_loads_for_ever)
 {
     struct frame_signal signal = {.op = SIGNAL_TERMINATE};
     struct bench bench;
-    struct buf buf;
     uint64_t pid;
 
     bench_begin(&bench, NULL);
@@ -259,11 +259,8 @@ START_TEST(sched_ends_who_loads_for_ever)
             signal.to = actor->pid;
     }
     ck_assert_uint_ne(signal.to, 0);
-    buf_init(&buf, 0);
-    frame_encode_signal(&buf, &signal);
-    buf_consume(&buf, FRAME_HEADER_BYTES);
-    bench_send(&bench, FRAME_SIGNAL, buf_bytes(&buf));
-    buf_finish(&buf);
+    frame_encode_signal(conn_out(bench.conn), &signal);
+    conn_wrote(bench.conn);
     ck_assert_str_eq(bench_await_exit(&bench, pid), "\"nil process terminated\"");
     ck_assert_uint_eq(bench.rt.slots.n_live, 0);
     bench_end(&bench);
