@@ -34,10 +34,10 @@
 
 #define MAX_SLOTS 10000
 
-/* How many calls a pool has done in the last second. */
+/* How many calls the pools of an entry have done in the last second. */
 struct rate {
     char *entry;
-    uint64_t n_calls_done;
+    uint64_t n_done;
     int64_t per_second;
 };
 
@@ -51,12 +51,12 @@ struct status {
 
 /* ---- rates ----------------------------------------------------------------------- */
 
-static struct rate *make_rate(const char *entry, uint64_t n_calls_done)
+static struct rate *make_rate(const char *entry, uint64_t n_done)
 {
     struct rate *rate = xcalloc(1, sizeof(*rate));
 
     rate->entry = xstrdup(entry);
-    rate->n_calls_done = n_calls_done;
+    rate->n_done = n_done;
     return rate;
 }
 
@@ -85,27 +85,37 @@ static uint64_t count_calls_done(const struct pool *pool,
     return n;
 }
 
+/* A pool that is replaced, or runs what clients call inline, isn't the only one of its
+ * entry: what they have in common tells of all. A host is alone. */
+static uint64_t count_done_of_entry(const struct pool *pool)
+{
+    const struct function_stats *stats = pool_stats(pool);
+    struct pool_figures figures;
+
+    if (stats != NULL)
+        return stats->n_ended[FUNCTION_OK] + stats->n_ended[FUNCTION_ERROR];
+    pool_get_figures(pool, &figures);
+    return figures.n_calls_done;
+}
+
 /* before: the rates of the last second. */
 static void sample(struct status *status, const struct pool *pool, struct map *before)
 {
     const char *entry = pool_entry(pool);
-    struct rate *rate = map_find(&status->rates, entry, strlen(entry));
-    struct pool_figures figures;
-    uint64_t n_calls_done;
+    size_t n_bytes = strlen(entry);
+    struct rate *rate;
+    uint64_t n_done;
 
-    pool_get_figures(pool, &figures);
-    n_calls_done = count_calls_done(pool, &figures);
-    if (rate == NULL) {
-        rate = map_remove(before, entry, strlen(entry));
-        if (rate == NULL)
-            rate = make_rate(entry, n_calls_done);
-        map_put(&status->rates, rate->entry, strlen(rate->entry), rate);
-    }
-    /* a pool that took over counts from zero again */
-    rate->per_second = n_calls_done >= rate->n_calls_done
-                           ? (int64_t)(n_calls_done - rate->n_calls_done)
-                           : 0;
-    rate->n_calls_done = n_calls_done;
+    if (map_find(&status->rates, entry, n_bytes) != NULL)
+        return;
+    n_done = count_done_of_entry(pool);
+    rate = map_remove(before, entry, n_bytes);
+    if (rate == NULL)
+        rate = make_rate(entry, n_done);
+    map_put(&status->rates, rate->entry, n_bytes, rate);
+    /* a host that was made anew counts from zero again */
+    rate->per_second = n_done >= rate->n_done ? (int64_t)(n_done - rate->n_done) : 0;
+    rate->n_done = n_done;
 }
 
 /* Those whose pools are gone go, too. */

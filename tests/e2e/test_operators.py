@@ -120,6 +120,21 @@ def test_scale_helps_what_waits_already(boot):
     first.communicate()
 
 
+def test_rates_are_right_while_the_pool_before_still_works(boot):
+    """Two pools of one entry, which have done more and fewer calls."""
+    one = boot([function("f", "return {main = function(n) time.sleep(n) return n end}",
+                         modules=["time"], pool={"type": "static", "size": 2})])
+    first = one.call_in_background("app:f", "1h")
+    wait_for(lambda: one.pool("app:f")["n_busy"] == 1)
+    one.supctl("scale", "app:f", "3")
+    wait_for(lambda: any(row["n_slots"] == 3 for row in one.supctl("pools")))
+    wait_for(lambda: one.call("app:f", "1ns") and one.pool("app:f")["rate"] > 0)
+    wait_for(lambda: one.pool("app:f")["rate"] == 0, what="a second without calls")
+    assert [row["entry"] for row in one.supctl("pools")] == ["app:f", "app:f"]
+    first.send_signal(signal.SIGINT)
+    first.communicate()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
 def test_who_may_not_use_a_socket_is_told_so(boot):
     one = boot(APP)
