@@ -16,6 +16,9 @@
 #define MAX_FDS       16
 #define READ_PRIORITY 1 /* of libev: timers have 0 */
 
+/* How long conn_shutdown() waits for a peer to read what is left for it. */
+#define LAST_WORDS_S 2.0
+
 /* Small frames cost their receiver much more than their bytes say. */
 #define CLOCK_EVERY 32 /* frames between two looks at the clock */
 
@@ -44,7 +47,7 @@ struct conn {
     struct buf in, out;
     struct list dirty; /* in set->dirty while something waits to be written */
     struct ev_io readable, writable;
-    struct ev_timer closed_soon; /* so that on_closed comes from the loop */
+    struct ev_timer closed_soon; /* so that on_closed comes from the loop, in time */
     struct ev_timer rest_soon;   /* frames that a turn had no time for */
     struct fd_queue fds_in, fds_out;
     uint64_t n_written; /* bytes of the stream */
@@ -70,26 +73,39 @@ static void close_all_fds(struct fd_queue *queue)
         close(take_first_fd(queue));
 }
 
-static void on_closed_soon(struct ev_loop *loop, ev_timer *timer, int revents)
+/* Nothing is read or written any more. */
+static void stop(struct conn *conn)
 {
-    struct conn *conn = container_of(timer, struct conn, closed_soon);
-
-    (void)loop, (void)revents;
-    conn->callbacks.on_closed(conn->context, &conn->reason);
-}
-
-/* The peer is gone or unusable: nothing is read or written any more. */
-static void mark_closed(struct conn *conn)
-{
-    if (conn->closed)
-        return;
     conn->closed = true;
     ev_io_stop(conn->set->loop, &conn->readable);
     ev_io_stop(conn->set->loop, &conn->writable);
     ev_timer_stop(conn->set->loop, &conn->rest_soon);
     list_remove(&conn->dirty);
-    ev_timer_set(&conn->closed_soon, 0., 0.);
+}
+
+static void on_closed_soon(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct conn *conn = container_of(timer, struct conn, closed_soon);
+
+    (void)loop, (void)revents;
+    stop(conn);
+    conn->callbacks.on_closed(conn->context, &conn->reason);
+}
+
+static void close_within(struct conn *conn, double seconds)
+{
+    ev_timer_stop(conn->set->loop, &conn->closed_soon);
+    ev_timer_set(&conn->closed_soon, seconds, 0.);
     ev_timer_start(conn->set->loop, &conn->closed_soon);
+}
+
+/* The peer is gone or unusable. */
+static void mark_closed(struct conn *conn)
+{
+    if (conn->closed)
+        return;
+    stop(conn);
+    close_within(conn, 0.);
 }
 
 static void close_because(struct conn *conn, const char *what)
@@ -525,10 +541,9 @@ void conn_shutdown(struct conn *conn)
         return;
     conn->closing = true;
     ev_io_stop(conn->set->loop, &conn->readable);
-    if (buf_len(&conn->out) == 0)
-        close_because(conn, "closed on this side");
-    else
-        conn_wrote(conn);
+    err_set(&conn->reason, ERR_UNAVAILABLE, "closed on this side");
+    close_within(conn, buf_len(&conn->out) == 0 ? 0. : LAST_WORDS_S);
+    conn_wrote(conn);
 }
 
 int conn_fd(const struct conn *conn)

@@ -101,7 +101,8 @@ size_t conn_pending_bytes(const struct conn *conn); /* waiting to be written */
 void conn_flush(struct conn *conn);
 void conn_flush_all(struct conn_set *set);
 
-/* Closes after what is queued has been written; on_closed follows later. */
+/* Closes after what is queued has been written, or two seconds later where the peer
+ * doesn't read; on_closed follows then. */
 void conn_shutdown(struct conn *conn);
 
 int conn_fd(const struct conn *conn);

@@ -274,6 +274,40 @@ START_TEST(conn_bounds_what_waits_for_a_slow_peer)
 }
 END_TEST
 
+/* _i: it reads nothing of what is left for it. */
+START_TEST(conn_shutdown_waits_for_a_peer_but_not_for_ever)
+{
+    const size_t n = (size_t)4 * 1024 * 1024;
+    uint64_t before_ms = clock_monotonic_ms();
+    struct fixture f;
+    struct frame_log log = {.record = {xcalloc(1, n), n}};
+    char room[65536];
+
+    begin(&f, NULL);
+    ck_assert(frame_encode_log(conn_out(f.conn), &log));
+    conn_wrote(f.conn);
+    turn(&f);
+    conn_shutdown(f.conn);
+    ck_assert(conn_is_closed(f.conn));
+    turn(&f);
+    ck_assert_int_eq(f.n_closed, 0);
+    while (f.n_closed == 0) {
+        if (_i == 0)
+            (void)!read(f.peer_fd, room, sizeof(room));
+        ev_run(f.loop, _i == 0 ? EVRUN_NOWAIT : EVRUN_ONCE);
+    }
+    ck_assert_str_eq(f.reason, "closed on this side");
+    ck_assert(_i == 0 || clock_monotonic_ms() - before_ms > 1900);
+    ck_assert((conn_pending_bytes(f.conn) == 0) == (_i == 0));
+    while (read(f.peer_fd, room, sizeof(room)) > 0)
+        ;
+    turn(&f); /* once is enough */
+    ck_assert_int_eq(f.n_closed, 1);
+    free((void *)log.record.data);
+    end(&f);
+}
+END_TEST
+
 START_TEST(conn_passes_descriptors_with_their_frames)
 {
     struct fixture a;
@@ -408,6 +442,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, conn_coalesces_and_writes_at_the_end_of_the_turn);
     tcase_add_test(tc, conn_closes_on_garbage_and_on_refused_frames);
     tcase_add_test(tc, conn_bounds_what_waits_for_a_slow_peer);
+    tcase_add_loop_test(tc, conn_shutdown_waits_for_a_peer_but_not_for_ever, 0, 2);
     tcase_add_test(tc, conn_passes_descriptors_with_their_frames);
     tcase_add_test(tc, conn_keeps_one_descriptor_for_a_frame_M3);
     tcase_add_test(tc, conn_takes_no_descriptors_unless_it_is_told_to_M3);
