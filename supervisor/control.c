@@ -30,6 +30,7 @@
 #define ACCEPT_PAUSE_S      0.1
 #define FIRST_FRAME_S       10.0
 #define LOOK_AT_PATH_S      2.0
+#define IDLE_MS             1000
 #define SLOW_CLIENT_BYTES   ((size_t)1024 * 1024)
 #define CLIENT_OUT_BYTES    ((size_t)72 * 1024 * 1024) /* one result of any size */
 #define CLIENT_BUDGET_BYTES ((size_t)256 * 1024)
@@ -264,22 +265,33 @@ static void refuse_client(int fd, const struct ucred *peer, enum err_kind kind,
     close(fd);
 }
 
-/* Somebody who waits for nothing makes room for the next. */
+/* Who still has to read an answer goes after those who have; then the oldest first. */
+static bool goes_before(const struct client *a, const struct client *b)
+{
+    bool a_reads = conn_pending_bytes(a->head.conn) != 0,
+         b_reads = conn_pending_bytes(b->head.conn) != 0;
+
+    return a_reads != b_reads ? b_reads : a->last_frame_at_ms < b->last_frame_at_ms;
+}
+
+/* Somebody who asks for nothing makes room for the next. */
 static bool evict_idle_client(struct control *control)
 {
-    struct client *oldest = NULL;
+    uint64_t now_ms = clock_monotonic_ms();
+    struct client *first = NULL;
 
     LIST_FOREACH (node, &control->clients) {
         struct client *client = container_of(node, struct client, in_clients);
 
-        if (client->head.use.n_calls != 0 || client->head.use.n_requests != 0)
+        if (client->head.use.n_calls != 0 || client->head.use.n_requests != 0 ||
+            now_ms - client->last_frame_at_ms < IDLE_MS)
             continue;
-        if (oldest == NULL || client->last_frame_at_ms < oldest->last_frame_at_ms)
-            oldest = client;
+        if (first == NULL || goes_before(client, first))
+            first = client;
     }
-    if (oldest == NULL || clock_monotonic_ms() - oldest->last_frame_at_ms < 1000)
+    if (first == NULL)
         return false;
-    client_destroy(oldest);
+    client_destroy(first);
     return true;
 }
 

@@ -11,12 +11,15 @@
 
 #include <ev.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/mem.h"
 
 #include "proto/conn.h"
 #include "proto/frame.h"
 
+#include "supervisor/calls.h"
 #include "supervisor/core.h"
 #include "supervisor/router.h"
 #include "supervisor/system.h"
@@ -26,13 +29,20 @@
 static struct supervisor sup;
 static char folder[64], path[100];
 static unsigned n_frames, n_gone;
+static size_t n_answer_bytes; /* of what each CALL gets */
 
 /* The router's part: frames of type CALL are fine, others are rubbish. */
 int router_on_client_frame(struct supervisor *s, struct client *from, uint8_t type,
                            struct bytes body, struct err *err)
 {
-    (void)s, (void)from, (void)body;
+    struct conn *conn = ((struct client_head *)(void *)from)->conn;
+    struct frame_log answer = {.record = {xcalloc(1, n_answer_bytes), n_answer_bytes}};
+
+    (void)s, (void)body;
     n_frames++;
+    if (n_answer_bytes != 0 && frame_encode_log(conn_out(conn), &answer))
+        conn_wrote(conn);
+    free((void *)answer.record.data);
     return type == FRAME_CALL ? 0 : err_set(err, ERR_INVALID, "no CALL");
 }
 
@@ -52,6 +62,7 @@ static void start(void)
     conn_set_init(&sup.conns, sup.loop);
     sup.system = system_create(&sup);
     n_frames = n_gone = 0;
+    n_answer_bytes = 0;
 }
 
 static void finish(void)
@@ -246,6 +257,55 @@ START_TEST(control_bounds_its_clients_C3)
 }
 END_TEST
 
+static void send_call(int fd)
+{
+    struct frame_call call = {.call = 1, .target = bytes_of_text("@x")};
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    frame_encode_call(&buf, &call);
+    ck_assert_int_eq(write(fd, buf_head(&buf), buf_len(&buf)), (ssize_t)buf_len(&buf));
+    buf_finish(&buf);
+}
+
+static size_t read_all(int fd)
+{
+    static char room[65536];
+    size_t n_all = 0;
+
+    for (int n_empty = 0; n_empty < 100;) {
+        ssize_t n = read(fd, room, sizeof(room));
+
+        turn();
+        n_all += n > 0 ? (size_t)n : 0;
+        n_empty += n <= 0;
+    }
+    return n_all;
+}
+
+START_TEST(control_lets_who_reads_an_answer_read_on_C3)
+{
+    int fds[CONTROL_MAX_CLIENTS];
+    uint64_t until_ms;
+
+    listen_there();
+    n_answer_bytes = (size_t)4 * 1024 * 1024;
+    for (unsigned i = 0; i < N_ELEMENTS(fds); i++) {
+        fds[i] = connect_there();
+        if (i == 0)
+            send_call(fds[i]);
+        turn();
+    }
+    for (until_ms = clock_monotonic_ms() + 1100; clock_monotonic_ms() < until_ms;)
+        ev_run(sup.loop, EVRUN_NOWAIT);
+    ck_assert_int_ne(connect_there(), -1);
+    turn();
+    ck_assert_uint_eq(n_gone, 1);
+    ck_assert_uint_eq(control_count_clients(sup.control), CONTROL_MAX_CLIENTS);
+    ck_assert_uint_gt(read_all(fds[0]), n_answer_bytes);
+}
+END_TEST
+
 START_TEST(control_comes_back_when_its_file_was_deleted)
 {
     struct stat st;
@@ -270,6 +330,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, control_refuses_a_path_that_is_too_long);
     tcase_add_test(tc, control_hands_frames_on_and_drops_rubbish);
     tcase_add_test(tc, control_bounds_its_clients_C3);
+    tcase_add_test(tc, control_lets_who_reads_an_answer_read_on_C3);
     tcase_add_test(tc, control_comes_back_when_its_file_was_deleted);
 }
 
