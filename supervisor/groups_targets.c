@@ -28,7 +28,9 @@ static const struct entry *find_entry(struct request *request)
     entry = registry_find(request->sup->registry, id->as.string.data, id->as.string.n);
     if (entry != NULL && strcmp(entry->kind, "pg.scope") == 0)
         return entry;
-    if (entry == NULL)
+    if (entry == NULL && request->origin.type == ORIGIN_CLIENT)
+        request_refuse(request, ERR_NOT_FOUND, "no such scope: %s", id->as.string.data);
+    else if (entry == NULL)
         request_refuse(request, ERR_INTERNAL,
                        "failed to acquire pg scope: no such entry: %s",
                        id->as.string.data);

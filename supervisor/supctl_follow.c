@@ -96,11 +96,11 @@ static int run_logs(struct supctl *ctl)
     if (ctl->follow)
         return supctl_ask_stream(ctl, "@logs.follow", args, print_record);
     code = supctl_ask(ctl, "@logs.tail", args, ASK_TIMEOUT_MS, &list);
+    if (code == EXIT_OK && value_list_n(&list) == 0 && ctl->service != NULL)
+        code = check_name(ctl);
     if (code == EXIT_OK && ctl->json) {
         supctl_print_json(&list, false);
     } else if (code == EXIT_OK && list.type == VALUE_LIST) {
-        if (list.as.list.n == 0 && ctl->service != NULL)
-            code = check_name(ctl);
         for (size_t i = 0; i < list.as.list.n; i++)
             print_record(ctl, &list.as.list.items[i]);
     }

@@ -50,6 +50,9 @@ return {main = function(...) return process.spawn("app:member", "app:host", ...)
     with pytest.raises(SupctlError) as failure:
         one.supctl("groups", "app:host")
     assert failure.value.kind == "Invalid"
+    with pytest.raises(SupctlError) as failure:
+        one.supctl("groups", "app:romos")
+    assert failure.value.code == troupe.NO_SUCH_NAME
     for pid in a, b:
         one.call("app:tell", pid)
     wait_for(lambda: not one.supctl("groups"), what="their end")

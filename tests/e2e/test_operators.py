@@ -250,6 +250,9 @@ def test_logs_of_a_name_that_is_not_there(boot):
     assert done.stderr.splitlines() == [
         "supctl: NotFound: entry not found: app:idel.service",
         "Did you mean 'app:idle.service'?"]
+    done = one.run_supctl("--json", "logs", "--service", "app:idel.service")
+    assert (done.returncode, done.stdout) == (troupe.NO_SUCH_NAME, "")
+    assert one.supctl("logs", "--service", "app:echo") == []
     assert one.run_supctl("logs", "--service", "app:echo").returncode == OK
 
 
