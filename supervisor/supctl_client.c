@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,13 +272,18 @@ static int be_silent(const struct supctl_client *client, struct supctl_error *er
     return -1;
 }
 
-/* 0: there is something to do, or it is worth another look; -1: the time is up. */
+/* 0: there is something to do, or it is worth another look; -1: the time is up. A
+ * stream whose reader has enough ends as if it were writing to it: the next item may be
+ * long in coming. */
 static int wait_for(const struct supctl_client *client, short events,
                     const struct pending *pending)
 {
-    struct pollfd pfd = {.fd = client->fd, .events = events};
-    int left_ms = time_left_ms(pending), rc = poll(&pfd, 1, left_ms);
+    struct pollfd fds[] = {{.fd = client->fd, .events = events}, {.fd = STDOUT_FILENO}};
+    bool streams = pending->on_item != NULL && fcntl(STDOUT_FILENO, F_GETFD) != -1;
+    int left_ms = time_left_ms(pending), rc = poll(fds, streams ? 2 : 1, left_ms);
 
+    if (rc > 0 && (fds[1].revents & POLLERR) != 0)
+        raise(SIGPIPE);
     if (rc == 0 && left_ms == 0)
         return be_silent(client, pending->error_out);
     if (rc == -1 && errno != EINTR)

@@ -256,6 +256,18 @@ def test_logs_of_a_name_that_is_not_there(boot):
     assert one.run_supctl("logs", "--service", "app:echo").returncode == OK
 
 
+@pytest.mark.parametrize("args", [["logs", "-f", "-n", "20"], ["events"]])
+def test_a_stream_ends_with_its_reader_and_not_with_the_next_record(boot, args):
+    one = boot(APP)
+    stream = subprocess.Popen([troupe.SUPCTL, *args, "--control", one.control],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if args[0] == "logs":
+        assert stream.stdout.readline() != ""
+    stream.stdout.close()
+    assert stream.wait(30) == -signal.SIGPIPE
+    assert stream.stderr.read() == ""
+
+
 def test_an_answer_that_fits_into_no_frame_is_an_error_and_no_end(boot):
     """70 MiB of entries: nobody can have them at once, and nobody dies of it."""
     ask = """return {main = function(space)
