@@ -22,6 +22,7 @@ ENDED = "Unavailable: worker of app:bad (exited with status|was killed by signal
 KILLED = "Unavailable: worker of app:bad was killed: "
 NOT_A_FRAME = KILLED + "not a frame: first byte"
 OURS = "Unavailable: connection to the supervisor lost: "  # as supctl sees it
+NO_FORM = "Invalid: it answered, and its result can't be shown: "
 MISDEEDS = {
     "garbage": ("w.send(b'V' + os.urandom(4096))", NOT_A_FRAME),
     "text": ("w.send(b'HTTP/1.1 200 OK\\r\\n\\r\\n')", NOT_A_FRAME),
@@ -55,14 +56,14 @@ MISDEEDS = {
                           KILLED + "frame REPLY: field 'call' is missing or malformed"),
     "bad msgpack in a result": (
         "w.send(frame(REPLY, u64(call), u8(0), b'\\x00\\x91\\xc1'))",
-        OURS + "bad value at byte 3: 0xc1 is no type"),
+        NO_FORM + "bad value at byte 3: 0xc1 is no type"),
     "size bomb in a result": (
         "w.send(frame(REPLY, u64(call), u8(0), b'\\x00\\xdd\\x05\\xf5\\xe1\\x00'))",
-        OURS + "bad value at byte 6: it declares more than is there"),
+        NO_FORM + "bad value at byte 6: it declares more than is there"),
     "depth bomb in a result": (
         "w.send(frame(REPLY, u64(call), u8(0), "
         "b'\\x00' + b'\\x91' * 100000 + b'\\x01'))",
-        OURS + "bad value at byte 67: nested too deep"),
+        NO_FORM + "bad value at byte 67: nested too deep"),
     "no error in an error": ("w.send(frame(REPLY, u64(call), u8(1), b'\\x01'))",
                              OURS + "its answer makes no sense"),
     "a log record that is none": ("w.send(frame(LOG, u8(9), u64(1), text('x'), b'\\xc1'))",
