@@ -81,6 +81,19 @@ static void encode_ping(struct buf *buf, uint64_t seq)
     ck_assert(frame_encode_ping(buf, &(struct frame_ping){.seq = seq}));
 }
 
+/* What the peer sends at once. */
+static void receive_pings(struct fixture *f, unsigned n)
+{
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    for (unsigned i = 0; i < n; i++)
+        encode_ping(&buf, i);
+    ck_assert_int_eq(write(f->peer_fd, buf_head(&buf), buf_len(&buf)),
+                     (ssize_t)buf_len(&buf));
+    buf_finish(&buf);
+}
+
 START_TEST(conn_reads_frames_in_any_slices)
 {
     struct fixture f;
@@ -105,16 +118,11 @@ END_TEST
 START_TEST(conn_leaves_frames_for_the_next_turn)
 {
     struct fixture f;
-    struct buf buf;
     int n_turns = 0, n_before;
 
     begin(&f, NULL);
     f.each_takes_ns = 50000;
-    buf_init(&buf, 0);
-    for (int i = 0; i < 1000; i++)
-        encode_ping(&buf, (uint64_t)i);
-    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)),
-                     (ssize_t)buf_len(&buf));
+    receive_pings(&f, 1000);
     shutdown(f.peer_fd, SHUT_RDWR);
     while (f.n_closed == 0) {
         n_before = f.n_frames;
@@ -124,7 +132,6 @@ START_TEST(conn_leaves_frames_for_the_next_turn)
     }
     ck_assert_int_eq(f.n_frames, 1000);
     ck_assert_int_ge(n_turns, 10);
-    buf_finish(&buf);
     end(&f);
 }
 END_TEST
@@ -141,21 +148,16 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 START_TEST(conn_reads_before_timers_ring)
 {
     struct fixture f;
-    struct buf buf;
     ev_timer timer;
 
     begin(&f, NULL);
-    buf_init(&buf, 0);
-    encode_ping(&buf, 1);
-    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)),
-                     (ssize_t)buf_len(&buf));
+    receive_pings(&f, 1);
     ev_timer_init(&timer, on_timer, 0., 0.);
     timer.data = &f;
     ev_timer_start(f.loop, &timer);
     while (ev_is_active(&timer))
         ev_run(f.loop, EVRUN_ONCE);
     ck_assert_int_eq(f.n_frames, 1);
-    buf_finish(&buf);
     end(&f);
 }
 END_TEST
@@ -163,20 +165,14 @@ END_TEST
 START_TEST(conn_hands_out_what_came_before_the_end)
 {
     struct fixture f;
-    struct buf buf;
 
     begin(&f, NULL);
-    buf_init(&buf, 0);
-    encode_ping(&buf, 1);
-    encode_ping(&buf, 2);
-    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)),
-                     (ssize_t)buf_len(&buf));
+    receive_pings(&f, 2);
     shutdown(f.peer_fd, SHUT_RDWR);
     turn(&f);
     ck_assert_int_eq(f.n_frames, 2);
     ck_assert_int_eq(f.n_closed, 1);
     ck_assert(conn_is_closed(f.conn));
-    buf_finish(&buf);
     end(&f);
 }
 END_TEST
@@ -185,13 +181,9 @@ END_TEST
 START_TEST(conn_reads_on_when_the_peer_takes_nothing)
 {
     struct fixture f;
-    struct buf buf;
 
     begin(&f, NULL);
-    buf_init(&buf, 0);
-    encode_ping(&buf, 1);
-    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)),
-                     (ssize_t)buf_len(&buf));
+    receive_pings(&f, 1);
     close(f.peer_fd);
     f.peer_fd = -1;
     ck_assert(conn_forward(f.conn, FRAME_READY, (struct bytes){0}));
@@ -202,7 +194,6 @@ START_TEST(conn_reads_on_when_the_peer_takes_nothing)
     ck_assert_int_eq(f.n_frames, 1);
     ck_assert_int_eq(f.n_closed, 1);
     ck_assert_uint_eq(conn_pending_bytes(f.conn), 0);
-    buf_finish(&buf);
     end(&f);
 }
 END_TEST
@@ -228,7 +219,6 @@ END_TEST
 START_TEST(conn_closes_on_garbage_and_on_refused_frames)
 {
     struct fixture f;
-    struct buf buf;
 
     begin(&f, NULL);
     ck_assert_int_eq(write(f.peer_fd, "GET / HTTP/1.1\r\n", 16), 16);
@@ -239,14 +229,10 @@ START_TEST(conn_closes_on_garbage_and_on_refused_frames)
 
     begin(&f, NULL);
     f.refuse = true;
-    buf_init(&buf, 0);
-    encode_ping(&buf, 1);
-    encode_ping(&buf, 2);
-    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)), 30);
+    receive_pings(&f, 2);
     turn(&f);
     ck_assert_int_eq(f.n_frames, 1);
     ck_assert_str_eq(f.reason, "refused");
-    buf_finish(&buf);
     end(&f);
 }
 END_TEST
@@ -417,17 +403,12 @@ END_TEST
 START_TEST(conn_may_be_destroyed_by_its_own_callback)
 {
     struct fixture f;
-    struct buf buf;
 
     begin(&f, NULL);
     f.destroy_in_callback = true;
-    buf_init(&buf, 0);
-    encode_ping(&buf, 1);
-    encode_ping(&buf, 2);
-    ck_assert_int_eq(write(f.peer_fd, buf_head(&buf), buf_len(&buf)), 30);
+    receive_pings(&f, 2);
     turn(&f);
     ck_assert_int_eq(f.n_frames, 1);
-    buf_finish(&buf);
     end(&f);
 }
 END_TEST
