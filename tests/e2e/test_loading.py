@@ -44,7 +44,7 @@ def test_REG02_discovery(boot):
     assert get(one, "s:four")["data"] == {"value": 4}
 
 
-def test_REG02_config_may_be_one_file_or_several(boot, tmp_path):
+def test_REG02_config_may_be_one_file_or_several(boot):
     app = {"src/a.yaml": "namespace: a\nentries:\n- {name: x, kind: registry.entry}\n",
            "other/b.yaml": "namespace: b\nentries:\n- {name: y, kind: registry.entry}\n"}
     one = boot(app, config="src/a.yaml", args=["--config", "other"])

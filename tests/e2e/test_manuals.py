@@ -350,7 +350,7 @@ def test_shells_complete_what_runs(boot, shell):
     assert at.complete(typed)[-1] == "app:add"
 
 
-def test_completion_waits_for_nobody(boot, tmp_path):
+def test_completion_waits_for_nobody(boot):
     """A supervisor that has stopped costs a moment, and nothing is said of it."""
     one = boot([troupe.host()])
     os.kill(one.pid, signal.SIGSTOP)

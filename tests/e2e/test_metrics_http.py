@@ -212,7 +212,7 @@ def test_it_says_where_it_listens(running):
     assert f"metrics at {url}\n" in running.run_supctl("status").stdout
 
 
-def test_CFG_01_prometheus_of_a_foreign_file(boot, tmp_path):
+def test_CFG_01_prometheus_of_a_foreign_file(boot):
     one = boot(APP, start=False)
     with open(f"{one.cwd}/.wippy.yaml", "w") as file:
         file.write('version: "1.0"\n'

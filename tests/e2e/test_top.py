@@ -200,7 +200,7 @@ def test_top_takes_any_size(terminal, columns, lines):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP,
                                     signal.SIGQUIT])
-def test_top_gives_the_terminal_back_on_signals(terminal, number, tmp_path):
+def test_top_gives_the_terminal_back_on_signals(terminal, number):
     top = terminal()
     top.wait_for("POOL", "q quit")
     top.child.send_signal(number)

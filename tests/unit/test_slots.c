@@ -238,7 +238,6 @@ static void fill(TCase *tc)
     tcase_add_test(tc, slots_show_a_full_mailbox);
     tcase_add_test(tc, slots_grow);
     tcase_add_test(tc, growing_leaves_the_hold_alone);
-    tcase_add_test(tc, growing_leaves_the_hold_alone);
 }
 
 int main(void)
