@@ -171,7 +171,7 @@ def test_P4_whoever_became_somebody_else_dies_with_the_supervisor(boot):
     pids = one.workers()
     one.child.kill()
     one.child.wait()
-    troupe.wait_for(lambda: not any(troupe.is_alive(pid) for pid in pids), timeout=5)
+    troupe.wait_for(lambda: not any(troupe.is_alive(pid) for pid in pids))
     one.child = None
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import troupe
 from hostile import hostile_bin
-from troupe import ECHO, function, host, process, wait_for
+from troupe import ECHO, ONE, function, held, host, process, wait_for
 
 DEATH = (r"worker died|killing a worker|was killed|worker|shutdown takes too long",)
 
@@ -101,7 +101,8 @@ def test_M4_misdeed_of_a_worker_costs_its_life_only(boot, tmp_path, name):
     one.allow(*DEATH)
     good = one.wait_worker("app:good")
     before = troupe.memory_bytes(one.pid, "VmPeak")
-    failure = one.failure("app:bad", "please", timeout="1500ms")
+    patience = "1500ms" if told.startswith("Timeout") else "30s"
+    failure = one.failure("app:bad", "please", timeout=patience)
     assert re.match(told, f"{failure.kind}: {failure.message}"), failure
     assert one.call("app:good", "fine") == "fine"
     assert one.wait_worker("app:good") == good
@@ -123,7 +124,7 @@ end}""", modules=["funcs"], pool={"type": "static", "workers": 1})
                args=["--set", "shutdown.timeout=1s"])
     one.allow(*DEATH)
     pid = one.wait_worker("app:caller")
-    got = one.call("app:caller", timeout="10s")
+    got = one.call("app:caller", timeout="30s")
     assert got["value"] == "nil" and got["kind"] is not None, got
     assert one.wait_worker("app:caller") == pid
 
@@ -171,18 +172,17 @@ try:
 except OSError:
     pass
 """)
-    sleeper = function("slow", "return {main = function() time.sleep('300ms') return 'own' end}",
-                       modules=["time"], pool={"type": "static", "workers": 1})
-    one = boot(app(slow=sleeper), supervisor=supervisor)
+    one = boot(app(slow=held("slow", pool=ONE)), supervisor=supervisor)
     one.allow(*DEATH)
-    slow = one.call_in_background("app:slow")
+    slow = one.call_in_background("app:slow", "own")
     one.wait_busy("app:slow")
     if why is None:
-        assert one.call("app:bad", 1, timeout="3s") == "honest"
+        assert one.call("app:bad", 1, timeout="30s") == "honest"
     else:
-        error = one.failure("app:bad", 1, timeout="3s")
+        error = one.failure("app:bad", 1, timeout="30s")
         assert re.match(KILLED + why, f"{error.kind}: {error.message}"), error
-    out, err = slow.communicate(timeout=30)
+    one.release("app:slow", slow)
+    out, err = slow.communicate()
     assert json.loads(out) == "own", err
     assert one.call("app:good", 1) == 1
 
@@ -222,8 +222,8 @@ while True:
     flood = one.call_in_background("app:bad", timeout="2s")
     started = time.monotonic()
     for i in range(20):
-        assert one.call("app:good", i, timeout="10s") == i
-    assert time.monotonic() - started < 15
+        assert one.call("app:good", i, timeout="20s") == i
+    assert time.monotonic() - started < troupe.PATIENCE_S
     assert not troupe.has_grown(one.pid, 0, 128 << 20)
     assert flood.wait(30) != troupe.OK
     flood.communicate()
@@ -250,7 +250,7 @@ end}""", modules=["funcs"])], supervisor=supervisor)
     one.allow(*DEATH)
     one.supctl("spawn", "app:pusher", "app:host")
     for i in range(10):
-        assert one.call("app:good", i, timeout="10s") == i
+        assert one.call("app:good", i, timeout="20s") == i
     assert not troupe.has_grown(one.pid, 0, 400 << 20)
     pid = one.actors("app:pusher")[0]["pid"]
     one.supctl("cancel", pid)
@@ -266,8 +266,8 @@ while True:
     w.receive()
 """)
     one = boot(app(), supervisor=supervisor,
-               args=["--set", "workers.ping_every=100ms", "--set", "workers.pong_timeout=500ms"])
-    one.allow(*DEATH)
+               args=["--set", "workers.ping_every=500ms", "--set", "workers.pong_timeout=3s"])
+    one.allow(*DEATH, "stopped from outside")
     failure = one.failure("app:bad", timeout="20s")
     assert failure.kind == "Unavailable"
     assert "heartbeat" in failure.message
@@ -301,7 +301,8 @@ with open({str(counter)!r}, "a") as file:
     one.allow(".*")
     one.start()
     assert one.failure("app:bad", timeout="2s").kind in ("Unavailable", "Timeout")
-    assert one.call("app:good", 1) == 1
+    # What is honest may be too late as well, on a slow machine, and is started again.
+    wait_for(lambda: one.try_call("app:good", 1) == 1)
     assert len(counter.read_text()) < 20, "no back-off"
 
 

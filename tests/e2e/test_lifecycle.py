@@ -83,7 +83,7 @@ def test_sv9_a_stop_of_what_still_starts(boot):
     assert code(running, "start", "--no-wait", "app:s") == OK
     running.wait_service("app:s", "starting")
     assert code(running, "stop", "app:s") == OK
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < troupe.SOON_S
     assert running.service("app:s")["state"] == "stopped"
     wait_for(lambda: running.supctl("ps") == [], what="the end of what still loaded")
 
@@ -131,7 +131,7 @@ def test_sv10_shutdown_kills_what_outlives_its_time(boot):
     running.allow("killed", "in time", "stop timeout", "did not end")
     started = time.monotonic()
     running.stop()
-    assert 0.25 <= time.monotonic() - started < 5
+    assert 0.25 <= time.monotonic() - started < troupe.SOON_S
 
 
 def test_sv10_a_pending_restart_does_not_hold_up_the_end(boot):
@@ -141,7 +141,7 @@ def test_sv10_a_pending_restart_does_not_hold_up_the_end(boot):
     running.wait_record(RESTARTS)
     started = time.monotonic()
     assert running.stop() == OK
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < troupe.SOON_S
 
 
 def test_start_tells_that_it_failed(boot):
@@ -181,21 +181,27 @@ def test_wait_gives_up_when_told_to(boot):
 
 def test_a_later_verb_that_contradicts_ends_the_earlier(boot):
     running = boot([host(), process("p", STUBBORN),
-                    service("s", "app:p", stop_timeout="1s")])
-    running.allow("stop timeout")
+                    service("s", "app:p", stop_timeout="1h")])
     stop = troupe.Child([troupe.SUPCTL, "--json", "stop", "app:s", "--control",
                              running.control], stdout=subprocess.DEVNULL,
                             stderr=subprocess.PIPE, text=True)
     running.wait_service("app:s", "stopping")
-    assert code(running, "start", "app:s") == OK
+    start = troupe.Child([troupe.SUPCTL, "start", "app:s", "--control", running.control],
+                         stderr=subprocess.DEVNULL)
     errors = stop.communicate()[1]
     assert stop.returncode == FAILED and "overtaken by a later start" in errors
+    assert start.poll() is None
+    for _ in range(2):  # the second run is to end, too
+        assert code(running, "kill", running.service("app:s")["pid"]) == OK
+        assert start.wait() == OK
+        assert code(running, "stop", "--no-wait", "app:s") == OK
+    running.wait_service("app:s", "stopped")
 
 
 def test_no_slow_verb_delays_another(boot):
     running = boot([host(), process("slow", STUBBORN), process("p", POLITE),
                     function("f", "return {main = function(n) return n end}"),
-                    service("slow_one", "app:slow", stop_timeout="20s"),
+                    service("slow_one", "app:slow", stop_timeout="1h"),
                     service("s", "app:p")])
     restart = troupe.Child([troupe.SUPCTL, "restart", "app:slow_one", "--control",
                                 running.control], stderr=subprocess.DEVNULL)
@@ -204,8 +210,7 @@ def test_no_slow_verb_delays_another(boot):
     started = time.monotonic()
     assert code(running, "status") == OK
     assert code(running, "restart", "app:s") == OK
-    # Two programs were started for that on a machine that may be busy.
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < troupe.SOON_S
     assert restart.poll() is None
     for verb in ("restart", "stop"):
         pid = running.service("app:slow_one")["pid"]
@@ -280,7 +285,7 @@ def test_complaint15_a_stop_during_the_start_ends_in_time(boot, tmp_path):
     running.allow("app:slow", "stopped")
     started = time.monotonic()
     assert running.stop() == OK
-    assert time.monotonic() - started < 5  # nobody's timeout had to pass
+    assert time.monotonic() - started < 9  # nobody's timeout had to pass
 
 
 def test_P6_start_stop_and_restart_of_what_is_still_starting(boot, tmp_path):
@@ -314,4 +319,4 @@ def test_complaint2_it_comes_back_after_an_outage(boot):
     running.allow("it will be restarted")
     wait_for(lambda: running.service("app:s")["restarts"] > 10)
     running.supctl("spawn", "app:database", "app:host", "--name", "database")
-    running.wait_service("app:s", "running", timeout=10)
+    running.wait_service("app:s", "running")

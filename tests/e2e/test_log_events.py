@@ -13,8 +13,8 @@ APP = [
         local ok = process.send("hearer", "ask", true)
         return ok and (answers:receive()) end}"""),
     process("hearer", """return {main = function(pattern)
-        process.registry.register("hearer")
         local logs = events.subscribe("logs", pattern)
+        process.registry.register("hearer")
         local channel_of, inbox, ends = logs:channel(), process.inbox(), process.events()
         local all = {}
         while true do

@@ -247,7 +247,8 @@ def test_the_runtime_tells_of_itself(running):
                 "troupe_control_clients"):
         assert found[key] > 0, key
     assert found['troupe_pool_queued{pool="app:count"}'] == 0
-    assert any(key.startswith("troupe_worker_heap_bytes{") for key in found)
+    wait_for(lambda: any(key.startswith("troupe_worker_heap_bytes{")
+                         for key in samples_of(running)), what="what a worker tells")
 
 
 def test_text_is_sorted_and_stable(running):

@@ -197,7 +197,8 @@ def test_F34_timeout_of_the_entry(shared):
     assert (error.kind, error.message) == ("Timeout",
                                            "function execution timed out after 50ms")
     assert error.error["retryable"] is True
-    assert shared.call("app:limited", "1ms") == "1ms"
+    # A slow machine may need longer than it has, now and then.
+    wait_for(lambda: shared.try_call("app:limited", "1ms") == "1ms")
 
 
 @pytest.mark.parametrize("timeout,text", [(20, "20ms"), ("30ms", "30ms"), (20.5, "21ms")])
@@ -252,12 +253,16 @@ def test_F6_retry_starts_another_one(shared):
 
 
 def test_PM6b_a_caller_that_gives_up_leaves_the_process(shared):
-    error = shared.failure("app:worker", "wait", timeout="300ms")
-    assert error.kind == "Timeout"
+    def gave_up():
+        """After the process was there, which takes its time."""
+        assert shared.failure("app:worker", "wait", timeout="300ms").kind == "Timeout"
+        return shared.actors("app:worker")
+    rows = wait_for(gave_up)
     heard = json.dumps(shared.wait_record('"heard"'))
     assert "caller context canceled" in heard
     assert "pid.cancel" in heard
-    shared.supctl("kill", shared.actors("app:worker")[0]["pid"])
+    for row in rows:
+        shared.supctl("kill", row["pid"])
 
 
 def test_PM6b_death_of_the_hosts_worker(boot):

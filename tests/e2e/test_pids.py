@@ -100,7 +100,7 @@ def test_P3_a_pid_that_was_ours_is_not_ours_any_more(boot):
     """Workers die while timers for their end run, and strangers get their pids."""
     running = boot([function("bomb", PATTERN_BOMB, pool=ONE),
                     host(host={"workers": 1},
-                         lifecycle={"auto_start": True, "stop_timeout": "300ms"}),
+                         lifecycle={"auto_start": True, "stop_timeout": "2s"}),
                     process("deaf", DEAF, modules=["time"])],
                    start=False, args=["--set", "calls.cancel_grace=300ms",
                                       "--set", "calls.busy_grace=300ms"],
@@ -110,7 +110,7 @@ def test_P3_a_pid_that_was_ours_is_not_ours_any_more(boot):
     inside = Namespace(running)
 
     # In the middle of a call, whose deadline and grace then pass.
-    call = running.call_in_background("app:bomb", timeout="200ms")
+    call = running.call_in_background("app:bomb", timeout="2s")
     running.wait_busy("app:bomb")
     bomber = inside.worker_of("app:bomb")
     first = inside.kill_and_take_pid(bomber)

@@ -118,5 +118,5 @@ def test_complaint11_deleted_socket_comes_back(boot):
     one = boot([function("echo", ECHO)])
     one.allow("control socket had vanished")
     os.unlink(one.control)
-    wait_for(lambda: os.path.exists(one.control), 15, "the socket to be back")
+    wait_for(lambda: os.path.exists(one.control), what="the socket to be back")
     assert wait_for(lambda: one.try_call("app:echo", 3) == 3)

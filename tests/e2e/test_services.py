@@ -297,7 +297,7 @@ def test_SV9_who_ignores_the_stop_is_terminated_after_stop_timeout(boot):
     one.allow("stop timeout", CRASH)
     started = time.monotonic()
     done = one.run_supctl("stop", "app:s")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 9  # the default is 10 s
     row = one.service("app:s")
     assert row["state"] == "failed", (row, done)
     assert "stop timeout after 200ms" in row["details"], row
@@ -330,7 +330,7 @@ end}""", modules=["logger"])])
 
 def test_PH4_who_is_left_at_the_deadline_ends_as_by_terminate(boot):
     """Of one host that stops; those who watch live on another one."""
-    one = boot([host(lifecycle={"auto_start": True, "stop_timeout": "300ms"}),
+    one = boot([host(lifecycle={"auto_start": True, "stop_timeout": "3s"}),
                 host("other"), process("stays", """
 return {main = function(cancels)
     if cancels then
@@ -485,17 +485,17 @@ def tries(one, name):
 
 def test_complaint10_a_slow_stop_delays_no_other_command(boot):
     one = boot([host(), process("deaf", "return {main = function() process.inbox():receive() end}"),
-                service("slow", "app:deaf", stop_timeout="3s"),
+                service("slow", "app:deaf", stop_timeout="1h"),
                 process("p", IDLE), service("other", "app:p")])
-    one.allow("stop timeout", CRASH)
     slow = troupe.Child([troupe.SUPCTL, "stop", "app:slow", "--control", one.control],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     one.wait_service("app:slow", "stopping")
     started = time.monotonic()
     one.supctl("status")
     one.supctl("restart", "app:other")
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < troupe.SOON_S
     assert slow.poll() is None
+    one.supctl("kill", one.service("app:slow")["pid"])
     slow.communicate(timeout=30)
 
 

@@ -56,7 +56,7 @@ def test_F4_few_descriptors_refuse_work_and_recover(boot):
     assert set(outcomes) <= {"Unavailable", *range(12)}
     assert running.is_up()
     # It doesn't spin while it can't do what it is asked to.
-    assert cpu_share(running.pid) < 0.5
+    wait_for(lambda: cpu_share(running.pid) < 0.5, what="it to rest")
     resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (hard, hard))
     wait_for(lambda: running.try_call("app:f11", 7, timeout="5s") == 7)
 
@@ -100,4 +100,5 @@ def test_an_idle_supervisor_and_its_workers_sleep(boot):
                     function("echo", ECHO, pool={"type": "static", "workers": 2})])
     running.call("app:echo", 1)
     for pid in [running.pid, *running.workers()]:
-        assert cpu_share(pid, 0.3) < 0.1, troupe.command_line(pid)
+        wait_for(lambda pid=pid: cpu_share(pid, 0.3) < 0.1,
+                 what=f"{troupe.command_line(pid)} to rest")

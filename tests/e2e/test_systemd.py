@@ -9,6 +9,7 @@ import pytest
 
 import descriptors
 import troupe
+from hostile import hostile_bin
 from troupe import ECHO, IDLE, function, host, process, service, wait_for
 
 APP = [host(), process("p", IDLE), service("s", "app:p"), function("f", ECHO)]
@@ -45,7 +46,8 @@ def make_listener(request, tmp_path):
 
 
 def test_ready_watchdog_and_stop_are_told(boot, listener):
-    one = boot(APP, env={"NOTIFY_SOCKET": listener.name, "WATCHDOG_USEC": "40000"})
+    # The socket holds ten or so messages, which must be more than come until it is read.
+    one = boot(APP, env={"NOTIFY_SOCKET": listener.name, "WATCHDOG_USEC": "500000"})
     wait_for(lambda: listener.count("WATCHDOG=1") >= 3)
     ready, = [message for message in listener.heard if message[0] == "READY=1"]
     for message in ready, listener.heard[-1]:
@@ -71,14 +73,20 @@ def test_a_socket_that_can_not_be_used_is_no_reason_to_fail(boot, name):
     assert one.call("app:f", 1) == 1
 
 
-def test_ready_is_not_told_before_services_run(boot, listener):
-    late = "for i = 1, 20000000 do end\n" + IDLE
-    one = boot([host(), process("p", late), service("s", "app:p")], start=False,
-               env={"NOTIFY_SOCKET": listener.name})
+def test_ready_is_not_told_before_services_run(boot, listener, tmp_path):
+    go = tmp_path / "go"
+    supervisor = hostile_bin(tmp_path, f"""
+while argv[2] == "app:host" and not os.path.exists({str(go)!r}):
+    time.sleep(0.01)
+be_honest()
+""")
+    one = boot(APP, start=False, env={"NOTIFY_SOCKET": listener.name},
+               supervisor=supervisor)
     one.spawn()
     wait_for(lambda: os.path.exists(one.control), what="the control socket")
-    one.wait_service("app:s", "starting")
+    one.wait_service("app:host", "starting")
     assert listener.count("READY=1") == 0
+    go.touch()
     wait_for(lambda: listener.count("READY=1"))
     one.files_at_boot = descriptors.files_of(one.pid)
     assert one.service("app:s")["state"] == "running"
