@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/err.h"
+#include "common/exit.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/value.h"
@@ -277,6 +278,8 @@ static void describe_end(const struct worker *w, char out[REASON_BYTES])
         name = sigabbrev_np(WTERMSIG(status));
         snprintf(out, REASON_BYTES, "was killed by signal %d (SIG%s)", WTERMSIG(status),
                  name != NULL ? name : "?");
+    } else if (WEXITSTATUS(status) == EXIT_BUG) { /* mem_give_up(), nothing else */
+        snprintf(out, REASON_BYTES, "ran out of memory");
     } else {
         snprintf(out, REASON_BYTES, "exited with status %d", WEXITSTATUS(status));
     }

@@ -2,10 +2,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <lauxlib.h>
 
 #include "common/err.h"
+#include "common/exit.h"
 #include "common/mem.h"
 
 #include "worker/actor.h"
@@ -77,7 +80,9 @@ static int on_panic(lua_State *L)
 
     fprintf(stderr, "troupe worker: Lua panic outside any actor: %s\n",
             text != NULL ? text : "(no message)");
-    return 0; /* Lua aborts: only this worker dies */
+    if (text != NULL && strcmp(text, "not enough memory") == 0)
+        _exit(EXIT_BUG); /* as mem_give_up(): the supervisor knows what that means */
+    return 0;            /* Lua aborts: only this worker dies */
 }
 
 /* ---- what is shared by the actors of a VM ---------------------------------------- */

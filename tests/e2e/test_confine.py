@@ -165,6 +165,21 @@ def test_S1_memory_has_a_limit(boot):
 
 
 @NEEDS_JAIL
+def test_S1_a_worker_without_memory_says_so(boot):
+    one = boot([function("eat", """return {main = function()
+            local kept = {}
+            for i = 1, 1e9 do kept[i] = "x" .. i end
+        end}""")], args=["--set", "workers.memory_mb=40"])
+    one.allow("worker died")
+    for _ in range(3):
+        error = one.failure("app:eat")
+        assert error.message in ("worker of app:eat ran out of memory",
+                                 "not enough memory")
+    assert not [r for r in one.records() if "SIGSEGV" in str(r)]
+    open(one.err_path, "w").close()  # the worker's own line
+
+
+@NEEDS_JAIL
 def test_P4_whoever_became_somebody_else_dies_with_the_supervisor(boot):
     one = boot([*APP, host(), process("p", "return {main = function() end}")])
     use_late_files(one)
