@@ -599,6 +599,8 @@ void calls_destroy(struct calls *calls)
             calls_forget_attempts(calls, call);
         if (call->hop != NULL)
             calls->hooks.on_hop_over(NULL, call->hop);
+        if (call->on_outcome != NULL)
+            free(call->note);
         free(call->body);
     }
     for (uint32_t i = 0; i < calls->n_chunks; i++)

@@ -130,7 +130,7 @@ struct call {
     uint8_t type;            /* FRAME_CALL, FRAME_SPAWN, ... */
     /* Called once with the callee's answer (or what stands for it), before the origin
      * hears of it, and also when the origin was answered before or is gone. May be
-     * NULL. Takes note. */
+     * NULL. Takes note, which is one allocation: freed without it when all ends. */
     void (*on_outcome)(struct supervisor *sup, struct call *call, uint8_t status,
                        struct bytes result);
     void (*on_withdrawn)(void *note); /* AWAY */

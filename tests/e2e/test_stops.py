@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import time
 
 import pytest
@@ -86,6 +87,19 @@ def test_stop_is_bounded_by_the_shutdown_timeout(boot):
     for call in calls:
         assert call.wait(30) != troupe.OK
         call.communicate()
+
+
+def test_stop_now_forgets_a_spawn_that_is_under_way(boot):
+    """Nobody answers it any more; what is kept for its answer goes, as a sanitizer knows."""
+    one = boot([host(host={"workers": 1}), process("kid", ECHO)])
+    os.kill(one.wait_worker("app:host")[0], signal.SIGSTOP)
+    spawns = [troupe.Child([troupe.SUPCTL, "--control", one.control, "spawn", "app:kid",
+                            "app:host", "--name", "kid"], stderr=subprocess.DEVNULL)
+              for _ in range(2)]
+    wait_for(lambda: one.supctl("status")["supervisor"]["calls_open"] == 1)
+    one.supctl("stop", "--now")
+    assert one.wait() == troupe.OK
+    assert [spawn.wait() for spawn in spawns] == [troupe.UNREACHABLE] * 2
 
 
 def test_second_signal_stops_at_once(boot):
