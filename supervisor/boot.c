@@ -49,7 +49,7 @@ static void on_services_started(void *context)
     status_set_phase(program->sup.status, "running");
     status_line(program->sup.status, line, sizeof(line));
     snprintf(text, sizeof(text), "READY=1\nSTATUS=%s", line);
-    notify_send(&program->notify, text);
+    notify_state(&program->notify, text);
     log_info("started", "app=%s entries=%zu control=%s", program->sup.config->app,
              registry_state(program->sup.registry)->n,
              program->sup.config->control_path);

@@ -1,7 +1,9 @@
 #include "supervisor/notify.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,6 +46,7 @@ void notify_init(struct notify *notify)
     const char *name = getenv("NOTIFY_SOCKET");
 
     notify->fd = name != NULL ? connect_to(name) : -1;
+    notify->kept[0] = '\0';
     notify->watchdog_ms = notify->fd != -1 ? read_watchdog_ms() : 0;
     unsetenv("NOTIFY_SOCKET");
     unsetenv("WATCHDOG_USEC");
@@ -57,10 +60,34 @@ void notify_finish(struct notify *notify)
     notify->fd = -1;
 }
 
-void notify_send(const struct notify *notify, const char *state)
+/* false: there was no room for it. */
+static bool send_to(int fd, const char *text)
+{
+    ssize_t n;
+
+    do
+        n = send(fd, text, strlen(text), MSG_NOSIGNAL);
+    while (n == -1 && errno == EINTR);
+    return n != -1 || (errno != EAGAIN && errno != ENOBUFS);
+}
+
+void notify_state(struct notify *notify, const char *state)
 {
     if (notify->fd == -1)
         return;
-    while (send(notify->fd, state, strlen(state), MSG_NOSIGNAL) == -1 && errno == EINTR)
-        ;
+    snprintf(notify->kept, sizeof(notify->kept), "%s", state);
+    notify_again(notify);
+}
+
+void notify_ping(struct notify *notify, const char *ping)
+{
+    notify_again(notify);
+    if (notify->fd != -1 && notify->kept[0] == '\0')
+        send_to(notify->fd, ping);
+}
+
+void notify_again(struct notify *notify)
+{
+    if (notify->kept[0] != '\0' && send_to(notify->fd, notify->kept))
+        notify->kept[0] = '\0';
 }

@@ -95,8 +95,11 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *watcher, int reven
 
 static void on_tick(struct ev_loop *loop, struct ev_timer *timer, int revents)
 {
-    (void)loop, (void)timer, (void)revents;
+    struct program *program = timer->data;
+
+    (void)loop, (void)revents;
     log_flush_repeats();
+    notify_again(&program->notify);
 }
 
 static void on_watchdog(struct ev_loop *loop, struct ev_timer *timer, int revents)
@@ -107,7 +110,7 @@ static void on_watchdog(struct ev_loop *loop, struct ev_timer *timer, int revent
     (void)loop, (void)revents;
     status_line(program->sup.status, line, sizeof(line));
     snprintf(text, sizeof(text), "WATCHDOG=1\nSTATUS=%s", line);
-    notify_send(&program->notify, text);
+    notify_ping(&program->notify, text);
 }
 
 void program_watch(struct program *program)
@@ -125,6 +128,7 @@ void program_watch(struct program *program)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     ev_timer_init(&program->tick, on_tick, 1, 1);
+    program->tick.data = program;
     ev_timer_start(loop, &program->tick);
     ev_timer_init(&program->watchdog, on_watchdog, 0, 0);
     if (program->notify.watchdog_ms != 0) {

@@ -56,7 +56,7 @@ static void begin_stop(struct program *program)
     dev_stop(program->dev);
     program->stop_at_ns = (uint64_t)clock_monotonic_ns() + timeout_ms * 1000000;
     status_set_phase(sup->status, "stopping");
-    notify_send(&program->notify, "STOPPING=1\nSTATUS=stopping");
+    notify_state(&program->notify, "STOPPING=1\nSTATUS=stopping");
     log_info("stopping", "timeout_ms=%llu", (unsigned long long)timeout_ms);
     ev_timer_init(&program->stop_timer, on_stop_timeout,
                   (double)(timeout_ms + LAST_GRACE_MS) / 1e3, 0);

@@ -59,6 +59,21 @@ def test_ready_watchdog_and_stop_are_told(boot, listener):
     assert listener.count("READY=1") == 1
 
 
+@pytest.mark.parametrize("watchdog", [{}, {"WATCHDOG_USEC": "100000"}],
+                         ids=["alone", "with a watchdog"])
+def test_readiness_waits_for_room_in_a_full_socket(boot, listener, watchdog):
+    """All units share one; a start that is never told has failed."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others:
+        others.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                others.sendto(b"X=1", listener.name.replace("@", "\0", 1))
+    one = boot(APP, env={"NOTIFY_SOCKET": listener.name, **watchdog})
+    wait_for(lambda: listener.count("READY=1"), what="the word that was kept")
+    assert one.stop() == troupe.OK
+    assert listener.count("READY=1") == 1
+
+
 def test_a_watchdog_of_somebody_else_is_left_alone(boot, listener):
     one = boot(APP, env={"NOTIFY_SOCKET": listener.name, "WATCHDOG_USEC": "2000",
                          "WATCHDOG_PID": str(os.getpid())})
