@@ -64,26 +64,12 @@ static bool is_running(const struct value *service)
     return state != NULL && strcmp(state, "running") == 0;
 }
 
-/* People want to know how long it has been running. */
-static void add_uptimes(struct value *services)
-{
-    for (size_t i = 0; i < value_list_n(services); i++) {
-        struct value *service = &services->as.list.items[i];
-        int64_t started_ns = value_get_int(service, "started_at", 0);
-
-        if (started_ns != 0 && is_running(service))
-            value_put(service, "uptime_ms",
-                      value_int((clock_wall_ns() - started_ns) / 1000000));
-    }
-}
-
 static int list_of(struct supctl *ctl, const char *target, const struct column *columns,
                    unsigned n_columns, const char *none)
 {
     struct value list;
     int code = supctl_ask(ctl, target, value_list(), ASK_TIMEOUT_MS, &list);
 
-    add_uptimes(&list);
     if (code == EXIT_OK)
         supctl_print_list(ctl, &list, columns, n_columns, none);
     value_finish(&list);
@@ -146,7 +132,6 @@ static int run_status(struct supctl *ctl)
     if (ctl->n_args == 1)
         return status_of_one(ctl);
     code = supctl_ask(ctl, "@system.status", value_list(), ASK_TIMEOUT_MS, &status);
-    add_uptimes(value_get(&status, "services"));
     if (code == EXIT_OK && ctl->json) {
         supctl_print_json(&status, false);
     } else if (code == EXIT_OK) {
