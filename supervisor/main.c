@@ -343,9 +343,11 @@ int main(int argc, char **argv)
         return supervisor_manual_complete(argc - 2, argv + 2);
     open_standard_descriptors();
     /* Whoever started us may have blocked others; a HUP waits until it can be a
-     * reload. */
+     * reload, a USR1 until there is a log. Without that they end us. */
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGHUP);
+    sigaddset(&blocked, SIGUSR1);
+    sigaddset(&blocked, SIGUSR2);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* `ulimit -f`: the write fails, that is enough */

@@ -151,6 +151,18 @@ def boot_signals(boot_shared):
     return boot_shared([function("echo", ECHO)])
 
 
+@pytest.mark.parametrize("sig", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_that_comes_before_all_else_waits_for_the_start(boot, sig):
+    """logrotate doesn't ask whether we are ready."""
+    def sent_already():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [sig])
+        os.kill(os.getpid(), sig)
+
+    one = boot([function("f", ECHO)], preexec=sent_already)
+    one.allow("upgrade in place")
+    assert one.call("app:f", 1) == 1
+
+
 @pytest.mark.parametrize("sig", [signal.SIGHUP, signal.SIGUSR1, signal.SIGPIPE,
                                  signal.SIGCHLD, signal.SIGWINCH])
 def test_P5_signals_that_do_not_stop(boot_signals, sig):
