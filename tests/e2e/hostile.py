@@ -62,16 +62,19 @@ class Wire:
         self.index = struct.unpack(">I", body[1:5])[0]
         self.send(frame(READY))
 
-    def next_call(self):
-        "The number of the next call; answers heartbeats, ends on DRAIN."
+    def next_job(self, *kinds):
+        "The next frame of those kinds; answers heartbeats, ends on DRAIN."
         while True:
             kind, body = self.receive()
             if kind == PING:
                 self.send(frame(PONG, body, msgpack.packb({{}})))
             elif kind == DRAIN:
                 sys.exit(0)
-            elif kind == CALL:
-                return struct.unpack(">Q", body[1:9])[0]
+            elif kind in kinds:
+                return struct.unpack(">Q", body[1:9])[0], body
+
+    def next_call(self):
+        return self.next_job(CALL)[0]
 
     def reply(self, call, value):
         self.send(frame(REPLY, u64(call), u8(0), payload(value)))

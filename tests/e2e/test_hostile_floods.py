@@ -30,47 +30,27 @@ calls = queue.SimpleQueue()
 w = Wire()
 w.set_up()
 
-def is_ours(body):
-    return body[30:].startswith(b"app:bad")
-
-
-def first_call():
-    "Answers what the supervisor itself wants to know, until somebody calls."
-    while True:
-        kind, body = w.receive()
-        if kind == PING:
-            w.send(frame(PONG, body, msgpack.packb({{}})))
-        elif kind == DRAIN:
-            sys.exit(0)
-        elif kind == CALL:
-            call, = struct.unpack(">Q", body[1:9])
-            if is_ours(body):
-                return call
-            w.reply(call, [])
-
-calls.put(first_call())
-
-
-def read():
-    try:
-        while True:
-            kind, body = w.receive()
-            if kind == PING:
-                w.send(frame(PONG, body, msgpack.packb({{}})))
-            elif kind == DRAIN:
-                os._exit(0)
-            elif kind == CALL and is_ours(body):
-                calls.put(struct.unpack(">Q", body[1:9])[0])
-    except OSError:
-        os._exit(0)
-
-
 lock = threading.Lock()
 send = w.sock.sendall
 def locked(data):
     with lock:
         send(data)
 w.send = locked
+
+
+def read():
+    "Answers what the supervisor itself wants to know, until somebody calls."
+    is_called = False
+    try:
+        while True:
+            call, body = w.next_job(CALL)
+            if body[30:].startswith(b"app:bad"):
+                is_called = True
+                calls.put(call)
+            elif not is_called:
+                w.reply(call, [])
+    except (OSError, SystemExit):
+        os._exit(0)
 
 
 def pid(i):

@@ -146,15 +146,7 @@ def mostly_valid():
 
 while True:
     # Its first job, so that its end is no failed start.
-    while True:
-        kind, body = w.receive()
-        if kind == PING:
-            w.send(frame(PONG, body, msgpack.packb({{}})))
-        elif kind == DRAIN:
-            sys.exit(0)
-        elif kind in (CALL, SPAWN):
-            call = struct.unpack(">Q", body[1:9])[0]
-            break
+    call, _ = w.next_job(CALL, SPAWN)
     data = b""
     for _ in range(rng.randrange(1, N)):
         if rng.random() < .95:

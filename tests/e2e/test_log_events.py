@@ -8,6 +8,8 @@ APP = [
     host(),
     function("says", """return {main = function(level, text)
         logger[level](logger, text, {n = 7}) return true end}""", modules=["logger"]),
+    function("marks", """return {main = function()
+        return (events.send("logs", "mark", "/")) end}""", modules=["events"]),
     function("heard", """return {main = function()
         local answers = process.listen("heard")
         local ok = process.send("hearer", "ask", true)
@@ -56,4 +58,6 @@ def test_EV_7_off_by_default(boot):
     one.supctl("spawn", "app:hearer", "app:host", '"*"')
     wait_for(lambda: one.supctl("names"), what="the hearer")
     one.call("app:says", "info", "all is well")
-    assert not one.call("app:heard")
+    one.call("app:marks")  # comes after whatever came of that
+    events = wait_for(lambda: one.call("app:heard"), what="the mark")
+    assert [event["kind"] for event in events] == ["mark"]
