@@ -21,7 +21,7 @@ MOST = 5000
 # Orderly ends: fine, failed, needed thing missing, out of memory, bad configuration.
 ENDS = (0, 1, 69, 70, 78)
 PATIENCE_S = 2  # with who may have no way to answer
-ANSWER_S = 8  # from anybody else, whatever went wrong
+ANSWER_S = troupe.PATIENCE_S  # from anybody else, whatever went wrong
 
 APP = [
     {"name": "file", "kind": "env.storage.file", "file_path": "kept.env",

@@ -27,14 +27,19 @@ def test_P6_verbs_against_each_other_never_get_stuck(boot):
 
 
 def test_P6_a_verb_goes_on_when_nobody_waits_for_it_any_more(boot):
-    one = boot([host(), process("p", STUBBORN, modules=["time"]),
-                service("s", "app:p", stop_timeout="10s")])
+    one = boot([host(), process("p", """
+return {main = function() process.events():receive() process.inbox():receive() end}"""),
+                service("s", "app:p", stop_timeout="1h")])
     stop = troupe.Child([troupe.SUPCTL, "stop", "app:s", "--control", one.control])
     one.wait_service("app:s", "stopping")
     stop.kill()
     stop.wait()
+    one.supctl("send", one.service("app:s")["pid"], "now")
     one.wait_service("app:s", "stopped")
     assert one.run_supctl("start", "app:s").returncode == OK
+    one.supctl("stop", "--no-wait", "app:s")
+    one.supctl("send", one.service("app:s")["pid"], "now")
+    one.wait_service("app:s", "stopped")
 
 
 def test_P6_a_random_walk_of_verbs_ends_where_it_should(boot):

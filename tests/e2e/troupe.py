@@ -489,7 +489,8 @@ class Troupe:
     def call(self, target, *args, timeout=None):
         """Calls a function with values; returns its result or raises SupctlError."""
         options = ["--timeout", stretched(timeout)] if timeout else []
-        return self.supctl("call", *options, target, *map(json.dumps, args))
+        return self.supctl("call", *options, target, *map(json.dumps, args),
+                           timeout=max(60, seconds_of(timeout) + PATIENCE_S))
 
     def failure(self, target, *args, timeout=None):
         """The error of a call that has to fail."""
@@ -575,10 +576,16 @@ class Troupe:
         return pid
 
 
+def seconds_of(timeout):
+    """Of a call's timeout in whole seconds; 0 for others."""
+    seconds = re.fullmatch(r"(\d+)s", timeout or "")
+    return int(seconds.group(1)) if seconds else 0
+
+
 def stretched(timeout):
     """A call's timeout with the patience of all others; those below 1 s are to pass."""
-    seconds = re.fullmatch(r"(\d+)s", timeout)
-    return f"{int(seconds.group(1)) * SLOW_BY}s" if seconds else timeout
+    seconds = seconds_of(timeout)
+    return f"{seconds * SLOW_BY}s" if seconds else timeout
 
 
 def call_frame(target, args=b"\x00\x90", number=1):

@@ -56,7 +56,7 @@ case("F-4 PM-6a the result comes at once, coroutines linger on", function(t)
     local lingered = process.listen("lingered")
     t.eq(good("linger", process.pid()), "early")
     t.ok(channel.select{lingered:case_receive(), default = true}.default, "not yet")
-    t.ok(topic_within("lingered", "5s"), "lingered")
+    t.ok(topic_within("lingered", "15s"), "lingered")
 end)
 
 case("F-10 the module is read-only and complete", function(t)
@@ -104,7 +104,7 @@ case("F-14 F-30 context passes on to nested calls and spawned processes", functi
 end)
 
 case("F-16 F-17 a future that succeeds", function(t)
-    local future = assert(funcs.async("suite:fn_sleep", "10ms"))
+    local future = assert(funcs.async("suite:fn_sleep", "200ms"))
     t.ok(future:response() == future:channel())
     t.eq(future:is_complete(), false)
     t.eq(future:is_canceled(), false)
@@ -112,13 +112,13 @@ case("F-16 F-17 a future that succeeds", function(t)
     t.eq((future:result()), nil)
     t.eq(select(2, future:error()), false)
     local payload, ok = future:response():receive()
-    t.eq(payload:data(), "10ms")
+    t.eq(payload:data(), "200ms")
     t.eq(ok, true)
     payload, ok = future:response():receive()
     t.eq(payload, nil)
     t.eq(ok, false)
     t.eq(future:is_complete(), true)
-    t.eq(future:result():data(), "10ms")
+    t.eq(future:result():data(), "200ms")
 end)
 
 case("F-17 a future that fails keeps the kind", function(t)
@@ -142,7 +142,7 @@ end)
 
 case("F-18 cancel closes the channel and stops the callee", function(t)
     local future = assert(funcs.async("suite:fn_tell", process.pid(), "1m"))
-    local callee = t.ok(topic_within("started", "5s"))
+    local callee = t.ok(topic_within("started", "15s"))
     t.eq(future:cancel(), true)
     t.eq(future:cancel(), true)
     t.eq(future:is_canceled(), true)
@@ -150,7 +150,7 @@ case("F-18 cancel closes the channel and stops the callee", function(t)
     t.eq(value, nil)
     t.eq(ok, false)
     t.fails("Canceled", "canceled", future:result())
-    t.ok(ends_within(callee, "5s"))
+    t.ok(ends_within(callee, "15s"))
     t.eq(topic_within("finished", "1ms"), nil)
 end)
 
@@ -292,23 +292,23 @@ end)
 
 case("F-33 a cancelled frame takes its callees along", function(t)
     local future = assert(funcs.async("suite:fn_tell_nested", process.pid(), "1m"))
-    local callee = t.ok(topic_within("started", "5s"))
+    local callee = t.ok(topic_within("started", "15s"))
     future:cancel()
-    t.ok(ends_within(callee, "5s"))
+    t.ok(ends_within(callee, "15s"))
     t.eq(topic_within("finished", "1ms"), nil)
 end)
 
 case("F-33 a process that ends cancels its calls", function(t)
     local pid = assert(process.spawn("suite:caller", "suite:host", process.pid()))
-    local callee = t.ok(topic_within("started", "5s"))
+    local callee = t.ok(topic_within("started", "15s"))
     process.terminate(pid)
-    t.ok(ends_within(callee, "5s"))
+    t.ok(ends_within(callee, "15s"))
     t.eq(topic_within("finished", "1ms"), nil)
 end)
 
 case("F-33 un-awaited async calls outlive the function that made them", function(t)
     t.eq(good("async_left", process.pid()), "left")
-    t.ok(topic_within("finished", "5s"))
+    t.ok(topic_within("finished", "15s"))
 end)
 
 case("F-33 a cancel interrupts pure computation, pcall or not", function(t)
@@ -323,25 +323,26 @@ case("F-33 a cancel interrupts pure computation, pcall or not", function(t)
 end)
 
 case("F-33 what waits in a queue is never started when cancelled", function(t)
-    local busy = assert(funcs.async("suite:fn_one_tell", process.pid(), "60ms"))
-    t.ok(topic_within("started", "5s"))
+    local busy = assert(funcs.async("suite:fn_one_tell", process.pid(), "1m"))
+    t.ok(topic_within("started", "15s"))
     local queued = assert(funcs.async("suite:fn_one_tell", process.pid(), "1ms"))
     queued:cancel()
-    t.ok(busy:response():receive())
-    t.eq(topic_within("started", "50ms"), nil)
+    busy:cancel()
+    t.eq(good("one_tell", process.pid(), "1ms"), "told") -- whose turn comes after it
+    t.ok(topic_within("started", "15s"))
+    t.eq(topic_within("started", "1ms"), nil)
 end)
 
 case("F-34 a deadline covers queueing and the run", function(t)
     local exec = funcs.new():with_options{timeout = 30}
     local started = time.now()
-    local value, err = exec:call("suite:fn_sleep", "10s")
+    local value, err = exec:call("suite:fn_sleep", "1m")
     t.fails("Timeout", "function execution timed out after 30ms", value, err)
     t.eq(err:retryable(), true)
-    t.ok(time.now():sub(started):milliseconds() < 2000, "in time")
-    local busy = assert(funcs.async("suite:fn_one", "100ms"))
-    time.sleep("2ms")
+    t.ok(time.now():sub(started):milliseconds() < 15000, "in time")
+    local busy = assert(funcs.async("suite:fn_one", "1m"))
     t.fails("Timeout", "", exec:call("suite:fn_one", "1ms"))
-    t.ok(busy:response():receive())
+    busy:cancel()
     t.eq(funcs.new():with_options{timeout = "0s"}:call("suite:fn_sleep", "40ms"), "40ms")
     t.eq(funcs.new():with_options{timeout = "nonsense"}:call("suite:fn_echo", 1), 1)
 end)
@@ -349,17 +350,20 @@ end)
 case("F-34 nested calls inherit the earlier deadline", function(t)
     local exec = funcs.new():with_options{timeout = "50ms"}
     local started = time.now()
-    t.fails("Timeout", "", exec:call("suite:fn_tell_nested", process.pid(), "2s"))
-    t.ok(time.now():sub(started):milliseconds() < 1500, "in time")
-    t.eq(topic_within("finished", "100ms"), nil)
+    t.fails("Timeout", "", exec:call("suite:fn_tell_nested", process.pid(), "1m"))
+    t.ok(time.now():sub(started):milliseconds() < 15000, "in time")
+    local callee = topic_within("started", "1ms") -- if it came so far in time
+    t.ok(callee == nil or ends_within(callee, "15s"))
+    t.eq(topic_within("finished", "1ms"), nil)
 end)
 
 case("F-42 five slow calls without a pool run at once", function(t)
-    local started, futures = time.now(), {}
-    for i = 1, 5 do futures[i] = assert(funcs.async("suite:fn_sleep", "100ms")) end
-    for i = 1, 5 do t.ok(futures[i]:response():receive()) end
-    local took = time.now():sub(started):milliseconds()
-    t.ok(took < 400, "it took " .. took .. " ms")
+    local futures = {}
+    for i = 1, 5 do
+        futures[i] = assert(funcs.async("suite:fn_tell", process.pid(), "1m"))
+    end
+    for _ = 1, 5 do t.ok(topic_within("started", "15s")) end
+    for i = 1, 5 do futures[i]:cancel() end
 end)
 
 case("F-43 an inline function runs in its caller, calls one after the other", function(t)
@@ -368,11 +372,10 @@ case("F-43 an inline function runs in its caller, calls one after the other", fu
 end)
 
 case("F-44 one slot serves one call at a time, in order", function(t)
-    local futures = {}
+    local started, futures = time.now(), {}
     for i = 1, 5 do futures[i] = assert(funcs.async("suite:fn_one", "10ms")) end
-    local started = time.now()
     for i = 1, 5 do t.ok(futures[i]:response():receive()) end
-    t.ok(time.now():sub(started):milliseconds() >= 35, "one after the other")
+    t.ok(time.now():sub(started):milliseconds() >= 50, "one after the other")
 end)
 
 case("F-48 a full queue makes callers wait, never fail", function(t)
