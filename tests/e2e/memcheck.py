@@ -13,12 +13,13 @@ import tempfile
 
 import troupe
 
+BY_SIGNAL = "Process terminating with default action of signal"
 # How paragraphs begin that every process may have.
 HARMLESS = re.compile(
     r"Memcheck, a memory error detector|HEAP SUMMARY|LEAK SUMMARY|FILE DESCRIPTORS|"
     r"For lists of detected|All heap blocks were freed|"
     # Our processes are ended by signals of these kinds, and tests send them.
-    r"Process terminating with default action of signal (1|2|9|10|12|13|15) ")
+    + BY_SIGNAL + r" (1|2|9|10|12|13|15) ")
 # Descriptors that are there until the kernel takes them back, by whoever opened them.
 UNTIL_THE_END = {
     "<inherited from parent>": "somebody else's",
@@ -42,6 +43,7 @@ def set_up():
     """Before any program starts: each process of pytest has a folder of its own."""
     if troupe.MEMCHECK_LOGS:
         folder = tempfile.mkdtemp(prefix="run-", dir=troupe.MEMCHECK_LOGS)
+        os.chmod(folder, 0o777)  # some run as somebody else
         os.environ["TROUPE_VALGRIND_LOGS"] = troupe.MEMCHECK_LOGS = folder
 
 
@@ -51,9 +53,9 @@ def begin_file(path):
     os.environ["TROUPE_VALGRIND_SUPCTL"] = "1" if name in ABOUT_SUPCTL else ""
 
 
-def is_harmless(paragraph):
+def is_harmless(paragraph, was_ended):
     if paragraph.startswith("Open "):
-        return any(re.search(who, paragraph) for who in UNTIL_THE_END)
+        return was_ended or any(re.search(who, paragraph) for who in UNTIL_THE_END)
     return HARMLESS.match(paragraph) is not None
 
 
@@ -63,7 +65,8 @@ def findings_of(text):
              if line.startswith("==")]  # others begin with --: what valgrind can't do
     text = "\n".join(lines).replace("\nOpen ", "\n\nOpen ")
     paragraphs = re.split(r"\n{2,}", text.strip())
-    return [p for p in paragraphs if p.strip() and not is_harmless(p.strip())]
+    was_ended = BY_SIGNAL in text
+    return [p for p in paragraphs if p.strip() and not is_harmless(p.strip(), was_ended)]
 
 
 def findings_in(path):

@@ -57,6 +57,7 @@ def test_doctor_works_without_a_supervisor(tmp_path):
     assert "confinement of workers" not in rows
 
 
+@troupe.not_under_valgrind("keeps some descriptors for itself")
 def test_doctor_ends_with_1_when_something_is_seriously_lacking(tmp_path):
     def few_files():
         resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
@@ -68,6 +69,7 @@ def test_doctor_ends_with_1_when_something_is_seriously_lacking(tmp_path):
     assert "ulimit" in row["cure"]
 
 
+@troupe.not_under_valgrind("keeps some descriptors for itself")
 def test_doctor_sees_what_the_supervisor_has_left_of_its_descriptors(boot):
     one = boot(APP)
     about = one.supctl("status")["supervisor"]

@@ -32,6 +32,11 @@ MEMCHECK_LOGS = os.environ.get("TROUPE_VALGRIND_LOGS")
 # The one factor by which everything here has more patience than it says.
 SLOW_BY = 8 if MEMCHECK_LOGS else 1
 
+def not_under_valgrind(reason):
+    """Marks a test that says nothing there."""
+    return pytest.mark.skipif(MEMCHECK_LOGS is not None, reason=f"valgrind {reason}")
+
+
 PATIENCE_S = 30.0  # for whatever a slow machine must get done in the end
 # What waits for nothing takes less, even where everything stands still now and then; what
 # a test holds against it (a timeout, somebody who never ends) takes much more.
