@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/err.h"
 #include "common/mem.h"
@@ -444,6 +445,10 @@ static int read_command(struct parser *parser, const char *text)
             "'%s' is not here: there is no package hub; wippy.lock names the "
             "folders of modules, and supctl registry shows what runs",
             text);
+    if (access(text, F_OK) == 0)
+        return err_set(parser->err, ERR_INVALID,
+                       "unknown command '%.60s'; an app is named with --config %.60s",
+                       text, text);
     nearest = nearest_find(text, names, n_commands);
     return err_set(parser->err, ERR_INVALID, "unknown command '%.60s'%s%s%s", text,
                    nearest != NULL ? ", did you mean '" : "; see 'supervisor --help'",
@@ -466,6 +471,16 @@ static bool takes_words(const struct parser *parser)
     return id == COMMAND_RUN || id == COMMAND_TEST ||
            ((id == COMMAND_COMPLETION || id == COMMAND_MANUAL) &&
             parser->out->args.n == 0);
+}
+
+static int refuse_word(struct parser *parser, const char *text)
+{
+    bool is_path = access(text, F_OK) == 0;
+
+    return err_set(parser->err, ERR_INVALID, "'%s' takes no argument: '%.60s'%s%.60s",
+                   parser->command->name, text,
+                   is_path ? "; an app is named with --config " : "",
+                   is_path ? text : "");
 }
 
 static int read_word(struct parser *parser, const char *text)
@@ -495,8 +510,7 @@ static int read_word(struct parser *parser, const char *text)
     else if (takes_words(parser))
         texts_add(&out->args, text);
     else
-        return err_set(parser->err, ERR_INVALID, "'%s' takes no argument: '%.60s'",
-                       parser->command->name, text);
+        return refuse_word(parser, text);
     return 1;
 }
 

@@ -73,6 +73,9 @@ def test_REG11_commas_within_a_value_belong_to_it(folder, options, data):
     (["run", "list", "more"], 2, "'run list' takes no argument: 'more'"),
     (["check", "--config", ""], 2, "--config needs a path, not ''"),
     (["run", "--state="], 2, "--state needs a path, not ''"),
+    (["check", "."], 2,
+     "'check' takes no argument: '.'; an app is named with --config ."),
+    (["/tmp"], 2, "unknown command '/tmp'; an app is named with --config /tmp"),
     (["install"], 2, "'install' is not here: there is no package hub; wippy.lock names "
      "the folders of modules, and supctl registry shows what runs"),
     (["completion"], 2, "completion needs a shell: bash, zsh or fish"),
