@@ -184,7 +184,7 @@ def test_SV7_a_stable_run_resets_the_count(boot):
     one.wait_record('"msg": "run"', 5)
 
 
-def test_SV7_a_stop_cancels_a_pending_restart(boot):
+def failed_until_much_later(boot):
     one = boot([host(), process("p", "return {main = function() logger:info('run') "
                                 "error('x') end}", modules=["logger"]),
                 service("s", "app:p", restart={"initial_delay": "1h"})], start=False)
@@ -192,19 +192,18 @@ def test_SV7_a_stop_cancels_a_pending_restart(boot):
     one.spawn()
     one.wait_record('"msg": "run"')
     one.wait_service("app:s", "failed")
+    return one
+
+
+def test_SV7_a_stop_cancels_a_pending_restart(boot):
+    one = failed_until_much_later(boot)
     one.supctl("stop", "app:s")
     row = one.service("app:s")
     assert (row["state"], row["desired"]) == ("stopped", "stopped")
 
 
 def test_SV7_start_does_not_wait_for_the_backoff(boot):
-    one = boot([host(), process("p", "return {main = function() logger:info('run') "
-                                "error('x') end}", modules=["logger"]),
-                service("s", "app:p", restart={"initial_delay": "1h"})], start=False)
-    one.allow(CRASH, "app:s")
-    one.spawn()
-    one.wait_record('"msg": "run"')
-    one.wait_service("app:s", "failed")
+    one = failed_until_much_later(boot)
     one.run_supctl("start", "app:s")
     one.wait_record('"msg": "run"', 2)
 

@@ -129,12 +129,30 @@ static struct schema *compile(const char *text)
     return schema;
 }
 
+struct verdict {
+    const char *schema;
+    bool ok;
+};
+
+/* What each schema says of a lone value of that type. */
+static void check_each(const struct verdict *rows, size_t n, enum flat_type type)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct schema *schema = compile(rows[i].schema);
+        struct flat flat;
+
+        flat_init(&flat);
+        flat_add(&flat, type);
+        ck_assert_msg(schema_check(schema, &flat, NULL) == rows[i].ok, "%s",
+                      rows[i].schema);
+        flat_finish(&flat);
+        schema_destroy(schema);
+    }
+}
+
 START_TEST(schema_takes_an_empty_lua_table_for_both)
 {
-    static const struct {
-        const char *schema;
-        bool ok;
-    } rows[] = {
+    static const struct verdict rows[] = {
         {"{\"type\": \"array\"}", true},
         {"{\"type\": \"object\"}", true},
         {"{\"type\": [\"array\", \"null\"]}", true},
@@ -150,27 +168,14 @@ START_TEST(schema_takes_an_empty_lua_table_for_both)
         {"{\"propertyNames\": false, \"contains\": {}, \"minContains\": 0}", true},
     };
 
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        struct schema *schema = compile(rows[i].schema);
-        struct flat flat;
-
-        flat_init(&flat);
-        flat_add(&flat, FLAT_EMPTY);
-        ck_assert_msg(schema_check(schema, &flat, NULL) == rows[i].ok, "%s",
-                      rows[i].schema);
-        flat_finish(&flat);
-        schema_destroy(schema);
-    }
+    check_each(rows, N_ELEMENTS(rows), FLAT_EMPTY);
 }
 END_TEST
 
 /* What JSON can't say satisfies only what asks for nothing. */
 START_TEST(schema_knows_no_type_for_other_values)
 {
-    static const struct {
-        const char *schema;
-        bool ok;
-    } rows[] = {
+    static const struct verdict rows[] = {
         {"true", true},
         {"{\"minimum\": 3}", true},
         {"{\"type\": [\"string\", \"object\"]}", false},
@@ -179,17 +184,7 @@ START_TEST(schema_knows_no_type_for_other_values)
          false},
         {"{\"not\": {\"type\": \"string\"}}", true}};
 
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        struct schema *schema = compile(rows[i].schema);
-        struct flat flat;
-
-        flat_init(&flat);
-        flat_add(&flat, FLAT_OTHER);
-        ck_assert_msg(schema_check(schema, &flat, NULL) == rows[i].ok, "%s",
-                      rows[i].schema);
-        flat_finish(&flat);
-        schema_destroy(schema);
-    }
+    check_each(rows, N_ELEMENTS(rows), FLAT_OTHER);
 }
 END_TEST
 
