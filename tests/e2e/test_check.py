@@ -53,7 +53,7 @@ def test_ten_thousand_entries_take_no_second(tmp_path):
                    for i in range(10000))
     (tmp_path / "x.yaml").write_text("namespace: a\nentries:\n" + rows)
     # Generous: the machine may be busy. It takes 0.2 s on an idle one.
-    assert check("--config", "x.yaml", cwd=tmp_path, timeout=10).returncode == 0
+    assert check("--config", "x.yaml", cwd=tmp_path, timeout=60).returncode == 0
 
 
 def test_placeholders_without_a_value_are_errors_ENV_06(tmp_path):

@@ -226,7 +226,7 @@ APP = [
 
 @pytest.fixture(scope="module")
 def shared(boot_shared):
-    return boot_shared(APP)
+    return boot_shared(APP, args=["--set", "calls.cancel_grace=10s"])  # where all is busy
 
 
 # ---- place in the chain

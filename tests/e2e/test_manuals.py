@@ -323,6 +323,19 @@ def test_shells_complete_commands_options_and_files(shell, tmp_path):
         assert glue.join(words[1:]) == f"--set{glue}shutdown.timeout="
 
 
+def check_completed(shell, typed, want):
+    """Not at once: nobody is asked for longer than somebody at a keyboard would wait."""
+    seen = []
+
+    def is_there():
+        seen.append(shell.complete(typed)[-1])
+        return seen[-1] == want
+    try:
+        troupe.wait_for(is_there)
+    except AssertionError:
+        raise AssertionError(f"{typed} became {seen}, not {want}") from None
+
+
 def test_shells_complete_what_runs(boot, shell):
     """A pid has what means something to a shell; an id has a colon."""
     one = boot([troupe.host(), troupe.host("wide-host"),
@@ -344,10 +357,9 @@ def test_shells_complete_what_runs(boot, shell):
             ("inspect sandm", "sandman"),
             (f"kill {start}", pid),
             (f"kill '{pid[:-2]}", pid)]:
-        assert at.complete(f"supctl {typed}")[-1] == want, typed
+        check_completed(at, f"supctl {typed}", want)
     at = shell("supctl")
-    typed = f"supctl --control {one.control} call app:a"
-    assert at.complete(typed)[-1] == "app:add"
+    check_completed(at, f"supctl --control {one.control} call app:a", "app:add")
 
 
 def test_completion_waits_for_nobody(boot):

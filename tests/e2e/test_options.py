@@ -31,6 +31,8 @@ return {main = function(target, options, ...)
     return {value = value}
 end}"""
 
+# With what is cancelled, where workers have to wait for a processor.
+PATIENT = ["--set", "calls.cancel_grace=10s"]
 FAST = {"max_attempts": 5, "initial_delay": 1}
 
 
@@ -108,7 +110,7 @@ def shared(boot_shared):
                 meta={"default_host": "app:host", "options": {"retry": FAST}}),
         process("holder", """return {main = function()
             process.events():receive() end}"""),
-    ])
+    ], args=PATIENT)
 
 
 # ---- retry

@@ -49,7 +49,7 @@ def test_F4_few_descriptors_refuse_work_and_recover(boot):
     outcomes = []
     for i in range(12):
         try:
-            outcomes.append(running.call(f"app:f{i}", i, timeout="5s"))
+            outcomes.append(running.call(f"app:f{i}", i, timeout="20s"))
         except SupctlError as failure:
             outcomes.append(failure.kind)
     assert "Unavailable" in outcomes, outcomes
