@@ -159,7 +159,7 @@ def test_S1_memory_has_a_limit(boot):
     assert one.call("app:eat", 2) == 2
     with pytest.raises(troupe.SupctlError):
         one.call("app:eat", 60)
-    troupe.wait_for(lambda: one.pool("app:eat")["n_busy"] == 0)
+    one.wait_idle("app:eat")
     one.wait_worker("app:eat")
     assert one.call("app:eat", 2) == 2
 

@@ -100,7 +100,7 @@ def test_F4_the_end_of_the_linger_time(boot):
         coroutine.spawn(function() time.sleep("1h") end) end}""", modules=["time"],
                          pool={**ONE, "linger": "100ms"})])
     one.call("app:f")
-    wait_for(lambda: one.pool("app:f")["n_busy"] == 0)
+    one.wait_idle("app:f")
 
 
 @pytest.mark.parametrize("linger,ran", [("0s", False), ("1ms", False), ("10s", True)])
@@ -194,7 +194,7 @@ def ends_with_its_child_alive(one, target, what):
     wait_for(lambda: f"{what} begins" in messages(one))
     call.kill()
     call.communicate()
-    wait_for(lambda: one.pool(target)["n_busy"] == 0)
+    one.wait_idle(target)
     child = one.actors("app:child")
     assert len(child) == 1
     assert not [text for text in messages(one) if text.startswith(f"{what} heard")]
@@ -401,7 +401,7 @@ def test_F48_F52_a_call_that_waits_for_its_next_attempt_hears_of_a_stop(boot):
                                                      "initial_delay": "1h"}}})])
     call = one.call_in_background("app:flaky")
     one.wait_record("failing")
-    wait_for(lambda: one.pool("app:flaky")["n_busy"] == 0)
+    one.wait_idle("app:flaky")
     one.child.send_signal(signal.SIGTERM)
     _, err = call.communicate()
     assert json.loads(err)["error"]["message"] == "pool is closed"

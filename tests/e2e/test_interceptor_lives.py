@@ -8,7 +8,8 @@ import pytest
 
 import troupe
 from interceptors import handler, interceptor, tag
-from troupe import DEATH, ECHO, ONE, function, held, host, process, service, wait_for
+from troupe import (DEATH, ECHO, ONE, function, held, host, process, service, sleeper,
+                    wait_for)
 
 INLINE = {"type": "inline"}
 
@@ -104,7 +105,7 @@ def test_F48_a_full_queue_makes_intercepted_calls_wait(boot):
                     return sum end}""", modules=["funcs"])])
     assert one.call("app:many", 2000, timeout="60s") == 2000 * 2001 // 2
     for pool in ("app:narrow", "app:i"):
-        wait_for(lambda pool=pool: one.pool(pool)["n_busy"] == 0)
+        one.wait_idle(pool)
         assert one.pool(pool)["n_queued"] == 0
 
 
@@ -224,43 +225,40 @@ def test_F52_F54_attempts_go_past_an_interceptor_that_was_removed(boot):
 
 
 def test_F54_death_of_a_handlers_worker(boot):
-    one = boot([function("waits", """return {main = function()
-                    time.sleep("1h") end}""", modules=["time"]),
+    one = boot([sleeper("waits"),
                 interceptor("watches", handler("return next()"))])
     one.allow(DEATH)
-    call = one.call_in_background("app:waits")
-    wait_for(lambda: one.pool("app:waits")["n_busy"] == 1)
+    call = one.call_in_background("app:waits", "1h")
+    one.wait_busy("app:waits")
     one.kill_worker("app:watches")
     _, err = call.communicate(timeout=60)
     assert json.loads(err)["error"]["kind"] == "Unavailable"
-    wait_for(lambda: one.pool("app:waits")["n_busy"] == 0)
+    one.wait_idle("app:waits")
 
 
 def test_F54_death_of_the_targets_worker(boot):
-    one = boot([function("waits", """return {main = function()
-                    time.sleep("1h") end}""", modules=["time"]),
+    one = boot([sleeper("waits"),
                 interceptor("watches", handler("""local _, err = next()
                     return err:kind()"""))])
     one.allow(DEATH)
-    call = one.call_in_background("app:waits")
-    wait_for(lambda: one.pool("app:waits")["n_busy"] == 1)
+    call = one.call_in_background("app:waits", "1h")
+    one.wait_busy("app:waits")
     one.kill_worker("app:waits")
     out, _ = call.communicate(timeout=60)
     assert json.loads(out) == "Unavailable"
 
 
 def test_F52_a_handlers_worker_that_dies_is_a_failed_attempt(boot):
-    one = boot([function("sleeps", """return {main = function()
-                    time.sleep("2s") return "slept" end}""", modules=["time"],
-                         meta={"options": {"retry": {"max_attempts": 3,
-                                                     "initial_delay": 10}}}),
+    one = boot([held(meta={"options": {"retry": {"max_attempts": 3,
+                                                 "initial_delay": 10}}}),
                 interceptor("watches", handler("return next()"))])
     one.allow(DEATH)
-    call = one.call_in_background("app:sleeps")
-    wait_for(lambda: one.pool("app:sleeps")["n_busy"] == 1)
+    call = one.call_in_background("app:held", "kept")
+    one.wait_busy("app:held")
     one.kill_worker("app:watches")
-    out, err = call.communicate(timeout=60)
-    assert json.loads(out) == "slept", err
+    one.release("app:held", call)
+    out, err = call.communicate()
+    assert json.loads(out) == "kept", err
 
 
 # ---- load and change

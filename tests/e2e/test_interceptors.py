@@ -364,7 +364,7 @@ def test_F54_a_handler_that_raises_fails_its_call_only(shared):
 def test_F54_a_handler_that_never_ends(shared):
     error = shared.failure("app:broken", "loop", timeout="200ms")
     assert error.kind == "Timeout"
-    wait_for(lambda: shared.pool("app:breaks")["n_busy"] == 0)
+    shared.wait_idle("app:breaks")
     assert shared.call("app:broken", 1) == 1
 
 
@@ -469,7 +469,7 @@ def test_F54_the_callers_deadline_covers_the_chain(shared):
     error = shared.failure("app:waits", timeout="200ms")
     assert error.kind == "Timeout"
     for entry in ("app:watches", "app:waits"):
-        wait_for(lambda entry=entry: shared.pool(entry)["n_busy"] == 0)
+        shared.wait_idle(entry)
 
 
 def test_F33_cancel_goes_along_the_chain(shared):
@@ -478,5 +478,5 @@ def test_F33_cancel_goes_along_the_chain(shared):
     call.kill()
     call.communicate()
     for entry in ("app:watches", "app:waits"):
-        wait_for(lambda entry=entry: shared.pool(entry)["n_busy"] == 0)
+        shared.wait_idle(entry)
     wait_for(lambda: shared.supctl("status")["supervisor"]["calls_open"] == 0)

@@ -49,7 +49,7 @@ def test_endless_loop_in_a_function_times_out_and_its_slot_lives(boot):
     for _ in range(2):
         assert one.failure("app:spin", timeout="100ms").kind == "Timeout"
     assert one.call("app:echo", 1) == 1
-    wait_for(lambda: one.pool("app:spin")["n_busy"] == 0, what="the slot to be free")
+    one.wait_idle("app:spin")
     assert one.wait_worker("app:spin") == before
 
 

@@ -110,7 +110,7 @@ def test_scale_helps_what_waits_already(boot):
     first = one.call_in_background("app:f", "1h")
     one.wait_busy("app:f")
     waiting = [one.call_in_background("app:f", "1ms") for _ in range(2)]
-    wait_for(lambda: one.pool("app:f")["n_queued"] == 2)
+    one.wait_queued("app:f", 2)
     assert one.failure("app:f", "1ms").kind == "RateLimited"
     one.supctl("scale", "app:f", "3")
     for child in waiting:
@@ -125,7 +125,7 @@ def test_rates_are_right_while_the_pool_before_still_works(boot):
     one = boot([function("f", "return {main = function(n) time.sleep(n) return n end}",
                          modules=["time"], pool={"type": "static", "size": 2})])
     first = one.call_in_background("app:f", "1h")
-    wait_for(lambda: one.pool("app:f")["n_busy"] == 1)
+    one.wait_busy("app:f")
     one.supctl("scale", "app:f", "3")
     wait_for(lambda: any(row["n_slots"] == 3 for row in one.supctl("pools")))
     wait_for(lambda: one.call("app:f", "1ns") and one.pool("app:f")["rate"] > 0)

@@ -219,7 +219,7 @@ def test_F34_what_is_no_timeout_means_none(shared, timeout):
 def test_F34_nested_calls_inherit_the_earlier_deadline(shared):
     error = shared.failure("app:nested", "app:nested", "app:sleep", "1h", timeout="50ms")
     assert error.kind == "Timeout"
-    wait_for(lambda: shared.pool("app:sleep")["n_busy"] == 0)
+    shared.wait_idle("app:sleep")
     assert shared.call("app:sleep", "1ms") == "1ms"
 
 

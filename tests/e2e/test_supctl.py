@@ -411,7 +411,7 @@ def test_call_interrupted_is_cancelled(running):
     running.wait_busy("app:sleep")
     child.send_signal(signal.SIGINT)
     child.communicate()
-    wait_for(lambda: running.pool("app:sleep")["n_busy"] == 0)
+    running.wait_idle("app:sleep")
 
 
 def test_scale(running):

@@ -51,7 +51,7 @@ def test_worker_killed_with_queued_calls(boot):
     first = one.call_in_background("app:sleep", "1h")
     one.wait_busy("app:sleep")
     second = one.call_in_background("app:sleep", "2ms")
-    wait_for(lambda: one.pool("app:sleep")["n_queued"] == 1, what="a queued call")
+    one.wait_queued("app:sleep")
     one.kill_worker("app:sleep")
     assert first.wait(30) == troupe.FAILED
     out, _ = second.communicate(timeout=30)

@@ -540,6 +540,10 @@ class Troupe:
         """Waits until n calls of a pool run."""
         wait_for(lambda: self.pool(name)["n_busy"] >= n, what=f"{n} call(s) of {name} to run")
 
+    def wait_idle(self, name):
+        """Waits until no call of a pool runs."""
+        wait_for(lambda: self.pool(name)["n_busy"] == 0, what=f"{name} to be idle")
+
     def wait_queued(self, name, n=1):
         """Waits until n calls of a pool have to wait for a slot."""
         wait_for(lambda: self.pool(name)["n_queued"] >= n,
