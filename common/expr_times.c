@@ -16,11 +16,11 @@ static int call_now(struct expr_call *call)
 }
 
 /* A whole number where there is no fraction, so that it can be one of a range. */
-static int return_seconds(struct expr_call *call, int64_t ns)
+static int return_seconds(struct expr_call *call, int64_t s, int64_t ns)
 {
-    if (ns % NS_PER_S == 0)
-        return expr_return(call, value_int(ns / NS_PER_S));
-    return expr_return(call, value_float((double)ns / NS_PER_S));
+    if (ns == 0)
+        return expr_return(call, value_int(s));
+    return expr_return(call, value_float((double)s + (double)ns / NS_PER_S));
 }
 
 static int call_duration(struct expr_call *call)
@@ -33,7 +33,7 @@ static int call_duration(struct expr_call *call)
         return -1;
     if (!duration_parse(text->as.string.data, text->as.string.n, &ns, why))
         return expr_call_fail(call, "takes a text such as 1h30m");
-    return return_seconds(call, ns);
+    return return_seconds(call, ns / NS_PER_S, ns % NS_PER_S);
 }
 
 /* ".123" behind the seconds, if it is there. */
@@ -65,40 +65,40 @@ static const char *skip_zone(const char *at, int64_t *offset_s)
 }
 
 /* RFC 3339, with a blank for the T, without a zone, or a date alone. */
-static bool read_date(const char *text, int64_t *ns_out)
+static bool read_date(const char *text, int64_t *s_out, int64_t *ns_out)
 {
     struct tm parts = {0};
-    int64_t ns = 0, offset_s = 0;
+    int64_t offset_s = 0;
     const char *at = strptime(text, "%Y-%m-%d", &parts);
 
+    *ns_out = 0;
     if (at == NULL || at - text != 10)
         return false;
     if (*at == 'T' || *at == ' ') {
         at = strptime(at + 1, "%H:%M:%S", &parts);
         if (at == NULL)
             return false;
-        at = skip_fraction(at, &ns);
+        at = skip_fraction(at, ns_out);
         if (*at != '\0')
             at = skip_zone(at, &offset_s);
     }
     if (at == NULL || *at != '\0')
         return false;
-    return !__builtin_mul_overflow((int64_t)timegm(&parts) - offset_s, NS_PER_S,
-                                   ns_out) &&
-           !__builtin_add_overflow(*ns_out, ns, ns_out);
+    *s_out = (int64_t)timegm(&parts) - offset_s;
+    return true;
 }
 
 static int call_date(struct expr_call *call)
 {
     const struct value *text = expr_arg_as(call, 0, VALUE_STRING);
-    int64_t ns;
+    int64_t s, ns;
 
     if (text == NULL)
         return -1;
     if (strlen(text->as.string.data) != text->as.string.n ||
-        !read_date(text->as.string.data, &ns))
+        !read_date(text->as.string.data, &s, &ns))
         return expr_call_fail(call, "takes a text such as 2026-01-31T09:30:00Z");
-    return return_seconds(call, ns);
+    return return_seconds(call, s, ns);
 }
 
 const struct expr_function expr_time_functions[] = {
