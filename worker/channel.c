@@ -523,10 +523,11 @@ int channel_open(lua_State *L)
                                        {NULL, NULL}};
     static const luaL_Reg functions[] = {
         {"new", channel_new}, {"select", channel_select}, {NULL, NULL}};
+    static const luaL_Reg queue_events[] = {
+        {"__tostring", channel_tostring}, {"__gc", channel_collected}, {NULL, NULL}};
 
     object_define(L, &channel_class, methods, channel_tostring);
-    object_define(L, &queue_class, methods, channel_tostring);
-    object_set_metamethod(L, &queue_class, "__gc", channel_collected);
+    object_define_events(L, &queue_class, methods, queue_events);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &channel_class);
     vm_of(L)->channel_meta = lua_topointer(L, -1);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &queue_class);

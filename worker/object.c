@@ -2,8 +2,8 @@
 
 #include "common/buf.h"
 
-bool object_define(lua_State *L, const struct object_class *class,
-                   const luaL_Reg *methods, lua_CFunction to_string)
+bool object_define_events(lua_State *L, const struct object_class *class,
+                          const luaL_Reg *methods, const luaL_Reg *events)
 {
     bool is_made = lua_rawgetp(L, LUA_REGISTRYINDEX, class) != LUA_TNIL;
 
@@ -15,10 +15,7 @@ bool object_define(lua_State *L, const struct object_class *class,
     if (methods != NULL)
         luaL_setfuncs(L, methods, 0);
     lua_setfield(L, -2, "__index");
-    if (to_string != NULL) {
-        lua_pushcfunction(L, to_string);
-        lua_setfield(L, -2, "__tostring");
-    }
+    luaL_setfuncs(L, events, 0);
     lua_pushstring(L, class->name);
     lua_setfield(L, -2, "__name");
     lua_pushboolean(L, 0);
@@ -27,13 +24,13 @@ bool object_define(lua_State *L, const struct object_class *class,
     return true;
 }
 
-void object_set_metamethod(lua_State *L, const struct object_class *class,
-                           const char *event, lua_CFunction function)
+bool object_define(lua_State *L, const struct object_class *class,
+                   const luaL_Reg *methods, lua_CFunction to_string)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, class);
-    lua_pushcfunction(L, function);
-    lua_setfield(L, -2, event);
-    lua_pop(L, 1);
+    const luaL_Reg events[] = {{to_string != NULL ? "__tostring" : NULL, to_string},
+                               {NULL, NULL}};
+
+    return object_define_events(L, class, methods, events);
 }
 
 void object_push_methods(lua_State *L, const struct object_class *class)
@@ -87,11 +84,11 @@ static int free_buf(lua_State *L)
 struct buf *object_push_buf(lua_State *L)
 {
     static const struct object_class class = {"buffer"};
+    static const luaL_Reg events[] = {{"__gc", free_buf}, {NULL, NULL}};
     struct buf *buf = lua_newuserdatauv(L, sizeof(*buf), 0);
 
     buf_init(buf, 0);
-    if (object_define(L, &class, NULL, NULL))
-        object_set_metamethod(L, &class, "__gc", free_buf);
+    object_define_events(L, &class, NULL, events);
     object_bless(L, &class);
     return buf;
 }

@@ -25,9 +25,10 @@ struct object_class {
 bool object_define(lua_State *L, const struct object_class *class,
                    const luaL_Reg *methods, lua_CFunction to_string);
 
-/* Adds to the metatable of a class that was made: "__gc", "__index" and the like. */
-void object_set_metamethod(lua_State *L, const struct object_class *class,
-                           const char *event, lua_CFunction function);
+/* The same with any metamethods: "__gc", "__index" and the like. When that raises for
+ * lack of memory, no class is there that lacks some of them. */
+bool object_define_events(lua_State *L, const struct object_class *class,
+                          const luaL_Reg *methods, const luaL_Reg *events);
 
 /* Pushes the table of the methods of a class that was made. */
 void object_push_methods(lua_State *L, const struct object_class *class);

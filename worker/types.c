@@ -248,9 +248,10 @@ static void define_class(lua_State *L)
         {"val", type_val},       {"inner", type_inner}, {"variants", type_variants},
         {"params", type_params}, {"ret", type_ret},     {NULL, NULL},
     };
+    static const luaL_Reg events[] = {
+        {"__tostring", type_to_string}, {"__call", type_call}, {NULL, NULL}};
 
-    object_define(L, &type_class, methods, type_to_string);
-    object_set_metamethod(L, &type_class, "__call", type_call);
+    object_define_events(L, &type_class, methods, events);
 }
 
 static void push_primitive(lua_State *L, const char *name)

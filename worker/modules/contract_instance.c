@@ -187,7 +187,8 @@ static int instance_index(lua_State *L)
 
 void contract_instance_open(lua_State *L)
 {
-    object_define(L, &instance_class, NULL, NULL);
-    object_set_metamethod(L, &instance_class, "__index", instance_index);
-    object_set_metamethod(L, &instance_class, "__gc", collected);
+    static const luaL_Reg events[] = {
+        {"__index", instance_index}, {"__gc", collected}, {NULL, NULL}};
+
+    object_define_events(L, &instance_class, NULL, events);
 }

@@ -230,9 +230,9 @@ void contract_object_open(lua_State *L)
         {"id", contract_id},         {"methods", contract_methods},
         {"method", contract_method}, {"implementations", contract_implementations},
         {"open", contract_open},     {NULL, NULL}};
+    static const luaL_Reg events[] = {{"__gc", collected}, {NULL, NULL}};
 
-    object_define(L, &contract_class, methods, NULL);
-    object_set_metamethod(L, &contract_class, "__gc", collected);
+    object_define_events(L, &contract_class, methods, events);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &contract_class);
     object_push_methods(L, &contract_class);
     call_add_methods(L, &contracts);

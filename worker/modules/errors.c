@@ -111,8 +111,10 @@ static const luaL_Reg error_methods[] = {
  * opened. */
 static void bless(lua_State *L)
 {
-    if (object_define(L, &error_class, error_methods, error_get_message))
-        object_set_metamethod(L, &error_class, "__concat", error_concat);
+    static const luaL_Reg events[] = {
+        {"__tostring", error_get_message}, {"__concat", error_concat}, {NULL, NULL}};
+
+    object_define_events(L, &error_class, error_methods, events);
     object_bless(L, &error_class);
 }
 

@@ -259,8 +259,7 @@ void future_open(lua_State *L)
         {"is_complete", future_is_complete}, {"is_canceled", future_is_canceled},
         {"result", future_result},           {"error", future_error},
         {"cancel", future_cancel},           {NULL, NULL}};
+    static const luaL_Reg events[] = {{"__gc", collected}, {NULL, NULL}};
 
-    /* More than one module has futures. */
-    if (object_define(L, &future_class, methods, NULL))
-        object_set_metamethod(L, &future_class, "__gc", collected);
+    object_define_events(L, &future_class, methods, events);
 }

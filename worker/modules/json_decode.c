@@ -236,11 +236,11 @@ static int tree_gc(lua_State *L)
 
 static json_t **push_tree_box(lua_State *L)
 {
+    static const luaL_Reg events[] = {{"__gc", tree_gc}, {NULL, NULL}};
     json_t **box = lua_newuserdatauv(L, sizeof(json_t *), 0);
 
     *box = NULL;
-    if (object_define(L, &tree_class, NULL, NULL))
-        object_set_metamethod(L, &tree_class, "__gc", tree_gc);
+    object_define_events(L, &tree_class, NULL, events);
     object_bless(L, &tree_class);
     return box;
 }

@@ -252,8 +252,9 @@ void registry_version_open(lua_State *L)
                                                {"get_version", history_get_version},
                                                {"snapshot_at", history_snapshot_at},
                                                {NULL, NULL}};
+    static const luaL_Reg version_events[] = {
+        {"__tostring", version_tostring}, {"__eq", version_equals}, {NULL, NULL}};
 
-    object_define(L, &version_class, version_methods, version_tostring);
-    object_set_metamethod(L, &version_class, "__eq", version_equals);
+    object_define_events(L, &version_class, version_methods, version_events);
     object_define(L, &history_class, history_methods, history_tostring);
 }
