@@ -30,6 +30,14 @@ static bool is_refused(const struct vm *vm, size_t old_bytes, size_t new_bytes)
            vm->used_bytes + (new_bytes - old_bytes) > vm->hard_bytes;
 }
 
+/* Is Lua calling a finaliser? Those are ours alone, and come once: one that got no
+ * memory for its call would leave what it was to free, or to take out of our lists. The
+ * collector is at rest meanwhile, so that it answers no question. */
+static bool __attribute__((cold, noinline)) is_finalizing(struct vm *vm)
+{
+    return vm->L != NULL && lua_gc(vm->L, LUA_GCISRUNNING) == -1;
+}
+
 /* For a new block osize is a type tag, not a size. */
 static void *allocate(void *context, void *ptr, size_t osize, size_t nsize)
 {
@@ -42,7 +50,7 @@ static void *allocate(void *context, void *ptr, size_t osize, size_t nsize)
         vm->used_bytes -= old_bytes;
         return NULL;
     }
-    if (is_refused(vm, old_bytes, nsize)) {
+    if (is_refused(vm, old_bytes, nsize) && !is_finalizing(vm)) {
         vm->starved = true;
         return NULL;
     }

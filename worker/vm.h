@@ -5,7 +5,8 @@
  * are loaded once per VM and instantiated per actor with the actor's own _ENV as their
  * argument. The allocator counts; above the soft ceiling the running actor gets an
  * error at its next instruction, above the hard one allocation fails (hazards L8: the
- * soft one comes first because a failing allocation can crash stock Lua 5.4.4).
+ * soft one comes first because a failing allocation can crash stock Lua 5.4.4). What is
+ * trusted, and what finalisers need, is never refused.
  */
 #ifndef TROUPE_WORKER_VM_H
 #define TROUPE_WORKER_VM_H
