@@ -460,6 +460,8 @@ void channel_deliver(struct channel *channel, struct message *message)
     }
     actor_consumed(channel->actor, message);
     withdraw_task(receiver);
+    if (__builtin_expect(receiver->task->message != NULL, 0))
+        message_destroy(receiver->task->message); /* it could not decode that one */
     receiver->task->message = message;
     task_wake(receiver->task, WAKE_MESSAGE, 0);
     if (channel->close_when_empty)

@@ -201,6 +201,7 @@ void task_wake(struct task *task, enum wake wake, int n_values)
 
 void task_wake_reply(struct task *task, uint8_t status, struct bytes result)
 {
+    free(task->reply); /* one that it could not decode */
     task->reply = malloc(result.n + 1);
     task->reply_bytes = task->reply != NULL ? (uint32_t)result.n : 0;
     task->reply_status = task->reply != NULL ? status : REPLY_ERROR;

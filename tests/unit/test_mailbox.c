@@ -6,6 +6,8 @@
 #include "proto/value_codec.h"
 
 #include "worker/actor.h"
+#include "worker/channel.h"
+#include "worker/vm.h"
 
 #include "tests/unit/unit.h"
 #include "tests/unit/worker_bench.h"
@@ -292,12 +294,158 @@ START_TEST(mailbox_stays_full_until_a_quarter_is_read)
 }
 END_TEST
 
+/* ---- without memory (L8) --------------------------------------------------------- */
+
+static struct vm *vm_of_pid(struct bench *bench, uint64_t pid)
+{
+    return slots_find(&bench->rt.slots, pid)->vm;
+}
+
+static void cancel(struct bench *bench, uint64_t pid)
+{
+    static const uint8_t reason[] = {0xa3, 'w', 'h', 'y'};
+    struct frame_signal signal = {
+        .op = SIGNAL_CANCEL, .to = pid, .reason = {reason, sizeof(reason)}};
+    struct buf body;
+
+    buf_init(&body, 0);
+    frame_encode_signal(&body, &signal);
+    buf_consume(&body, FRAME_HEADER_BYTES);
+    bench_send(bench, FRAME_SIGNAL, buf_bytes(&body));
+    buf_finish(&body);
+}
+
+/* It asks for its channels with only so much memory left; true: it lived on. */
+static bool ask_for_channels(struct bench *bench, size_t room)
+{
+    uint64_t pid = bench_spawn(bench, "t:asks", NULL);
+    struct vm *vm = vm_of_pid(bench, pid);
+    size_t hard = vm->hard_bytes;
+    const char *outcome;
+    bool lives;
+
+    bench_settle(bench);
+    vm->hard_bytes = vm->used_bytes + room;
+    send_from_far(bench, pid, "go", 0);
+    bench_settle(bench);
+    vm->hard_bytes = hard;
+    lua_gc(vm->L, LUA_GCCOLLECT);
+    lives = slots_find(&bench->rt.slots, pid) != NULL;
+    cancel(bench, pid);
+    send_from_far(bench, pid, "go", 0);
+    outcome = bench_await_exit(bench, pid);
+    ck_assert_msg(lives ? strcmp(outcome, "\"pid.cancel\"") == 0
+                        : strstr(outcome, "memory") != NULL,
+                  "with %zu: %s", room, outcome);
+    return lives;
+}
+
+START_TEST(mailbox_loses_no_channel_that_memory_was_refused_for)
+{
+    struct bench bench;
+    int n_lived = 0;
+
+    bench_begin(&bench, NULL);
+    bench_add(&bench, "t:asks", "process.lua", "",
+              "return {main = function() local inbox = process.inbox() inbox:receive() "
+              "pcall(process.events) pcall(process.listen, 'topic') inbox:receive() "
+              "process.send(process.pid(), 'topic', 1) "
+              "assert(process.listen('topic'):receive() == 1) "
+              "return process.events():receive().kind end}");
+    for (size_t room = 0; room < 3000; room += 16)
+        n_lived += ask_for_channels(&bench, room);
+    ck_assert_int_gt(n_lived, 60);
+    bench_end(&bench);
+}
+END_TEST
+
+/* What can't be decoded for want of memory is freed when the next one comes. */
+START_TEST(mailbox_keeps_no_message_that_could_not_be_read)
+{
+    struct bench bench;
+    struct vm *vm;
+    uint64_t pid;
+    size_t hard;
+
+    bench_begin(&bench, NULL);
+    bench_add(&bench, "t:reader", "process.lua", "funcs",
+              "return {main = function() local inbox, n = process.inbox(), 0 "
+              "for i = 1, 5 do n = n + (pcall(inbox.receive, inbox) and 1 or 0) end "
+              "for i = 1, 5 do n = n + (pcall(funcs.call, 't:long') and 1 or 0) end "
+              "return n end}");
+    bench_add(&bench, "t:long", "function.lua", "",
+              "return function() return ('x'):rep(20000) end");
+    ck_assert_uint_gt(strlen(bench_call(&bench, "t:long", NULL)), 20000);
+    pid = bench_spawn(&bench, "t:reader", NULL);
+    bench_settle(&bench);
+    vm = vm_of_pid(&bench, pid);
+    hard = vm->hard_bytes;
+    vm->hard_bytes = vm->used_bytes + 8000;
+    for (int i = 0; i < 5; i++) {
+        send_from_far(&bench, pid, "t", 20000);
+        bench_settle(&bench);
+    }
+    ck_assert_str_eq(bench_await_exit(&bench, pid), "0");
+    vm->hard_bytes = hard;
+    bench_end(&bench);
+}
+END_TEST
+
+static size_t count_channels(struct bench *bench, uint64_t pid)
+{
+    struct actor *actor = slots_find(&bench->rt.slots, pid);
+    size_t n = 0;
+
+    if (actor != NULL)
+        LIST_FOREACH (node, &actor->queues)
+            n++;
+    return n;
+}
+
+/* A channel that the collector takes leaves its actor's list, whatever memory there is:
+ * only the channels are garbage when it runs, so that it finds none before. */
+START_TEST(mailbox_forgets_collected_channels_without_memory)
+{
+    struct bench bench;
+
+    bench_begin(&bench, NULL);
+    bench_add(&bench, "t:drops", "process.lua", "system",
+              "return {main = function() local inbox, keep = process.inbox(), {} "
+              "local collect = coroutine.wrap(function() system.gc.collect() end) "
+              "for i = 1, 20 do local topic = 't' .. i keep[i] = process.listen(topic) "
+              "keep[-i] = topic process.unlisten(keep[i]) end "
+              "local first = inbox:receive() for i = 1, 20 do keep[i] = nil end "
+              "pcall(collect) inbox:receive() return first, keep end}");
+    for (size_t room = 0; room < 2000; room += 16) {
+        uint64_t pid = bench_spawn(&bench, "t:drops", NULL);
+        struct vm *vm = vm_of_pid(&bench, pid);
+        size_t hard = vm->hard_bytes;
+
+        bench_settle(&bench);
+        lua_gc(vm->L, LUA_GCCOLLECT);
+        vm->hard_bytes = vm->used_bytes + room;
+        send_from_far(&bench, pid, "go", 0);
+        bench_settle(&bench);
+        vm->hard_bytes = hard;
+        lua_gc(vm->L, LUA_GCCOLLECT);
+        lua_gc(vm->L, LUA_GCCOLLECT);
+        ck_assert_uint_le(count_channels(&bench, pid), 1);
+        send_from_far(&bench, pid, "go", 0);
+        bench_await_exit(&bench, pid);
+    }
+    bench_end(&bench);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, mailbox_does, 0, N_ELEMENTS(cases));
     tcase_add_test(tc, mailbox_says_when_it_is_full);
     tcase_add_test(tc, mailbox_takes_more_once_it_is_read);
     tcase_add_test(tc, mailbox_stays_full_until_a_quarter_is_read);
+    tcase_add_test(tc, mailbox_loses_no_channel_that_memory_was_refused_for);
+    tcase_add_test(tc, mailbox_keeps_no_message_that_could_not_be_read);
+    tcase_add_test(tc, mailbox_forgets_collected_channels_without_memory);
 }
 
 int main(void)

@@ -226,10 +226,12 @@ static int process_inbox(lua_State *L)
 static int process_events(lua_State *L)
 {
     struct actor *actor = actor_current(L);
+    struct channel *events;
 
     if (actor->events == NULL) {
-        actor->events = channel_push_queue(L, actor, decode_event);
-        actor_anchor(actor, L, actor->events);
+        events = channel_push_queue(L, actor, decode_event);
+        actor_anchor(actor, L, events); /* the last that may raise */
+        actor->events = events;
         actor_reroute(actor, actor->events);
     }
     actor_push_anchored(actor, L, actor->events);
@@ -258,8 +260,8 @@ static int process_listen(lua_State *L)
     channel = channel_push_queue(L, actor, decode_raw);
     channel->room = LISTEN_ROOM;
     channel->wants_message = lua_gettop(L) == 4 && lua_toboolean(L, 3);
+    actor_anchor(actor, L, channel); /* the last that may raise */
     channel_set_topic(channel, topic, n);
-    actor_anchor(actor, L, channel);
     actor_reroute(actor, channel);
     return 1;
 }
@@ -309,9 +311,9 @@ static int subscribe(lua_State *L)
             return errors_return(L, ERR_INVALID_STATE,
                                  "the channel must be open, empty and not subscribed");
         lua_pushvalue(L, 2);
+        actor_anchor(actor, L, channel); /* the last that may raise */
         channel_make_queue(L, channel, decode_raw);
         channel_set_topic(channel, topic, n);
-        actor_anchor(actor, L, channel);
         actor_reroute(actor, channel);
     }
     lua_settop(L, 2);
