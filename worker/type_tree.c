@@ -11,7 +11,7 @@
 #include "worker/type_reader.h"
 
 #define MAX_DEPTH       64
-#define MAX_VALUE_DEPTH (4 * MAX_DEPTH) /* a record is three values deep */
+#define MAX_VALUE_DEPTH ((size_t)4 * MAX_DEPTH) /* a record is three values deep */
 
 static const char *const primitives[] = {
     "any",    "unknown", "never",    "boolean", "number",   "integer",
