@@ -282,7 +282,7 @@ static int wait_for(const struct supctl_client *client, short events,
     bool streams = pending->on_item != NULL && fcntl(STDOUT_FILENO, F_GETFD) != -1;
     int left_ms = time_left_ms(pending), rc = poll(fds, streams ? 2 : 1, left_ms);
 
-    if (rc > 0 && (fds[1].revents & POLLERR) != 0)
+    if (rc > 0 && (fds[1].revents & (POLLERR | POLLHUP)) != 0)
         raise(SIGPIPE);
     if (rc == 0 && left_ms == 0)
         return be_silent(client, pending->error_out);

@@ -268,6 +268,20 @@ def test_a_stream_ends_with_its_reader_and_not_with_the_next_record(boot, args):
     assert stream.stderr.read() == ""
 
 
+def test_a_stream_into_a_socket_ends_with_its_reader_too(boot):
+    """Some programs start others with a socket pair in place of a pipe."""
+    one = boot(APP)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        stream = subprocess.Popen([troupe.SUPCTL, "events", "--control", one.control],
+                                  stdout=theirs)
+    try:
+        assert stream.wait(30) == -signal.SIGPIPE
+    finally:
+        stream.kill()
+        stream.wait()
+
+
 def test_an_answer_that_fits_into_no_frame_is_an_error_and_no_end(boot):
     """70 MiB of entries: nobody can have them at once, and nobody dies of it."""
     ask = """return {main = function(space)
