@@ -662,6 +662,7 @@ def test_stop_ends_the_supervisor(boot, args):
     assert running.run_supctl("status").returncode == UNREACHABLE
 
 
+@troupe.not_under_valgrind("takes minutes to list so many actors")
 def test_ps_says_that_it_is_cut(boot):
     one = boot([
         host(host={"workers": 1}),

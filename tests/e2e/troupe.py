@@ -632,10 +632,12 @@ def lookalike(folder, worker):
     supervisor = os.path.join(folder, "supervisor")
     shutil.copy(SUPERVISOR, supervisor)
     if MEMCHECK_LOGS:  # that was a stand-in; the worker belongs beside the real one
+        real = os.path.join(os.path.dirname(SUPERVISOR), "real")
         folder = os.path.join(folder, "real")
         os.makedirs(folder)
-        shutil.copy(os.path.join(os.path.dirname(SUPERVISOR), "real", "supervisor"),
-                    folder)
+        shutil.copy(os.path.join(real, "supervisor"), folder)
+        if worker == WORKER:  # a stand-in, too
+            shutil.copytree(os.path.join(real, "real"), os.path.join(folder, "real"))
     target = os.path.join(folder, "worker")
     shutil.copy(worker, target)
     os.chmod(target, 0o755)
