@@ -148,6 +148,8 @@ static void submit(struct supervisor *sup, struct call *call, struct bytes body)
 
         if (pool != NULL) {
             call_observe(sup->calls, call, pool_stats(pool), link->id, body);
+            if (call->span != 0)
+                spans_note_target(sup->spans, call->span, hop_target(hop));
             pool_submit(pool, call, body);
             return;
         }

@@ -157,6 +157,8 @@ static struct value describe(const struct span *span)
     put_id(&record, "span", span->id);
     put_id(&record, "parent", span->parent);
     value_put(&record, "name", value_string(span->name));
+    if (span->target[0] != '\0')
+        value_put(&record, "target", value_string(span->target));
     value_put(&record, "kind", value_string(span_kind_name(span->kind)));
     put_times(&record, span);
     if (span->ended)
@@ -217,7 +219,8 @@ static struct value describe_summary(const struct summary *summary)
     struct value record = value_map();
 
     value_put(&record, "trace", value_string(root->trace));
-    value_put(&record, "name", value_string(root->name));
+    value_put(&record, "name",
+              value_string(root->target[0] != '\0' ? root->target : root->name));
     value_put(&record, "started_at", value_int(root->started_at_ns));
     value_put(&record, "duration_ns",
               value_int(positive(summary->ended_at_ns - root->started_at_ns)));

@@ -100,6 +100,14 @@ uint64_t spans_begin_call(struct spans *spans, struct bytes name, const uint8_t 
     return span->handle;
 }
 
+void spans_note_target(struct spans *spans, uint64_t handle, struct bytes target)
+{
+    struct span *span = spans_find(spans, handle);
+
+    if (span != NULL)
+        span_set_text(span->target, sizeof(span->target), target);
+}
+
 uint64_t spans_begin_message(struct spans *spans, struct bytes topic,
                              const uint8_t *text)
 {

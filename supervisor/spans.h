@@ -41,6 +41,9 @@ bool spans_draw_at_all(const struct spans *spans);
  * text begins. Returns its handle, never 0. */
 uint64_t spans_begin_call(struct spans *spans, struct bytes name, const uint8_t *text);
 
+/* It is an interceptor's, around a call of target: a trace is named by that. */
+void spans_note_target(struct spans *spans, uint64_t handle, struct bytes target);
+
 /* What the call's context says, for whoever exports the span. */
 void spans_note_context(struct spans *spans, uint64_t handle, struct bytes context);
 

@@ -27,7 +27,8 @@ struct span {
     int64_t started_at_ns, sent_at_ns, ran_at_ns, ended_at_ns;
     uint16_t n_values; /* bytes of values, as they stand in the context */
     uint8_t values[SPAN_VALUES_BYTES];
-    char outcome[16]; /* "" while it goes on */
+    char outcome[16];             /* "" while it goes on */
+    char target[SPAN_NAME_BYTES]; /* of an interceptor: what it stands around */
     char name[SPAN_NAME_BYTES], pid[PID_TEXT_MAX], error[SPAN_ERROR_BYTES];
 };
 

@@ -231,6 +231,8 @@ def test_interceptors_are_spans(boot):
     trace, result = traced(one, "app:leaf", 5)
     assert result == 5
     assert {s["name"] for s in spans_of(one, trace)} == {"app:around", "app:leaf"}
+    assert by_name(spans_of(one, trace))["around"]["target"] == "app:leaf"
+    assert one.supctl("trace")[0]["name"] == "app:leaf"
 
 
 def test_what_an_interceptor_calls_is_below_it(boot):
@@ -403,7 +405,7 @@ def test_a_share_of_all_calls_is_recorded(boot):
     one.call("app:tree")
     one.call("app:leaf", 1)
     traces = one.supctl("trace")
-    assert sorted(trace["name"] for trace in traces) == ["app:around", "app:tree"]
+    assert sorted(trace["name"] for trace in traces) == ["app:leaf", "app:tree"]
     assert sorted(trace["n_spans"] for trace in traces)[0] == 2
 
 
