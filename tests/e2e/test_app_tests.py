@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 
 import pytest
 
@@ -14,10 +13,9 @@ BROKEN = os.path.join(troupe.APPS, "registry", "broken")
 
 
 def supervisor(*args, cwd, link=None):
-    return subprocess.run(
-        [link or troupe.SUPERVISOR, *map(str, args), "--state",
-         os.path.join(cwd, ".state"), "--control", os.path.join(cwd, ".control")],
-        cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    return troupe.run(link or troupe.SUPERVISOR, *args, "--state",
+                      os.path.join(cwd, ".state"), "--control",
+                      os.path.join(cwd, ".control"), cwd=cwd)
 
 
 def case(name, source, **meta):

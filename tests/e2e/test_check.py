@@ -1,7 +1,6 @@
 """`supervisor check`: all problems of a load at once, nothing started."""
 
 import os
-import subprocess
 
 import pytest
 
@@ -11,8 +10,7 @@ APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "apps", "r
 
 
 def check(*args, cwd=APPS, timeout=30):
-    return subprocess.run([troupe.SUPERVISOR, "check", *args], cwd=cwd, timeout=timeout,
-                          capture_output=True, text=True, check=False)
+    return troupe.run(troupe.SUPERVISOR, "check", *args, cwd=cwd, timeout=timeout)
 
 
 def lines_about(result, word):

@@ -1,6 +1,5 @@
 """`supervisor check` of files that are well formed and nevertheless not what was meant."""
 
-import subprocess
 
 import pytest
 
@@ -22,8 +21,7 @@ S = "kind: process.service, process: a:p, host: a:h"
 
 
 def check(folder, *args):
-    return subprocess.run([troupe.SUPERVISOR, "check", *args], cwd=folder, timeout=30,
-                          capture_output=True, text=True, check=False)
+    return troupe.run(troupe.SUPERVISOR, "check", *args, cwd=folder)
 
 
 def check_entry(folder, entry):

@@ -34,9 +34,8 @@ class Folder:
 
     def run(self, *args, stdin=None, timeout=60, program=troupe.SUPERVISOR, boots=True):
         options = self.options() if boots else []
-        done = subprocess.run([program, *args[:1], *options, *args[1:]], cwd=self.app,
-                              capture_output=True, text=True, input=stdin or "",
-                              timeout=timeout, check=False, errors="replace")
+        done = troupe.run(program, *args[:1], *options, *args[1:], cwd=self.app,
+                          input=stdin or "", timeout=timeout)
         assert not os.path.exists(os.path.join(self.path, "control.sock"))
         return done
 
@@ -217,10 +216,8 @@ def test_IO1_much_output_arrives_whole(folder):
 def test_IO1_a_closed_pipe_ends_the_program(folder):
     folder.write([terminal(), main("for i = 1, 1e6 do local ok, err = io.print(i) "
                                    "if not ok then return 5 end end", modules=["io"])])
-    done = subprocess.run(
-        ["sh", "-c", '"$0" run -x app:main "$@" | head -1', troupe.SUPERVISOR,
-         *folder.options()], cwd=folder.app, capture_output=True, text=True, timeout=60,
-        check=False)
+    done = troupe.run("sh", "-c", '"$0" run -x app:main "$@" | head -1',
+                      troupe.SUPERVISOR, *folder.options(), cwd=folder.app)
     assert done.stdout == "1\n"
 
 
@@ -368,8 +365,7 @@ def test_worker_refuses_to_start_by_hand(folder):
 
 @pytest.mark.parametrize("options", [["--config", "/no/such/folder"], ["--config", "none.yaml"]])
 def test_config_that_is_not_there(folder, options):
-    done = subprocess.run([troupe.SUPERVISOR, *options, *folder.options()], text=True,
-                          capture_output=True, timeout=30, check=False, cwd=folder.app)
+    done = troupe.run(troupe.SUPERVISOR, *options, *folder.options(), cwd=folder.app)
     assert (done.returncode, done.stderr) == (
         troupe.BAD_CONFIG, f"{options[1]}: error: No such file or directory; name a "
         "registry file or a folder of them\n")

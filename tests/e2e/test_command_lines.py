@@ -38,9 +38,7 @@ class Folder:
         (self.path / name).write_text(text)
 
     def run(self, *args, program=troupe.SUPERVISOR):
-        return subprocess.run([program, *args], cwd=self.path, capture_output=True,
-                              text=True, timeout=60, check=False,
-                              stdin=subprocess.DEVNULL)
+        return troupe.run(program, *args, cwd=self.path, stdin=subprocess.DEVNULL)
 
     def hello(self, *args, program=troupe.SUPERVISOR):
         return self.run("run", "-x", "app:hello", "--state", "state", "--control", "sock",

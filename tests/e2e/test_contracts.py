@@ -1,7 +1,6 @@
 """Contracts (F-60 to F-72), from inside apps and by their rules of registration."""
 
 import json
-import subprocess
 
 import pytest
 
@@ -43,9 +42,7 @@ entries:
 
 def check(tmp_path, text):
     (tmp_path / "x.yaml").write_text(text)
-    return subprocess.run([troupe.SUPERVISOR, "check", "--config", "x.yaml"],
-                          cwd=tmp_path, timeout=30, capture_output=True, text=True,
-                          check=False)
+    return troupe.run(troupe.SUPERVISOR, "check", "--config", "x.yaml", cwd=tmp_path)
 
 
 def test_f60_f61_what_is_right(tmp_path):
@@ -459,9 +456,7 @@ SCHEMA = {
 
 def document(tmp_path, *args, text=DOCUMENTED, program=troupe.SUPERVISOR):
     (tmp_path / "_index.yaml").write_text(text)
-    return subprocess.run([program, "contracts", "doc", *args],
-                          cwd=tmp_path, timeout=30, capture_output=True, text=True,
-                          check=False)
+    return troupe.run(program, "contracts", "doc", *args, cwd=tmp_path)
 
 
 def test_f71_markdown(tmp_path):

@@ -4,7 +4,6 @@ programs that would do it are stand-ins."""
 import os
 import re
 import shutil
-import subprocess
 
 import pytest
 
@@ -28,9 +27,8 @@ class Machine:
         path.chmod(0o755)
 
     def dev(self, *args):
-        return subprocess.run([os.path.join(self.folder, "bash"), DEV, *args], text=True,
-                              capture_output=True, timeout=60, check=False, cwd="/",
-                              env={"PATH": str(self.folder)})
+        return troupe.run(os.path.join(self.folder, "bash"), DEV, *args, cwd="/",
+                          env={"PATH": str(self.folder)})
 
 
 @pytest.fixture(name="machine")
@@ -83,15 +81,13 @@ def test_elsewhere_than_on_debian_the_list_is_named(machine):
     (["biuld"], "dev: unknown command 'biuld'"),
 ])
 def test_dev_does_nothing_that_was_not_asked_for(args, line):
-    done = subprocess.run([DEV, *args], text=True,
-                          capture_output=True, timeout=60, check=False)
+    done = troupe.run(DEV, *args)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[0] == line
 
 
 def test_dev_help_has_every_command():
-    done = subprocess.run([DEV, "help"], text=True, capture_output=True, timeout=60,
-                          check=False)
+    done = troupe.run(DEV, "help")
     with open(DEV, encoding="utf-8") as file:
         commands = re.findall(r"^cmd_(\w+)\(\)", file.read(), re.M)
     assert done.returncode == 0 and len(commands) > 10

@@ -3,7 +3,6 @@
 import json
 import os
 import resource
-import subprocess
 
 import pytest
 
@@ -15,9 +14,8 @@ APP = [function("f", "return {main = function() end}")]
 
 def doctor(control, *, preexec=None, **env):
     """Its rows by name, and its exit status."""
-    done = subprocess.run(
-        [troupe.SUPCTL, "--json", "doctor", "--control", control], check=False,
-        capture_output=True, text=True, preexec_fn=preexec, env={**os.environ, **env})
+    done = troupe.run(troupe.SUPCTL, "--json", "doctor", "--control", control,
+                      preexec_fn=preexec, env={**os.environ, **env})
     assert done.stderr == ""
     return {row["check"]: row for row in json.loads(done.stdout)}, done.returncode
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 
 import troupe
 
@@ -52,17 +51,15 @@ def test_the_demo_does_what_its_comments_say(boot):
 
 
 def test_the_demo_has_a_command(tmp_path):
-    done = subprocess.run(
-        [troupe.SUPERVISOR, "--config", DEMO, "--state", tmp_path / "state", "--control",
-         tmp_path / "control.sock", "run", "hello", "Ann"],
-        capture_output=True, text=True, timeout=60, check=False)
+    done = troupe.run(troupe.SUPERVISOR, "--config", DEMO, "--state",
+                      tmp_path / "state", "--control", tmp_path / "control.sock", "run",
+                      "hello", "Ann")
     assert (done.returncode, done.stderr) == (troupe.OK, "")
     assert done.stdout == "Hello, Ann!\n2 + 3 =\t5\nthe counter says\t1\n"
 
 
 def check(*args):
-    return subprocess.run([troupe.SUPERVISOR, "check", "--config", DEMO, *args],
-                          capture_output=True, text=True, timeout=60, check=False)
+    return troupe.run(troupe.SUPERVISOR, "check", "--config", DEMO, *args)
 
 
 def test_the_example_settings_load_and_change_nothing():

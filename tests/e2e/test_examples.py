@@ -5,7 +5,6 @@ import json
 import os
 import re
 import socket
-import subprocess
 
 import pytest
 
@@ -129,10 +128,9 @@ class Example:
         asked, _, wanted = rest.partition(" => ")
         if self.one.is_up():
             self.one.stop()
-        done = subprocess.run(
-            [troupe.SUPERVISOR, "--config", self.one.config, "--state", self.one.state,
-             "--control", self.one.control, *self.one.args, "run", *asked.split()],
-            capture_output=True, text=True, timeout=60, check=False)
+        done = troupe.run(troupe.SUPERVISOR, "--config", self.one.config, "--state",
+                          self.one.state, "--control", self.one.control, *self.one.args,
+                          "run", *asked.split())
         assert (done.returncode, done.stderr) == (troupe.OK, ""), done.stdout
         assert contains(done.stdout, wanted), done.stdout
 
@@ -153,9 +151,8 @@ def test_an_example_does_what_it_says(boot, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_clean(name, tmp_path):
-    done = subprocess.run(
-        [troupe.SUPERVISOR, "check", "--config", os.path.join(EXAMPLES, name),
-         "--state", tmp_path], capture_output=True, text=True, timeout=60, check=False)
+    done = troupe.run(troupe.SUPERVISOR, "check", "--config",
+                      os.path.join(EXAMPLES, name), "--state", tmp_path)
     assert (done.returncode, done.stderr) == (troupe.OK, "")
     assert "warning" not in done.stdout, done.stdout
 

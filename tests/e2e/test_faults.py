@@ -168,9 +168,8 @@ def appears(one):
 
 
 def answers(one):
-    got = subprocess.run([troupe.SUPCTL, "--control", one.control, "call", "app:add", "2",
-                          "3", "--timeout", "5s"], capture_output=True, text=True,
-                         timeout=60, check=False)
+    got = troupe.run(troupe.SUPCTL, "--control", one.control, "call", "app:add", "2",
+                     "3", "--timeout", "5s")
     return got.stdout.strip() == "5"
 
 
@@ -241,10 +240,9 @@ PACK = [("write", str(errno.ENOSPC)), ("write", f"{errno.ENOSPC}+"), ("fsync", s
 
 
 def pack(folder, name, **env):
-    return subprocess.run(
-        [troupe.SUPERVISOR, "pack", name, "--bytecode", "**", "--config", "app/src",
-         "--state", ".state", "--control", ".control"], cwd=folder, capture_output=True,
-        text=True, timeout=60, check=False, env={**os.environ, **env})
+    return troupe.run(troupe.SUPERVISOR, "pack", name, "--bytecode", "**", "--config",
+                      "app/src", "--state", ".state", "--control", ".control",
+                      cwd=folder, env={**os.environ, **env})
 
 
 @pytest.mark.parametrize("call,action", PACK)

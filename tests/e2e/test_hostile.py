@@ -4,7 +4,6 @@ import json
 import os
 import re
 import socket
-import subprocess
 import time
 
 import pytest
@@ -420,10 +419,9 @@ def test_C1_other_users_are_refused(good):
         os.chmod(path, os.stat(path).st_mode | 0o055)
         path = os.path.dirname(path)
     try:
-        done = subprocess.run(
-            ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
-             troupe.SUPCTL, "ping", "--control", one.control],
-            capture_output=True, text=True, check=False, timeout=30)
+        done = troupe.run("setpriv", "--reuid", "65534", "--regid", "65534",
+                          "--clear-groups", troupe.SUPCTL, "ping", "--control",
+                          one.control)
     finally:
         for path, mode in modes:
             os.chmod(path, mode & 0o7777)

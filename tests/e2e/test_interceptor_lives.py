@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 
 import pytest
 
@@ -266,10 +265,9 @@ def test_F52_a_handlers_worker_that_dies_is_a_failed_attempt(boot):
 
 def check(folder, entries):
     troupe.write_app(str(folder), entries)
-    return subprocess.run(
-        [troupe.SUPERVISOR, "check", "--config", os.path.join(str(folder), "src"),
-         "--state", os.path.join(str(folder), "state")],
-        capture_output=True, text=True, timeout=60, check=False)
+    return troupe.run(troupe.SUPERVISOR, "check", "--config",
+                      os.path.join(str(folder), "src"), "--state",
+                      os.path.join(str(folder), "state"))
 
 
 @pytest.mark.parametrize("fields,text", [

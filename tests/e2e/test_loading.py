@@ -3,7 +3,6 @@
 
 import os
 import resource
-import subprocess
 
 import pytest
 
@@ -24,9 +23,7 @@ def check(tmp_path, files, config="src"):
     """What came of it, and the processor time that it took."""
     write_app(str(tmp_path), files)
     before = children_cpu_s()
-    done = subprocess.run([troupe.SUPERVISOR, "check", "--config", config], cwd=tmp_path,
-                          capture_output=True, text=True, timeout=60, check=False,
-                          errors="replace")
+    done = troupe.run(troupe.SUPERVISOR, "check", "--config", config, cwd=tmp_path)
     return done, children_cpu_s() - before
 
 
@@ -169,8 +166,7 @@ def test_REQ01_KIND02_one_library_under_two_names(boot, tmp_path):
     assert one.call("app:f") == [1, 2, 1, False]
     write_app(str(tmp_path), [lib, function("f", ECHO, imports={"a": "app:lib",
                                                                "b": "app:lib"})])
-    done = subprocess.run([troupe.SUPERVISOR, "check"], cwd=tmp_path, capture_output=True,
-                          text=True, timeout=60, check=False)
+    done = troupe.run(troupe.SUPERVISOR, "check", cwd=tmp_path)
     assert done.returncode == troupe.BAD_CONFIG
     assert "dependency from app:f to app:lib already exists" in done.stderr
 

@@ -7,7 +7,6 @@ import re
 import select
 import shutil
 import signal
-import subprocess
 
 import pytest
 
@@ -19,13 +18,8 @@ PAGES = {"supervisor.1": [troupe.SUPERVISOR, "manual"],
          "worker.8": [troupe.SUPERVISOR, "manual", "worker"]}
 
 
-def run(*command, **more):
-    return subprocess.run(command, capture_output=True, text=True, timeout=60,
-                          check=False, **more)
-
-
 def told_by(*command, **more):
-    done = run(*command, **more)
+    done = troupe.run(*command, **more)
     assert (done.returncode, done.stderr) == (troupe.OK, ""), (command, done)
     return done.stdout
 
@@ -57,12 +51,12 @@ def make_settings_page():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_have_no_fault(page):
-    done = run("mandoc", "-Tlint", "-Wwarning", input=told_by(*PAGES[page]))
+    done = troupe.run("mandoc", "-Tlint", "-Wwarning", input=told_by(*PAGES[page]))
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_the_page_of_settings_has_no_fault_and_every_key(settings_page):
-    done = run("mandoc", "-Tlint", "-Wwarning", input=settings_page)
+    done = troupe.run("mandoc", "-Tlint", "-Wwarning", input=settings_page)
     assert (done.returncode, done.stdout) == (0, "")
     text = re.sub("\b.|\b", "", rendered(settings_page))
     assert "     shutdown.timeout (30s)\n" in text and "workers.confine (on)" in text
@@ -204,7 +198,7 @@ def test_every_command_and_option_is_completed(program):
 ])
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_what_is_not_there_is_refused(program, args, hint):
-    done = run(PROGRAMS[program], *args)
+    done = troupe.run(PROGRAMS[program], *args)
     assert (done.returncode, done.stdout) == (troupe.USAGE, "")
     assert hint in done.stderr
 
@@ -219,7 +213,7 @@ def test_scripts_are_right_for_their_shells(program, shell, tmp_path):
         pytest.skip(f"no {shell} here")
     script = tmp_path / "script"
     script.write_text(told_by(PROGRAMS[program], "completion", shell))
-    done = run(shell, "-n", script)
+    done = troupe.run(shell, "-n", script)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -367,7 +361,7 @@ def test_completion_waits_for_nobody(boot):
     one = boot([troupe.host()])
     os.kill(one.pid, signal.SIGSTOP)
     try:
-        done = run(troupe.SUPCTL, "complete", "--control", one.control, "call", "")
+        done = troupe.run(troupe.SUPCTL, "complete", "--control", one.control, "call", "")
     finally:
         os.kill(one.pid, signal.SIGCONT)
     assert (done.returncode, done.stdout, done.stderr) == (troupe.OK, "", "")

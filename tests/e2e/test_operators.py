@@ -96,8 +96,7 @@ def test_a_supervisor_of_another_version_is_told_from_a_wrong_name(tmp_path):
         listener.listen()
         threading.Thread(target=answer_as_a_stranger, args=(listener,),
                          daemon=True).start()
-        done = subprocess.run([troupe.SUPCTL, "--control", path, "registry", "history"],
-                              capture_output=True, text=True, check=False, timeout=60)
+        done = troupe.run(troupe.SUPCTL, "--control", path, "registry", "history")
     assert done.returncode == FAILED, done
     assert "no such target: @registry.versions" in done.stderr
     assert "of another version than this supctl" in done.stderr
@@ -138,9 +137,8 @@ def test_rates_are_right_while_the_pool_before_still_works(boot):
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
 def test_who_may_not_use_a_socket_is_told_so(boot):
     one = boot(APP)
-    done = subprocess.run([troupe.SUPCTL, "--control", one.control, "ping"],
-                          capture_output=True, text=True, check=False, timeout=60,
-                          preexec_fn=troupe.become_nobody)
+    done = troupe.run(troupe.SUPCTL, "--control", one.control, "ping",
+                      preexec_fn=troupe.become_nobody)
     assert done.returncode == UNREACHABLE
     assert "belongs to another user" in done.stderr
 
@@ -217,10 +215,9 @@ def test_places_that_can_not_be_written_are_told_with_what_chooses_others(
     places = {"--state": "open/state", "--control": "open/sock"}
     for name in args[::2]:
         places.pop(name, None)
-    done = subprocess.run(
-        [troupe.SUPERVISOR, "run", *args, *(text for pair in places.items() for text in pair)],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-        preexec_fn=troupe.become_nobody)
+    done = troupe.run(troupe.SUPERVISOR, "run", *args,
+                      *(text for pair in places.items() for text in pair), cwd=tmp_path,
+                      preexec_fn=troupe.become_nobody)
     assert (done.returncode, done.stderr) == (troupe.NEEDED, f"supervisor: {line.format(cwd=tmp_path)}\n")
 
 

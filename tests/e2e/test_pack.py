@@ -3,7 +3,6 @@
 import hashlib
 import os
 import struct
-import subprocess
 
 import pytest
 
@@ -46,10 +45,8 @@ APP = [
 
 
 def supervisor(*args, cwd, check=troupe.OK):
-    done = subprocess.run(
-        [troupe.SUPERVISOR, *map(str, args), "--state", os.path.join(cwd, ".state"),
-         "--control", os.path.join(cwd, ".control")], cwd=cwd, capture_output=True,
-        text=True, timeout=60, check=False)
+    done = troupe.run(troupe.SUPERVISOR, *args, "--state", os.path.join(cwd, ".state"),
+                      "--control", os.path.join(cwd, ".control"), cwd=cwd)
     assert done.returncode == check, done.stdout + done.stderr
     return done
 
@@ -162,9 +159,8 @@ def test_files_come_along_on_demand(boot, folder):
 def test_a_pack_may_be_started_by_its_name(folder):
     make_pack(folder)
     path = os.path.dirname(troupe.SUPERVISOR) + ":" + os.environ["PATH"]
-    done = subprocess.run([folder / "one.wapp", "hello", "Ann", "--state", folder / "s"],
-                          env={**os.environ, "PATH": path}, capture_output=True,
-                          text=True, timeout=60, check=False)
+    done = troupe.run(folder / "one.wapp", "hello", "Ann", "--state", folder / "s",
+                      env={**os.environ, "PATH": path})
     assert (done.returncode, done.stdout, done.stderr) == (0, "Hello, Ann!\n", "")
 
 

@@ -72,8 +72,7 @@ class Namespace:
         self.run(f"echo 1000 > {LAST_PID}")
 
     def run(self, script):
-        return subprocess.run(["nsenter", "-t", str(self.init), "-p", "-m", "sh", "-c",
-                               script], capture_output=True, text=True, check=False)
+        return troupe.run("nsenter", "-t", self.init, "-p", "-m", "sh", "-c", script)
 
     def worker_of(self, entry, but=None):
         return wait_for(lambda: [pid for pid in troupe.children_of(self.init)

@@ -130,15 +130,13 @@ def test_apply_takes_operations_from_standard_input(boot):
     one = boot([data("a", 1)])
     text = json.dumps([{"kind": "entry.update", "entry": entry(data("a", 2))},
                        {"kind": "entry.create", "entry": entry(data("b", 1))}])
-    done = subprocess.run(
-        [troupe.SUPCTL, "registry", "apply", "-", "--control", one.control],
-        input=text, capture_output=True, text=True, timeout=60, check=False)
+    done = troupe.run(troupe.SUPCTL, "registry", "apply", "-", "--control", one.control,
+                      input=text)
     assert done.returncode == 0, done.stderr
     assert values(one) == {"app:a": 2, "app:b": 1}
     text = json.dumps([{"kind": "entry.delete", "entry": {"id": "app:b"}}])
-    done = subprocess.run(
-        [troupe.SUPCTL, "registry", "apply", "-", "--control", one.control, "--dry-run"],
-        input=text, capture_output=True, text=True, timeout=60, check=False)
+    done = troupe.run(troupe.SUPCTL, "registry", "apply", "-", "--control", one.control,
+                      "--dry-run", input=text)
     assert done.returncode == 0 and "delete" in done.stdout, done.stderr
     assert values(one) == {"app:a": 2, "app:b": 1}
 

@@ -216,8 +216,7 @@ entries:
         assert [os.path.relpath(line.split(":")[0], one.cwd) for line in lines[:-1]] == [
             name for name in files if files[name] != above], lines
     rewrite(one, {"src/a.yaml": below("  - {name: x"), "src/b.yaml": above})
-    done = subprocess.run([troupe.SUPERVISOR, "check"], cwd=one.cwd, capture_output=True,
-                          text=True, check=False, timeout=60)
+    done = troupe.run(troupe.SUPERVISOR, "check", cwd=one.cwd)
     assert len(done.stderr.splitlines()) == 1 and "src/a.yaml:" in done.stderr
 
 

@@ -270,8 +270,7 @@ def test_SV8_a_cycle_is_named_by_check(tmp_path):
     troupe.write_app(tmp_path, [
         host(), NAMED, named("a", requires=["app:b.service"]),
         named("b", requires=["app:a.service"]), named("c", requires=["app:b.service"])])
-    done = subprocess.run([troupe.SUPERVISOR, "check", "--config", tmp_path / "src"],
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = troupe.run(troupe.SUPERVISOR, "check", "--config", tmp_path / "src")
     assert ("3 entries need each other in a cycle, or one that does, and are taken by "
             "id: app:a.service, app:b.service, app:c.service") in done.stdout + done.stderr
     assert "_index.json:" in done.stdout + done.stderr

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 
 import pytest
 
@@ -32,8 +31,7 @@ def check(folder, text):
     (folder / "supervisor.yaml").write_text(text)
     (folder / "src").mkdir(exist_ok=True)
     (folder / "src" / "_index.yaml").write_text("namespace: app\nentries: []\n")
-    return subprocess.run([troupe.SUPERVISOR, "check"], cwd=folder, capture_output=True,
-                          text=True, timeout=60, check=False)
+    return troupe.run(troupe.SUPERVISOR, "check", cwd=folder)
 
 
 def setting(key, value):

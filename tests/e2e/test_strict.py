@@ -32,8 +32,8 @@ ERRORS = ["5:42: error: result 1: expected string, got number",
 
 
 def check(folder, *args, command="check"):
-    return subprocess.run([troupe.SUPERVISOR, command, *STRICT, *args], cwd=folder,
-                          timeout=120, capture_output=True, text=True, check=False)
+    return troupe.run(troupe.SUPERVISOR, command, *STRICT, *args, cwd=folder,
+                      timeout=120)
 
 
 INDEX = """version: "1.0"
@@ -92,9 +92,8 @@ def test_a_right_program_boots_and_runs_TYPE_21(boot):
 
 def test_boot_refuses_type_errors_TYPE_21(boot):
     one = boot([function("f", WRONG, method="main")], args=STRICT, start=False)
-    done = subprocess.run([troupe.SUPERVISOR, *STRICT, "--config", str(one.folder),
-                           "--state", one.state, "--control", one.control],
-                          timeout=60, capture_output=True, text=True, check=False)
+    done = troupe.run(troupe.SUPERVISOR, *STRICT, "--config", one.folder, "--state",
+                      one.state, "--control", one.control)
     assert done.returncode == troupe.BAD_CONFIG
     assert "app:f: argument 1 of 'half': expected number" in done.stderr
 
@@ -137,8 +136,7 @@ def test_without_strict_nothing_is_checked_TYPE_21(boot):
 
 def test_strict_alone_is_told_to_have_no_effect_TYPE_21(tmp_path):
     with_file(tmp_path, WRONG)
-    done = subprocess.run([troupe.SUPERVISOR, "check", *STRICT[2:]], cwd=tmp_path,
-                          timeout=60, capture_output=True, text=True, check=False)
+    done = troupe.run(troupe.SUPERVISOR, "check", *STRICT[2:], cwd=tmp_path)
     assert done.returncode == 0
     assert "lua.type_system.strict has no effect alone" in done.stderr
 

@@ -400,8 +400,7 @@ def test_REG32_names_that_look_like_numbers_are_texts(running):
 
 
 def test_an_empty_path_is_no_socket():
-    done = subprocess.run([troupe.SUPCTL, "--control", "", "status"], text=True,
-                          capture_output=True, timeout=30, check=False)
+    done = troupe.run(troupe.SUPCTL, "--control", "", "status")
     assert (done.returncode, done.stderr.splitlines()[0]) == (
         USAGE, "supctl: --control needs a path, not ''")
 
@@ -567,8 +566,7 @@ def test_events_for_people(running):
     (["help", "nonsense"], "no such command"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_usage_errors(args, hint):
-    done = subprocess.run([troupe.SUPCTL, *args], capture_output=True, text=True,
-                          check=False)
+    done = troupe.run(troupe.SUPCTL, *args)
     assert done.returncode == USAGE
     assert hint in done.stderr + done.stdout
     assert args == [] or done.stdout == ""
@@ -581,16 +579,14 @@ def test_every_command_has_help():
     assert len(rows) > 20
     for name in sorted(set(rows)):
         for args in (["help", name], [name, "--help"]):
-            done = subprocess.run([troupe.SUPCTL, *args], capture_output=True, text=True,
-                                  check=False)
+            done = troupe.run(troupe.SUPCTL, *args)
             assert done.returncode == OK and "usage" in done.stdout, args
 
 
 def test_unreachable(tmp_path):
     for args in (["status"], ["--json", "ping"], ["is-running", "a:b"], ["stop"],
                  ["call", "a:b"], ["logs", "-f"]):
-        done = subprocess.run([troupe.SUPCTL, *args, "--control", tmp_path / "none"],
-                              capture_output=True, text=True, check=False)
+        done = troupe.run(troupe.SUPCTL, *args, "--control", tmp_path / "none")
         assert (done.returncode, done.stdout) == (UNREACHABLE, ""), args
         assert "no supervisor answers at" in done.stderr
 
@@ -607,8 +603,7 @@ def test_it_finds_the_one_that_runs(boot, tmp_path):
     env.pop("TROUPE_CONTROL", None)
 
     def ping():
-        return subprocess.run([*prefix, supctl, "ping", "--json"], env=env, check=False,
-                              capture_output=True, text=True)
+        return troupe.run(*prefix, supctl, "ping", "--json", env=env)
 
     ones = []
     for name in "one", "two":
@@ -630,9 +625,8 @@ def test_it_finds_the_one_that_runs(boot, tmp_path):
 
 
 def test_control_from_the_environment(running):
-    done = subprocess.run([troupe.SUPCTL, "--json", "ping"], check=False,
-                          env={**os.environ, "TROUPE_CONTROL": running.control},
-                          capture_output=True, text=True)
+    done = troupe.run(troupe.SUPCTL, "--json", "ping",
+                      env={**os.environ, "TROUPE_CONTROL": running.control})
     assert json.loads(done.stdout)["pid"] == running.pid
 
 

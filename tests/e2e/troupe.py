@@ -65,6 +65,12 @@ def become_nobody():
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
+def run(*command, timeout=60, **more):
+    """Runs a command to its end; returns the completed process."""
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                          errors="replace", timeout=timeout * SLOW_BY, check=False, **more)
+
+
 def wait_for(condition, timeout=PATIENCE_S, what=None):
     """Polls until condition() is true; returns its value."""
     deadline = time.monotonic() + timeout * SLOW_BY
@@ -479,10 +485,7 @@ class Troupe:
 
     def run_supctl(self, *args, timeout=60, stdin=None):
         """Runs supctl as typed; returns the completed process."""
-        return subprocess.run(
-            [SUPCTL, *map(str, args), "--control", self.control],
-            capture_output=True, text=True, timeout=timeout * SLOW_BY, stdin=stdin,
-            errors="replace", check=False)
+        return run(SUPCTL, *args, "--control", self.control, timeout=timeout, stdin=stdin)
 
     def supctl(self, *args, timeout=60):
         """Runs supctl --json; returns what it printed, or raises SupctlError."""
