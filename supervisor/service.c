@@ -101,6 +101,9 @@ static void log_change(const struct service *service, enum service_state state)
         else if (service->blocked != NULL && service->impossible == NULL)
             log_warn("service has to wait, it starts when what it needs does",
                      "service=%s reason=%s", service->id, details);
+        else if (service->machine.stop_timed_out)
+            log_warn("service did not stop in time, ending it", "service=%s reason=%s",
+                     service->id, details);
         else
             log_error("service failed, it stays down", "service=%s reason=%s",
                       service->id, details);

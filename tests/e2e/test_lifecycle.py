@@ -122,6 +122,11 @@ def test_sv9_whoever_does_not_listen_is_ended_after_the_timeout(boot):
     assert (row["state"], row["details"]) == ("failed", "stop timeout after 150ms")
     assert done.returncode == FAILED and "stop timeout" in done.stderr
     wait_for(lambda: not running.actors("app:p"), what="the actor's end")
+    running.supctl("start", "app:s")
+    running.run_supctl("restart", "app:s")
+    running.wait_record("service did not stop in time, ending it", n=2)
+    assert running.service("app:s")["state"] == "running"
+    assert not [r for r in running.records() if "stays down" in r["msg"]]
 
 
 def test_sv10_shutdown_kills_what_outlives_its_time(boot):
