@@ -326,8 +326,9 @@ static const struct entry *find_writable(struct env *env, const char *name,
 struct value env_get_all(struct env *env)
 {
     const struct snapshot *state = registry_state(env->registry);
-    struct value all = value_map();
+    struct storage_union all = {.values = value_map()};
 
+    map_init(&all.names);
     for (size_t i = 0; i < state->n; i++) {
         const struct entry *entry = state->entries[i];
         const struct storage_kind *kind =
@@ -336,7 +337,8 @@ struct value env_get_all(struct env *env)
         if (kind != NULL)
             kind->get_all(&env->memories, entry, &all);
     }
-    return all;
+    map_finish(&all.names);
+    return all.values;
 }
 
 /* ---- targets --------------------------------------------------------------------- */
@@ -464,7 +466,7 @@ static void handle_get_ids(struct request *request)
     MAP_FOREACH (row, &request->sup->env->now.by_name) {
         const struct entry *variable = row->value;
 
-        value_put(&ids, row->text, value_string(variable->id));
+        value_add_n(&ids, row->text, row->number, value_string(variable->id));
     }
     request_reply_taken(request, ids);
 }

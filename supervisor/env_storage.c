@@ -49,15 +49,17 @@ char *storage_scalar(const struct value *value)
     return text;
 }
 
-/* The union's first value stays. */
-static void add_value(struct value *out, const char *key, size_t n_key,
+static void add_value(struct storage_union *out, const char *key, size_t n_key,
                       const char *value, size_t n_value)
 {
-    char *name = xstrndup(key, n_key);
+    size_t n = strnlen(key, n_key);
+    char *name;
 
-    if (value_get(out, name) == NULL)
-        value_put(out, name, value_bytes(value, n_value));
-    free(name);
+    if (map_find(&out->names, key, n) != NULL)
+        return;
+    value_add_n(&out->values, key, n, value_bytes(value, n_value));
+    name = out->values.as.map.pairs[out->values.as.map.n - 1].key;
+    map_put(&out->names, name, n, name);
 }
 
 /* ---- os -------------------------------------------------------------------------- */
@@ -76,7 +78,7 @@ static char *os_get(struct map *memories, const struct entry *storage, const cha
 }
 
 static void os_get_all(struct map *memories, const struct entry *storage,
-                       struct value *out)
+                       struct storage_union *out)
 {
     (void)memories, (void)storage;
     for (char **at = environ; *at != NULL; at++) {
@@ -137,7 +139,7 @@ static int memory_set(struct map *memories, const struct entry *storage,
 }
 
 static void memory_get_all(struct map *memories, const struct entry *storage,
-                           struct value *out)
+                           struct storage_union *out)
 {
     const struct value *values = &memory_of(memories, storage)->values;
 
@@ -164,7 +166,7 @@ static char *static_get(struct map *memories, const struct entry *storage,
 }
 
 static void static_get_all(struct map *memories, const struct entry *storage,
-                           struct value *out)
+                           struct storage_union *out)
 {
     const struct value *values = value_get(entry_fields(storage), "values");
 
@@ -222,7 +224,7 @@ struct env_file_modes storage_file_modes(const struct entry *storage)
 }
 
 static void file_get_all(struct map *memories, const struct entry *storage,
-                         struct value *out)
+                         struct storage_union *out)
 {
     const char *path = storage_file_path(storage, NULL);
     struct bytes key, value;

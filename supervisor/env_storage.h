@@ -10,12 +10,19 @@
 
 #include <stdbool.h>
 
+#include "common/map.h"
+#include "common/value.h"
+
 #include "supervisor/env_file.h"
 
 struct entry;
 struct err;
-struct map;
-struct value;
+
+/* What is in several storages: of each name the first value. */
+struct storage_union {
+    struct value values; /* a map */
+    struct map names;    /* that are in it */
+};
 
 /* key is the variable's name. */
 struct storage_kind {
@@ -28,7 +35,7 @@ struct storage_kind {
                const char *value, struct err *err);
     /* Adds what isn't in out yet. */
     void (*get_all)(struct map *memories, const struct entry *storage,
-                    struct value *out);
+                    struct storage_union *out);
 };
 
 /* NULL: no storage, or a router. */
