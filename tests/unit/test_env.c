@@ -332,10 +332,15 @@ START_TEST(env_unites_all_storages_ENV_04)
     struct value all;
 
     add("app:a", "env.variable", "{\"variable\": \"A\", \"storage\": \"app:mem\"}");
+    add("app:n", "env.variable", "{\"variable\": \"N\", \"storage\": \"app:mem\"}");
     ck_assert_int_eq(set("A", "1"), 0);
+    ck_assert_int_eq(set("N", "of the first"), 0);
     all = env_get_all(env);
     ck_assert_str_eq(value_get_text(&all, "A"), "1");
     ck_assert_str_eq(value_get_text(&all, "S"), "stat");
+    ck_assert_str_eq(value_get_text(&all, "N"), "of the first");
+    value_remove(&all, "N");
+    ck_assert_ptr_null(value_get(&all, "N")); /* it was there once */
     ck_assert_str_eq(value_get_text(&all, "TROUPE_TEST_OS"), "from os");
     value_finish(&all);
 }
