@@ -16,9 +16,11 @@ START_TEST(due_heap_gives_the_earliest)
         calls[i].due_at_ns = seed >> 40;
         due_add(&heap, &calls[i]);
     }
+    ck_assert_uint_eq(heap.n, N_ELEMENTS(calls));
     for (unsigned i = 0; i < N_ELEMENTS(calls); i += 3)
         due_remove(&heap, &calls[i]);
     due_remove(&heap, &calls[0]); /* not in: harmless */
+    ck_assert_uint_eq(heap.n, N_ELEMENTS(calls) * 2 / 3);
     for (unsigned n = heap.n; n != 0; n--) {
         struct call *first = due_first(&heap);
 
