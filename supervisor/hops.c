@@ -125,12 +125,27 @@ static size_t find_position(const struct supervisor *sup, const struct step *ste
 
 /* ---- one hop --------------------------------------------------------------------- */
 
+/* The call that somebody made, around which all these stand; NULL: it is answered. */
+static const struct call *find_first(const struct supervisor *sup,
+                                     const struct call *call)
+{
+    while (call != NULL && call->hop != NULL && call->hop->parent != 0)
+        call = calls_find(sup->calls, call->hop->parent);
+    return call;
+}
+
+bool hops_are_from_outside(const struct supervisor *sup, const struct call *call)
+{
+    const struct call *first = find_first(sup, call);
+
+    return first != NULL && first->origin.type == ORIGIN_CLIENT;
+}
+
 /* Where inline functions run: with who made the first call. NULL when it is no
  * worker. */
 static struct worker *find_home(const struct supervisor *sup, const struct call *call)
 {
-    while (call != NULL && call->hop != NULL && call->hop->parent != 0)
-        call = calls_find(sup->calls, call->hop->parent);
+    call = find_first(sup, call);
     return call != NULL && call->origin.type == ORIGIN_WORKER ? call->origin.who.worker
                                                               : NULL;
 }

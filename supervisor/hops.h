@@ -58,6 +58,9 @@ void hops_over(struct supervisor *sup, struct hop *hop);
 struct bytes hops_mark_root(const struct supervisor *sup, const struct origin *origin,
                             const struct frame_call *frame, struct buf *out);
 
+/* Did a client make the call that call is a hop of? */
+bool hops_are_from_outside(const struct supervisor *sup, const struct call *call);
+
 /* What a new process inherits: it is a root itself, and below of no interceptor. */
 struct bytes hops_unmark(struct bytes context, struct buf *out);
 

@@ -10,6 +10,7 @@
 
 #include "supervisor/calls.h"
 #include "supervisor/core.h"
+#include "supervisor/hops.h"
 #include "supervisor/pool_private.h"
 #include "supervisor/registry.h"
 #include "supervisor/worker.h"
@@ -178,14 +179,23 @@ static bool has_room_in_bytes(const struct pool *pool)
     return pool->queue.n_bytes < POOL_QUEUE_MAX_BYTES;
 }
 
+/* A call that was admitted once doesn't go back to the end of the waiting. */
+static bool may_wait(struct pool *pool, const struct call *call)
+{
+    if (call_was_tried(call))
+        return true;
+    if (call->hop == NULL)
+        return pool_queue_admits(&pool->queue, &call->origin);
+    return has_room_in_bytes(pool) && (pool->queue.n < pool->queue.max ||
+                                       !hops_are_from_outside(pool->pools->sup, call));
+}
+
 static void queue_or_hold(struct pool *pool, struct call *call, struct bytes body)
 {
     struct calls *calls = pool->pools->sup->calls;
     struct err err = {0};
 
-    /* A call that was admitted once doesn't go back to the end of the waiting. */
-    if (call_was_tried(call) || (call->hop != NULL && has_room_in_bytes(pool)) ||
-        (call->hop == NULL && pool_queue_admits(&pool->queue, &call->origin))) {
+    if (may_wait(pool, call)) {
         if (call_park(call, pool, &pool->queue.calls, body, &err)) {
             pool_queue_added(&pool->queue, call->body_bytes);
             pool_grow_on_demand(pool);

@@ -3,7 +3,7 @@
 import pytest
 
 from interceptors import ALL, handler, interceptor, tag
-from troupe import ECHO, ONE, function, host, process, wait_for
+from troupe import ECHO, ONE, function, held, host, process, wait_for
 
 # A call through a function: what comes, in a form that JSON has.
 CALLER = """return {main = function(target, ...)
@@ -440,6 +440,27 @@ def test_F54_an_inline_interceptor_has_one_instance(shared):
         call.communicate(timeout=60)
     assert shared.call("app:counted", "read") == {"n": 14, "total": 14}
     assert shared.pool("app:counter")["kind"] == "static"
+
+
+def test_F48_a_full_queue_behind_an_interceptor(boot):
+    """Calls from outside are refused as without one, those of the app wait."""
+    one = boot([
+        held("f", pool={"type": "static", "workers": 1, "buffer": 2}),
+        interceptor("around", handler("return next()"), functions=["app:f"]),
+        function("fan", """return {main = function(n)
+            local futures, sum = {}, 0
+            for i = 1, n do futures[i] = funcs.async("app:f", 1) end
+            for i = 1, n do sum = sum + futures[i]:response():receive():data() end
+            return sum end}""", modules=["funcs"])])
+    calls = [one.call_in_background("app:f") for _ in range(3)]
+    wait_for(lambda: one.pool("app:f")["n_queued"] == 2)
+    assert one.failure("app:f").kind == "RateLimited"
+    fan = one.call_in_background("app:fan", 6)
+    wait_for(lambda: one.pool("app:f")["n_queued"] == 8)
+    assert one.failure("app:f").kind == "RateLimited"
+    one.release("app:f", *calls, fan)
+    assert fan.communicate()[0].strip() == "6"
+    assert [call.communicate()[1] for call in calls] == [""] * 3
 
 
 # ---- targets of every form
