@@ -476,7 +476,7 @@ void channel_abandon(struct channel *channel)
     free(channel->topic);
     channel->topic = NULL;
     list_remove(&channel->in_actor);
-    list_init(&channel->receivers);
+    wake_all_closed(&channel->receivers);
 }
 
 /* Nobody can receive from it any more; its actor may live on. */

@@ -88,7 +88,8 @@ void channel_deliver(struct channel *channel, struct message *message);
 /* Closes it; waiting receivers get nil, false. */
 void channel_close(struct channel *channel);
 
-/* The actor has ended: frees what is queued. Nobody is woken. */
+/* The actor has ended, its tasks are gone: frees what is queued. Who still waits is of
+ * another call that shares the VM's state, and finds it closed. */
 void channel_abandon(struct channel *channel);
 
 #endif

@@ -245,6 +245,32 @@ START_TEST(functions_run_new_code_beside_a_call_that_runs_the_old)
 }
 END_TEST
 
+/* What one call waits for may have been made by another, which ends first. */
+START_TEST(functions_hear_of_a_channel_whose_call_ended)
+{
+    static const char *const waits[] = {
+        "return tostring(select(2, ch:receive()))",
+        "return tostring(channel.select{ch:case_receive()}.ok)"};
+    struct bench bench;
+    char source[400];
+    uint64_t call;
+
+    bench_begin(&bench, "pool");
+    bench.rt.settings.shared = true;
+    snprintf(source, sizeof(source),
+             "local ch return function(how) if how == 'make' then "
+             "ch = time.ticker('1h'):response() time.sleep('5ms') return 'made' end "
+             "%s end",
+             waits[_i]);
+    add(&bench, "t:f", source);
+    call = bench_start_call(&bench, "t:f", "[\"make\"]");
+    bench_settle(&bench);
+    ck_assert_str_eq(bench_call(&bench, "t:f", NULL), "\"false\"");
+    ck_assert_str_eq(bench_await(&bench, call), "\"made\"");
+    bench_end(&bench);
+}
+END_TEST
+
 START_TEST(functions_run_concurrent_calls_on_instances_of_their_own)
 {
     struct bench bench;
@@ -659,6 +685,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, functions_name_the_dependency_that_failed);
     tcase_add_test(tc, functions_keep_their_state_from_call_to_call);
     tcase_add_test(tc, functions_run_new_code_beside_a_call_that_runs_the_old);
+    tcase_add_loop_test(tc, functions_hear_of_a_channel_whose_call_ended, 0, 2);
     tcase_add_test(tc, functions_run_concurrent_calls_on_instances_of_their_own);
     tcase_add_test(tc, functions_may_touch_what_an_earlier_call_left);
     tcase_add_test(tc, functions_answer_at_once_and_linger);
