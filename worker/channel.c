@@ -348,7 +348,9 @@ static int channel_receive(lua_State *L)
     struct task *task;
 
     lua_settop(L, 1);
-    if (channel->is_queue && actor_should_give_way(L, channel->actor))
+    /* a closed one may be left of an actor that is gone */
+    if (channel->is_queue && !channel->closed &&
+        actor_should_give_way(L, channel->actor))
         return task_give_way(L, channel_receive);
     if (channel_try_receive(L, 1, channel)) {
         lua_pushboolean(L, 1);

@@ -271,6 +271,41 @@ START_TEST(functions_hear_of_a_channel_whose_call_ended)
 }
 END_TEST
 
+/* Its instance may be gone as well: the one who fills the memory takes all idle ones
+ * with it. */
+static const struct {
+    const char *make, *use, *want;
+} left_channels[] = {
+    {"time.after('1h')", "return tostring(select(2, ch:receive()))", "\"false\""},
+    {"channel.new()",
+     "subscribe('x', ch) process.send(process.pid(), 'x', 5) return ch:receive()", "5"},
+};
+
+START_TEST(functions_may_use_a_channel_whose_instance_is_gone)
+{
+    struct bench bench;
+    char source[600];
+    uint64_t call;
+
+    bench_begin(&bench, "pool");
+    bench.rt.settings.shared = true;
+    bench.rt.settings.vm_max_bytes = 4 << 20;
+    snprintf(source, sizeof(source),
+             "local ch, kept = nil, {} return function(how) if how == 'make' then "
+             "ch = %s elseif how == 'fill' then for i = 1, 1e9 do kept[i] = {i} end "
+             "else time.sleep('50ms') kept = nil %s end end",
+             left_channels[_i].make, left_channels[_i].use);
+    add(&bench, "t:f", source);
+    call = bench_start_call(&bench, "t:f", "[\"wait\"]");
+    bench_settle(&bench);
+    ck_assert_str_eq(bench_call(&bench, "t:f", "[\"make\"]"), "null");
+    ck_assert_ptr_nonnull(
+        strstr(bench_call(&bench, "t:f", "[\"fill\"]"), "not enough memory"));
+    ck_assert_str_eq(bench_await(&bench, call), left_channels[_i].want);
+    bench_end(&bench);
+}
+END_TEST
+
 START_TEST(functions_run_concurrent_calls_on_instances_of_their_own)
 {
     struct bench bench;
@@ -686,6 +721,8 @@ static void fill(TCase *tc)
     tcase_add_test(tc, functions_keep_their_state_from_call_to_call);
     tcase_add_test(tc, functions_run_new_code_beside_a_call_that_runs_the_old);
     tcase_add_loop_test(tc, functions_hear_of_a_channel_whose_call_ended, 0, 2);
+    tcase_add_loop_test(tc, functions_may_use_a_channel_whose_instance_is_gone, 0,
+                        N_ELEMENTS(left_channels));
     tcase_add_test(tc, functions_run_concurrent_calls_on_instances_of_their_own);
     tcase_add_test(tc, functions_may_touch_what_an_earlier_call_left);
     tcase_add_test(tc, functions_answer_at_once_and_linger);

@@ -312,6 +312,7 @@ static int subscribe(lua_State *L)
                                  "the channel must be open, empty and not subscribed");
         lua_pushvalue(L, 2);
         actor_anchor(actor, L, channel); /* the last that may raise */
+        channel->actor = actor; /* another call may have made it, and be gone */
         channel_make_queue(L, channel, decode_raw);
         channel_set_topic(channel, topic, n);
         actor_reroute(actor, channel);
