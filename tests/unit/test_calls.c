@@ -118,6 +118,33 @@ START_TEST(calls_linger_until_free)
 }
 END_TEST
 
+/* A slot is left to others for as long as its call waits for some, however many. */
+START_TEST(calls_count_who_waits_for_others)
+{
+    struct worker *callee = &fake.answerer.worker;
+
+    fake_begin();
+    for (int n_nested = 0; n_nested < 3; n_nested++) {
+        struct call *call = fake_ask(9, 0);
+
+        call->pool = (struct pool *)(uintptr_t)16; /* only handed back */
+        callee->n_busy = 1;
+        for (int i = 0; i < n_nested; i++)
+            call_begin_nested(call);
+        ck_assert_uint_eq(callee->n_waiting, n_nested != 0);
+        if (n_nested == 2) {
+            call_end_nested(call);
+            ck_assert_uint_eq(callee->n_waiting, 1);
+        }
+        ck_assert_int_eq(answer(callee, fake_number_at_callee(), REPLY_OK, "x"), 0);
+        ck_assert_uint_eq(callee->n_busy, 0);
+        ck_assert_uint_eq(callee->n_waiting, 0);
+    }
+    ck_assert_int_eq(fake.n_places_free, 3);
+    fake_end();
+}
+END_TEST
+
 START_TEST(calls_death_of_the_callee_answers_all)
 {
     struct bytes body;
@@ -307,6 +334,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, calls_refuse_answers_of_strangers);
     tcase_add_test(tc, calls_cancel_answers_at_once_and_tells_the_callee);
     tcase_add_test(tc, calls_linger_until_free);
+    tcase_add_test(tc, calls_count_who_waits_for_others);
     tcase_add_test(tc, calls_death_of_the_callee_answers_all);
     tcase_add_loop_test(tc, calls_cancelled_callee_has_its_grace, 0, 3);
     tcase_add_test(tc, calls_death_of_the_caller_cancels);
