@@ -85,6 +85,63 @@ START_TEST(calls_cancel_answers_at_once_and_tells_the_callee)
 }
 END_TEST
 
+START_TEST(calls_cancelled_in_a_queue_leave_it)
+{
+    struct origin origin = fake_origin(5);
+    struct err err = {0};
+    struct bytes body;
+    struct call *call;
+
+    fake_begin();
+    call = calls_open(fake.sup.calls, &origin, FRAME_CALL, 0, &err);
+    call->pool = (struct pool *)(uintptr_t)16; /* only handed back */
+    ck_assert(calls_cancel(fake.sup.calls, &origin));
+    fake_check_failed(5, ERR_CANCELED, "context canceled");
+    ck_assert_uint_eq(fake_next_frame(&fake.answerer, &body), 0);
+    ck_assert_int_eq(fake.n_left_queue, 1);
+    ck_assert_int_eq(fake.n_places_free, 0);
+    ck_assert_uint_eq(calls_n_open(fake.sup.calls), 0);
+    fake_end();
+}
+END_TEST
+
+/* An actor that is being started is so, whoever asked, unless its spawn is given up. */
+START_TEST(calls_cancelled_spawns_are_not_told)
+{
+    struct origin origin = fake_origin(5);
+    struct bytes body;
+
+    fake_begin();
+    fake_ask(5, 0)->type = FRAME_SPAWN;
+    fake_number_at_callee();
+    ck_assert(calls_cancel(fake.sup.calls, &origin));
+    fake_check_failed(5, ERR_CANCELED, "context canceled");
+    ck_assert_uint_eq(fake_next_frame(&fake.answerer, &body), 0);
+    ck_assert_uint_eq(calls_n_open(fake.sup.calls), 1);
+    fake_end();
+}
+END_TEST
+
+START_TEST(calls_given_up_wait_for_the_callee)
+{
+    struct origin origin = fake_origin(5), queued = fake_origin(6);
+    struct err err = {0};
+    struct bytes body;
+
+    fake_begin();
+    fake_ask(5, 0)->type = FRAME_SPAWN;
+    fake_number_at_callee();
+    calls_give_up(fake.sup.calls, &origin);
+    ck_assert_uint_eq(fake_next_frame(&fake.answerer, &body), FRAME_CANCEL);
+    ck_assert_uint_eq(fake_next_frame(&fake.asker, &body), 0); /* it may still answer */
+    calls_open(fake.sup.calls, &queued, FRAME_CALL, 0, &err);
+    calls_give_up(fake.sup.calls, &queued);
+    fake_check_failed(6, ERR_CANCELED, "context canceled");
+    ck_assert_uint_eq(calls_n_open(fake.sup.calls), 1);
+    fake_end();
+}
+END_TEST
+
 START_TEST(calls_linger_until_free)
 {
     struct frame_free frame;
@@ -333,6 +390,9 @@ static void fill(TCase *tc)
     tcase_add_test(tc, calls_pass_both_ways_with_their_own_numbers);
     tcase_add_test(tc, calls_refuse_answers_of_strangers);
     tcase_add_test(tc, calls_cancel_answers_at_once_and_tells_the_callee);
+    tcase_add_test(tc, calls_cancelled_in_a_queue_leave_it);
+    tcase_add_test(tc, calls_cancelled_spawns_are_not_told);
+    tcase_add_test(tc, calls_given_up_wait_for_the_callee);
     tcase_add_test(tc, calls_linger_until_free);
     tcase_add_test(tc, calls_count_who_waits_for_others);
     tcase_add_test(tc, calls_death_of_the_callee_answers_all);
