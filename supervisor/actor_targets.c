@@ -1,5 +1,6 @@
 #include "supervisor/actor_targets.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,17 +64,32 @@ static struct worker *find_actor(struct request *request, uint64_t *pid_out)
 
 /* ---- list ------------------------------------------------------------------------ */
 
-struct gathering {
-    struct request *request;
-    struct value list;
-    unsigned n_pending;
-    unsigned n_silent; /* workers that didn't answer in time */
-    size_t limit;      /* actors of one worker */
-    size_t n_living;   /* in all those that were asked */
-    bool is_cut;
+struct asked { /* one worker */
+    struct gathering *gathering;
+    uint32_t index;
+    pid_t os_pid;
 };
 
-/* Whoever asks for it hears whether those are all: {actors, total, cut, silent}. */
+struct gathering {
+    struct request *request;
+    struct value list, silent; /* silent: workers that didn't answer in time */
+    unsigned n_pending;
+    unsigned n_silent;
+    size_t limit;    /* actors of one worker */
+    size_t n_living; /* in all those that were asked */
+    bool is_cut;
+    struct asked asked[];
+};
+
+static void free_gathering(struct gathering *gathering)
+{
+    value_finish(&gathering->list);
+    value_finish(&gathering->silent);
+    free(gathering);
+}
+
+/* Whoever asks for it hears whether those are all: {actors, total, cut, silent,
+ * silent_workers: [{pool, os_pid}]}. */
 static void reply_all(struct gathering *gathering)
 {
     struct value map = value_map();
@@ -82,7 +98,8 @@ static void reply_all(struct gathering *gathering)
     value_put(&map, "total", value_int((int64_t)gathering->n_living));
     value_put(&map, "cut", value_bool(gathering->is_cut));
     value_put(&map, "silent", value_int(gathering->n_silent));
-    gathering->list = (struct value){0};
+    value_put(&map, "silent_workers", gathering->silent);
+    gathering->list = gathering->silent = (struct value){0};
     request_reply(gathering->request, &map);
     value_finish(&map);
 }
@@ -95,16 +112,12 @@ static void end_gathering(struct gathering *gathering)
         reply_all(gathering);
     else
         request_reply(gathering->request, &gathering->list);
-    value_finish(&gathering->list);
-    free(gathering);
+    free_gathering(gathering);
 }
 
 static void drop_gathering(struct request *request)
 {
-    struct gathering *gathering = request->state;
-
-    value_finish(&gathering->list);
-    free(gathering);
+    free_gathering(request->state);
 }
 
 static void take_actors(struct gathering *gathering, struct value *found)
@@ -119,16 +132,33 @@ static void take_actors(struct gathering *gathering, struct value *found)
     }
 }
 
+/* It may have died in the meantime: then there is nobody to look at. */
+static void note_silent(struct gathering *gathering, const struct asked *asked)
+{
+    const struct worker *worker =
+        workers_find(gathering->request->sup->workers, asked->index);
+    struct value row;
+
+    gathering->n_silent++;
+    if (worker == NULL || worker->os_pid != asked->os_pid)
+        return;
+    row = value_map();
+    value_put(&row, "pool", value_string(worker_entry(worker)));
+    value_put(&row, "os_pid", value_int(worker->os_pid));
+    value_append(&gathering->silent, row);
+}
+
 /* A worker that can't answer in time is left out: the others are worth showing. */
 static void on_actors(void *context, uint8_t status, struct bytes result)
 {
-    struct gathering *gathering = context;
+    const struct asked *asked = context;
+    struct gathering *gathering = asked->gathering;
     struct value payload = {0};
 
     if (status == REPLY_OK && payload_decode(result, &payload, NULL) == 0)
         take_actors(gathering, value_item(&payload, 0));
     else
-        gathering->n_silent++;
+        note_silent(gathering, asked);
     value_finish(&payload);
     end_gathering(gathering);
 }
@@ -142,14 +172,17 @@ static bool has_actors(const struct worker *worker)
 static void gather(struct request *request, const char *host)
 {
     struct supervisor *sup = request->sup;
-    struct gathering *gathering = xcalloc(1, sizeof(*gathering));
     uint32_t n_workers = workers_count(sup->workers);
+    struct gathering *gathering =
+        xcalloc(1, sizeof(*gathering) + n_workers * sizeof(gathering->asked[0]));
+    struct asked *asked = gathering->asked;
     struct value limit = value_int(LIST_MAX / (n_workers > 0 ? n_workers : 1));
 
     gathering->request = request;
     request->state = gathering;
     request->on_drop = drop_gathering;
     gathering->list = value_list();
+    gathering->silent = value_list();
     gathering->n_pending = 1; /* this loop */
     gathering->limit = (size_t)limit.as.integer;
     WORKERS_FOREACH (worker, sup->workers) {
@@ -158,8 +191,10 @@ static void gather(struct request *request, const char *host)
             continue;
         gathering->n_pending++;
         gathering->n_living += worker->n_actors;
+        assert(asked < gathering->asked + n_workers);
+        *asked = (struct asked){gathering, worker->index, worker->os_pid};
         worker_ask(worker, "@actors.list", &limit, 1, ASK_TIMEOUT_MS, on_actors,
-                   gathering);
+                   asked++);
     }
     end_gathering(gathering);
 }

@@ -9,9 +9,12 @@
 
 #include "supervisor/supctl_table.h"
 
+#define NAMED_AT_MOST 20
+
 /* On stderr: what reads our output reads rows. */
 static void say_what_lacks(const struct value *answer, size_t n_shown)
 {
+    const struct value *silent = value_get(answer, "silent_workers");
     long long n_silent = value_get_int(answer, "silent", 0);
 
     fflush(stdout);
@@ -22,6 +25,10 @@ static void say_what_lacks(const struct value *answer, size_t n_shown)
         fprintf(stderr,
                 "supctl: %lld worker%s did not answer in time: actors are missing\n",
                 n_silent, n_silent == 1 ? "" : "s");
+    for (size_t i = 0; i < value_list_n(silent) && i < NAMED_AT_MOST; i++)
+        fprintf(stderr, "  %s, pid %lld\n",
+                value_get_text(&silent->as.list.items[i], "pool"),
+                (long long)value_get_int(&silent->as.list.items[i], "os_pid", 0));
 }
 
 static int run_ps(struct supctl *ctl)

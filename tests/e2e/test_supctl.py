@@ -697,7 +697,8 @@ def test_ps_says_whose_actors_are_not_there(boot):
     finally:
         os.kill(pid, signal.SIGCONT)
     assert (done.returncode, done.stdout) == (OK, "no actors\n")
-    assert done.stderr == ("supctl: 1 worker did not answer in time: actors are missing\n")
+    assert done.stderr == ("supctl: 1 worker did not answer in time: actors are missing\n"
+                           f"  app:host, pid {pid}\n")
 
 
 def test_one_record_is_for_people(running):
