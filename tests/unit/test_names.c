@@ -104,6 +104,23 @@ START_TEST(nr4_the_name_of_a_dead_owner_is_free)
 }
 END_TEST
 
+START_TEST(nr4_many_names_of_a_dead_worker_go_in_slices)
+{
+    char name[16];
+
+    for (unsigned i = 0; i < 50000; i++) {
+        snprintf(name, sizeof(name), "n%u", i);
+        call_with_pid(1, name, fake_pid(1, 1 + i % (FAKE_SLOTS - 1)));
+    }
+    ck_assert_uint_eq(names_count(fake_sup.names), 50000);
+    fake_kill(1);
+    ck_assert_uint_gt(names_count(fake_sup.names), 0); /* too many for one */
+    for (int i = 0; i < 10000 && names_count(fake_sup.names) != 0; i++)
+        ev_run(fake_sup.loop, EVRUN_NOWAIT);
+    ck_assert_uint_eq(names_count(fake_sup.names), 0);
+}
+END_TEST
+
 START_TEST(names_list_is_sorted)
 {
     call_with_pid(1, "b", fake_pid(1, 1));
@@ -199,6 +216,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, nr2_anybody_may_unregister);
     tcase_add_test(tc, nr3_lookup);
     tcase_add_test(tc, nr4_the_name_of_a_dead_owner_is_free);
+    tcase_add_test(tc, nr4_many_names_of_a_dead_worker_go_in_slices);
     tcase_add_test(tc, names_list_is_sorted);
     tcase_add_test(tc, sp6_two_racing_spawns_end_with_one_process);
     tcase_add_test(tc, sp6_the_next_one_tries_when_the_first_fails);
