@@ -59,6 +59,13 @@ static const char *name_change(const char *target)
     return "registry changed";
 }
 
+/* What a new function didn't find, or wasn't allowed to do, is no word about the
+ * operator's own command, as it would be to scripts. */
+static enum err_kind kind_of_problems(enum err_kind kind)
+{
+    return kind == ERR_NOT_FOUND || kind == ERR_PERMISSION_DENIED ? ERR_INVALID : kind;
+}
+
 /* ---- for who asked --------------------------------------------------------------- */
 
 void rollout_answer(struct request *request, const struct rollout_report *report,
@@ -79,6 +86,7 @@ void rollout_answer(struct request *request, const struct rollout_report *report
     if (report->committed)
         value_put(&answer, "result", describe(report, dry_run));
     else if (report->problems->n_errors != 0)
-        problems_set_err(report->problems, err.kind, ", nothing was changed", &err);
+        problems_set_err(report->problems, kind_of_problems(err.kind),
+                         ", nothing was changed", &err);
     request_fail_with(request, &err, answer);
 }

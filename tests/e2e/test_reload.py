@@ -113,6 +113,8 @@ def test_F5_a_circle_of_imports_is_told_once_for_each_of_them(boot):
 @pytest.mark.parametrize("bad,line", [
     ({"src/bad.lua": "local x = 1\nreturn = 2\n"}, "bad.lua:2:"),
     ({"src/bad.lua": "error('no luck')\n"}, "bad.lua:1: error: app:bad: its pool can't start: no luck"),
+    ({"src/bad.lua": "return {mian = function() end}\n"},
+     "its pool can't start: method \"main\" not found in module"),
     ({"src/bad.lua": None}, "bad.lua"),
     ({"src/_index.yaml": "namespace: app\nentries:\n  - {name: f, kind: functon.lua}\n"},
      "_index.yaml:3:"),
