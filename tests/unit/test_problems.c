@@ -67,6 +67,49 @@ START_TEST(problems_are_copied_with_their_place)
 }
 END_TEST
 
+/* What all of them come to, as a text that lives until the next call. */
+static const char *shown(void)
+{
+    static char text[100000];
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    ck_assert(problems_format(&buf, &problems));
+    ck_assert_uint_lt(buf_len(&buf), sizeof(text));
+    memcpy(text, buf_head(&buf), buf_len(&buf));
+    text[buf_len(&buf)] = '\0';
+    buf_finish(&buf);
+    return text;
+}
+
+START_TEST(problems_are_told_in_the_order_of_their_places)
+{
+    static const struct {
+        struct problem_at at;
+        const char *text, *hint;
+        enum severity severity;
+    } rows[] = {
+        {{.file = "b.yaml", .line = 1, .column = 1}, "late", NULL, SEVERITY_ERROR},
+        {{.file = "a.yaml", .line = 10}, "tenth", NULL, SEVERITY_ERROR},
+        {{"a.yaml", 2, 7, "app:f", NULL}, "wrong", "write x", SEVERITY_ERROR},
+        {{.file = "a.yaml", .line = 2, .column = 3}, "odd", NULL, SEVERITY_WARNING},
+        {{.file = NULL}, "of all", NULL, SEVERITY_WARNING},
+        {{.file = "a.yaml", .line = 2, .column = 3}, "worse", NULL, SEVERITY_ERROR},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        problems_add(&problems, rows[i].severity, ERR_INVALID, &rows[i].at,
+                     rows[i].hint, "%s", rows[i].text);
+    ck_assert_str_eq(shown(), "warning: of all\n"
+                              "a.yaml:2:3: warning: odd\n"
+                              "a.yaml:2:3: error: worse\n"
+                              "a.yaml:2:7: error: app:f: wrong; write x\n"
+                              "a.yaml:10: error: tenth\n"
+                              "b.yaml:1:1: error: late\n");
+    ck_assert_str_eq(problems_first_error(&problems)->text, "worse");
+}
+END_TEST
+
 START_TEST(problems_are_counted_beyond_those_that_are_kept)
 {
     struct err err;
@@ -80,6 +123,7 @@ START_TEST(problems_are_counted_beyond_those_that_are_kept)
     ck_assert_uint_eq(problems.n, PROBLEMS_MAX);
     problems_set_err(&problems, ERR_INVALID, ", sorry", &err);
     ck_assert_str_eq(err.text, "1002 problems, sorry");
+    ck_assert_ptr_nonnull(strstr(shown(), "error: another\n... and 2 more\n"));
 }
 END_TEST
 
@@ -89,6 +133,7 @@ static void fill(TCase *tc)
     tcase_add_loop_test(tc, problems_show_nothing_that_steers_a_terminal, 0,
                         N_ELEMENTS(texts));
     tcase_add_test(tc, problems_are_copied_with_their_place);
+    tcase_add_test(tc, problems_are_told_in_the_order_of_their_places);
     tcase_add_test(tc, problems_are_counted_beyond_those_that_are_kept);
 }
 

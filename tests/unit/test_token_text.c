@@ -80,6 +80,7 @@ START_TEST(s54_the_shape_of_tokens)
     ck_assert(!shapes[_i].keyed || !token_is_genuine(token, first, key));
     ck_assert_int_eq(token_split(token, no_key, &first), shapes[_i].plain);
     ck_assert(!shapes[_i].plain || first.n == token.n);
+    ck_assert(!shapes[_i].plain || token_is_genuine(token, first, no_key));
 }
 END_TEST
 
