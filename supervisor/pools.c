@@ -19,6 +19,7 @@
 #define HOST_DEADLINE_MS    10000u  /* the actors of a removed host */
 #define DISCARD_DEADLINE_MS 1000u   /* nothing: it never had a call */
 #define CLOSING_TICK_S      0.02
+#define LAST_MOMENT_NS      (uint64_t)250000000
 
 /* A crash loop of many pools at once must leave the machine something to run on. */
 bool pools_take_restart_token(struct pools *pools)
@@ -324,13 +325,24 @@ static bool is_at_work(const struct pool *pool)
     return false;
 }
 
+/* Services may have taken all the time there was; who has nothing to do needs a moment
+ * to end, and not to be killed. */
+static uint64_t last_moment(const struct pools *pools)
+{
+    uint64_t soon = pool_now_ns() + LAST_MOMENT_NS;
+
+    return pools->close_at_ns > soon ? pools->close_at_ns : soon;
+}
+
 static void stop_those(struct pools *pools, bool hosts)
 {
+    uint64_t deadline = hosts ? pools->close_at_ns : last_moment(pools);
+
     LIST_FOREACH_SAFE (node, &pools->all) {
         struct pool *pool = container_of(node, struct pool, link);
 
         if (pool->state != POOL_STOPPED && pool_is_host(pool) == hosts)
-            pool_stop(pool, pools->close_at_ns, NULL, NULL);
+            pool_stop(pool, deadline, NULL, NULL);
     }
 }
 

@@ -8,8 +8,8 @@ import pytest
 
 import troupe
 from hostile import hostile_bin
-from troupe import (BOOM, FAILED, NOT_RUNNING, OK, POLITE, SupctlError, function, host,
-                    process, service, wait_for)
+from troupe import (BOOM, ECHO, FAILED, NOT_RUNNING, OK, POLITE, SupctlError, function,
+                    host, process, service, wait_for)
 
 # Sees no CANCEL, ever.
 STUBBORN = "return {main = function() process.inbox():receive() end}"
@@ -131,12 +131,16 @@ def test_sv9_whoever_does_not_listen_is_ended_after_the_timeout(boot):
 
 def test_sv10_shutdown_kills_what_outlives_its_time(boot):
     running = boot([host(), process("p", STUBBORN),
-                    service("s", "app:p", stop_timeout="1h")],
+                    service("s", "app:p", stop_timeout="1h"),
+                    function("idle", ECHO, pool={"type": "static", "workers": 1})],
                    args=["--set", "shutdown.timeout=300ms"])
     running.allow("killed", "in time", "stop timeout", "did not end")
+    running.wait_worker("app:idle")
     started = time.monotonic()
     running.stop()
     assert 0.25 <= time.monotonic() - started < troupe.SOON_S
+    killed = [r for r in running.records() if "killing it" in r["msg"]]
+    assert "app:idle" not in str(killed), "it had nothing to do, and no time to end"
 
 
 def test_sv10_a_pending_restart_does_not_hold_up_the_end(boot):
