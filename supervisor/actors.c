@@ -333,11 +333,14 @@ int actors_on_signal(struct supervisor *sup, struct worker *from,
 
 /* ---- EXIT    ----------------------------------------------------------- */
 
+_Static_assert((int)EDGE_MONITOR == EXIT_EVENT && (int)EDGE_LINK == LINK_DOWN_EVENT,
+               "what an EXIT tells is told to that kind of edge");
+
 int actors_on_exit(struct supervisor *sup, struct worker *from,
                    const struct frame_exit *frame, struct bytes body, struct err *err)
 {
-    struct edge *edge;
-    uint8_t kinds;
+    struct frame_exit heard = *frame;
+    const struct edge *edge;
 
     if (!worker_owns_pid(from, frame->from))
         return err_set(err, ERR_INVALID, "exit of somebody else's actor");
@@ -345,17 +348,18 @@ int actors_on_exit(struct supervisor *sup, struct worker *from,
         frame->failed > 1)
         return err_set(err, ERR_INVALID, "exit of unknown kind");
     edge = graph_find_edge(sup->actors, frame->to, frame->from);
-    if (edge == NULL)
+    if (edge != NULL)
+        heard.what &= edge->kinds;
+    if (edge == NULL || heard.what == 0)
         return 0; /* the watcher has ended, or thought better of it */
-    kinds = edge->kinds;
-    graph_take(sup->actors, frame->to, frame->from, kinds);
-    if (pid_index(frame->to) == 0) {
-        services_on_exit(sup, frame);
-    } else {
+    graph_take(sup->actors, frame->to, frame->from, edge->kinds);
+    if (heard.what == frame->what && pid_index(frame->to) != 0) {
         struct worker *owner = owner_of(sup, frame->to);
 
         if (owner != NULL)
             conn_forward(owner->conn, FRAME_EXIT, body);
+    } else { /* of one kind of watch it has thought better */
+        actors_deliver_exit(sup, &heard);
     }
     return 0;
 }

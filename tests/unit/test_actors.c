@@ -46,6 +46,8 @@ START_TEST(pr11_monitor_of_the_dead_is_an_error)
     ck_received(2, "");
     fake_watch(1, 6, A1, fake_pid(700, 1), WATCH_LINK);
     ck_received(1, "REPLY 6 NotFound: pid not registered\n");
+    fake_watch(1, 0, A1, B1, WATCH_LINK); /* no question, no answer */
+    ck_received(1, "");
     ck_assert_uint_eq(actors_count_edges(fake_sup.actors), 0);
 }
 END_TEST
@@ -90,6 +92,35 @@ START_TEST(pr11_nothing_follows_unmonitor)
     ck_received(1, "");
     fake_watch(1, 7, A1, B1, WATCH_UNMONITOR); /* always true */
     ck_received(1, "REPLY 7 null\n");
+}
+END_TEST
+
+/* An end may be under way to whoever takes back one of two watches. */
+START_TEST(pr12_nothing_follows_unlink_but_what_the_monitor_tells)
+{
+    watch(A1, B1, WATCH_LINK);
+    watch(A1, B1, WATCH_MONITOR);
+    fake_watch(1, 6, A1, B1, WATCH_UNLINK);
+    ck_received(1, "REPLY 6 null\n");
+    ck_received(2, "WATCH 1/1>2/1 op=4\n");
+    fake_exit(B1, A1, LINK_DOWN_EVENT, 1);
+    ck_received(1, "");
+    fake_exit(B1, A1, EXIT_EVENT | LINK_DOWN_EVENT, 1);
+    ck_received(1, "EXIT 2/1>1/1 what=1 Internal: boom\n");
+    ck_assert_uint_eq(actors_count_edges(fake_sup.actors), 0);
+    fake_watch(1, 7, A1, B1, WATCH_UNLINK); /* always true */
+    ck_received(1, "REPLY 7 null\n");
+}
+END_TEST
+
+START_TEST(pr11_nothing_follows_unmonitor_but_what_the_link_tells)
+{
+    watch(A1, B1, WATCH_LINK);
+    watch(A1, B1, WATCH_MONITOR);
+    watch(A1, B1, WATCH_UNMONITOR);
+    fake_exit(B1, A1, EXIT_EVENT | LINK_DOWN_EVENT, 1);
+    ck_received(1, "EXIT 2/1>1/1 what=2 Internal: boom\n");
+    ck_assert_uint_eq(actors_count_edges(fake_sup.actors), 0);
 }
 END_TEST
 
@@ -346,6 +377,8 @@ static void fill(TCase *tc)
     tcase_add_test(tc, pr11_second_monitor_already_exists);
     tcase_add_test(tc, pr12_second_link_is_fine);
     tcase_add_test(tc, pr11_nothing_follows_unmonitor);
+    tcase_add_test(tc, pr12_nothing_follows_unlink_but_what_the_monitor_tells);
+    tcase_add_test(tc, pr11_nothing_follows_unmonitor_but_what_the_link_tells);
     tcase_add_test(tc, hostile_frames_are_refused);
     tcase_add_test(tc, ex1_exit_passes_once_along_an_edge);
     tcase_add_test(tc, ct4_the_end_of_a_watcher_tells_the_owner);
