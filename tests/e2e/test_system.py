@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from troupe import IDLE, function, host, process, service, wait_for
+from troupe import IDLE, function, host, process, service
 
 # Calls system.<path>(...) and tells both results in a form that JSON has.
 ASK = """
@@ -243,13 +243,14 @@ def test_SY_16_a_dead_worker_holds_no_lock(boot):
         local inbox = process.inbox()
         process.spawn_monitored("app:holder", "app:host", process.pid(), "K")
         local first = (inbox:receive()):payload():data()
+        logger:info("it is held")
         local event = process.events():receive()
         process.spawn("app:holder", "app:host2", process.pid(), "K")
         return {first.ok, (inbox:receive()):payload():data().ok}
-    end}""")])
+    end}""", modules=["logger"])])
     one.allow("worker died")
     waiting = one.call_in_background("app:again")
-    wait_for(lambda: [row for row in one.supctl("ps") if row["source"] == "app:holder"])
+    one.wait_record("it is held")
     one.kill_worker("app:host")
     out, err = waiting.communicate(timeout=60)
     assert out.strip() == "[true,true]", err
