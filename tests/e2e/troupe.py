@@ -638,7 +638,8 @@ def lookalike(folder, worker):
         real = os.path.join(os.path.dirname(SUPERVISOR), "real")
         folder = os.path.join(folder, "real")
         os.makedirs(folder)
-        shutil.copy(os.path.join(real, "supervisor"), folder)
+        for program in "supervisor", "supctl":
+            shutil.copy(os.path.join(real, program), folder)
         if worker == WORKER:  # a stand-in, too
             shutil.copytree(os.path.join(real, "real"), os.path.join(folder, "real"))
     target = os.path.join(folder, "worker")
