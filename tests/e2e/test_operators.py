@@ -10,6 +10,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -228,6 +229,25 @@ def test_wait_says_why_it_was_in_vain(boot):
     done = one.run_supctl("wait", "app:s")
     assert done.returncode == FAILED
     assert done.stderr == "supctl: Unavailable: app:s: process failed: app:bad:1: no luck\n"
+
+
+def test_a_machine_that_stood_still_is_no_supervisor_that_hangs(boot):
+    """A client that wakes up long after the time that a call had gives its supervisor a
+    moment to wake up, too."""
+    one = boot([troupe.held()])
+
+    def was_answered():
+        call = one.call_in_background("app:held", timeout="700ms")
+        wait_for(lambda: one.pool("app:held")["n_busy"] == 1 or call.poll() is not None)
+        for pid in call.pid, one.pid:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.5)  # longer than the call has, and the moment that an answer has
+        os.kill(call.pid, signal.SIGCONT)
+        time.sleep(0.1)
+        os.kill(one.pid, signal.SIGCONT)
+        _, err = call.communicate()
+        return "function execution timed out" in err
+    wait_for(was_answered)
 
 
 def test_a_verb_that_nobody_waits_for_goes_on_and_that_is_told(boot):
