@@ -125,8 +125,12 @@ def test_P3_a_pid_that_was_ours_is_not_ours_any_more(boot):
 
     # Later timers of the same kinds have come to their ends: so have those.
     next_bomber = inside.worker_of("app:bomb", but=bomber)
-    running.failure("app:bomb", timeout="200ms")
-    wait_for(lambda: process_state(next_bomber) is None)
+
+    def is_bombed():
+        running.failure("app:bomb", timeout="200ms")  # which it may reach too late
+        running.wait_idle("app:bomb")
+        return process_state(next_bomber) is None
+    wait_for(is_bombed)
     assert running.run_supctl("start", "app:host").returncode == OK
     running.supctl("spawn", "app:deaf", "app:host")
     running.run_supctl("stop", "app:host")
