@@ -4,6 +4,7 @@ import os
 import re
 
 import troupe
+from troupe import wait_for
 
 DEMO = os.path.join(troupe.ROOT, "config", "demo")
 SETTINGS = os.path.join(troupe.ROOT, "config", "supervisor.yaml")
@@ -46,8 +47,12 @@ def test_the_demo_does_what_its_comments_say(boot):
     assert one.call("demo:slow", 0.01) == "slept for 0.01 s"
     assert [one.call("demo:count") for _ in range(3)] == [1, 2, 3]
     assert [row["name"] for row in one.supctl("names")] == ["counter"]
-    states = {row["id"]: row["state"] for row in one.supctl("services")}
-    assert set(states.values()) == {"running"} and "demo:flaky.service" in states
+    one.allow("failed on purpose")  # after 20 s
+
+    def all_run():
+        states = {row["id"]: row["state"] for row in one.supctl("services")}
+        return set(states.values()) == {"running"} and "demo:flaky.service" in states
+    wait_for(all_run)
 
 
 def test_the_demo_has_a_command(tmp_path):
