@@ -77,11 +77,6 @@ void payload_push_value(lua_State *L, int idx)
     push_formatted(L, idx, errors_test(L, idx) ? PAYLOAD_ERROR : PAYLOAD_LUA);
 }
 
-bool payload_test(lua_State *L, int idx)
-{
-    return object_test(L, idx, &payload_class) != NULL;
-}
-
 static struct payload *payload_check(lua_State *L)
 {
     return object_check(L, 1, &payload_class);
@@ -135,8 +130,8 @@ static bool call_transcoder(lua_State *L, const char *format, int which)
         lua_getfield(L, -1, format) == LUA_TTABLE) {
         lua_rawgeti(L, -1, which);
         lua_pushvalue(L, -4);
-        if (lua_pcall(L, 1, 2, 0) == LUA_OK && !lua_isnil(L, -2)) {
-            lua_pop(L, 1);
+        if (lua_pcall(L, 1, 2, 0) == LUA_OK && lua_isnil(L, -1)) {
+            lua_pop(L, 1); /* what is left may be nil as well: JSON's null */
             return true;
         }
         why = luaL_tolstring(L, -1, NULL);
@@ -164,35 +159,26 @@ static bool decode_text(lua_State *L, const char *format)
     return false;
 }
 
-int payload_push_data(lua_State *L, int idx)
+/* Pushes what is in the Payload at 1; false: nil and an Error. */
+static bool push_data(lua_State *L)
 {
     const char *format;
     struct err err;
 
-    idx = lua_absindex(L, idx);
     luaL_checkstack(L, 10, NULL);
-    if (payload_decode(L, idx, &err) == -1)
-        return fail_transcode(L, err.text);
-    format = push_format(L, idx);
-    lua_getiuservalue(L, idx, VALUE);
-    if (is_native(format) || decode_text(L, format)) {
-        lua_pushnil(L);
-        return 2;
+    if (payload_decode(L, 1, &err) == -1) {
+        fail_transcode(L, err.text);
+        return false;
     }
-    return 2;
+    format = push_format(L, 1);
+    lua_getiuservalue(L, 1, VALUE);
+    return is_native(format) || decode_text(L, format);
 }
 
 static int payload_get_data(lua_State *L)
 {
-    int n = 2;
-
     payload_check(L);
-    payload_push_data(L, 1);
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        n = 1; /* F-19: success is one value */
-    }
-    return n;
+    return push_data(L) ? 1 : 2; /* F-19: success is one value */
 }
 
 static int payload_get_format(lua_State *L)
@@ -251,11 +237,7 @@ static int payload_transcode(lua_State *L)
     const char *format = luaL_checkstring(L, 2);
 
     payload_check(L);
-    payload_push_data(L, 1);
-    if (!lua_isnil(L, -1))
-        return 2;
-    lua_pop(L, 1);
-    if (!encode_text(L, format))
+    if (!push_data(L) || !encode_text(L, format))
         return 2;
     push_formatted(L, -1, format);
     lua_pushnil(L);

@@ -36,12 +36,6 @@ void payload_push_encoded(lua_State *L, struct bytes value, bool graph);
 /* Pushes a Payload that holds the value at idx itself. */
 void payload_push_value(lua_State *L, int idx);
 
-bool payload_test(lua_State *L, int idx);
-
-/* Pushes what data() of the Payload at idx returns: value and nil, or nil and Error.
- * Always 2. */
-int payload_push_data(lua_State *L, int idx);
-
 /* Tells every Payload of this state how to read and write a text format: encode gets a
  * value and returns a string, decode the reverse; both may return nil and an Error. */
 void payload_add_transcoder(lua_State *L, const char *format, lua_CFunction encode,
