@@ -73,10 +73,13 @@ MISDEEDS = {
 }
 
 
+def bad_bin(folder, script):
+    """A supervisor whose workers of app:bad run script, and no others."""
+    return hostile_bin(folder, 'if argv[2] != "app:bad":\n    be_honest()\n' + script)
+
+
 def bad_worker(folder, misdeed):
-    return hostile_bin(folder, f"""
-if argv[2] != "app:bad":
-    be_honest()
+    return bad_bin(folder, f"""
 w = Wire()
 w.set_up()
 call = w.next_call()
@@ -158,9 +161,7 @@ def test_M4_forgery_is_never_believed(boot, tmp_path, name):
     """A worker is known by its connection: what it says of others' calls and actors is
     ignored or costs its life, but answers nobody."""
     forgery, why = FORGERIES[name]
-    supervisor = hostile_bin(tmp_path, f"""
-if argv[2] != "app:bad":
-    be_honest()
+    supervisor = bad_bin(tmp_path, f"""
 w = Wire()
 w.set_up()
 call = w.next_call()
@@ -187,9 +188,7 @@ except OSError:
 
 
 def test_M3_frames_byte_by_byte_are_understood(boot, tmp_path):
-    supervisor = hostile_bin(tmp_path, """
-if argv[2] != "app:bad":
-    be_honest()
+    supervisor = bad_bin(tmp_path, """
 w = Wire()
 send = w.send
 def slowly(data):
@@ -206,9 +205,7 @@ w.serve("byte by byte")
 
 def test_a_worker_that_floods_does_not_drown_the_supervisor(boot, tmp_path):
     """Endless log records and events: others are served, memory stays bounded."""
-    supervisor = hostile_bin(tmp_path, """
-if argv[2] != "app:bad":
-    be_honest()
+    supervisor = bad_bin(tmp_path, """
 w = Wire()
 w.set_up()
 w.next_call()
@@ -230,9 +227,7 @@ while True:
 
 def test_a_worker_that_never_reads_does_not_fill_the_supervisor(boot, tmp_path):
     """Large calls for a worker that reads nothing: bounded buffers, others served."""
-    supervisor = hostile_bin(tmp_path, """
-if argv[2] != "app:bad":
-    be_honest()
+    supervisor = bad_bin(tmp_path, """
 w = Wire()
 w.set_up()
 time.sleep(3600)
@@ -256,9 +251,7 @@ end}""", modules=["funcs"])], supervisor=supervisor)
 
 
 def test_silent_worker_is_killed_by_its_heartbeat(boot, tmp_path):
-    supervisor = hostile_bin(tmp_path, """
-if argv[2] != "app:bad":
-    be_honest()
+    supervisor = bad_bin(tmp_path, """
 w = Wire()
 w.set_up()
 while True:
@@ -277,8 +270,8 @@ STARTS = {
     "never says hello": "time.sleep(3600)",
     "wrong version": "w = Wire()\nw.send(frame(HELLO, u32(99), u32(1)))\ntime.sleep(3600)",
     "ready before hello": "w = Wire()\nw.send(frame(READY))\ntime.sleep(3600)",
-    "hello, then nothing": "w = Wire()\nw.send(frame(HELLO, u32(1), u32(os.getpid())))\n"
-                           "time.sleep(3600)",
+    "hello, then nothing": "w = Wire()\nw.send(frame(HELLO, u32(VERSION), "
+                           "u32(os.getpid())))\ntime.sleep(3600)",
     "garbage first": "Wire().send(os.urandom(1000))\ntime.sleep(3600)",
     "exits at once": "sys.exit(1)",
 }
@@ -288,9 +281,7 @@ STARTS = {
 def test_P1_a_worker_that_fails_to_start_is_throttled(boot, tmp_path, name):
     """Its calls fail, its pool tries again ever more slowly, others are served."""
     counter = tmp_path / "starts"
-    supervisor = hostile_bin(tmp_path, f"""
-if argv[2] != "app:bad":
-    be_honest()
+    supervisor = bad_bin(tmp_path, f"""
 with open({str(counter)!r}, "a") as file:
     file.write("x")
 {STARTS[name]}
