@@ -154,10 +154,10 @@ flood(lambda i: frame(EXIT, u64(pid(i) ^ 1 << 22), u64(pid(i)), u8(3), text("h")
                       payload(i)))
 """, 2),
     "places that were never held": ("""
-flood(lambda i: frame(23, u32(1 << 30), text("app:good")))
+flood(lambda i: frame(UNHOLD, u32(1 << 30), text("app:good")))
 """, 2),
     "views of tables": ("""
-flood(lambda i: frame(9, u32(i % 1024)), n=2000, at_a_time=100)
+flood(lambda i: frame(MAP, u32(i % 1024)), n=2000, at_a_time=100)
 """, 2),
     "log records": ("""
 flood(lambda i: frame(LOG, u8(1), u64(time.time_ns()), text("l%d" % i),
