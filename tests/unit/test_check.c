@@ -162,7 +162,6 @@ END_TEST
 
 static void fill(TCase *tc)
 {
-    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, check_leaves_right_programs_alone, 0, N_ELEMENTS(right));
     tcase_add_loop_test(tc, check_finds_what_is_wrong, 0, N_ELEMENTS(wrong));
     tcase_add_test(tc, check_counts_lines_and_columns);

@@ -333,7 +333,6 @@ END_TEST
 static void fill(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, store_brings_back_what_apps_changed);
     tcase_add_test(tc, store_lets_files_say_the_rest);
     tcase_add_test(tc, store_is_bounded);

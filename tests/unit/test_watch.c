@@ -159,7 +159,6 @@ END_TEST
 static void fill(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, watch_tells_what_counts, 0, N_ELEMENTS(cases));
     tcase_add_test(tc, watch_follows_folders);
     tcase_add_test(tc, watch_waits_for_quiet);
