@@ -146,10 +146,14 @@ def test_M2_what_arrives_whole(routes, route, what, n):
 ])
 def test_M1_M2_what_is_too_much_is_refused_clearly(routes, route, what, n, kind, text):
     """An error for who sends, of a kind that says so; nobody dies."""
-    workers = set(routes.workers())
+    def lasting():
+        """Others end when they have had nothing to do for a while."""
+        return [pid for entry in ("app:host", "app:far", "app:echo")
+                for pid in routes.wait_worker(entry)]
+    before = lasting()
     got = routes.call("app:run", route, what, n, timeout="30s")
     assert got["kind"] == kind and got["text"].startswith(text), got
-    assert workers <= set(routes.workers())
+    assert lasting() == before
 
 
 def test_M2_supctl_and_functions_agree_on_values(routes):
