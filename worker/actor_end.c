@@ -244,6 +244,33 @@ static void loading_failed(struct actor *actor, lua_State *L)
     actor_fail(actor, &err);
 }
 
+/* Replaces an app's object, on top of L, by its text. Its __tostring is the app's, too:
+ * it runs on nobody's behalf, not on that of who spawns this actor, in a VM of its own
+ * perhaps; and it may have no end. */
+static void name_raised(struct sched *sched, lua_State *L)
+{
+    int raised = lua_gettop(L), n = 0;
+    lua_State *co;
+
+    if (lua_type(L, raised) != LUA_TTABLE ||
+        luaL_getmetafield(L, raised, "__tostring") == LUA_TNIL)
+        return;
+    co = lua_newthread(L);
+    vm_set_tag(co, VM_TAG_TASK, true);
+    lua_insert(L, -2);
+    lua_pushvalue(L, raised);
+    lua_xmove(L, co, 2);
+    if (sched_run_aside(sched, co, 1, &n) == LUA_OK && n > 0 && lua_isstring(co, -n)) {
+        lua_pushvalue(co, -n);
+        lua_xmove(co, L, 1);
+        lua_tostring(L, -1);
+    } else {
+        lua_pushliteral(L, "(error object is a table value)");
+    }
+    lua_replace(L, raised);
+    lua_settop(L, raised);
+}
+
 static void task_failed(struct task *task)
 {
     struct actor *actor = task->actor;
@@ -252,12 +279,11 @@ static void task_failed(struct task *task)
     lua_State *L = actor->vm->L;
     struct outcome outcome;
 
-    /* A __tostring of what was raised runs on nobody's behalf: not on that of who
-     * spawns this actor, in a VM of its own perhaps. */
     sched->current = NULL;
     actor->vm->n_trusted++;
     lua_settop(L, 0);
     lua_xmove(task->co, L, 1);
+    name_raised(sched, L);
     if (actor->stage == ACTOR_LOADING) {
         loading_failed(actor, L);
     } else {

@@ -16,11 +16,13 @@ static int continue_layer(lua_State *L, lua_State *co, int n_args, lua_KFunction
     struct task *task = task_current(L);
     int n_results, status;
 
+    if (task == NULL) /* see sched_run_aside() */
+        return luaL_error(L, "no coroutine can be resumed here");
     /* Lua lets co yield whatever lies below L; the scheduler's yield must go
      * through. */
     vm_set_tag(co, VM_TAG_PINNED, !lua_isyieldable(L) || vm_has_tag(L, VM_TAG_PINNED));
     status = sched_resume(co, L, n_args, &n_results);
-    if (status == LUA_YIELD && task != NULL && task->to_scheduler) {
+    if (status == LUA_YIELD && task->to_scheduler) {
         vm_set_tag(co, VM_TAG_BLOCKED, true);
         return lua_yieldk(L, 0, 0, k);
     }

@@ -74,6 +74,14 @@ static bool can_yield(lua_State *L)
     return lua_isyieldable(L) && !vm_has_tag(L, VM_TAG_PINNED);
 }
 
+/* See sched_run_aside(). */
+static void end_aside(lua_State *L)
+{
+    if (!can_yield(L))
+        luaL_error(L, "this takes too long");
+    lua_yield(L, 0);
+}
+
 static void hook(lua_State *L, lua_Debug *ar)
 {
     struct task *task = task_current(L);
@@ -83,8 +91,12 @@ static void hook(lua_State *L, lua_Debug *ar)
         luaL_error(L, "stack overflow");
     if (vm_of(L)->over)
         vm_check_ceiling(L);
-    if (!slice_over || task == NULL)
+    if (!slice_over)
         return;
+    if (task == NULL) {
+        end_aside(L);
+        return;
+    }
     if (!can_yield(L)) {
         lua_sethook(L, hook, LUA_MASKCOUNT, RETRY_INSTRUCTIONS);
         return;
@@ -348,6 +360,26 @@ void task_run_now(struct task *task)
         begin_slice(sched);
     }
     run_task(sched, task);
+}
+
+int sched_run_aside(struct sched *sched, lua_State *co, int n_args, int *n_results)
+{
+    struct vm *vm = vm_of(co);
+    struct task *current = sched->current;
+    sig_atomic_t outer_slice = slice, was_over = slice_over;
+    uint32_t n_trusted = vm->n_trusted;
+    int status;
+
+    start_ticking();
+    begin_slice(sched);
+    sched->current = NULL;
+    vm->n_trusted = 0;
+    status = sched_resume(co, NULL, n_args, n_results);
+    vm->n_trusted = n_trusted;
+    sched->current = current;
+    slice = outer_slice; /* who this is nested in gets no more time for it */
+    slice_over = was_over;
+    return status;
 }
 
 /* Actors that share state: nobody comes between when one was preempted in the middle of

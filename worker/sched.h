@@ -139,6 +139,12 @@ int task_give_way(lua_State *L, lua_CFunction f);
 /* Runs one ready task now, out of turn, nested in the one that calls this. */
 void task_run_now(struct task *task);
 
+/* Resumes a coroutine that is no task's with the n_args on top of it, on nobody's
+ * behalf: it can neither block nor resume others, nothing in it is trusted, and when it
+ * takes longer than a slice it is left where it is (LUA_YIELD). Status and results as
+ * of lua_resume. */
+int sched_run_aside(struct sched *sched, lua_State *co, int n_args, int *n_results);
+
 /* The task that runs now, or NULL (file level before the scheduler runs it). */
 struct task *task_current(lua_State *L);
 

@@ -75,6 +75,23 @@ static const struct {
      "local ch = channel.new() error(setmetatable({}, {__tostring = function() "
      "time.sleep('1ms') end}))",
      NULL, "Internal: (error object is a table value)"},
+    {"an object whose text has no end",
+     "error(setmetatable({}, {__tostring = function() while true do end end}))", NULL,
+     "Internal: (error object is a table value)"},
+    {"one behind what can't be left in the middle",
+     "local function object(f) return setmetatable({}, {__tostring = f}) end "
+     "local endless = object(function() while true do end end) "
+     "error(object(function() return tostring(endless) end))",
+     NULL, "Internal: (error object is a table value)"},
+    {"one in a coroutine",
+     "local co = coroutine.create(function() while true do end end) "
+     "error(setmetatable({}, {__tostring = function() coroutine.resume(co) "
+     "return 'text' end}))",
+     NULL, "Internal: (error object is a table value)"},
+    {"an object's text that isn't short",
+     "error(setmetatable({}, {__tostring = function() local n = 0 "
+     "for i = 1, 1000 do n = n + i end return 'sum ' .. n end}))",
+     NULL, "Internal: sum 500500"},
     {"a __tostring that uses what is there no more (L11)",
      "local ch = channel.new(1) ch:send(1) local inbox = process.inbox() "
      "process.send(process.pid(), 't', 1) error(setmetatable({}, {__tostring = "
