@@ -80,15 +80,33 @@ void pool_dispatch(struct pool *pool)
         send_first_queued(pool, call, worker);
 }
 
+/* No REPLY will free a slot when it isn't slots that are missing. */
+static void look_again_if_congested(struct pool *pool)
+{
+    if (pool->queue.n == 0 || ev_is_active(&pool->unclog))
+        return;
+    LIST_FOREACH (node, &pool->workers) {
+        const struct worker *worker = pool_worker_at(node);
+
+        if (worker_takes_work(worker) && has_free_slot(worker)) {
+            pool_arm(pool, &pool->unclog, CONGESTED_RETRY_MS);
+            return;
+        }
+    }
+}
+
 static void on_place_free(struct pool *pool, struct worker *worker, bool has_ended)
 {
     struct call *call = pool_queue_first(&pool->queue);
 
     pool->n_finished += has_ended;
-    if (call != NULL && pool_can_take(worker))
+    if (call != NULL && pool_can_take(worker)) {
         send_first_queued(pool, call, worker);
-    else if (pool->queue.n_held != 0)
-        pool_queue_resume(&pool->queue);
+    } else {
+        if (pool->queue.n_held != 0)
+            pool_queue_resume(&pool->queue);
+        look_again_if_congested(pool);
+    }
     if (pool->spec.kind == POOL_KIND_LAZY)
         pool->last_free_at_ns = 0; /* the reaper notes the time when it looks */
     if (pool->state == POOL_STOPPING)
@@ -146,21 +164,6 @@ static int refusal(const struct pool *pool, const struct call *call, struct err 
                                            : "host is not running");
     err->retryable = RETRY_NO;
     return -1;
-}
-
-/* No REPLY will free a slot when it isn't slots that are missing. */
-static void look_again_if_congested(struct pool *pool)
-{
-    if (pool->queue.n == 0 || ev_is_active(&pool->unclog))
-        return;
-    LIST_FOREACH (node, &pool->workers) {
-        const struct worker *worker = pool_worker_at(node);
-
-        if (worker_takes_work(worker) && has_free_slot(worker)) {
-            pool_arm(pool, &pool->unclog, CONGESTED_RETRY_MS);
-            return;
-        }
-    }
 }
 
 static void on_unclog(struct ev_loop *loop, ev_timer *timer, int revents)

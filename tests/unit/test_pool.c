@@ -123,6 +123,53 @@ START_TEST(pool_queue_bounds_its_bytes)
 }
 END_TEST
 
+/* The answer to what worker was given first, as if it had come from there. */
+static void answer_first(struct worker *worker)
+{
+    const struct call *call =
+        container_of(list_first(&worker->calls_to), struct call, to);
+    struct frame_reply frame = {.call = call->number,
+                                .result = {(const uint8_t *)"\0\x90", 2}};
+    struct bytes body;
+    struct err err;
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    ck_assert(frame_encode_reply(&buf, &frame) && frame_body(&buf, &body));
+    ck_assert_int_eq(calls_on_reply(sup.calls, worker, body, &err), 0);
+    buf_finish(&buf);
+}
+
+/* It has a slot again, but so much to read that it is given nothing: when it has read
+ * that, nothing else tells that it could have the call. */
+START_TEST(pool_gives_what_waits_to_a_process_that_reads_again)
+{
+    static char text[9 << 20];
+    struct frame_send large = {.payload = {(const uint8_t *)text, sizeof(text)}};
+    struct pool_figures figures;
+    struct asked asked[2];
+    struct worker *worker;
+    struct pool *pool;
+
+    floor_open();
+    pool = floor_add_pool("app:f", POOL_KIND_STATIC, 1, 1, 4);
+    FLOOR_UNTIL(floor_n_ready(pool) == 1);
+    worker = floor_worker(pool, 0);
+    floor_ask(&asked[0], "app:f", "nothing", value_int(0), 0);
+    floor_ask(&asked[1], "app:f", "nothing", value_int(0), 0);
+    ck_assert(frame_encode_send(conn_out(worker->conn), &large));
+    conn_wrote(worker->conn);
+    answer_first(worker);
+    ck_assert_int_eq(asked[0].n_answers, 1);
+    pool_get_figures(pool, &figures);
+    ck_assert_uint_eq(figures.n_busy, 0);
+    ck_assert_uint_eq(figures.n_queued, 1);
+    FLOOR_UNTIL((pool_get_figures(pool, &figures), figures.n_queued == 0));
+    ck_assert_uint_eq(figures.n_busy, 1);
+    floor_close();
+}
+END_TEST
+
 static struct value call_request(const char *target, int64_t n)
 {
     struct value map = value_map();
@@ -445,6 +492,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, pool_spreads_calls_over_its_processes);
     tcase_add_test(tc, pool_queue_full_refuses_the_supervisors_own);
     tcase_add_test(tc, pool_queue_bounds_its_bytes);
+    tcase_add_test(tc, pool_gives_what_waits_to_a_process_that_reads_again);
     tcase_add_test(tc, pool_holds_and_resumes_workers);
     tcase_add_test(tc, pool_starts_nothing_that_is_too_late);
     tcase_add_test(tc, pool_lingering_slot_stays_busy);
