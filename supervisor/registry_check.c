@@ -21,6 +21,7 @@
 #include "supervisor/registry_fields.h"
 #include "supervisor/registry_imports.h"
 #include "supervisor/registry_kinds.h"
+#include "supervisor/registry_requires.h"
 #include "supervisor/token_targets.h"
 
 #define NEAREST_CANDIDATES 1000 /* ids that a missing one is compared with */
@@ -259,6 +260,8 @@ static void check_source(const struct entry *entry, struct problems *problems)
 static void check_lua(struct entry *entry, const struct snapshot *state,
                       struct problems *problems)
 {
+    size_t n_errors = problems->n_errors;
+
     if ((entry->type->flags & KIND_BYTECODE) != 0)
         bytecode_check(entry, state, problems);
     else
@@ -267,6 +270,8 @@ static void check_lua(struct entry *entry, const struct snapshot *state,
         check_text(entry, "method", "method is required",
                    "name the function of the source that is to run", problems);
     entry_read_bindings(entry, problems);
+    if ((entry->type->flags & KIND_BYTECODE) == 0 && problems->n_errors == n_errors)
+        requires_check(entry, problems);
 }
 
 /* ---- one entry ------------------------------------------------------------------- */

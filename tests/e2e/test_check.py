@@ -154,3 +154,36 @@ entries:
     assert (result.returncode, result.stderr) == (
         0, "x.yaml:6:21: warning: a:f: module treesitter is not in this build, "
         'require("treesitter") fails\n')
+
+
+SOURCE_THAT_REQUIRES = """\
+-- require("json")
+--[==[ require("json") ]]
+]==]
+local text, long = "\\"require('json')", [[require("json")]]
+local time, text2 = require "time", require("string")
+local a, b, c = require("a" .. "b"), pcall(require, "yaml"), lib.require("yaml")
+local json = require("json")
+local mine = require ( 'mylib' )
+return {main = function() end}
+"""
+
+
+def test_what_is_required_and_not_there_is_a_warning_REQ_01(tmp_path):
+    (tmp_path / "f.lua").write_text(SOURCE_THAT_REQUIRES)
+    (tmp_path / "x.yaml").write_text("""\
+namespace: a
+entries:
+  - {name: f, kind: function.lua, method: main, modules: [time], source: file://f.lua}
+  - {name: b, kind: function.lua, method: main, modules: [jsn], source: file://f.lua}
+  - {name: l, kind: library.lua, source: 'local j = require("json") return {}'}
+  - {name: g, kind: function.lua, method: main, imports: {lib: "a:l"},
+     source: 'local j = require("json") return {main = j.encode}'}
+""")
+    result = check("--config", "x.yaml", cwd=tmp_path)
+    assert [line for line in result.stderr.splitlines() if "a:b" not in line] == [
+        "f.lua:7: warning: a:f: the source requires json, which the entry doesn't have; add "
+        "json to the entry's modules",
+        "f.lua:8: warning: a:f: the source requires mylib, which the entry doesn't have; "
+        "import the library that is meant, imports: {mylib: namespace:name}"]
+    assert len([line for line in result.stderr.splitlines() if "a:b" in line]) == 1
