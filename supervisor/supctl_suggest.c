@@ -19,6 +19,18 @@ static const struct value *find_entry(const struct value *entries, const char *i
     return NULL;
 }
 
+/* The one that has that name in its namespace. */
+static const char *find_by_name(const char *const *ids, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *colon = strchr(ids[i], ':');
+
+        if (colon != NULL && strcmp(colon + 1, name) == 0)
+            return ids[i];
+    }
+    return NULL;
+}
+
 static const char *nearest_entry(const struct value *entries, const char *kind_prefix,
                                  const char *id)
 {
@@ -33,7 +45,9 @@ static const char *nearest_entry(const struct value *entries, const char *kind_p
                              strncmp(kind, kind_prefix, strlen(kind_prefix)) == 0))
             names[n++] = value_get_text(entry, "id");
     }
-    nearest = nearest_find(id, names, n);
+    nearest = find_by_name(names, n, id);
+    if (nearest == NULL)
+        nearest = nearest_find(id, names, n);
     free(names);
     return nearest;
 }

@@ -353,6 +353,8 @@ def test_an_answer_that_has_no_json_is_not_a_lost_supervisor(running, args, what
      ["supctl: NotFound: service not found: app:dwon", "Did you mean 'app:down'?"]),
     (["stop", "app:polite"], NO_SUCH_NAME,
      ["supctl: NotFound: service not found: app:polite", "app:polite is a process.lua."]),
+    (["start", "down"], NO_SUCH_NAME,
+     ["supctl: NotFound: service not found: down", "Did you mean 'app:down'?"]),
     (["pool", "app:one"], NO_SUCH_NAME,
      ["supctl: NotFound: no such pool: app:one", "app:one is a process.service."]),
     (["registry", "get", "app:ecoh"], NO_SUCH_NAME,
