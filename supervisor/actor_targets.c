@@ -104,10 +104,21 @@ static void reply_all(struct gathering *gathering)
     value_finish(&map);
 }
 
+static int compare_pids(const void *a, const void *b)
+{
+    const char *left = value_get_text(a, "pid"), *right = value_get_text(b, "pid");
+
+    return strcmp(left != NULL ? left : "", right != NULL ? right : "");
+}
+
+/* Workers answer as they can; whoever compares two lists wants one order. */
 static void end_gathering(struct gathering *gathering)
 {
     if (--gathering->n_pending != 0)
         return;
+    if (gathering->list.as.list.n > 1)
+        qsort(gathering->list.as.list.items, gathering->list.as.list.n,
+              sizeof(gathering->list.as.list.items[0]), compare_pids);
     if (value_get_bool(request_arg(gathering->request, 0), "count", false))
         reply_all(gathering);
     else

@@ -314,12 +314,21 @@ static struct value describe_pool(const struct status *status, struct pool *pool
     return record;
 }
 
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp(value_get_text(a, "entry"), value_get_text(b, "entry"));
+}
+
+/* In the order of their ids: a reload puts new pools behind the others. */
 static struct value describe_pools(const struct status *status)
 {
     struct value list = value_list();
 
     POOLS_FOREACH (pool, status->sup->pools)
         value_append(&list, describe_pool(status, pool));
+    if (list.as.list.n > 1)
+        qsort(list.as.list.items, list.as.list.n, sizeof(list.as.list.items[0]),
+              compare_entries);
     return list;
 }
 
