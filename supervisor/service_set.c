@@ -317,12 +317,40 @@ static void set_needed_by(struct services *services)
         }
 }
 
+static bool is_known(const struct map *known, const struct service *service)
+{
+    return map_find(known, service->id, strlen(service->id)) != NULL;
+}
+
+/* While the old edges are there. Who ends because its host goes has ended well, and
+ * would stay down when that comes back. */
+static void note_bereft(struct services *services, const struct map *known)
+{
+    for (size_t i = 0; i < services->n; i++) {
+        struct service *gone = services->items[i];
+
+        for (size_t j = 0; j < gone->n_needed_by && !is_known(known, gone); j++) {
+            struct service *service = gone->needed_by[j];
+
+            service->bereft = service->bereft || machine_is_active(&service->machine) ||
+                              service->machine.state == MS_BACKOFF;
+        }
+    }
+}
+
+static void start_bereft(const struct service *come)
+{
+    for (size_t i = 0; i < come->n_needed_by; i++)
+        if (come->needed_by[i]->bereft && come->needed_by[i]->wanted)
+            service_mark_start(come->needed_by[i]);
+}
+
 static void mark_removed(struct services *services, const struct map *known)
 {
     for (size_t i = 0; i < services->n; i++) {
         struct service *service = services->items[i];
 
-        if (map_find(known, service->id, strlen(service->id)) != NULL)
+        if (is_known(known, service))
             continue;
         service->removed = true;
         service_mark_stop(service, false);
@@ -371,11 +399,15 @@ void services_load(struct services *services, const struct service_spec *specs,
     map_init(&known);
     for (size_t i = 0; i < n; i++)
         map_put(&known, specs[i].id, strlen(specs[i].id), taken[i]);
+    note_bereft(services, &known);
     take_order(services, order);
     mark_removed(services, &known);
     for (size_t i = 0; i < n && start_new && !services->closing; i++)
         if (is_new[i] && (specs[i].auto_start || service_is_waited_for(taken[i])))
             service_mark_start(taken[i]);
+    for (size_t i = 0; i < n && start_new && !services->closing; i++)
+        if (is_new[i])
+            start_bereft(taken[i]);
     map_finish(&known);
     free(taken);
     free(is_new);

@@ -54,6 +54,7 @@ struct service {
     bool auto_start, optional;
     bool wanted; /* desired: running (else stopped) */
     bool start_due, again, removed;
+    bool bereft;      /* it was up when one that it needs was removed */
     char *blocked;    /* why start_due can't be met, NULL = it can or isn't due */
     char *impossible; /* the same, by the graph itself */
     struct service **needs, **needed_by; /* sorted by id */

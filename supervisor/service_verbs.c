@@ -168,6 +168,7 @@ static void want_running(struct service *service)
     if (service->again)
         return;
     service->wanted = true;
+    service->bereft = false;
     if (is_state(service, MS_RUNNING) || is_state(service, MS_STARTING))
         return;
     set_blocked(service, NULL);
@@ -176,7 +177,7 @@ static void want_running(struct service *service)
 
 static void want_stopped(struct service *service)
 {
-    service->wanted = false;
+    service->wanted = service->bereft = false;
     service->again = false;
     service->start_due = false;
     set_blocked(service, NULL);

@@ -336,6 +336,18 @@ end}}"""), service("s", "app:p")]
     assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])
 
 
+def test_services_come_back_with_a_host_that_was_removed_by_mistake(boot):
+    whole = [host(), host("other"), idle(), service("s", "app:p", "app:other")]
+    one = boot(whole)
+    one.allow("which is deleted", "which does not exist")
+    rewrite(one, [entry for entry in whole if entry["name"] != "other"])
+    one.supctl("reload")
+    one.wait_service("app:s", "exited")
+    one.supctl("registry", "rollback", 0)
+    one.wait_service("app:s", "running")
+    assert one.actors("app:p")
+
+
 def test_the_log_tells_of_changes_that_operators_made(boot):
     one = boot([answering("f", "1")])
     rewrite(one, [answering("f", "2")])

@@ -480,6 +480,28 @@ START_TEST(sv11_a_removed_one_that_comes_back_starts_again)
 }
 END_TEST
 
+START_TEST(sv11_who_lost_its_host_starts_again_with_it)
+{
+    static const char *const edges[] = {"A>h", "B>h", NULL};
+    int done = 0;
+
+    world.quick = true;
+    world_load("ABh", edges);
+    world_boot(&done);
+    world_ended("B"); /* it has done its work before */
+    world_settle();
+    world_load("AB", NULL);
+    world_ended("A"); /* as processes do that are asked to end */
+    world_settle();
+    ck_assert_str_eq(world_state_of("A"), "exited");
+    world.trace[0] = '\0';
+    world_load("ABh", edges);
+    world_settle();
+    ck_trace("+h+A");
+    ck_assert_str_eq(world_state_of("B"), "exited");
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
     tcase_add_checked_fixture(tc, world_setup, world_teardown);
@@ -505,6 +527,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, a_start_amid_a_restart_of_its_need_comes_down_too);
     tcase_add_test(tc, a_slow_verb_delays_no_other);
     tcase_add_test(tc, sv11_new_ones_start_removed_ones_stop_and_go);
+    tcase_add_test(tc, sv11_who_lost_its_host_starts_again_with_it);
     tcase_add_test(tc, sv11_a_removed_one_that_comes_back_starts_again);
 }
 
