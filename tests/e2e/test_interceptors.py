@@ -453,7 +453,8 @@ def test_F48_a_full_queue_behind_an_interceptor(boot):
             for i = 1, n do sum = sum + futures[i]:response():receive():data() end
             return sum end}""", modules=["funcs"])])
     calls = [one.call_in_background("app:f") for _ in range(3)]
-    wait_for(lambda: one.pool("app:f")["n_queued"] == 2)
+    wait_for(lambda: one.pool("app:f")["n_busy"] == 1
+             and one.pool("app:f")["n_queued"] == 2)
     assert one.failure("app:f").kind == "RateLimited"
     fan = one.call_in_background("app:fan", 6)
     wait_for(lambda: one.pool("app:f")["n_queued"] == 8)
