@@ -75,13 +75,46 @@ START_TEST(frame_refuses_every_cut_and_every_surplus_byte)
     ck_assert_int_eq(frame_decode_watch(body, &got, &err), 0);
     got.call = 99;
     for (size_t n = 0; n <= body.n + 1; n++) {
-        if (n == body.n)
-            continue;
-        ck_assert_int_eq(frame_decode_watch((struct bytes){body.data, n}, &got, &err),
-                         -1);
-        ck_assert_int_eq(err.kind, ERR_INVALID);
+        /* Of its size: what is read behind it is seen by whoever watches memory. */
+        uint8_t *cut = xmalloc(n + (n == 0));
+
+        memcpy(cut, body.data, n);
+        if (n != body.n) {
+            ck_assert_int_eq(frame_decode_watch((struct bytes){cut, n}, &got, &err),
+                             -1);
+            ck_assert_int_eq(err.kind, ERR_INVALID);
+        }
         ck_assert_uint_eq(got.call, 99); /* outputs stay untouched on failure */
+        free(cut);
     }
+    buf_finish(&buf);
+}
+END_TEST
+
+START_TEST(frame_refuses_fields_of_another_type)
+{
+    static const struct {
+        size_t at;
+        const char *field;
+    } markers[] = {
+        {0, "'call'"}, {9, "'watcher'"},       {18, "'target'"},
+        {27, "'op'"},  {29, "'watcher_host'"},
+    };
+    struct frame_watch watch = {1, 2, 3, WATCH_LINK, text("app:host"), 0}, got;
+    struct buf buf;
+
+    buf_init(&buf, 0);
+    ck_assert(frame_encode_watch(&buf, &watch));
+    buf_consume(&buf, FRAME_HEADER_BYTES);
+    for (size_t i = 0; i < N_ELEMENTS(markers); i++) {
+        struct err err = {0};
+
+        buf_head(&buf)[markers[i].at] ^= 1;
+        ck_assert_int_eq(frame_decode_watch(buf_bytes(&buf), &got, &err), -1);
+        ck_assert_msg(strstr(err.text, markers[i].field) != NULL, "%s", err.text);
+        buf_head(&buf)[markers[i].at] ^= 1;
+    }
+    ck_assert_int_eq(frame_decode_watch(buf_bytes(&buf), &got, NULL), 0);
     buf_finish(&buf);
 }
 END_TEST
@@ -146,6 +179,7 @@ static void fill(TCase *tc)
 {
     tcase_add_test(tc, frame_gives_back_what_was_encoded);
     tcase_add_test(tc, frame_refuses_every_cut_and_every_surplus_byte);
+    tcase_add_test(tc, frame_refuses_fields_of_another_type);
     tcase_add_loop_test(tc, frame_peek_refuses, 0, N_ELEMENTS(refused));
     tcase_add_test(tc, frame_peek_waits_for_six_bytes);
     tcase_add_test(tc, frame_encode_refuses_long_text);
