@@ -12,6 +12,7 @@ static const struct {
     {7, "app:host", "{app:host|0x00007}"},
     {0xfffff, "h", "{h|0xfffff}"},
     {0x100000, "h", "{h|0x100000}"},
+    {0xffffff, "h", "{h|0xffffff}"},
     {0x1000000, "h", "{h|0x01000000}"},
     {0x100000000, "h", "{h|0x0000000100000000}"},
     {UINT64_MAX, "a:b|c", "{a:b|c|0xffffffffffffffff}"},
@@ -29,6 +30,21 @@ START_TEST(pid_text_goes_there_and_back)
     ck_assert_uint_eq(n, strlen(out));
     ck_assert_int_eq(pid_parse(out, n, &pid, &host, &host_bytes), PID_OK);
     ck_assert_uint_eq(pid, texts[_i].pid);
+    ck_assert_uint_eq(host_bytes, pid == 0 ? 0 : strcspn(texts[_i].host, "|"));
+    ck_assert_mem_eq(host, texts[_i].host, host_bytes);
+}
+END_TEST
+
+START_TEST(pid_text_has_room_for_any_host)
+{
+    char host[2 * PID_TEXT_MAX], out[PID_TEXT_MAX];
+    size_t n;
+
+    memset(host, 'h', sizeof(host));
+    n = pid_format(out, host, sizeof(host), UINT64_MAX);
+    ck_assert_uint_lt(n, sizeof(out));
+    ck_assert_uint_eq(n, strlen(out));
+    ck_assert_str_eq(out + n - 20, "|0xffffffffffffffff}");
 }
 END_TEST
 
@@ -57,8 +73,19 @@ START_TEST(pid_parse_tells_what_is_wrong)
     ck_assert_int_eq(
         pid_parse(parses[_i].text, strlen(parses[_i].text), &pid, &host, &host_bytes),
         parses[_i].want);
-    if (parses[_i].want == PID_OK)
+    if (parses[_i].want == PID_OK) {
+        ck_assert_uint_eq(host_bytes, strlen("app:host"));
         ck_assert_mem_eq(host, "app:host", host_bytes);
+    }
+}
+END_TEST
+
+START_TEST(id_has_a_namespace)
+{
+    ck_assert_uint_eq(id_namespace_bytes("app:f", 5), 3);
+    ck_assert_uint_eq(id_namespace_bytes("app.sub:f:g", 11), 7);
+    ck_assert_uint_eq(id_namespace_bytes("app", 3), 3);
+    ck_assert_uint_eq(id_namespace_bytes("app:f", 2), 2);
 }
 END_TEST
 
@@ -77,7 +104,9 @@ static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, pid_text_goes_there_and_back, 0, N_ELEMENTS(texts));
     tcase_add_loop_test(tc, pid_parse_tells_what_is_wrong, 0, N_ELEMENTS(parses));
+    tcase_add_test(tc, pid_text_has_room_for_any_host);
     tcase_add_test(tc, pid_parts_do_not_touch);
+    tcase_add_test(tc, id_has_a_namespace);
 }
 
 int main(void)
