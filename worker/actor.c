@@ -20,6 +20,10 @@
 #include "worker/unit.h"
 #include "worker/vm.h"
 
+/* Arguments of so many bytes may be decoded whatever memory is left: it is little that
+ * they come to. */
+#define ARGS_TRUSTED_BYTES (32u << 10)
+
 /* ---- the Lua side of an actor ---------------------------------------------------- */
 
 void actor_push(struct actor *actor, lua_State *L)
@@ -320,6 +324,52 @@ int actor_start(struct actor *actor, struct start *start, struct err *err)
     return 0;
 }
 
+/* Some arguments: the start and an err, as pointers. */
+static int decode_many(lua_State *L)
+{
+    const struct start *start = lua_touserdata(L, 1);
+    struct err *err = lua_touserdata(L, 2);
+    int n = codec_decode_args(L, start->args, start->args_bytes, CODEC_MAX_ARGS, err);
+
+    return n == -1 ? luaL_error(L, "%s", err->text) : n;
+}
+
+/* Arguments that may take up the memory of the VM many times over, once they are
+ * decoded. */
+static int __attribute__((cold, noinline))
+push_many(lua_State *co, struct start *start, struct err *err)
+{
+    int top = lua_gettop(co);
+
+    *err = (struct err){.kind = ERR_INTERNAL, .retryable = RETRY_NO};
+    if (!lua_checkstack(co, LUA_MINSTACK))
+        return err_set(err, ERR_UNAVAILABLE, "no memory for the stack");
+    lua_pushcfunction(co, decode_many);
+    lua_pushlightuserdata(co, start);
+    lua_pushlightuserdata(co, err);
+    if (lua_pcall(co, 2, LUA_MULTRET, 0) == LUA_OK)
+        return lua_gettop(co) - top;
+    if (err->text[0] == '\0')
+        err_set(err, ERR_INTERNAL, "%s", lua_tostring(co, -1));
+    lua_settop(co, top);
+    return -1;
+}
+
+/* Pushes the actor's arguments; their number, or -1. */
+static int push_args(struct vm *vm, lua_State *co, struct start *start, struct err *err)
+{
+    int n;
+
+    if (start->args_bytes == 0)
+        return 0;
+    if (start->args_bytes > ARGS_TRUSTED_BYTES)
+        return push_many(co, start, err);
+    vm->n_trusted++;
+    n = codec_decode_args(co, start->args, start->args_bytes, CODEC_MAX_ARGS, err);
+    vm->n_trusted--;
+    return n;
+}
+
 /* The method is on top of the main coroutine: makes it run with the actor's arguments.
  * It is the coroutine's body itself, with no frame of ours below it. */
 static void run_method(struct actor *actor)
@@ -327,13 +377,12 @@ static void run_method(struct actor *actor)
     struct start *start = actor->start;
     lua_State *co = actor->main.co;
     struct err err;
-    int n = 0;
+    int n;
 
     actor->start = NULL;
     actor->stage = ACTOR_RUNNING;
+    n = push_args(actor->vm, co, start, &err);
     actor->vm->n_trusted++;
-    if (start->args_bytes != 0)
-        n = codec_decode_args(co, start->args, start->args_bytes, CODEC_MAX_ARGS, &err);
     if (__builtin_expect(actor->vm->program->is_interceptor, 0) && n != -1)
         n = interceptor_enter(actor, co, n, &err);
     actor->vm->n_trusted--;

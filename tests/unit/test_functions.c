@@ -1,7 +1,9 @@
 #include "worker/functions.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/clock.h"
 
@@ -729,6 +731,55 @@ START_TEST(functions_refuse_what_no_frame_holds)
 }
 END_TEST
 
+/* [[1, 1, 1, ...]], which takes sixteen times as much room when it is decoded. */
+static uint64_t call_with_ones(struct bench *bench, const char *id, uint32_t n)
+{
+    static const uint8_t head[] = {0x00, 0x91, 0xdd};
+    struct frame_call frame = {.call = ++bench->n_calls, .target = bytes_of_text(id)};
+    uint32_t big = __builtin_bswap32(n);
+    uint8_t *args = malloc(sizeof(head) + 4 + n);
+
+    memcpy(args, head, sizeof(head));
+    memcpy(args + sizeof(head), &big, 4);
+    memset(args + sizeof(head) + 4, 1, n);
+    frame.args = (struct bytes){args, sizeof(head) + 4 + n};
+    ck_assert(frame_encode_call(conn_out(bench->conn), &frame));
+    conn_wrote(bench->conn);
+    free(args);
+    return frame.call;
+}
+
+static long max_rss_kib(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+START_TEST(functions_are_given_no_more_than_their_memory)
+{
+    struct bench bench;
+    const char *outcome;
+    uint64_t call;
+    long before;
+
+    bench_begin(&bench, "pool");
+    bench.rt.settings.vm_max_bytes = 4 << 20;
+    add(&bench, "t:f", "return function(list) return #list end");
+    ck_assert_str_eq(bench_await(&bench, call_with_ones(&bench, "t:f", 100000)),
+                     "100000");
+    before = max_rss_kib();
+    call = call_with_ones(&bench, "t:f", 8000000);
+    outcome = bench_await(&bench, call);
+    ck_assert_str_eq(outcome, "Internal: not enough memory");
+    ck_assert_int_lt(max_rss_kib() - before, 64 << 10);
+    ck_assert_str_eq(bench_await(&bench, call_with_ones(&bench, "t:f", 100000)),
+                     "100000");
+    bench_end(&bench);
+}
+END_TEST
+
 static void fill(TCase *tc)
 {
     tcase_add_loop_test(tc, functions_return, 0, N_ELEMENTS(results));
@@ -753,6 +804,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, functions_called_by_a_process_end_with_it);
     tcase_add_test(tc, functions_hand_on_their_deadline);
     tcase_add_test(tc, functions_refuse_what_no_frame_holds);
+    tcase_add_test(tc, functions_are_given_no_more_than_their_memory);
 }
 
 int main(void)
