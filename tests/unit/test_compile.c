@@ -89,16 +89,16 @@ static const struct {
     int line; /* 0: of the whole */
     const char *problem;
 } bad[] = {
-    {"local x = = 1", 1, ""},
-    {"\n\nlocal x = = 1", 3, ""},
-    {"if true then", 1, ""},
+    {"local x = = 1", 1, "unexpected symbol"},
+    {"\n\nlocal x = = 1", 3, "unexpected symbol"},
+    {"if true then", 1, "'end' expected"},
     {"goto nowhere", 1, "nowhere"},
     {"\ngoto nowhere", 2, "nowhere"},
     {"break", 1, "break"},
     {"local a <const> = 1\na = 2", 2, "assign"},
-    {"\x1bLua", 1, ""},
+    {"\x1bLua", 1, "unexpected symbol"},
     {"return 'unfinished", 1, "unfinished"},
-    {"local function f() ::l:: ::l:: end", 1, "l"},
+    {"local function f() ::l:: ::l:: end", 1, "label 'l'"},
 };
 
 START_TEST(compile_says_where_it_is_wrong)
