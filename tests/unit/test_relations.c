@@ -156,6 +156,8 @@ static const struct {
           "fails('Invalid', refused, child(f, 0, table.unpack(many))) end "
           "fails('Invalid', refused, "
           "process.send(process.pid(), 't', 0, table.unpack(many))) "
+          "raises(refused, function() process.with_options({}):with_message('t', 0, "
+          "table.unpack(many)) end) "
           "many[1] = 'return' eq(child('exec', table.unpack(many)), 2) no_event()"},
     {"who is terminated while it loads a child leaves no trace",
      HELP "local pid = process.spawn_monitored('t:parent', 't:host') "
