@@ -153,6 +153,21 @@ FORGERIES = {
     "a message in somebody else's name": (
         "w.send(frame(SEND, u64(2 << 54 | 1), u64(3 << 54 | 1), text('x'), text('t'), "
         "payload(1)))", "its sender 0x[0-9a-f]+ is not one of worker"),
+    "a call in somebody else's name": (
+        "w.send(frame(CALL, u64(5), u64(0), u64(3 << 54 | 1), text('app:good'), "
+        "blob(b''), blob(b''), payload(1)))",
+        "its caller 0x[0-9a-f]+ is not one of worker"),
+    "a spawn in somebody else's name": (
+        "w.send(frame(SPAWN, u64(5), u64(3 << 54 | 1), u8(0), text('x'), text('app:p'), "
+        "text('app:host'), text(''), blob(b''), blob(b''), payload(1)))",
+        "its parent 0x[0-9a-f]+ is not one of worker"),
+    "a child that is linked to nobody": (
+        "w.send(frame(SPAWN, u64(5), u64(0), u8(2), text('x'), text('app:p'), "
+        "text('app:host'), text(''), blob(b''), blob(b''), payload(1)))",
+        "it links a child to nobody"),
+    "a watch in somebody else's name": (
+        "w.send(frame(WATCH, u64(5), u64(3 << 54 | 1), u64(2 << 54 | 1), u8(1), "
+        "text('x')))", "watch for somebody else's actor"),
 }
 
 
