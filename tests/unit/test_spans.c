@@ -79,6 +79,24 @@ START_TEST(spans_survive_being_overwritten)
 }
 END_TEST
 
+START_TEST(spans_lost_are_those_that_had_not_ended)
+{
+    struct spans_figures figures;
+    uint64_t second;
+
+    begin("a");
+    second = begin("b");
+    begin("c");
+    spans_get_figures(sup.spans, &figures);
+    ck_assert_uint_eq(figures.n_lost, 0);
+    begin("d"); /* there is room for three */
+    spans_end_call(sup.spans, second, "ok", (struct bytes){NULL, 0});
+    begin("e");
+    spans_get_figures(sup.spans, &figures);
+    ck_assert_uint_eq(figures.n_lost, 1);
+}
+END_TEST
+
 START_TEST(spans_cut_long_names_at_characters)
 {
     char name[SPAN_NAME_BYTES + 10];
@@ -113,6 +131,7 @@ static void fill(TCase *tc)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, spans_tell_where_time_went);
     tcase_add_test(tc, spans_survive_being_overwritten);
+    tcase_add_test(tc, spans_lost_are_those_that_had_not_ended);
     tcase_add_test(tc, spans_cut_long_names_at_characters);
     tcase_add_loop_test(tc, spans_draw_their_share, 0, 3);
 }

@@ -95,7 +95,9 @@ START_TEST(state_refuses_what_is_no_folder)
 
     close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     ck_assert_int_eq(state_open(file, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "/file is no folder"));
     ck_assert_int_eq(state_open(below, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "/file"));
     free(file);
     free(below);
 }
