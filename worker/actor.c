@@ -459,9 +459,9 @@ struct task *actor_spawn_task(struct actor *actor, lua_State *L)
     vm_set_tag(co, VM_TAG_TASK, true);
     memset(extra, 0, sizeof(*extra));
     task_init(&extra->task, actor, co);
-    trace_inherit(&extra->task, actor->vm->rt->sched.current);
     lua_setiuservalue(L, -2, 1);
-    actor_anchor(actor, L, extra);
+    actor_anchor(actor, L, extra); /* the last that may raise */
+    trace_inherit(&extra->task, actor->vm->rt->sched.current);
     lua_pop(L, 1);
     lua_pushvalue(L, -1);
     lua_xmove(L, co, 1);

@@ -368,6 +368,52 @@ START_TEST(mailbox_loses_no_channel_that_memory_was_refused_for)
 }
 END_TEST
 
+static void send_traced(struct bench *bench, uint64_t to)
+{
+    static const uint8_t no_args[] = {0x00, 0x90};
+    struct frame_send_traced frame = {
+        .to = to,
+        .from = BENCH_PID,
+        .from_host = bytes_of_text("t:far"),
+        .topic = bytes_of_text("t"),
+        .trace =
+            bytes_of_text("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        .payload = {no_args, sizeof(no_args)}};
+    struct buf body;
+
+    buf_init(&body, 0);
+    frame_encode_send_traced(&body, &frame);
+    buf_consume(&body, FRAME_HEADER_BYTES);
+    bench_send(bench, FRAME_SEND_TRACED, buf_bytes(&body));
+    buf_finish(&body);
+}
+
+/* A coroutine that memory was refused for keeps nothing of the message's trace. */
+START_TEST(mailbox_forgets_the_trace_of_what_could_not_be_started)
+{
+    struct bench bench;
+
+    bench_begin(&bench, NULL);
+    bench_add(&bench, "t:spawns", "process.lua", "",
+              "return {main = function() local inbox = process.inbox() "
+              "local f = function() end inbox:receive() pcall(coroutine.spawn, f) "
+              "end}");
+    for (size_t room = 0; room < 3000; room += 16) {
+        uint64_t pid = bench_spawn(&bench, "t:spawns", NULL);
+        struct vm *vm = vm_of_pid(&bench, pid);
+        size_t hard = vm->hard_bytes;
+
+        bench_settle(&bench);
+        lua_gc(vm->L, LUA_GCCOLLECT);
+        vm->hard_bytes = vm->used_bytes + room;
+        send_traced(&bench, pid);
+        bench_await_exit(&bench, pid);
+        vm->hard_bytes = hard;
+    }
+    bench_end(&bench);
+}
+END_TEST
+
 /* What can't be decoded for want of memory is freed when the next one comes. */
 START_TEST(mailbox_keeps_no_message_that_could_not_be_read)
 {
@@ -453,6 +499,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, mailbox_takes_more_once_it_is_read);
     tcase_add_test(tc, mailbox_stays_full_until_a_quarter_is_read);
     tcase_add_test(tc, mailbox_loses_no_channel_that_memory_was_refused_for);
+    tcase_add_test(tc, mailbox_forgets_the_trace_of_what_could_not_be_started);
     tcase_add_test(tc, mailbox_keeps_no_message_that_could_not_be_read);
     tcase_add_test(tc, mailbox_forgets_collected_channels_without_memory);
 }
