@@ -75,7 +75,7 @@ static int connect_to(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct timeval limit = {.tv_sec = CONNECT_S};
-    int fd, why;
+    int fd, rc, why;
 
     if (strlen(path) >= sizeof(address.sun_path)) {
         errno = ENAMETOOLONG;
@@ -86,7 +86,10 @@ static int connect_to(const char *path)
     if (fd == -1)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+    do /* with a limit it isn't taken up again after ^Z and fg */
+        rc = connect(fd, (struct sockaddr *)&address, sizeof(address));
+    while (rc == -1 && errno == EINTR);
+    if (rc == 0)
         return fd;
     why = errno;
     close(fd);

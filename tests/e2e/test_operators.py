@@ -53,7 +53,9 @@ def test_what_does_not_fit_into_its_socket_waits_no_longer_than_asked(stopped):
     assert done.returncode == UNREACHABLE and "no answer in time" in done.stderr
 
 
-def test_a_queue_that_nobody_takes_from_holds_up_nobody(stopped):
+@pytest.mark.parametrize("n_stops", [0, 10])
+def test_a_queue_that_nobody_takes_from_holds_up_nobody(stopped, n_stops):
+    """Nor does it help to stop and go on meanwhile."""
     waiting = []
     try:
         while True:
@@ -63,10 +65,16 @@ def test_a_queue_that_nobody_takes_from_holds_up_nobody(stopped):
             one.connect(stopped.control)
     except BlockingIOError:
         pass
-    done = stopped.run_supctl("ping")
+    ping = troupe.Child([troupe.SUPCTL, "ping", "--control", stopped.control],
+                        stderr=subprocess.PIPE, text=True)
+    for _ in range(n_stops):
+        time.sleep(0.02)
+        ping.send_signal(signal.SIGSTOP)
+        ping.send_signal(signal.SIGCONT)
+    _, err = ping.communicate()
     for one in waiting:
         one.close()
-    assert (done.returncode, done.stderr) == (
+    assert (ping.returncode, err) == (
         UNREACHABLE, f"supctl: Unavailable: the supervisor at {stopped.control} takes no "
         "connections any more: it is stopped, or hangs\n")
 
