@@ -43,7 +43,8 @@ def test_F54_a_loop_in_a_shared_instance_ends_with_its_call(boot):
                             while true do end
                         end
                         return {n, loops}
-                    end}""", pool=INLINE)])
+                    end}""", pool=INLINE)],
+               args=["--set", "calls.cancel_grace=10s"])
     n_calls = 0
 
     def was_in_its_loop():
@@ -179,7 +180,8 @@ def test_F54_a_circuit_breaker_outlives_a_try_that_is_cancelled(boot):
             if how == "hang" then time.sleep("1h") end
             return how end}""", modules=["errors", "time"]),
         interceptor("breaker", breaker, 10, ["app:far"], pool=INLINE,
-                    config={"failures": 2, "pause_ms": 20})])
+                    config={"failures": 2, "pause_ms": 20})],
+        args=["--set", "calls.cancel_grace=10s"])
     for _ in range(2):
         assert one.failure("app:far", "fail").message == "no"
 

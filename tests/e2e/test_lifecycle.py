@@ -133,12 +133,12 @@ def test_sv10_shutdown_kills_what_outlives_its_time(boot):
     running = boot([host(), process("p", STUBBORN),
                     service("s", "app:p", stop_timeout="1h"),
                     function("idle", ECHO, pool={"type": "static", "workers": 1})],
-                   args=["--set", "shutdown.timeout=300ms"])
+                   args=["--set", "shutdown.timeout=3s"])
     running.allow("killed", "in time", "stop timeout", "did not end")
     running.wait_worker("app:idle")
     started = time.monotonic()
     running.stop()
-    assert 0.25 <= time.monotonic() - started < troupe.SOON_S
+    assert 2.9 <= time.monotonic() - started < troupe.SOON_S
     killed = [r for r in running.records() if "killing it" in r["msg"]]
     assert "app:idle" not in str(killed), "it had nothing to do, and no time to end"
 
