@@ -51,8 +51,6 @@ class Results:
 
 
 def boot(boot_shared, **options):
-    # What is cancelled ends by itself, and soon; not so soon where a worker has to wait
-    # for a processor.
-    running = boot_shared(config=FOLDER, args=["--set", "calls.cancel_grace=10s"], **options)
+    running = boot_shared(config=FOLDER, args=troupe.PATIENT, **options)
     running.allow("store is suite:")  # that of suite:wrong_tokens is none
     return Results(running)

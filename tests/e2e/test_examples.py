@@ -61,8 +61,8 @@ class Example:
         self.steps = steps_of(name)
         args = [arg.replace("{port}", str(self.port))
                 for verb, rest in self.steps if verb == "boot" for arg in rest.split()]
-        args += ["--set", "calls.cancel_grace=10s"]  # on a machine that is busy
-        self.one = boot(config=config or os.path.join(EXAMPLES, name), args=args,
+        self.one = boot(config=config or os.path.join(EXAMPLES, name),
+                        args=[*args, *troupe.PATIENT],
                         start=False)
         self.one.allow(*(rest for verb, rest in self.steps if verb == "allow"))
 

@@ -184,7 +184,7 @@ def frames(boot_shared):
             local future = funcs.async("app:calls", process.pid())
             process.cancel(pids:receive(), "10s")
             return future:response():receive():data() end}""", modules=["funcs"]),
-    ])
+    ], args=troupe.PATIENT)
 
 
 def ends_with_its_child_alive(one, target, what):

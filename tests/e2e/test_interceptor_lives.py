@@ -44,7 +44,7 @@ def test_F54_a_loop_in_a_shared_instance_ends_with_its_call(boot):
                         end
                         return {n, loops}
                     end}""", pool=INLINE)],
-               args=["--set", "calls.cancel_grace=10s"])
+               args=troupe.PATIENT)
     n_calls = 0
 
     def was_in_its_loop():
@@ -181,7 +181,7 @@ def test_F54_a_circuit_breaker_outlives_a_try_that_is_cancelled(boot):
             return how end}""", modules=["errors", "time"]),
         interceptor("breaker", breaker, 10, ["app:far"], pool=INLINE,
                     config={"failures": 2, "pause_ms": 20})],
-        args=["--set", "calls.cancel_grace=10s"])
+        args=troupe.PATIENT)
     for _ in range(2):
         assert one.failure("app:far", "fail").message == "no"
 

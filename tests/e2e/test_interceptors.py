@@ -3,7 +3,7 @@
 import pytest
 
 from interceptors import ALL, handler, interceptor, tag
-from troupe import ECHO, ONE, function, held, host, process, wait_for
+from troupe import ECHO, ONE, PATIENT, function, held, host, process, wait_for
 
 # A call through a function: what comes, in a form that JSON has.
 CALLER = """return {main = function(target, ...)
@@ -226,7 +226,7 @@ APP = [
 
 @pytest.fixture(scope="module")
 def shared(boot_shared):
-    return boot_shared(APP, args=["--set", "calls.cancel_grace=10s"])  # where all is busy
+    return boot_shared(APP, args=PATIENT)
 
 
 # ---- place in the chain

@@ -101,7 +101,7 @@ def note(one, *args):
 
 @pytest.fixture(scope="module")
 def running(boot_shared):
-    return boot_shared(APP)
+    return boot_shared(APP, args=troupe.PATIENT)
 
 
 def test_MT_1_counters_are_summed_over_workers(running):

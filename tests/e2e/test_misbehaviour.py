@@ -44,7 +44,7 @@ end}
 
 def test_endless_loop_in_a_function_times_out_and_its_slot_lives(boot):
     one = boot([function("spin", SPIN, pool=ONE), function("echo", ECHO)],
-               args=["--set", "calls.cancel_grace=30s"])  # on a machine that is busy
+               args=troupe.PATIENT)
     before = one.wait_worker("app:spin")
     for _ in range(2):
         assert one.failure("app:spin", timeout="100ms").kind == "Timeout"

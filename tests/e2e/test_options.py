@@ -7,7 +7,7 @@ import re
 import pytest
 
 import troupe
-from troupe import ONE, function, host, process, wait_for
+from troupe import ONE, PATIENT, function, host, process, wait_for
 
 # Fails until its n-th run, as long as this one process of the pool lives.
 FLAKY = """
@@ -31,8 +31,6 @@ return {main = function(target, options, ...)
     return {value = value}
 end}"""
 
-# With what is cancelled, where workers have to wait for a processor.
-PATIENT = ["--set", "calls.cancel_grace=10s"]
 FAST = {"max_attempts": 5, "initial_delay": 1}
 
 

@@ -95,7 +95,7 @@ ACTOR_KEYS = {"pid", "host", "source", "state", "steps", "started_at", "mailbox"
 
 @pytest.fixture(scope="module")
 def running(boot_shared):
-    one = boot_shared(APP)
+    one = boot_shared(APP, args=troupe.PATIENT)
     one.allow("control client refused", "worker died")
     return one
 

@@ -218,6 +218,10 @@ end}
 """
 ONE = {"type": "static", "workers": 1}
 
+# For what is cancelled where a worker may have to wait for a processor: else it has a
+# second to end it, and is killed.
+PATIENT = ["--set", "calls.cancel_grace=10s"]
+
 # What the log tells when a worker process is killed.
 DEATH = "worker died|killing a worker|was killed"
 
