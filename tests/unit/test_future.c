@@ -9,13 +9,6 @@
 #include "tests/unit/unit.h"
 #include "tests/unit/worker_bench.h"
 
-#define MODULES "time funcs ctx logger"
-
-static void add(struct bench *bench, const char *id, const char *source)
-{
-    bench_add(bench, id, "function.lua", MODULES, source);
-}
-
 /* ---- F-12, F-16 to F-18 ---- */
 
 static const struct {
@@ -105,12 +98,13 @@ START_TEST(functions_give_futures)
     struct bench bench;
 
     bench_begin(&bench, NULL);
-    add(&bench, "t:echo", "return function(v) return v end");
-    add(&bench, "t:slow", "return function() time.sleep('1h') end");
-    add(&bench, "t:fail",
+    bench_add_function(&bench, "t:echo", "return function(v) return v end");
+    bench_add_function(&bench, "t:slow", "return function() time.sleep('1h') end");
+    bench_add_function(
+        &bench, "t:fail",
         "return function() return nil, errors.new{message = 'm', kind = 'Conflict'} "
         "end");
-    add(&bench, "t:ctx", "return function(k) return ctx.get(k) end");
+    bench_add_function(&bench, "t:ctx", "return function(k) return ctx.get(k) end");
     bench_check_body(&bench, futures[_i].title, futures[_i].body, "null");
     bench_end(&bench);
 }
@@ -123,7 +117,7 @@ START_TEST(functions_called_in_a_loop_keep_the_caller_small)
     const char *outcome;
 
     bench_begin(&bench, NULL);
-    add(&bench, "t:echo", "return function(v) return v end");
+    bench_add_function(&bench, "t:echo", "return function(v) return v end");
     bench.rt.settings.vm_max_bytes = 2 << 20;
     outcome =
         bench_run_body(&bench, "for i = 1, 20000 do local f = funcs.async('t:echo', i) "
@@ -158,8 +152,8 @@ START_TEST(functions_are_called_again_when_the_queue_has_room)
     uint64_t pid;
 
     bench_begin(&bench, NULL);
-    add(&bench, "t:f", "return function(v) return v end");
-    bench_add(&bench, "t:caller", "process.lua", MODULES,
+    bench_add_function(&bench, "t:f", "return function(v) return v end");
+    bench_add(&bench, "t:caller", "process.lua", BENCH_MODULES,
               "return {main = function() local a, b = funcs.async('t:f', 1), "
               "funcs.async('t:f', 2) b:cancel() return funcs.call('t:f', 3) end}");
     bench.holds_calls = true;
@@ -193,8 +187,8 @@ START_TEST(functions_let_go_of_held_calls_that_are_cancelled)
     uint64_t pid;
 
     bench_begin(&bench, NULL);
-    add(&bench, "t:f", "return function(v) return v end");
-    bench_add(&bench, "t:caller", "process.lua", MODULES,
+    bench_add_function(&bench, "t:f", "return function(v) return v end");
+    bench_add(&bench, "t:caller", "process.lua", BENCH_MODULES,
               "return {main = function() local f = {} "
               "for i = 1, 3 do f[i] = funcs.async('t:f', i) end "
               "time.sleep('1ms') f[2]:cancel() time.sleep('200ms') end}");

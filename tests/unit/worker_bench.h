@@ -50,10 +50,12 @@ struct bench {
     char close_reason[480];
 };
 
-#define BENCH_HOST  "t:host"
-#define BENCH_INDEX 7
+#define BENCH_HOST    "t:host"
+/* Of whatever names none itself. */
+#define BENCH_MODULES "time funcs events logger ctx"
+#define BENCH_INDEX   7
 /* A pid of nobody's, from which the bench watches. */
-#define BENCH_PID   ((uint64_t)1 << 32 | (uint64_t)3 << 22 | 1)
+#define BENCH_PID     ((uint64_t)1 << 32 | (uint64_t)3 << 22 | 1)
 
 /* role NULL: "host". Adds `t:host` programs with bench_add(). */
 void bench_begin(struct bench *bench, const char *role);
@@ -90,11 +92,18 @@ const char *bench_run(struct bench *bench, const char *id, const char *json);
 uint64_t bench_spawn(struct bench *bench, const char *id, const char *json);
 const char *bench_await_exit(struct bench *bench, uint64_t pid);
 
+/* CANCEL of a call that was started. */
+void bench_cancel(struct bench *bench, uint64_t call);
+
 /* A chunk that returns {main = function(...) BODY end}, with helpers as in lua_cases.h;
  * line 1 of the body is line 1 of the chunk. Freed with the next one. */
 const char *bench_main(const char *body);
 
-/* A process of that body; its modules are time, funcs, events and logger. */
+/* A function of that source, and t:f of that body, called once. */
+void bench_add_function(struct bench *bench, const char *id, const char *source);
+const char *bench_call_body(struct bench *bench, const char *body, const char *json);
+
+/* A process of that body. */
 const char *bench_run_body(struct bench *bench, const char *body);
 
 /* The same; its outcome has to be that. */

@@ -69,6 +69,12 @@ uint64_t bench_start_call(struct bench *bench, const char *id, const char *json)
     return frame.call;
 }
 
+void bench_cancel(struct bench *bench, uint64_t call)
+{
+    frame_encode_cancel(conn_out(bench->conn), &(struct frame_cancel){.call = call});
+    conn_wrote(bench->conn);
+}
+
 static struct bench_frame *find_reply(struct bench *bench, uint64_t call,
                                       struct frame_reply *frame_out)
 {
@@ -217,13 +223,23 @@ const char *bench_main(const char *body)
     return chunk;
 }
 
+void bench_add_function(struct bench *bench, const char *id, const char *source)
+{
+    bench_add(bench, id, "function.lua", BENCH_MODULES, source);
+}
+
+const char *bench_call_body(struct bench *bench, const char *body, const char *json)
+{
+    bench_add_function(bench, "t:f", bench_main(body));
+    return bench_call(bench, "t:f", json);
+}
+
 const char *bench_run_body(struct bench *bench, const char *body)
 {
     char id[32];
 
     snprintf(id, sizeof(id), "t:body%zu", bench->units.as.map.n);
-    bench_add(bench, id, "process.lua", "time funcs events logger ctx",
-              bench_main(body));
+    bench_add(bench, id, "process.lua", BENCH_MODULES, bench_main(body));
     return bench_run(bench, id, NULL);
 }
 
