@@ -55,7 +55,9 @@ const struct flag_row supctl_flags[] = {
     {"lines", 'n', FLAG_LINES, "N", "how many old lines"},
     {"trace", 0, FLAG_TRACE, NULL, "record where the time goes, for 'supctl trace'"},
     {"context", 0, FLAG_CONTEXT, "K=V", "a value of the call's context; repeatable"},
-    {"name", 0, FLAG_NAME, "NAME", "register the new actor under that name"},
+    {"name", 0, FLAG_NAME, "NAME",
+     "register the new actor under that name; if somebody has it, start none and print "
+     "that one's pid"},
     {"reason", 0, FLAG_REASON, "TEXT", "what the actor is told"},
 };
 const unsigned supctl_n_flags = N_ELEMENTS(supctl_flags);
