@@ -198,23 +198,27 @@ static void tell_of_exit(struct actor *watcher, const struct frame_exit *frame,
                frame->result);
 }
 
+/* Who has thought better of it while this was on its way hears nothing. */
 int inbound_on_exit(struct runtime *rt, struct bytes body, struct err *err)
 {
     struct frame_exit frame;
     struct actor *watcher;
+    bool monitors, is_linked;
 
     if (frame_decode_exit(body, &frame, err) == -1)
         return -1;
     watcher = slots_find(&rt->slots, frame.to);
     if (watcher == NULL)
         return 0;
+    monitors = relations_has_watched(watcher, frame.from, RELATION_MONITOR);
+    is_linked = relations_has_watched(watcher, frame.from, RELATION_LINK);
     relations_remove_watched(watcher, frame.from, RELATION_MONITOR);
     relations_remove_watched(watcher, frame.from, RELATION_LINK);
     relations_remove_watcher(watcher, frame.from, RELATION_LINK);
-    if ((frame.what & EXIT_EVENT) != 0 &&
+    if ((frame.what & EXIT_EVENT) != 0 && monitors &&
         !actor_take_exit(watcher, frame.from, frame.failed != 0, frame.result))
         tell_of_exit(watcher, &frame, MSG_EXIT);
-    if ((frame.what & LINK_DOWN_EVENT) != 0)
+    if ((frame.what & LINK_DOWN_EVENT) != 0 && is_linked)
         tell_of_exit(watcher, &frame, MSG_DOWN);
     return 0;
 }

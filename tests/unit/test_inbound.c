@@ -4,9 +4,14 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/err.h"
 
 #include "proto/conn.h"
 #include "proto/frame.h"
+#include "proto/value_codec.h"
+
+#include "worker/relations.h"
+#include "worker/runtime.h"
 
 #include "tests/unit/unit.h"
 #include "tests/unit/worker_bench.h"
@@ -335,6 +340,8 @@ START_TEST(inbound_lets_nobody_lie_in_an_exit)
         add_reader(&bench);
         frame.to = bench_spawn(&bench, "t:reader", "[\"events\"]");
         bench_settle(&bench);
+        relations_add_watched(slots_find(&bench.rt.slots, frame.to), frame.from,
+                              RELATION_MONITOR);
         frame.failed = (uint8_t)failed;
         frame.result = payload(_i);
         frame_encode_exit(conn_out(bench.conn), &frame);
@@ -342,6 +349,35 @@ START_TEST(inbound_lets_nobody_lie_in_an_exit)
         ck_assert_str_eq(bench_await_exit(&bench, frame.to), "\"read\"");
         bench_end(&bench);
     }
+}
+END_TEST
+
+/* PR-11, PR-12: it had been sent when the one that it goes to watched no more. */
+START_TEST(inbound_tells_of_no_end_that_nobody_wants_to_hear_of)
+{
+    struct frame_exit exit = {.from = 2, .what = (uint8_t)_i, .failed = 1};
+    struct frame_send send = {.from = 2, .topic = bytes_of_text("t")};
+    struct bench bench;
+    struct buf why;
+    struct err err;
+
+    bench_begin(&bench, NULL);
+    bench_add(&bench, "t:patient", "process.lua", "",
+              "return {main = function() local events, inbox = process.events(), "
+              "process.inbox() local got = channel.select{events:case_receive(), "
+              "inbox:case_receive()} return got.channel == inbox end}");
+    exit.to = send.to = bench_spawn(&bench, "t:patient", NULL);
+    bench_settle(&bench);
+    buf_init(&why, 0);
+    err_set(&err, ERR_INTERNAL, "far away");
+    error_encode(&why, &err);
+    exit.result = buf_bytes(&why);
+    frame_encode_exit(conn_out(bench.conn), &exit);
+    frame_encode_send(conn_out(bench.conn), &send);
+    conn_wrote(bench.conn);
+    ck_assert_str_eq(bench_await_exit(&bench, exit.to), "true");
+    buf_finish(&why);
+    bench_end(&bench);
 }
 END_TEST
 
@@ -479,6 +515,8 @@ static void fill(TCase *tc)
     tcase_add_test(tc, inbound_says_that_nobody_is_there);
     tcase_add_loop_test(tc, inbound_lets_nobody_lie_in_a_message, 0,
                         N_ELEMENTS(payloads));
+    tcase_add_loop_test(tc, inbound_tells_of_no_end_that_nobody_wants_to_hear_of,
+                        EXIT_EVENT, (EXIT_EVENT | LINK_DOWN_EVENT) + 1);
     tcase_add_loop_test(tc, inbound_lets_nobody_lie_in_an_exit, 0,
                         N_ELEMENTS(payloads));
     tcase_add_loop_test(tc, inbound_lets_nobody_lie_in_an_event, 0,
