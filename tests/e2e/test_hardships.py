@@ -414,19 +414,20 @@ JSON_OF = {
     ("start", "app:s"): dict, ("reset-failed", "app:s"): dict,
     ("reload", "--dry-run"): dict, ("scale", "app:echo", "2"): dict,
     ("send", "polite", "topic", "1"): bool,
-    ("cancel", "polite"): bool,
+    ("cancel", "doomed"): bool,
     ("spawn", "app:p", "app:host"): str,
 }
 
 
 @pytest.fixture(scope="module")
 def asked(boot_shared):
-    named = 'return {main = function() process.registry.register("polite") ' \
+    named = 'return {main = function(name) process.registry.register(name or "polite") ' \
             "process.events():receive() end}"
     one = boot_shared([host(), process("p", IDLE), process("named", named),
                        service("s", "app:p"), service("polite.service", "app:named"),
                        function("echo", ECHO, pool=ONE)])
-    wait_for(lambda: one.supctl("names"))
+    one.supctl("spawn", "app:named", "app:host", '"doomed"')
+    wait_for(lambda: len(one.supctl("names")) == 2)
     return one
 
 
