@@ -259,6 +259,22 @@ int actors_on_watch(struct supervisor *sup, struct worker *from,
     return 0;
 }
 
+static void deliver_link_down(struct supervisor *sup, uint64_t dead, uint64_t pid)
+{
+    struct frame_exit frame = {
+        .to = pid, .from = dead, .what = LINK_DOWN_EVENT, .failed = 1};
+    struct buf buf;
+    struct err err;
+
+    buf_init(&buf, 0);
+    err_set(&err, ERR_NOT_FOUND, "pid not registered");
+    if (error_encode(&buf, &err)) {
+        frame.result = buf_bytes(&buf);
+        actors_deliver_exit(sup, &frame);
+    }
+    buf_finish(&buf);
+}
+
 void actors_add_edge(struct supervisor *sup, uint64_t watcher, uint64_t target,
                      uint8_t flags)
 {
@@ -272,11 +288,15 @@ void actors_add_edge(struct supervisor *sup, uint64_t watcher, uint64_t target,
         kinds |= EDGE_LINK;
     if (kinds == 0)
         return;
-    /* A parent that died meanwhile is not there to be told; its child lives on. */
-    if (pid_index(watcher) != 0 && owner_of(sup, watcher) == NULL)
-        actors_send_unwatch(sup, watcher, target, kinds);
-    else
+    if (pid_index(watcher) == 0 || actors_alive(sup, watcher)) {
         graph_add(sup->actors, watcher, target, kinds);
+        return;
+    }
+    /* A parent that died meanwhile is not there to be told, but who is linked to it
+     * hears of that: no half of a family lives on. */
+    if (kinds & EDGE_LINK)
+        deliver_link_down(sup, watcher, target); /* before it forgets the link */
+    actors_send_unwatch(sup, watcher, target, kinds);
 }
 
 void actors_remove_edge(struct supervisor *sup, uint64_t watcher, uint64_t target)

@@ -194,6 +194,9 @@ static void watch_for_parent(struct supervisor *sup, struct worker *owner, uint6
     struct origin origin = {.type = ORIGIN_INTERNAL,
                             .who.internal = {ignore_result, sup->router}};
 
+    /* The owner is no child: the end of who asked for it is none of its affairs. */
+    if (pid_index(frame->parent) != 0 && !actors_alive(sup, frame->parent))
+        return;
     for (size_t i = 0; i < N_ELEMENTS(watches); i++) {
         struct frame_watch watch = {.watcher = frame->parent,
                                     .target = pid,

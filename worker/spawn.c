@@ -7,6 +7,7 @@
 #include "common/mem.h"
 
 #include "proto/frame.h"
+#include "proto/value_codec.h"
 
 #include "worker/actor.h"
 #include "worker/codec.h"
@@ -104,15 +105,40 @@ static void relate(struct actor *actor, uint64_t parent_pid, enum relation relat
         relations_join(parent, actor, relation);
         return;
     }
+    if (pid_index(parent_pid) == actor->vm->rt->slots.index)
+        return; /* it has ended meanwhile */
     relations_add_watcher(actor, parent_pid, relation);
     if (relation == RELATION_LINK)
         relations_add_watched(actor, parent_pid, relation);
     actor->is_known = true;
 }
 
+/* Is it linked to a parent of this worker that has ended meanwhile? */
+static bool is_bereft(const struct birth *birth)
+{
+    return (birth->flags & SPAWN_LINK) != 0 &&
+           pid_index(birth->parent) == birth->rt->slots.index &&
+           slots_find(&birth->rt->slots, birth->parent) == NULL;
+}
+
+/* As actors_add_edge() does for a parent of another worker. */
+static void tell_bereft(struct actor *actor, uint64_t parent)
+{
+    struct buf *scratch = &actor->vm->rt->scratch;
+    struct err err;
+
+    buf_clear(scratch);
+    err_set(&err, ERR_NOT_FOUND, "pid not registered");
+    error_encode(scratch, &err);
+    actor_tell(actor, MSG_DOWN, parent, bytes_of_text(actor->host), true,
+               buf_bytes(scratch));
+}
+
 static void on_loaded(void *context, struct actor *actor, const struct err *err)
 {
     struct birth *birth = context;
+    uint64_t parent = birth->parent;
+    bool bereft = is_bereft(birth);
 
     if (err != NULL) {
         finish(birth, NULL, err);
@@ -125,6 +151,8 @@ static void on_loaded(void *context, struct actor *actor, const struct err *err)
     trace_note_process(actor, birth->context);
     deliver_messages(actor, (struct bytes){birth->messages, birth->messages_bytes});
     finish(birth, actor, NULL);
+    if (bereft)
+        tell_bereft(actor, parent);
 }
 
 /* The VM for it; NULL with why there is none. */

@@ -280,8 +280,10 @@ START_TEST(a_hundred_thousand_edges_are_released_in_slices)
     int64_t longest_ns = 0, before;
     unsigned turns = 0;
 
-    for (uint32_t i = 0; i < N; i++)
+    for (uint32_t i = 0; i < N; i++) {
+        fake_set_alive(fake_pid(1, i), true);
         actors_add_edge(&fake_sup, fake_pid(1, i), B1, SPAWN_MONITOR);
+    }
     ck_assert_uint_eq(actors_count_edges(fake_sup.actors), N);
     before = used_ns();
     fake_kill(2);
@@ -339,11 +341,18 @@ END_TEST
 
 /* ---- spawns and signals --------------------------------------------------------- */
 
-START_TEST(a_spawned_child_outlives_its_dead_parent)
+START_TEST(a_spawned_child_outlives_its_dead_parent_unless_it_is_linked)
 {
+    fake_set_alive(A2, false);
+    actors_add_edge(&fake_sup, A2, B1, SPAWN_LINK);
+    ck_received(2, "EXIT 1/2>2/1 what=2 NotFound: pid not registered\n"
+                   "WATCH 1/2>2/1 op=4\n");
     fake_kill(1);
     actors_add_edge(&fake_sup, A1, B1, SPAWN_MONITOR | SPAWN_LINK);
-    ck_received(2, "WATCH 1/1>2/1 op=3\nWATCH 1/1>2/1 op=4\n");
+    ck_received(2, "EXIT 1/1>2/1 what=2 NotFound: pid not registered\n"
+                   "WATCH 1/1>2/1 op=3\nWATCH 1/1>2/1 op=4\n");
+    actors_add_edge(&fake_sup, A1, B1, SPAWN_MONITOR);
+    ck_received(2, "WATCH 1/1>2/1 op=3\n");
     ck_assert_uint_eq(actors_count_edges(fake_sup.actors), 0);
     actors_add_edge(&fake_sup, B1, B2, SPAWN_MONITOR); /* their worker's affair */
     ck_assert_uint_eq(actors_count_edges(fake_sup.actors), 0);
@@ -392,7 +401,7 @@ static void fill(TCase *tc)
     tcase_add_test(tc, a_hundred_thousand_edges_are_released_in_slices);
     tcase_add_test(tc, a_hundred_thousand_watches_are_taken_back_in_slices);
     tcase_add_test(tc, a_worker_dies_while_its_actor_leaves);
-    tcase_add_test(tc, a_spawned_child_outlives_its_dead_parent);
+    tcase_add_test(tc, a_spawned_child_outlives_its_dead_parent_unless_it_is_linked);
     tcase_add_test(tc, ct1_a_signal_goes_to_the_owner_or_is_answered);
 }
 

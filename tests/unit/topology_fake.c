@@ -36,7 +36,7 @@ struct supervisor fake_sup;
 
 static struct worker workers[FAKE_WORKERS];
 static struct conn conns[FAKE_WORKERS];
-static liveness_word tables[FAKE_WORKERS][FAKE_SLOTS];
+static liveness_word tables[FAKE_WORKERS][1 << 17];
 static struct origin forwarded[FAKE_SLOTS];
 static unsigned n_forwarded;
 static char shown[65536];
@@ -278,7 +278,7 @@ void fake_set_alive(uint64_t pid, bool alive)
 
 static void bury_table(uint32_t index)
 {
-    for (uint32_t slot = 0; slot < FAKE_SLOTS; slot++)
+    for (uint32_t slot = 0; slot < N_ELEMENTS(tables[index]); slot++)
         fake_set_alive(fake_pid(index, slot), false);
 }
 

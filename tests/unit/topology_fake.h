@@ -17,7 +17,7 @@
 #include "supervisor/worker.h"
 
 #define FAKE_WORKERS 8
-#define FAKE_SLOTS   64
+#define FAKE_SLOTS   64 /* whose actors live at first; others may be set alive */
 
 extern struct supervisor fake_sup;
 
