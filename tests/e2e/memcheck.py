@@ -1,5 +1,4 @@
-"""What valgrind tells of the programs under test (./dev valgrind --e2e). As a program:
-judges the files that it is given.
+"""What valgrind tells of the programs under test (./dev valgrind --e2e).
 
 Each process has a file of its own in a folder of this run. A finding is whatever stands
 there that is not known to be harmless: a new kind of message is rather looked at once
@@ -8,7 +7,6 @@ too often. Descriptors count when a process comes to its own end with them.
 
 import os
 import re
-import sys
 import tempfile
 
 import troupe
@@ -84,9 +82,3 @@ def new_findings():
         found += all_of_it[seen.get(name, 0):]
         seen[name] = len(all_of_it)
     return found
-
-
-if __name__ == "__main__":
-    everything = [text for path in sys.argv[1:] for text in findings_in(path)]
-    print("\n\n".join(everything), end="\n" if everything else "")
-    sys.exit(1 if everything else 0)

@@ -66,7 +66,8 @@ static void end(struct fixture *f)
 {
     conn_destroy(f->conn);
     conn_set_finish(&f->set);
-    close(f->peer_fd);
+    if (f->peer_fd != -1)
+        close(f->peer_fd);
     ev_loop_destroy(f->loop);
 }
 
