@@ -54,10 +54,8 @@ struct value_pair {
 };
 
 void value_finish(struct value *value); /* frees what it owns; leaves nil */
-
 struct value value_copy(const struct value *value);
-/* About how much memory it takes. */
-size_t value_count_bytes(const struct value *value);
+size_t value_count_bytes(const struct value *value); /* of memory, about */
 bool value_equal(const struct value *a, const struct value *b);
 
 struct value value_bool(bool boolean);

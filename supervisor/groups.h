@@ -17,7 +17,8 @@
  * @pg.leave [scope, group...], @pg.members [scope, group] → members, @pg.groups [scope]
  * → list, @pg.watch [scope, group] → members, or with nil → {groups = [members and
  * name]}, @pg.unwatch [scope, group], @pg.broadcast [scope, group, topic, host,
- * payload]. For people: @pg.list [scope, group], both optional.
+ * payload, traceparent of a sender that is in a trace]. For people: @pg.list [scope,
+ * group], both optional.
  */
 #ifndef TROUPE_SUPERVISOR_GROUPS_H
 #define TROUPE_SUPERVISOR_GROUPS_H
