@@ -96,6 +96,11 @@ static const char *const built_modules[] = { /* sorted; those that workers have 
     "pg", "process", "registry", "security", "string", "system", "table", "time",
     "uuid",
 };
+
+static const char *const global_modules[] = { /* sorted; those that need no listing */
+    "channel", "coroutine", "errors", "math", "os", "payload", "process", "string",
+    "table",
+};
 /* clang-format on */
 
 static int compare_kind(const void *name, const void *row)
@@ -123,6 +128,12 @@ bool module_is_supported(const char *name)
 {
     return bsearch(name, built_modules, N_ELEMENTS(built_modules),
                    sizeof(built_modules[0]), compare_module) != NULL;
+}
+
+bool module_is_always_there(const char *name)
+{
+    return bsearch(name, global_modules, N_ELEMENTS(global_modules),
+                   sizeof(global_modules[0]), compare_module) != NULL;
 }
 
 const char *kind_nearest(const char *name)

@@ -39,7 +39,8 @@ const char *kind_nearest(const char *name);
 
 /* Is name a module that `modules` may list (REQ-02, REQ-01)? And its nearest. */
 bool module_is_known(const char *name);
-bool module_is_supported(const char *name); /* by this build */
+bool module_is_supported(const char *name);    /* by this build */
+bool module_is_always_there(const char *name); /* listed or not */
 const char *module_nearest(const char *name);
 
 #endif

@@ -89,12 +89,8 @@ static bool read_argument(const char *at, char name[NAME_BYTES])
 
 static bool is_there(const struct entry *entry, const char *name)
 {
-    static const char *const always[] = {"channel", "coroutine", "errors", "math", "os",
-                                         "payload", "process",   "string", "table"};
-
-    for (size_t i = 0; i < N_ELEMENTS(always); i++)
-        if (strcmp(always[i], name) == 0)
-            return true;
+    if (module_is_always_there(name))
+        return true;
     for (size_t i = 0; i < entry->n_modules; i++)
         if (strcmp(entry->bindings[i].name, name) == 0)
             return true;
