@@ -41,6 +41,9 @@ struct error_view;
 
 /* ---- a payload: graph flag and array of values ----------------------------------- */
 
+/* -1 (INVALID): n are more values than CODEC_MAX_ARGS, which nobody would take. */
+int codec_check_count(int n, struct err *err);
+
 /* Appends the n values from stack index first on. 0, or -1 (INVALID: more than
  * CODEC_MAX_ARGS, which nobody would take, or nested too deeply, with a path to the
  * place; LIMIT_EXCEEDED: too large), then nothing is appended. */

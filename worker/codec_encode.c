@@ -608,14 +608,21 @@ static bool write_array_header(struct buf *out, uint32_t n)
     return true;
 }
 
+int codec_check_count(int n, struct err *err)
+{
+    return n > CODEC_MAX_ARGS
+               ? err_set(err, ERR_INVALID, "%d values where at most %d are allowed", n,
+                         CODEC_MAX_ARGS)
+               : 0;
+}
+
 int codec_encode_args(lua_State *L, int first, int n, struct buf *out, struct err *err)
 {
     size_t mark = buf_len(out);
     bool any_graph = false;
 
-    if (n > CODEC_MAX_ARGS)
-        return err_set(err, ERR_INVALID, "%d values where at most %d are allowed", n,
-                       CODEC_MAX_ARGS);
+    if (codec_check_count(n, err) == -1)
+        return -1;
     if (!write_byte(out, 0) || !write_array_header(out, (uint32_t)n))
         goto full;
     for (int i = first; i < first + n; i++) {

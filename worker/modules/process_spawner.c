@@ -235,9 +235,8 @@ static int append_message(lua_State *L, int n_args, struct buf *out, uint8_t *gr
     size_t n;
     const char *topic = lua_tolstring(L, 2, &n);
 
-    if (n_args > CODEC_MAX_ARGS)
-        return err_set(err, ERR_INVALID, "%d values where at most %d are allowed",
-                       n_args, CODEC_MAX_ARGS);
+    if (codec_check_count(n_args, err) == -1)
+        return -1;
     if (!plain_append_text(out, topic, n) || !plain_append_list(out, (size_t)n_args))
         return plain_fail_memory(err);
     for (int i = 0; i < n_args; i++) {
